@@ -1,0 +1,48 @@
+# Everything a newcomer types. The first target called makes .venv from requirements.lock, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: help reproduce test lab bench lock clean
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
+
+reproduce: $(READY)  ## make the data, train, score, execute the lessons, write report/index.html
+	$(BIN)/sedlib reproduce $(ARGS)
+
+test: $(READY)  ## run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lab: $(READY)  ## open the lessons in JupyterLab
+	$(BIN)/python -m sedlib.lesson.lab $(ARGS)
+
+bench: $(READY)  ## measure speed, each thing beside its peer
+	$(BIN)/python -m bench $(ARGS)
+
+lock: $(READY)  ## pin pyproject.toml's dependencies anew in requirements.lock (needs uv)
+	uv pip compile -q --universal --python-version 3.10 --no-emit-index-url --no-annotate --extra test \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean:  ## remove .venv; data, runs and report stay
+	rm -rf $(VENV)
+
+# --no-compile: Python compiles what is imported when it is imported; compiling all 5 GB first takes minutes.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "Python 3.10 or newer is needed; $(PYTHON) is older. Call: make PYTHON=python3.12 ..."; exit 1; }
+	@command -v "$${CC:-cc}" >/dev/null || command -v gcc >/dev/null \
+	  || { echo "A C compiler is needed: sed_scores_eval and pesq (asteroid's) come as source only. Debian: apt install gcc python3-dev"; exit 1; }
+	@if command -v uv >/dev/null; then \
+	  { [ -x $(BIN)/python ] || uv venv -q --python $(PYTHON) $(VENV); } \
+	  && uv pip install -q --python $(BIN)/python --no-deps -r requirements.lock \
+	  && uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	else \
+	  { [ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV); } \
+	  && echo "setting up $(VENV): several GB, a few minutes the first time (faster where uv is installed)" \
+	  && $(BIN)/python -m pip install -q --disable-pip-version-check --no-compile --no-deps -r requirements.lock \
+	  && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	fi
+	@touch $(READY)

@@ -1,0 +1,115 @@
+"""Event-based and segment-based F1 beside sed_eval, in one process, taking turns: `python bench/metrics.py`.
+
+Uses a real system's outputs on the real DESED development set where ../shared/desed is present, and random tables of
+that size otherwise. sed_eval gets its clips grouped once (grouping included in its time). Ours is timed three ways:
+from the two DataFrames to macro F1, from indexed arrays to counts, and from frame decisions to counts; the last is what
+tuning repeats.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sedlib.data import tables
+from sedlib.metrics import count_events, event_f1, index_events, index_frames, segment_f1
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import sed_eval
+
+REAL = Path(__file__).parents[2] / "shared" / "desed" / "baseline2021"
+FRAME_S = 0.064
+
+
+def random_tables(n_clips: int = 1168, n_events: int = 4224) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A reference, and predictions of which about half are near it."""
+    rng = np.random.default_rng(0)
+    clip = np.append(np.arange(n_clips), rng.integers(0, n_clips, n_events - n_clips))
+    onset = rng.uniform(0, 9, n_events)
+    reference = pd.DataFrame({
+        "filename": rng.permutation(clip).astype(str),
+        "onset": onset, "offset": np.minimum(onset + rng.exponential(2, n_events), 10),
+        "event_label": rng.choice(tables.CLASSES, n_events),
+    })
+    predictions = reference[rng.random(n_events) < 0.8].copy()
+    predictions["onset"] = (predictions["onset"] + rng.normal(0, 0.2, len(predictions))).clip(0, 9.9)
+    offset = predictions["offset"] + rng.normal(0, 0.3, len(predictions))
+    predictions["offset"] = offset.clip(predictions["onset"], 10)
+    return reference, predictions
+
+
+def by_sed_eval(metrics, reference: pd.DataFrame, predictions: pd.DataFrame, filenames: list[str]) -> float:
+    """Macro F1, clips grouped once."""
+    clips = [{name: rows.to_dict("records") for name, rows in tables.events(t).groupby("filename")}
+             for t in (reference, predictions)]
+    for name in filenames:
+        metrics.evaluate(*(rows.get(name, []) for rows in clips))
+    return metrics.results_class_wise_average_metrics()["f_measure"]["f_measure"]
+
+
+def take_turns(contestants: dict[str, Callable], rounds: int) -> None:
+    """Median milliseconds of each, and how many times faster than the first (median of the rounds' ratios)."""
+    for run in contestants.values():
+        run()  # compile, load
+    times = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(1000 * (time.perf_counter() - start))
+    first = next(iter(times.values()))
+    for name, spent in times.items():
+        ratio = statistics.median(a / b for a, b in zip(first, spent))
+        print(f"  {name:<52}{statistics.median(spent):>10.2f} ms   x{ratio:.0f}")
+
+
+def main(rounds: int) -> None:
+    if REAL.is_dir():
+        reference = tables.read_events(REAL / "validation.tsv")
+        predictions = tables.read_events(REAL / "teacher" / "predictions_at_0.5.tsv")
+    else:
+        reference, predictions = random_tables()
+    result = event_f1(reference, predictions)
+    print(f"{'real' if REAL.is_dir() else 'random'} data: {len(result.filenames)} clips, "
+          f"{len(tables.events(reference))} reference and {len(tables.events(predictions))} predicted events")
+
+    indexed = [index_events(table, result.filenames) for table in (reference, predictions)]
+    active = np.zeros((len(result.filenames), 157, len(tables.CLASSES)), bool)
+    for cell in range(len(indexed[1].bounds) - 1):
+        for event in range(indexed[1].bounds[cell], indexed[1].bounds[cell + 1]):
+            clip, k = divmod(cell, len(tables.CLASSES))
+            active[clip, round(indexed[1].onset[event] / FRAME_S):round(indexed[1].offset[event] / FRAME_S), k] = True
+
+    def peer_events() -> float:
+        metrics = sed_eval.sound_event.EventBasedMetrics(
+            list(tables.CLASSES), t_collar=0.2, percentage_of_length=0.2, empty_system_output_handling="zero_score")
+        return by_sed_eval(metrics, reference, predictions, result.filenames)
+
+    def peer_segments() -> float:
+        metrics = sed_eval.sound_event.SegmentBasedMetrics(list(tables.CLASSES), time_resolution=1.0)
+        return by_sed_eval(metrics, reference, predictions, result.filenames)
+
+    print(f"event-based macro F1: sed_eval {peer_events()!r}, sedlib {result.macro!r}")
+    take_turns({
+        "sed_eval, from DataFrames": peer_events,
+        "sedlib, from DataFrames": lambda: event_f1(reference, predictions).macro,
+        "sedlib, from indexed arrays": lambda: count_events(*indexed),
+        "sedlib, from frame decisions": lambda: count_events(indexed[0], index_frames(active, FRAME_S)),
+    }, rounds)
+    print(f"segment-based macro F1: sed_eval {peer_segments()!r}, sedlib {segment_f1(reference, predictions).macro!r}")
+    take_turns({
+        "sed_eval, from DataFrames": peer_segments,
+        "sedlib, from DataFrames": lambda: segment_f1(reference, predictions).macro,
+    }, rounds)
+
+
+if __name__ == "__main__":
+    main(rounds=int(sys.argv[1]) if len(sys.argv) > 1 else 5)

@@ -1,0 +1,346 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,jupyter,-all
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Start here: which sounds, and when?
+#
+# **You will**
+# - say what sound event detection is, and tell three kinds of labels apart;
+# - listen to a synthetic and a recorded-like clip, and read their events off a spectrogram;
+# - convert between the network's frames and seconds;
+# - decide whether a predicted event counts as correct, and see how strict that rule is;
+# - know the paper's three ideas and where in this course each is taught.
+#
+# **You need** Python and a little NumPy; headphones at a moderate level.
+#
+# **Time** to read and try: 30 minutes. To run on two cores: 30 s with profile `lesson`, 25 s with profile `smoke`; the
+# first run also makes the data set, which takes a few minutes with `lesson`.
+#
+# **Paper** Cornell et al., *Domain-Adversarial Training and Trainable Parallel Front-end for the DCASE 2020 Task 4
+# Sound Event Detection Challenge*, DCASE Workshop 2020: sections 1, 2 and 4, Tables 1 to 3.
+
+# %% [markdown]
+# Every lesson starts with the same four parameters. `profile` says how large everything is (`smoke`, `lesson` or
+# `paper`), `data` names the data set: `mini` is the one that the course makes itself, a path is a folder of your own
+# in DESED's layout. `interactive=False` replaces sliders by fixed panels, for runs without a reader.
+
+# %% tags=["parameters"]
+profile: str = "lesson"
+seed: int = 0
+data: str = "mini"
+interactive: bool = True
+
+# %% [markdown]
+# A lesson calls the library `sedlib`, and so does the whole reproduction: what you see here is what is run.
+
+# %%
+import inspect
+
+import numpy as np
+import pandas as pd
+import torch
+
+import sedlib.config
+from sedlib.data import layout, store, tables
+from sedlib.frontend import LogMel
+from sedlib.lesson import check, course, environment, explore, html, players, plots
+from sedlib.metrics import event_f1
+from sedlib.systems import ROWS
+from sedlib.workspace import dataset
+
+# %% [markdown]
+# ## Is this machine ready?
+#
+# The last column says what to do about anything that is not "ok".
+
+# %%
+rows = environment.check_environment()
+print(environment.verdict(rows))
+html.table(rows, "This machine")
+
+# %% [markdown]
+# ## Sound event detection
+#
+# A kettle, a dog, somebody speaking: **sound event detection** lists which sounds occur in a recording *and when each
+# starts and ends* (section 1). Its answer is an **event table**: a row per event with onset and offset in seconds.
+# Events of different classes may overlap, as they do at home.
+#
+# The challenge DCASE 2020 Task 4 asks for ten classes of household sounds (section 2). They are very unlike each
+# other: some are short, some last.
+#
+# **Predict:** which two classes have the shortest events, and which two the longest? The next cell finds or makes the
+# data and measures it on the clips whose events are known exactly.
+
+# %%
+root = dataset(data, profile)
+synthetic = layout.load(root, "synthetic")
+events = tables.events(synthetic.table)
+events["duration"] = events["offset"] - events["onset"]
+durations = events.groupby("event_label")["duration"].agg(["count", "median", "max"])
+durations = durations.sort_values("median").round(2).reset_index()
+durations.columns = ["class", "events", "median (s)", "longest (s)"]
+html.table(durations, "Events of the synthetic training clips, shortest classes first")
+
+# %% [markdown]
+# In MiniDESED as in DESED, sudden sounds such as dishes and barks stand at the top, and machines and water at the
+# bottom. One method has to serve both, which will matter for the front-end in lesson 03.
+
+# %% [markdown]
+# ## Three kinds of labels
+#
+# Writing down every onset and offset by hand is slow, so that most clips have less (sections 1 and 2):
+#
+# | kind | what is known | training clips in DESED | domain |
+# | --- | --- | --- | --- |
+# | strong | each event with onset and offset | 2584 | synthetic: mixed from isolated sounds |
+# | weak | which classes occur, not when | 1578 | real recordings |
+# | unlabelled | nothing | 14412 | real recordings |
+#
+# Development and evaluation clips are real ones with strong labels, so that a system is judged on a domain of which
+# it never saw an onset. Here are the first rows of each kind in the data set at hand.
+
+# %%
+for subset in ("synthetic", "weak", "unlabel_in_domain"):
+    part = layout.load(root, subset)
+    caption = f"{subset}: {len(part.filenames)} clips, {part.kind}"
+    display(html.table(part.table.head(3), caption))
+
+# %% [markdown]
+# DESED itself is about 57 hours of sound behind many downloads. The course's own data set, **MiniDESED**, is
+# generated by code and has the same folders, tables and ten classes. It also has two domains: "synthetic" clips are
+# dry and clean, and its "real" clips go through other rooms, microphones, noise and codecs. They are generated too;
+# the name says which role they play. Lesson 01 shows how both are made and how to use recordings instead.
+
+# %% [markdown]
+# ## Listen and look
+#
+# To see as much as possible, take from each domain the clip with the most classes. `open_store` decodes all clips of
+# a subset once into one file; `LogMel` turns samples into a **log-Mel spectrogram**: level in dB over time and
+# frequency, with the frequency axis spaced as pitch is heard.
+
+# %%
+features = sedlib.config.profile(profile).features
+logmel = LogMel(features)
+
+def clip_with_most_classes(subset: str) -> tuple[np.ndarray, pd.DataFrame]:
+    part = layout.load(root, subset)
+    events = tables.events(part.table)
+    name = events.groupby("filename")["event_label"].nunique().idxmax()
+    waves = store.open_store(root, subset)
+    waveform = waves.waveforms([waves.filenames.index(name)])[0]
+    return waveform, part.table[part.table["filename"] == name]
+
+# %% [markdown]
+# **Predict** before you look below the player: which classes do you hear, and is anything sounding throughout?
+
+# %%
+waveform, labels = clip_with_most_classes("synthetic")
+players.play(waveform, "A synthetic clip")
+
+# %% [markdown]
+# In the picture, hiss is a flat haze, tones are horizontal lines, clicks are vertical ones.
+
+# %%
+def look(waveform: np.ndarray, labels: pd.DataFrame, title: str):
+    bands = logmel(torch.from_numpy(waveform)[None])[0, 0].numpy()
+    hop_s = features.hop / features.sample_rate
+    fig = plots.spectrogram(bands, hop_s, title=title, reference=labels)
+    alt = f"{title}: log-Mel spectrogram of 10 s. Its events: {plots.in_words(labels)}."
+    plots.show(fig, alt)
+
+look(waveform, labels, "A synthetic clip")
+
+# %% [markdown]
+# Now the other domain. **Predict:** what will differ, for the ear and in the picture?
+
+# %%
+waveform, labels = clip_with_most_classes("validation")
+players.play(waveform, "A real-domain clip")
+look(waveform, labels, "A real-domain clip")
+
+# %% [markdown]
+# The real domain has other backgrounds, more echo, and often a band limit or a noise floor under everything. A
+# network that learned only from the first kind of clip meets this for the first time when it is tested. That gap is
+# what the paper is about.
+
+# %% [markdown]
+# ## Frames and seconds
+#
+# The network does not answer in seconds but in **frames**. In the paper, the spectrogram has one column every 255
+# samples at 16 kHz, and two poolings by 2 leave one in four: each output frame covers 4 · 255 samples.
+#
+# **Exercise 1.** Write both directions: the second at which output frame `frame` starts (counted from 0), and the
+# frame in which second `second` lies.
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+def frame_start(frame: int) -> float:
+    """Second at which an output frame starts."""
+    return frame * 4 * 255 / 16000
+
+def frame_at(second: float) -> int:
+    """Output frame in which a second lies."""
+    return int(second / (4 * 255 / 16000))
+
+# %% [markdown]
+# The check tells whether they are right and, if not, what probably went wrong.
+
+# %%
+check.frame_start(frame_start)
+check.frame_at(frame_at)
+
+# %% [markdown]
+# The same in the library, with the sizes taken from the configuration; profile `lesson` has other sizes and so
+# another frame.
+
+# %%
+print(inspect.getsource(sedlib.config.Config.frame_s.fget))
+frame_s = {name: sedlib.config.profile(name).frame_s for name in ("paper", profile)}
+assert frame_s["paper"] == frame_start(1)
+frame_s
+
+# %% [markdown]
+# ## When is an event correct?
+#
+# The paper's score is the **event-based macro F1** (section 4). A predicted event is correct when it has the class of
+# a reference event of the same clip, and
+# - its onset is off by at most 200 ms, and
+# - its offset is off by at most 200 ms *or* 20 % of the reference event's length, whichever is more.
+#
+# These tolerances are called **collars**.
+#
+# **Exercise 2.** Write the rule for two events of the same class, each given as `(onset, offset)` in seconds.
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+def event_matches(reference: tuple[float, float], predicted: tuple[float, float]) -> bool:
+    """Whether a predicted event is close enough to a reference event of its class."""
+    length = reference[1] - reference[0]  # given
+    onset_fits = abs(predicted[0] - reference[0]) <= 0.2
+    offset_fits = abs(predicted[1] - reference[1]) <= max(0.2, 0.2 * length)
+    return onset_fits and offset_fits
+
+# %% [markdown]
+# Eleven pairs of events are tried, among them long ones, short ones and ones that come too early.
+
+# %%
+check.event_matches(event_matches)
+
+# %% [markdown]
+# Each reference event can be matched once. With TP correct predictions, FP superfluous ones and FN missed reference
+# events, a class scores
+#
+# $$F_1 = \frac{2\,TP}{2\,TP + FP + FN},$$
+#
+# and the **macro** F1 is the mean over the ten classes, rare ones counting as much as frequent ones.
+#
+# **Predict:** a detector finds every event of the development set with its exact length, but always a little late.
+# What is its F1 when it is 100 ms late? 300 ms?
+
+# %%
+reference = layout.load(root, "validation").table
+
+def late(delay: float) -> tuple[plots.Figure, str]:
+    predicted = reference.copy()
+    predicted[["onset", "offset"]] += delay
+    f1 = event_f1(reference, predicted).macro
+    words = f"every event {1000 * delay:.0f} ms late: macro F1 {100 * f1:.0f} %"
+    fig, axes = plots.figure(10, 1.4 + 0.4 * labels["event_label"].nunique())
+    clip = predicted[predicted["filename"] == labels["filename"].iloc[0]]
+    plots.events_on(axes[0, 0], labels, clip)
+    axes[0, 0].set_xlabel("time (s)")
+    axes[0, 0].set_title(words, loc="left")
+    return fig, f"The events of one clip, and below each the predicted one; {words}."
+
+# %% [markdown]
+# Move the slider until the score falls.
+
+# %%
+explore.explore(late, interactive, delay=[0.0, 0.1, 0.19, 0.21, 0.3])
+
+# %% [markdown]
+# The score does not fade, it breaks off: within the onset's collar everything counts, beyond it nothing. A system may
+# hear every sound and still score low because it is vague about when. That is one reason why the paper's best number
+# is below 50 %, and why smoothing the output, which moves onsets and offsets, is worth points (lesson 06).
+
+# %% [markdown]
+# ## The paper in one page
+#
+# **Problem** (sections 1 and 2). Strong labels exist only for synthetic clips; the target is real homes.
+#
+# **Starting point** (section 3). The challenge's baseline: a convolutional and recurrent network on log-Mel
+# spectrograms, trained as a **mean teacher**, where a student network learns from all three kinds of labels and from
+# the average of its own past. Lesson 04.
+#
+# **Idea 1: domain-adversarial training on dynamically mixed clips** (sections 3.1 and 3.2). A second network tries to
+# tell synthetic from real clips by the first one's features; the first one learns features that defeat it. New
+# synthetic mixtures with random effects are made all the time. Lessons 02 and 05.
+#
+# **Idea 2: parallel PCEN** (section 3.3). Instead of the logarithm, per-channel energy normalisation, whose
+# parameters are learned; two of them in parallel, since short and lasting sounds want different ones. Lesson 03.
+#
+# **Idea 3: smoothing with a hidden Markov model** (section 3.4). Two states per class, whose transition probabilities
+# are tuned for the score, replace the median filter. Lesson 06.
+#
+# **Result** (section 4): from 34.8 to 46.3 % event-based macro F1. **Predict:** which of the three ideas helps most
+# on its own? The paper's ablation study, Table 2, says:
+
+# %%
+rows = [(row.name, row.paper["dev_f1"]) for row in ROWS if row.table == 2]
+table2 = pd.DataFrame(rows, columns=["system", "F1 (%)"])
+gain = table2["F1 (%)"] - table2["F1 (%)"][0]
+table2["over the baseline"] = gain.map("{:+.1f}".format)
+html.table(table2, "Paper, Table 2: event-based macro F1 on the development set")
+
+# %% [markdown]
+# Parallel PCEN helps most on its own (+5.1); together with augmentation, but without the adversarial training, it
+# falls below the baseline (-1.6). The HMM helps everywhere. Table 1 compares front-ends, and Table 3 adds the
+# evaluation set and a second score, PSDS.
+
+# %%
+rows = [{"table": row.table, "system": row.name, **row.paper} for row in ROWS]
+others = pd.DataFrame(rows).query("table != 2").rename(columns={
+    "dev_f1": "development F1 (%)", "eval_f1": "evaluation F1 (%)",
+    "dev_psds": "development PSDS",
+})
+html.table(others, "Paper, Tables 1 and 3")
+
+# %% [markdown]
+# Look at the last two rows: the second ensemble wins on the development set, on which its HMM was tuned, and loses on
+# the evaluation set. One number on one set is not the truth about a system; this course gives intervals wherever it
+# can.
+
+# %% [markdown]
+# ## The map
+#
+# Each lesson runs alone, in any order. Those marked "not yet" are still being written.
+
+# %%
+html.table(course.course(), "The course")
+
+# %% [markdown]
+# ## What you did
+#
+# - You said what sound event detection is: classes with onsets and offsets, from strong, weak and missing labels.
+# - You listened to a clip of each domain and read its events off a spectrogram.
+# - You converted frames to seconds and back: one output frame of the paper is 63.75 ms.
+# - You decided when a predicted event is correct, and saw the score break off beyond the collar of 200 ms.
+# - You met the paper's three ideas and know the lesson of each.
+#
+# ## Exercises
+#
+# 1. Delay only the offsets in `late`, not the onsets. Why does the score now fall slowly instead of breaking off?
+# 2. Delay every event by a *random* time between 0 and 400 ms. Guess the score first.
+# 3. Find the validation clip with the most events, and play it. How many of them would you have found?
+# 4. A detector that never says anything: what are its TP, FP and FN, and its F1? And one that says "Speech, 0 to 10
+#    s" for every clip?

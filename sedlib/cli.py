@@ -1,0 +1,187 @@
+"""The command line: the same functions that the lessons call."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from sedlib.errors import SedError
+
+# Imports that load torch or numba stand inside the commands, so that `sedlib --help` answers at once.
+
+PROFILE = click.option("--profile", "profile_name", default="lesson", show_default=True, help="smoke, lesson or paper.")
+
+
+class Commands(click.Group):
+    """A group whose commands turn a user's mistake into one line on standard error and exit status 1."""
+
+    def invoke(self, context: click.Context):
+        try:
+            return super().invoke(context)
+        except SedError as error:
+            raise click.ClickException(str(error)) from None
+
+
+def examples(*lines: str) -> str:
+    """Epilogue with examples, kept as typed."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@click.group(cls=Commands, epilog=examples(
+    "sedlib data mini data/mini-lesson", "sedlib train --data data/mini-lesson --seed 0",
+    "sedlib detect kitchen.wav --run runs/lesson/mini-lesson/baseline/seed0",
+))
+@click.version_option(package_name="sedlib")
+def cli() -> None:
+    """Sound event detection as the course teaches it: make data, train, detect, evaluate, reproduce the paper."""
+
+
+@cli.group()
+def data() -> None:
+    """Make data sets in DESED's layout, and check any folder in that layout."""
+
+
+@data.command(epilog=examples("sedlib data mini data/mini-lesson", "sedlib data mini data/tiny --profile smoke --seed 3"))
+@click.argument("folder", type=click.Path(path_type=Path))
+@PROFILE
+@click.option("--seed", default=0, show_default=True)
+@click.option("--jobs", type=click.IntRange(1), help="Processes; default: all cores. The result does not depend on it.")
+def mini(folder: Path, profile_name: str, seed: int, jobs: int | None) -> None:
+    """Make MiniDESED in FOLDER: clips mixed from procedural sounds, no recordings needed."""
+    from sedlib.config import SIZES, profile
+    from sedlib.data import generate
+
+    profile(profile_name)
+    generate.mini(folder, sizes=SIZES[profile_name], seed=seed, jobs=jobs)
+    click.echo(f"{folder}: ready; `sedlib data check {folder}` says what it holds")
+
+
+@data.command(epilog=examples(
+    "sedlib data soundbank my_sounds data/mine", "sedlib data soundbank freesound data/mixed --real my_kitchen --profile smoke",
+))
+@click.argument("sounds", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--real", type=click.Path(path_type=Path), help="Another folder of sounds for the real domain.")
+@PROFILE
+@click.option("--seed", default=0, show_default=True)
+@click.option("--jobs", type=click.IntRange(1), help="Processes; default: all cores. The result does not depend on it.")
+def soundbank(sounds: Path, folder: Path, real: Path | None, profile_name: str, seed: int, jobs: int | None) -> None:
+    """Mix the recordings in SOUNDS into a data set in FOLDER.
+
+    SOUNDS holds a folder of isolated sounds for every class (directly or in foreground/), and may hold background/
+    and rir/.
+    """
+    from sedlib.config import SIZES, profile
+    from sedlib.data import generate
+
+    profile(profile_name)
+    generate.from_soundbank(sounds, folder, sizes=SIZES[profile_name], seed=seed, real=real, jobs=jobs)
+    click.echo(f"{folder}: ready; `sedlib data check {folder}` says what it holds")
+
+
+@data.command(epilog=examples("sedlib data check data/mini-lesson", "sedlib data check /data/DESED/dataset"))
+@click.argument("folder", type=click.Path(path_type=Path))
+def check(folder: Path) -> None:
+    """Say what FOLDER holds, what is missing and what is broken; exit status 1 if something is broken."""
+    from sedlib.data import layout
+
+    report = layout.check(folder)
+    click.echo(report.text())
+    if not report.ok:
+        sys.exit(1)
+
+
+@cli.command(epilog=examples(
+    "sedlib train --data data/mini-lesson --seed 0", "sedlib train --system baseline --profile paper --data /data/DESED --seed 1",
+))
+@click.option("--system", default="baseline", show_default=True, help="A row of the paper's tables.")
+@PROFILE
+@click.option("--data", "data_name", default="mini", show_default=True, help="A DESED-layout folder; 'mini' is the embedded data set.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--run", "folder", type=click.Path(path_type=Path), help="Run folder; default: runs/PROFILE/DATA/SYSTEM/seedN.")
+def train(system: str, profile_name: str, data_name: str, seed: int, folder: Path | None) -> None:
+    """Train a system, or go on with a run that was stopped, then score it on the development and evaluation sets."""
+    from sedlib.metrics import report
+    from sedlib.systems import configuration
+    from sedlib.training import score
+    from sedlib.training import train as train_run
+    from sedlib.workspace import dataset, run_folder
+
+    config = configuration(system, profile_name)
+    root = dataset(data_name, profile_name)
+    run = train_run(config, root, seed, folder or run_folder(profile_name, root, system, seed))
+    for name, result in score(run, root).items():
+        click.echo(f"\n{name}\n{report(result)}")
+    click.echo(f"\nrun: {run.folder}")
+
+
+@cli.command(epilog=examples(
+    "sedlib detect kitchen.wav --run runs/lesson/mini-lesson/baseline/seed0",
+    "sedlib detect a.flac b.ogg --run RUN --out events.tsv", "sedlib detect kitchen.wav --run RUN --format audacity --out labels.txt",
+))
+@click.argument("recordings", metavar="AUDIO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--run", "folder", required=True, type=click.Path(path_type=Path), help="A finished run.")
+@click.option("--format", "kind", type=click.Choice(["tsv", "audacity"]), default="tsv", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="File to write; default: standard output.")
+def detect(recordings: tuple[Path, ...], folder: Path, kind: str, out: Path | None) -> None:
+    """List the sound events in recordings of any length, sample rate and number of channels."""
+    import pandas as pd
+
+    from sedlib.data import tables
+    from sedlib.decode import audacity_labels
+    from sedlib.decode import detect as detect_events
+    from sedlib.training import Run
+
+    if kind == "audacity" and len(recordings) > 1:
+        raise SedError(f"an Audacity label track belongs to one recording, {len(recordings)} were given; call once for each")
+    run = Run(folder)
+    detector, config = run.detector(), run.config
+    events = pd.concat([detect_events(detector, config, path) for path in recordings], ignore_index=True)
+    if kind == "audacity":
+        text = audacity_labels(events)
+    else:
+        text = events.to_csv(sep="\t", index=False, float_format="%.3f", lineterminator="\n", columns=tables.EVENT_COLUMNS)
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        out.write_text(text, encoding="utf-8")
+        click.echo(f"{out}: {len(events)} events", err=True)
+
+
+@cli.command(epilog=examples(
+    "sedlib evaluate --reference validation.tsv --predictions mine.tsv",
+    "sedlib evaluate --reference validation.tsv --predictions mine.tsv --scores mine.npz --json scores.json",
+))
+@click.option("--reference", required=True, type=click.Path(path_type=Path), help="Event table (TSV) of the truth.")
+@click.option("--predictions", required=True, type=click.Path(path_type=Path), help="Event table (TSV) of the system.")
+@click.option("--operating-points", type=click.Path(path_type=Path), help="Event tables at several thresholds, for PSDS.")
+@click.option("--scores", type=click.Path(path_type=Path), help="Posteriors (.npz), for PSDS at every threshold.")
+@click.option("--durations", type=click.Path(path_type=Path), help="TSV filename, duration; default: 10 s each.")
+@click.option("--dtc", default=0.5, show_default=True, help="PSDS: detection tolerance.")
+@click.option("--gtc", default=0.5, show_default=True, help="PSDS: ground truth intersection.")
+@click.option("--cttc", default=0.3, show_default=True, help="PSDS: cross-trigger tolerance.")
+@click.option("--alpha-ct", default=0.0, show_default=True, help="PSDS: cost of cross-triggers.")
+@click.option("--alpha-st", default=0.0, show_default=True, help="PSDS: cost of instability across classes.")
+@click.option("--max-efpr", default=100.0, show_default=True, help="PSDS: largest effective false positive rate per hour.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all numbers here, as fractions.")
+def evaluate(reference: Path, predictions: Path, json_file: Path | None, **options) -> None:
+    """Score anybody's DCASE output: event-based and segment-based F1 with confidence intervals, and PSDS."""
+    from sedlib.metrics import evaluate as evaluate_files
+    from sedlib.metrics import report
+
+    result = evaluate_files(reference, predictions, **options)
+    click.echo(report(result))
+    if json_file is not None:
+        json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Entry point of the command ``sedlib``."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Every hyper-parameter once, with its source, and the three profiles.
+
+``paper`` is the paper's system number by number; ``lesson`` is the same system made small enough to train in a few
+minutes on two cores; ``smoke`` only shows that everything runs. All lessons take their numbers from here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sedlib.errors import SedError
+
+
+@dataclass(frozen=True)
+class Features:
+    """Log-Mel spectrogram (the paper keeps the baseline's; lesson 01)."""
+
+    sample_rate: int = 16000
+    clip_s: float = 10.0
+    n_fft: int = 2048
+    hop: int = 255
+    n_mels: int = 128
+    f_min: float = 0.0
+    f_max: float = 8000.0
+    floor: float = 1e-5  # smallest amplitude
+    range_db: float = 80.0  # below the loudest bin of a clip
+    scaling: str = "zscore"  # over the data set (baseline); "minmax" per clip (section 4.1)
+
+    @property
+    def samples(self) -> int:
+        """Samples of a clip."""
+        return round(self.clip_s * self.sample_rate)
+
+    @property
+    def frames(self) -> int:
+        """Frames of a clip: one centred on every hop."""
+        return 1 + self.samples // self.hop
+
+
+@dataclass(frozen=True)
+class Model:
+    """CRNN of the baseline (section 3; lesson 04)."""
+
+    filters: tuple[int, ...] = (16, 32, 64, 128, 128, 128, 128)
+    pooling: tuple[tuple[int, int], ...] = ((2, 2), (2, 2), (1, 2), (1, 2), (1, 2), (1, 2), (1, 2))  # (time, mel)
+    batchnorm_momentum: float = 0.99  # the weight of the newest batch, so the running averages hardly average
+    conv_dropout: float = 0.5
+    rnn_units: int = 128
+    rnn_layers: int = 2
+    rnn_dropout: float = 0.5
+
+    @property
+    def time_pooling(self) -> int:
+        """Spectrogram frames in one output frame."""
+        product = 1
+        for time, _ in self.pooling:
+            product *= time
+        return product
+
+
+@dataclass(frozen=True)
+class Training:
+    """Mean teacher (section 3; lesson 04)."""
+
+    synthetic: int = 6  # clips of each kind in a batch
+    weak: int = 6
+    unlabelled: int = 12
+    epochs: int = 200
+    steps_per_epoch: int | None = None  # None: once through the weak clips
+    rampup_epochs: float = 50
+    learning_rate: float = 1e-3
+    consistency: float = 2.0  # weight of the consistency loss after the ramp-up
+    ema: float = 0.999
+    teacher_noise_snr_db: float = 30.0  # the teacher hears a noisy copy
+    validation_share: float = 0.2  # of the synthetic clips, held out to choose the epoch
+    preload: bool = False  # keep the spectrograms of all training clips in memory
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """From posteriors to events (section 3.4; lesson 06)."""
+
+    threshold: float = 0.5
+    median_s: float = 0.45
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that a run depends on besides its data and its seed."""
+
+    profile: str = "paper"
+    system: str = "baseline"
+    features: Features = field(default_factory=Features)
+    model: Model = field(default_factory=Model)
+    training: Training = field(default_factory=Training)
+    decoding: Decoding = field(default_factory=Decoding)
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds of one output frame: 4 * 255 / 16000 = 0.06375 in the paper."""
+        return self.model.time_pooling * self.features.hop / self.features.sample_rate
+
+    @property
+    def frames(self) -> int:
+        """Output frames of a clip: 157 in the paper."""
+        return self.features.frames // self.model.time_pooling
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Config:
+        """Inverse of `to_dict`; an unknown or missing name is a `SedError`."""
+        parts = {"features": Features, "model": Model, "training": Training, "decoding": Decoding}
+        try:
+            built = {name: kind(**_tuples(values[name])) for name, kind in parts.items()}
+            return cls(**{**values, **built})
+        except (KeyError, TypeError) as error:
+            raise SedError(f"configuration was written by another version of sedlib ({error}); train the run again") from None
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    def convert(value: Any) -> Any:
+        return tuple(convert(v) for v in value) if isinstance(value, list) else value
+
+    return {name: convert(value) for name, value in values.items()}
+
+
+PROFILES: dict[str, Config] = {
+    "paper": Config(),
+    "lesson": Config(
+        profile="lesson",
+        features=Features(n_fft=1024, hop=512, n_mels=64),
+        model=Model(
+            filters=(16, 32, 64, 64), pooling=((2, 2), (2, 2), (1, 4), (1, 4)), batchnorm_momentum=0.1,
+            conv_dropout=0.0, rnn_units=48, rnn_layers=1, rnn_dropout=0.2,
+        ),
+        training=Training(
+            epochs=12, steps_per_epoch=100, rampup_epochs=3, learning_rate=3e-3, ema=0.98, preload=True,
+        ),
+    ),
+    "smoke": Config(
+        profile="smoke",
+        features=Features(n_fft=1024, hop=1024, n_mels=32),
+        model=Model(
+            filters=(8, 16, 16), pooling=((2, 2), (1, 4), (1, 4)), batchnorm_momentum=0.1,
+            conv_dropout=0.0, rnn_units=16, rnn_layers=1, rnn_dropout=0.0,
+        ),
+        training=Training(
+            synthetic=4, weak=4, unlabelled=4, epochs=2, steps_per_epoch=15, rampup_epochs=1, learning_rate=3e-3,
+            ema=0.9, preload=True,
+        ),
+    ),
+}
+
+# Clips that a profile's MiniDESED holds; the paper's are DESED's own counts (section 2).
+SIZES: dict[str, dict[str, int]] = {
+    "paper": {"synthetic": 2584, "weak": 1578, "unlabel_in_domain": 14412, "validation": 1168, "public": 692},
+    "lesson": {"synthetic": 1200, "weak": 600, "unlabel_in_domain": 1200, "validation": 300, "public": 200},
+    "smoke": {"synthetic": 40, "weak": 16, "unlabel_in_domain": 16, "validation": 16, "public": 8},
+}
+
+
+def profile(name: str) -> Config:
+    """The configuration of a profile; `SedError` for an unknown name."""
+    if name not in PROFILES:
+        raise SedError(f"profile {name!r} does not exist; choose one of {', '.join(PROFILES)}")
+    return PROFILES[name]

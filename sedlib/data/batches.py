@@ -1,0 +1,81 @@
+"""Labels as frames, and which clips the n-th batch holds.
+
+Paper section 2 (three kinds of labels); taught in ``notebooks/01_data.py`` and ``notebooks/04_mean_teacher.py``.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from sedlib.data import tables
+from sedlib.data.tables import CLASSES
+
+
+def strong_labels(table: pd.DataFrame, filenames: list[str], frames: int, frame_s: float) -> np.ndarray:
+    """Event table to ones and zeros for every frame.
+
+    Frame t spans [t, t + 1) * frame_s. Both ends of an event are rounded to the nearest frame, and an event shorter
+    than a frame still has one, so a label is off by half a frame at most.
+
+    Parameters
+    ----------
+    table : event table
+    filenames : list of str
+        The clips wanted, in this order.
+    frames, frame_s : int, float
+        Frames of a clip and seconds of a frame.
+
+    Returns
+    -------
+    (clip, frame, class) float32 array
+    """
+    labels = np.zeros((len(filenames), frames, len(CLASSES)), np.float32)
+    clip = {name: i for i, name in enumerate(filenames)}
+    for row in tables.events(table).itertuples():
+        if row.filename in clip:
+            first = min(round(row.onset / frame_s), frames - 1)
+            last = max(round(row.offset / frame_s), first + 1)
+            labels[clip[row.filename], first:last, CLASSES.index(row.event_label)] = 1
+    return labels
+
+
+def weak_labels(table: pd.DataFrame, filenames: list[str]) -> np.ndarray:
+    """Weak table to ones and zeros for every clip, ``(clip, class)`` float32."""
+    labels = np.zeros((len(filenames), len(CLASSES)), np.float32)
+    names = dict(zip(table["filename"], table["event_labels"]))
+    for i, filename in enumerate(filenames):
+        for label in filter(None, names[filename].split(",")):
+            labels[i, CLASSES.index(label)] = 1
+    return labels
+
+
+@lru_cache(maxsize=8)
+def _order(clips: int, seed: tuple[int, ...], epoch: int) -> np.ndarray:
+    return np.random.default_rng([*seed, epoch]).permutation(clips)
+
+
+def batch_indices(step: int, size: int, clips: int, *seed: int) -> np.ndarray:
+    """Clips of a batch: the clips in random order, again and again in a new order.
+
+    A function of its arguments alone, so a training that starts again at any step sees the same batches.
+
+    Parameters
+    ----------
+    step : int
+        Number of the batch, from 0.
+    size : int
+        Clips in a batch.
+    clips : int
+        Clips to choose from.
+    *seed : int
+        Seeds of the order.
+
+    Returns
+    -------
+    (size,) int array
+    """
+    position = np.arange(step * size, (step + 1) * size)
+    return np.array([_order(clips, seed, int(p) // clips)[p % clips] for p in position])

@@ -1,0 +1,236 @@
+"""A folder of anybody's isolated recordings as a source of sounds, with the interface of `voices.Voices`.
+
+``FOLDER/foreground/CLASS/*.wav|flac|ogg``, or the class folders directly in FOLDER; ``background/`` and ``rir/`` may be
+missing. Files of any rate and number of channels. Paper section 2; taught in ``notebooks/08_your_own_sounds.py``.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sedlib.data import audio
+from sedlib.data.audio import RATE
+from sedlib.data.layout import REAL
+from sedlib.data.tables import CLASSES, unknown_label
+from sedlib.data.voices import Voices
+from sedlib.errors import SedError
+
+TRAINING, EVALUATION = "real training", "real development and evaluation"  # pools besides the synthetic one
+LONGEST_S = 30.0  # of a longer recording only this much from its start is used
+# Classes that sound on: of a long recording any part will do, and a short one may be repeated.
+CONTINUOUS = ("Blender", "Electric_shaver_toothbrush", "Frying", "Running_water", "Vacuum_cleaner")
+BACKGROUND, RIR = "background", "rir"
+
+
+class Recording(NamedTuple):
+    """A file, and which original recording it comes from."""
+
+    path: Path
+    group: str
+
+
+class Soundbank:
+    """A source of recorded sounds: the ten classes, and backgrounds and rooms where the folder has them.
+
+    Parameters
+    ----------
+    folder : path
+        See the head of this module. A ``sources.tsv`` with the columns ``file`` and ``recording_group`` says which
+        files come from one original recording; without it each file counts as its own.
+
+    Attributes
+    ----------
+    notes : list of str
+        Sentences on what was skipped, shared between pools or replaced.
+    fingerprint : str
+        Name of the folder and a hash of its files' names and contents.
+
+    Raises
+    ------
+    SedError
+        If the folder, a class, or every readable file of a class is missing.
+    """
+
+    def __init__(self, folder: str | Path):
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise SedError(f"{folder}: no such folder; give one with a folder per class")
+        groups = _groups(folder / "sources.tsv")
+        classes = folder / "foreground" if (folder / "foreground").is_dir() else folder
+        places = {label: classes / label for label in CLASSES} | {BACKGROUND: folder / BACKGROUND, RIR: folder / RIR}
+        files = {label: _audio_files(place) for label, place in places.items()}
+        broken = _broken([path for paths in files.values() for path in paths])
+        self.notes = [f"skipped {problem}" for problem in broken.values()]
+        self.recordings = {
+            label: [Recording(path, groups.get(name := path.relative_to(folder).as_posix(), name))
+                    for path in paths if path not in broken]
+            for label, paths in files.items()
+        }
+        missing = [label for label in CLASSES if not self.recordings[label]]
+        if missing:
+            raise SedError(f"{folder}: no readable recording of {', '.join(missing)}; add {classes / missing[0]}/*.wav "
+                           f"(or {', '.join(audio.SUFFIXES[1:])})")
+        for label, replacement in ((BACKGROUND, "procedural backgrounds"), (RIR, "procedural rooms")):
+            if not self.recordings[label]:
+                self.notes.append(f"{places[label]}: no recordings; {replacement} are used")
+        self.fingerprint = _fingerprint(folder, [r.path for found in self.recordings.values() for r in found])
+        self._procedural = Voices(REAL)
+
+    def split(self, *pools: str) -> list[Soundbank]:
+        """Soundbanks of disjoint recordings, one per pool; a class with too few recordings is shared and noted."""
+        banks = [copy(self) for _ in pools]
+        for bank in banks:
+            bank.recordings = {}
+        notes = []
+        for label, found in self.recordings.items():
+            groups = sorted({r.group for r in found}, key=lambda g: hashlib.sha256(g.encode()).digest())
+            shared = 0 < len(groups) < len(pools)
+            if shared:
+                notes.append(f"{label}: {len(groups)} recording{'s' * (len(groups) > 1)} for {len(pools)} pools "
+                             f"({', '.join(pools)}): all pools share {'it' if len(groups) == 1 else 'them'}")
+            for i, bank in enumerate(banks):
+                bank.recordings[label] = [r for r in found if shared or groups.index(r.group) % len(pools) == i]
+        for bank in banks:
+            bank.notes = self.notes + notes
+        return banks
+
+    def event(self, label: str, duration: float, rng: np.random.Generator) -> np.ndarray:
+        """One isolated sound of a class, without silence at either end.
+
+        Parameters
+        ----------
+        label : str
+            One of `tables.CLASSES`.
+        duration : float
+            Seconds. The sound is never longer; it is shorter where the recorded one is.
+        rng : Generator
+            The only source of chance.
+
+        Returns
+        -------
+        (sample,) float32 array
+            16 kHz, peak 1. Of a recording with several barks (calls, words), one; of a class in `CONTINUOUS` any
+            part, repeated if need be.
+
+        Raises
+        ------
+        SedError
+            For an unknown label.
+        """
+        if label not in CLASSES:
+            raise SedError(f"soundbank: {unknown_label(label)}")
+        waveform, sounds = self._draw(label, rng)
+        wanted = max(1, round(duration * RATE))
+        if label in CONTINUOUS:
+            first, last = max(sounds, key=lambda ends: ends[1] - ends[0])  # without pauses, as its label will say
+            sound = _excerpt(waveform[first:last], wanted, rng)
+        else:
+            first, last = sounds[rng.integers(len(sounds))]
+            sound = waveform[first : min(last, first + wanted)].copy()
+        fade = min(160, len(sound) // 4)  # 10 ms against the click of a cut
+        sound[len(sound) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+        return sound / np.abs(sound).max()
+
+    def background(self, duration: float, rng: np.random.Generator) -> np.ndarray:
+        """Background of exactly ``duration`` seconds, (sample,) float32, peak 1; procedural if none was recorded."""
+        if not self.recordings[BACKGROUND]:
+            return self._procedural.background(duration, rng)
+        waveform, _ = self._draw(BACKGROUND, rng)
+        sounds = _stretches(waveform, below_peak=60)  # leaves out silence that was added at the ends
+        sound = _excerpt(waveform[sounds[0][0] : sounds[-1][1]], round(duration * RATE), rng)
+        return sound / np.abs(sound).max()
+
+    def rir(self, rng: np.random.Generator) -> np.ndarray | None:
+        """Room impulse response from its direct sound on, (sample,) float32, peak 1; None if none was recorded."""
+        if not self.recordings[RIR]:
+            return None
+        waveform, _ = self._draw(RIR, rng)
+        direct = int(np.argmax(np.abs(waveform)))
+        return waveform[direct:] / waveform[direct]
+
+    def _draw(self, label: str, rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[int, int]]]:
+        """Any of the recordings: its waveform, and where in it sound is."""
+        found = self.recordings[label]
+        path = found[rng.integers(len(found))].path
+        return _recording(path, path.stat().st_mtime_ns)
+
+
+def _excerpt(waveform: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
+    """``wanted`` samples from a random place on; a shorter recording is repeated, its joints cross-faded."""
+    overlap = min(800, len(waveform) // 4)  # 50 ms
+    if len(waveform) < wanted:
+        ramp = np.sqrt(np.linspace(0, 1, overlap, dtype=np.float32))  # constant power
+        once = waveform[: len(waveform) - overlap].copy()
+        once[:overlap] = once[:overlap] * ramp + waveform[len(waveform) - overlap :] * ramp[::-1]
+        start = rng.integers(len(once))
+        return np.resize(np.roll(once, -start), wanted)
+    start = rng.integers(len(waveform) - wanted + 1)
+    return waveform[start : start + wanted].copy()
+
+
+@lru_cache(maxsize=256)
+def _recording(path: Path, changed: int) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """A decoded file as it was when it ``changed`` last, and its `_stretches`."""
+    waveform, _ = audio.read(path, LONGEST_S)
+    return waveform, _stretches(waveform)
+
+
+def _stretches(waveform: np.ndarray, below_peak: float = 30.0, gap: float = 0.3) -> list[tuple[int, int]]:
+    """Where sound is: (first, last + 1) samples of each stretch that is within ``below_peak`` dB of the loudest 10 ms.
+
+    Pauses up to ``gap`` seconds belong to a stretch; a stretch under 0.1 s is left out if there is a longer one.
+    """
+    block = RATE // 100
+    starts = np.arange(0, len(waveform), block)
+    energy = np.add.reduceat(waveform.astype(np.float64) ** 2, starts)
+    loud = np.flatnonzero(energy >= energy.max() * 10 ** (-below_peak / 10))
+    breaks = np.flatnonzero(np.diff(loud) > gap * RATE / block)
+    firsts, lasts = loud[np.r_[0, breaks + 1]], loud[np.r_[breaks, len(loud) - 1]]
+    found = list(zip((firsts * block).tolist(), np.minimum((lasts + 1) * block, len(waveform)).tolist()))
+    longest = max(last - first for first, last in found)
+    return [(first, last) for first, last in found if last - first >= min(longest, RATE // 10)]
+
+
+def _broken(paths: list[Path]) -> dict[Path, str]:
+    """Files that cannot be used and why."""
+
+    def problem(path: Path) -> str | None:
+        try:
+            waveform, _ = audio.read(path, LONGEST_S)
+        except SedError as error:
+            return str(error)
+        return None if waveform.any() else f"{path}: silent; take it out"
+
+    with ThreadPoolExecutor() as pool:
+        return {path: found for path, found in zip(paths, pool.map(problem, paths)) if found}
+
+
+def _audio_files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in audio.SUFFIXES) if folder.is_dir() else []
+
+
+def _groups(sources: Path) -> dict[str, str]:
+    """Column ``recording_group`` of a ``sources.tsv``, by ``file``; nothing if there is no such file."""
+    if not sources.is_file():
+        return {}
+    with sources.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t")
+        lacking = {"file", "recording_group"} - set(rows.fieldnames or ())
+        if lacking:
+            raise SedError(f"{sources}: lacks the column {', '.join(sorted(lacking))}; add it, or take the file away")
+        return {row["file"]: row["recording_group"] or row["file"] for row in rows}
+
+
+def _fingerprint(folder: Path, paths: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return f"{folder.resolve().name} {digest.hexdigest()[:12]}"

@@ -1,0 +1,59 @@
+"""Log-Mel spectrogram in torch, batched, on any device; equal to librosa's.
+
+Paper section 4.1 ("Log-Mel"), the baseline's features. Taught in ``notebooks/01_data.py``.
+"""
+
+from __future__ import annotations
+
+import librosa
+import torch
+from torch import Tensor, nn
+
+from sedlib.config import Features
+
+
+class LogMel(nn.Module):
+    """Waveform to Mel spectrogram in dB: DC removed, magnitude STFT, Slaney Mel bands, 20 log10.
+
+    Parameters
+    ----------
+    features : Features
+        Sizes and limits.
+    """
+
+    def __init__(self, features: Features) -> None:
+        super().__init__()
+        self.features = features
+        # Float64 until the magnitude, as librosa has it: a float32 FFT is off by 2e-3 dB near the floor.
+        self.register_buffer("window", torch.hamming_window(features.n_fft, dtype=torch.float64), persistent=False)
+        bands = librosa.filters.mel(
+            sr=features.sample_rate, n_fft=features.n_fft, n_mels=features.n_mels,
+            fmin=features.f_min, fmax=features.f_max, htk=False, norm=None,
+        )
+        self.register_buffer("bands", torch.from_numpy(bands), persistent=False)
+
+    def mel(self, waveform: Tensor) -> Tensor:
+        """Mel spectrogram, linear amplitude: ``(batch, sample)`` to ``(batch, 1, mel, frame)``."""
+        waveform = waveform.double()
+        waveform = waveform - waveform.mean(-1, keepdim=True)
+        spectrum = torch.stft(
+            waveform, self.features.n_fft, self.features.hop, window=self.window,
+            center=True, pad_mode="reflect", return_complex=True,
+        )
+        return (self.bands @ spectrum.abs().float()).unsqueeze(1)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Log-Mel spectrogram.
+
+        Parameters
+        ----------
+        waveform : (batch, sample) tensor
+            In [-1, 1]; at least ``n_fft // 2 + 1`` samples.
+
+        Returns
+        -------
+        (batch, 1, mel, frame) tensor
+            dB re 1; nothing lies below the floor or more than ``range_db`` below the loudest bin of its clip.
+        """
+        level = 20 * torch.log10(self.mel(waveform).clamp_min(self.features.floor))
+        return level.maximum(level.amax((-3, -2, -1), keepdim=True) - self.features.range_db)

@@ -1,0 +1,1 @@
+"""What only lessons use: running them, plots, players, live curves, step checks, stubs and the report."""

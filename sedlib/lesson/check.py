@@ -1,0 +1,260 @@
+"""Step checks of the exercises: ``check.NAME(your_function)`` says "correct", or names the likely mistake.
+
+Each check runs the learner's function and the right one on a few examples. An answer that differs is compared with
+what the usual mistakes would give, so that the hint is about the mistake that was made. A wrong answer raises, also in
+a batch run: no lesson can be executed with a wrong solution.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+FRAME_S = 4 * 255 / 16000  # the paper's output frame: two poolings by 2, hop 255, 16 kHz
+
+
+class WrongAnswer(AssertionError):
+    """The answer of an exercise is missing or wrong; shown in a notebook as its hint alone, without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"not yet: {self}"]
+
+
+def frame_start(answer: Callable[[int], float]) -> None:
+    """Lesson 00: the second at which output frame ``frame`` starts, at the paper's sizes."""
+    _judge(answer, lambda frame: frame * FRAME_S, [(0,), (1,), (16,), (156,)], {
+        "this is the hop of the spectrogram; the network's poolings leave only one frame in four":
+            lambda frame: frame * 255 / 16000,
+        "the poolings multiply the length of a frame; you divide by them": lambda frame: frame * 255 / 16000 / 4,
+        "this is in milliseconds; times in event tables are seconds": lambda frame: frame * FRAME_S * 1000,
+        "this is in samples; divide by the sample rate": lambda frame: frame * 4 * 255,
+        "the hop is 255 samples, not 256": lambda frame: frame * 4 * 256 / 16000,
+        "this turns seconds into frames; the question is the other way round": lambda frame: frame / FRAME_S,
+        "this is where the frame ends; it starts one frame earlier": lambda frame: (frame + 1) * FRAME_S,
+    })
+    print(f"correct: one output frame lasts {1000 * FRAME_S:.2f} ms, and 157 of them cover the clip of 10 s")
+
+
+def frame_at(answer: Callable[[float], int]) -> None:
+    """Lesson 00: the output frame in which second ``second`` lies, at the paper's sizes."""
+    _judge(answer, lambda second: int(second / FRAME_S), [(0.0,), (0.05,), (1.0,), (3.2,), (9.99,)], {
+        "a time within a frame belongs to that frame: round down, not to the nearest":
+            lambda second: round(second / FRAME_S),
+        "a frame has a whole number: round down": lambda second: second / FRAME_S,
+        "the number is right, but a frame is counted with an int; yours is a float": lambda second: second // FRAME_S,
+        "this is the frame after it: round down, not up": lambda second: math.ceil(second / FRAME_S),
+        "this counts frames of the spectrogram; the network's poolings leave only one in four":
+            lambda second: int(second / (255 / 16000)),
+        "this turns frames into seconds; the question is the other way round": lambda second: second * FRAME_S,
+    })
+    print("correct: the frame is the whole part of second / frame length")
+
+
+def event_matches(answer: Callable[[tuple[float, float], tuple[float, float]], bool]) -> None:
+    """Lesson 00: whether a predicted event ``(onset, offset)`` is close enough to a reference event of its class."""
+    def rule(reference: tuple, predicted: tuple, collar: Callable[[float, float], float] | None = None) -> bool:
+        length = reference[1] - reference[0]
+        allowed = max(0.2, 0.2 * length) if collar is None else collar(length, predicted[1] - predicted[0])
+        return abs(predicted[0] - reference[0]) <= 0.2 and abs(predicted[1] - reference[1]) <= allowed
+
+    examples = [
+        ((1.0, 2.0), (1.15, 2.15)), ((1.0, 2.0), (1.3, 2.0)), ((1.0, 2.0), (0.7, 2.0)), ((1.0, 2.0), (1.0, 1.7)),
+        ((1.0, 2.0), (1.0, 2.3)), ((0.0, 8.0), (0.1, 9.2)), ((0.0, 8.0), (0.1, 9.9)), ((2.0, 2.3), (2.1, 2.45)),
+        ((1.0, 9.0), (2.0, 9.0)), ((4.0, 9.0), (4.9, 9.9)), ((1.0, 1.5), (1.1, 1.9)),
+    ]
+    _judge(answer, rule, examples, {
+        "the offset of a long event may be off by 20 % of its length, not only by 200 ms":
+            lambda r, p: rule(r, p, lambda length, predicted: 0.2),
+        "the offset may be off by 200 ms even if 20 % of the event is less: take the larger of the two":
+            lambda r, p: rule(r, p, lambda length, predicted: 0.2 * length),
+        "the collar of the offset is the larger of 200 ms and 20 % of the length; you take the smaller":
+            lambda r, p: rule(r, p, lambda length, predicted: min(0.2, 0.2 * length)),
+        "the 20 % are of the reference event's length, not of the predicted one's":
+            lambda r, p: rule(r, p, lambda length, predicted: max(0.2, 0.2 * predicted)),
+        "the onset counts too: it may be off by 200 ms": lambda r, p: rule(r, (r[0], p[1])),
+        "the offset counts too": lambda r, p: rule(r, (p[0], r[1])),
+        "the onset's collar is always 200 ms; only the offset's grows with the event":
+            lambda r, p: rule(r, (r[0], p[1])) and abs(p[0] - r[0]) <= max(0.2, 0.2 * (r[1] - r[0])),
+        "an event may start or end too early as well as too late: compare the absolute difference":
+            lambda r, p: p[0] - r[0] <= 0.2 and p[1] - r[1] <= max(0.2, 0.2 * (r[1] - r[0])),
+        "both ends must fit, not one of the two":
+            lambda r, p: abs(p[0] - r[0]) <= 0.2 or abs(p[1] - r[1]) <= max(0.2, 0.2 * (r[1] - r[0])),
+    })
+    print("correct: onset within 200 ms, offset within 200 ms or 20 % of the reference event, whichever is more")
+
+
+def ema(answer: Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]) -> None:
+    """Lesson 04: the teacher's next weights, ``alpha * teacher + (1 - alpha) * student``."""
+    teacher, student = torch.tensor([1.0, 2.0, -3.0]), torch.tensor([5.0, 0.0, 1.0])
+    before = student.clone()
+    _call(answer, teacher.clone(), student, 0.9)
+    if not torch.equal(student, before):
+        raise WrongAnswer("your update changes the student's weights in place; only the optimizer may move the student")
+    _judge(answer, lambda t, s, alpha: alpha * t + (1 - alpha) * s,
+           [(teacher, student, 0.9), (teacher, student, 0.999), (teacher, student, 0.0)], {
+        "the weights are swapped: alpha close to 1 must keep most of the teacher": lambda t, s, a: (1 - a) * t + a * s,
+        "the student's weights need the factor 1 - alpha, or the teacher grows without limit":
+            lambda t, s, a: a * t + s,
+        "the teacher's old weights need the factor alpha": lambda t, s, a: t + (1 - a) * s,
+        "this is the plain mean of both; alpha is not used": lambda t, s, a: (t + s) / 2,
+        "the teacher stays as it is; mix the student in": lambda t, s, a: t,
+        "the teacher becomes the student; keep alpha of its old weights": lambda t, s, a: s,
+    })
+    print("correct: the teacher keeps alpha of itself and takes 1 - alpha of the student")
+
+
+def rampup(answer: Callable[[float, float], float]) -> None:
+    """Lesson 04: the ramp-up ``exp(-5 (1 - step / R)^2)``, and 1 after R steps."""
+    def rest(step: float, steps: float) -> float:
+        return 1 - min(step, steps) / steps
+
+    examples = [(0, 100), (25, 100), (50, 100), (100, 100), (130, 100), (250, 100)]
+    _judge(answer, lambda step, steps: math.exp(-5 * rest(step, steps) ** 2), examples, {
+        "the exponent needs a minus: a ramp-up ends at 1 and never lies above it":
+            lambda step, steps: math.exp(5 * rest(step, steps) ** 2),
+        "after R steps the ramp-up stays at 1; yours falls again, because 1 - step / R is squared: clamp step to R":
+            lambda step, steps: math.exp(-5 * (1 - step / steps) ** 2),
+        "it runs backwards, from 1 down: take 1 - step / R":
+            lambda step, steps: math.exp(-5 * (1 - rest(step, steps)) ** 2),
+        "1 - step / R is to be squared": lambda step, steps: math.exp(-5 * rest(step, steps)),
+        "the factor 5 is missing in the exponent": lambda step, steps: math.exp(-rest(step, steps) ** 2),
+        "the 5 is squared too: write 5 * (...) ** 2": lambda step, steps: math.exp(-(5 * rest(step, steps)) ** 2),
+        "this grows in a straight line; take exp(-5 (1 - step / R)^2)": lambda step, steps: 1 - rest(step, steps),
+    })
+    print(f"correct: it starts at exp(-5) = {math.exp(-5):.4f} and stays at 1 after R steps")
+
+
+def attention_pooling(answer: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+    """Lesson 04: weak from strong posteriors, ``sum_t(strong * att) / sum_t(att)``, att a softmax over the classes.
+
+    Takes ``strong`` and the attention's ``logits``, both (batch, frame, class); gives (batch, class).
+    """
+    generator = torch.Generator().manual_seed(0)
+    strong = torch.rand(2, 5, 3, generator=generator)
+    logits = 2 * torch.randn(2, 5, 3, generator=generator)
+
+    def pool(strong: torch.Tensor, att: torch.Tensor) -> torch.Tensor:
+        return (strong * att).sum(1) / att.sum(1)
+
+    _judge(answer, lambda s, x: pool(s, x.softmax(-1)), [(strong, logits)], {
+        "the softmax runs over the frames; it must run over the classes, the last axis":
+            lambda s, x: pool(s, x.softmax(1)),
+        "the softmax runs over the batch; it must run over the classes, the last axis":
+            lambda s, x: pool(s, x.softmax(0)),
+        "divide by sum_t(att), or a clip with more frames becomes more probable":
+            lambda s, x: (s * x.softmax(-1)).sum(1),
+        "divide by the sum of the attention, not by the number of frames": lambda s, x: (s * x.softmax(-1)).mean(1),
+        "the sum runs over the classes; it must run over the frames, axis 1":
+            lambda s, x: (s * x.softmax(-1)).sum(-1) / x.softmax(-1).sum(-1),
+        "this is the plain mean over the frames; weight each frame by its attention": lambda s, x: s.mean(1),
+        "this is the maximum over the frames; weight each frame by its attention": lambda s, x: s.amax(1),
+        "the attention needs a softmax over the classes; you use its logits": lambda s, x: pool(s, x),
+        "the attention is a softmax over the classes, not a sigmoid": lambda s, x: pool(s, x.sigmoid()),
+        "divide by sum_t(att), not by sum_t(strong)": lambda s, x: (s * x.softmax(-1)).sum(1) / s.sum(1),
+    })
+    print("correct: one posterior per clip and class, an average of the frames weighted by attention")
+
+
+def median_filter(answer: Callable[[np.ndarray, int], np.ndarray]) -> None:
+    """Lesson 04: the median of ``size`` frames centred on each frame; ``size`` is odd. The ends are not judged."""
+    generator = np.random.default_rng(0)
+    quiet = np.zeros(8)  # at both ends, where filters differ in what they assume beyond the clip
+    scores = np.concatenate([quiet, generator.random(40), quiet])
+    one = np.concatenate([quiet, [1.0], quiet])
+    _judge(answer, lambda x, size: ndimage.median_filter(x, size), [(scores, 7), (one, 7), (scores, 3)], {
+        "this is the mean; a median removes a short burst entirely and keeps edges sharp":
+            lambda x, size: _windows(x, size).mean(-1),
+        "this is the maximum of the window, not its median": lambda x, size: _windows(x, size).max(-1),
+        "the window ends at the frame, so events come out late; centre it on the frame":
+            lambda x, size: np.roll(ndimage.median_filter(x, size), size // 2),
+        "the window starts at the frame, so events come out early; centre it on the frame":
+            lambda x, size: np.roll(ndimage.median_filter(x, size), -(size // 2)),
+        "the scores come back unfiltered": lambda x, size: x,
+    })
+    print("correct: bursts and gaps shorter than half the window are gone, longer events keep their edges")
+
+
+def events_of(answer: Callable[[np.ndarray, float], list[tuple[float, float]]]) -> None:
+    """Lesson 04: the events ``[(onset, offset), ...]`` in seconds of active frames, (frame,) bool."""
+    def runs(active: np.ndarray, frame_s: float, end: int = 0) -> list[tuple[float, float]]:
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(active, int), [0]])))
+        return [(on * frame_s, (off + end) * frame_s) for on, off in edges.reshape(-1, 2)]
+
+    examples = [(np.array(pattern, bool), 0.5) for pattern in (
+        [0, 1, 1, 0, 1, 0], [0, 0, 1, 1], [1, 0, 0, 1, 1, 1, 0], [0, 0, 0], [1, 1],
+    )]
+    _judge(answer, runs, examples, {
+        "an event ends where its last frame ends: one frame later than you say": lambda a, s: runs(a, s, end=-1),
+        "an event that is still active in the last frame is lost; close it at the end of the clip":
+            lambda a, s: [e for e in runs(a, s) if e[1] < len(a) * s],
+        "an event that is active from the first frame on is lost": lambda a, s: [e for e in runs(a, s) if e[0] > 0],
+        "events that touch an end of the clip are lost; put an inactive frame before and after":
+            lambda a, s: [e for e in runs(a, s) if 0 < e[0] and e[1] < len(a) * s],
+        "these are frames; event tables are in seconds": lambda a, s: runs(a, 1),
+        "this is one event from the first to the last active frame; a pause ends an event":
+            lambda a, s: [(runs(a, s)[0][0], runs(a, s)[-1][1])] if a.any() else [],
+        "this is one event per active frame; neighbouring active frames are one event":
+            lambda a, s: [(i * s, (i + 1) * s) for i in np.flatnonzero(a)],
+    })
+    print("correct: every run of active frames is one event, from the start of its first frame to the end of its last")
+
+
+def _judge(answer: Callable, right: Callable, examples: list[tuple], mistakes: dict[str, Callable]) -> None:
+    """Raise `WrongAnswer` unless the learner's function agrees with the right one on all examples."""
+    given = [_call(answer, *copy.deepcopy(example)) for example in examples]
+    wanted = [right(*example) for example in examples]
+    wrong = [i for i, (g, w) in enumerate(zip(given, wanted)) if not _same(g, w)]
+    if not wrong:
+        return
+    for hint, mistake in mistakes.items():
+        if all(_same(g, mistake(*example)) for g, example in zip(given, examples)):
+            raise WrongAnswer(hint)
+    i = wrong[0]
+    arguments = ", ".join(_short(value) for value in examples[i])
+    name = getattr(answer, "__name__", "your function")
+    shape, right_shape = tuple(np.shape(given[i])), tuple(np.shape(wanted[i]))
+    if shape != right_shape:
+        raise WrongAnswer(f"{name}({arguments}) has shape {shape}; it should have {right_shape}")
+    raise WrongAnswer(f"{name}({arguments}) gives {_short(given[i])}; it should give {_short(wanted[i])}")
+
+
+def _call(answer: Callable, *arguments: Any) -> Any:
+    if answer is ...:
+        raise WrongAnswer("nothing here yet: replace the ... by your answer")
+    if not callable(answer):
+        raise WrongAnswer(f"give the function itself, without calling it; this is {_short(answer)}")
+    value = answer(*arguments)
+    if value is None or value is ...:
+        raise WrongAnswer(f"{answer.__name__} returns nothing yet: replace the ... by your code and return the result")
+    return value
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Equal in shape, in kind (whole number or not) and, to rounding, in value."""
+    if isinstance(b, int) and not isinstance(b, bool) and isinstance(a, float):
+        return False
+    if np.shape(a) != np.shape(b):
+        return False
+    try:
+        return bool(np.allclose(np.asarray(a, float), np.asarray(b, float), rtol=1e-4, atol=1e-5))
+    except (TypeError, ValueError):
+        return False
+
+
+def _windows(x: np.ndarray, size: int) -> np.ndarray:
+    """(frame, size): the values around each frame, zeros beyond the ends."""
+    return np.lib.stride_tricks.sliding_window_view(np.pad(x, size // 2), size)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, (np.ndarray, torch.Tensor)) and math.prod(value.shape) > 8:
+        return f"{type(value).__name__} of shape {tuple(value.shape)}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value.tolist() if isinstance(value, (np.ndarray, torch.Tensor)) else value)

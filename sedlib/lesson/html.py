@@ -1,0 +1,50 @@
+"""Pieces of HTML that look right in JupyterLab and in the report: a table, an embedded image."""
+
+from __future__ import annotations
+
+import base64
+import html
+
+import pandas as pd
+from IPython.display import HTML
+
+
+class Shown(HTML):
+    """HTML for the notebook with a text for readers without it (a terminal, a search, a diff)."""
+
+    def __init__(self, data: str, text: str) -> None:
+        super().__init__(data)
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def table(frame: pd.DataFrame, caption: str) -> Shown:
+    """A data frame as a table with a caption and column headers that a screen reader can use; no index.
+
+    Numbers are shown as they are in the frame: format them before. Missing values stay empty.
+    """
+    def cell(value: object) -> str:
+        return "" if pd.isna(value) else html.escape(str(value))
+
+    head = "".join(f'<th scope="col" style="text-align:left">{cell(name)}</th>' for name in frame.columns)
+    rows = "".join(
+        "<tr>" + "".join(f'<td style="text-align:left">{cell(value)}</td>' for value in row) + "</tr>"
+        for row in frame.itertuples(index=False)
+    )
+    return Shown(
+        f'<table><caption style="text-align:left">{html.escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>",
+        f"{caption}\n{frame.to_string(index=False, na_rep='')}",
+    )
+
+
+def image(png: bytes, alt: str, width: int) -> Shown:
+    """A PNG inside the page, ``width`` CSS pixels wide or as wide as the page, with its description."""
+    data = base64.b64encode(png).decode("ascii")
+    return Shown(
+        f'<img alt="{html.escape(alt)}" width="{width}" style="max-width:100%;height:auto" '
+        f'src="data:image/png;base64,{data}">',
+        f"[figure: {alt}]",
+    )

@@ -1,0 +1,43 @@
+"""``python -m sedlib.lesson.lab [option of JupyterLab]...``: JupyterLab in the folder of the lessons.
+
+A click on a lesson opens it as a notebook, its kernel is this interpreter, and nothing is asked of the network. What
+this needs is written into the environment of the running interpreter (``sys.prefix``) alone; the user's own Jupyter
+settings are not touched, and win where they differ.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from sedlib.lesson.course import NOTEBOOKS
+
+SETTINGS = {
+    "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"python": "Jupytext Notebook"}},
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+
+
+def write_settings(prefix: str | Path = sys.prefix) -> Path:
+    """Write JupyterLab's defaults for the environment in ``prefix``; returns their file."""
+    path = Path(prefix) / "etc/jupyter/labconfig/default_setting_overrides.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(SETTINGS, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def main(options: list[str]) -> None:
+    """Replace this process by JupyterLab."""
+    write_settings()
+    # A "python3" kernel of the user's home must not win over the one of this environment.
+    environment = {**os.environ, "JUPYTER_PREFER_ENV_PATH": "1"}
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={NOTEBOOKS}", *options]
+    os.execve(sys.executable, command, environment)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,207 @@
+"""Figures of the lessons: functions of arrays and tables that return a matplotlib ``Figure``, and `show`.
+
+No figure depends on colour alone (Okabe-Ito colours come with hatches or line styles), every axis has its unit, and
+`show` puts a description beside every picture. Nothing here needs a screen or pyplot's state.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import librosa
+import matplotlib
+import numpy as np
+import pandas as pd
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from sedlib.data import tables
+from sedlib.lesson.html import Shown, image
+
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = OKABE_ITO = (
+    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
+)
+LINES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)))
+DPI = 144  # of the picture; it is shown at half of that, so that it stays sharp
+FONT = {"font.size": 11, "axes.titlesize": 12, "legend.fontsize": 10}
+
+
+def show(fig: Figure, alt: str) -> None:
+    """Show a figure as a picture with a description.
+
+    Parameters
+    ----------
+    fig : Figure
+    alt : str
+        What the figure shows and what there is to see in it, for those who cannot see it.
+    """
+    display(picture(fig, alt))
+
+
+def picture(fig: Figure, alt: str) -> Shown:
+    """The picture that `show` shows."""
+    if not alt.strip():
+        raise ValueError("a figure needs a description: show(fig, alt='...')")
+    file = io.BytesIO()
+    with matplotlib.rc_context(FONT):
+        fig.savefig(file, format="png", dpi=DPI, facecolor="white")
+    return image(file.getvalue(), alt, width=round(fig.get_figwidth() * DPI / 2))
+
+
+def figure(width: float = 10, height: float = 4, **subplots: object) -> tuple[Figure, np.ndarray]:
+    """An empty figure and its axes, as ``pyplot.subplots(..., squeeze=False)`` gives them, in the lessons' fonts."""
+    with matplotlib.rc_context(FONT):
+        fig = Figure(figsize=(width, height), layout="constrained")
+        return fig, fig.subplots(squeeze=False, **subplots)
+
+
+def spectrogram(
+    logmel: np.ndarray, frame_s: float, sample_rate: int = 16000, title: str = "",
+    reference: pd.DataFrame | None = None, prediction: pd.DataFrame | None = None,
+) -> Figure:
+    """A log-Mel spectrogram, with the events of the clip below it if there are any.
+
+    Parameters
+    ----------
+    logmel : (mel, frame) array
+        dB; bands from 0 Hz to half the sample rate on the Slaney Mel scale.
+    frame_s : float
+        Seconds from frame to frame (the hop).
+    sample_rate : int
+        Hz.
+    reference, prediction : event tables of this clip, optional
+    """
+    with matplotlib.rc_context(FONT):
+        shown = [t for t in (reference, prediction) if t is not None]
+        rows = max(1, pd.concat(shown)["event_label"].nunique()) if shown else 0
+        heights = [3.2, 0.6 + 0.4 * rows] if shown else [3.2]
+        fig = Figure(figsize=(10, 0.8 + sum(heights)), layout="constrained")
+        axes = fig.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+        spectrogram_on(axes[0], logmel, frame_s, sample_rate)
+        axes[0].set_title(title)
+        if shown:
+            events_on(axes[1], reference, prediction)
+        axes[-1].set_xlabel("time (s)")
+        return fig
+
+
+def spectrogram_on(ax: Axes, logmel: np.ndarray, frame_s: float, sample_rate: int = 16000) -> None:
+    """Draw a log-Mel spectrogram, (mel, frame) in dB, with its axis in Hz and its colour bar."""
+    logmel = np.asarray(logmel)
+    bands, frames = logmel.shape
+    # frame t is centred on t * frame_s
+    extent = (-frame_s / 2, (frames - 0.5) * frame_s, -0.5, bands - 0.5)
+    drawn = ax.imshow(logmel, origin="lower", aspect="auto", extent=extent, cmap="magma", interpolation="nearest")
+    centres = librosa.mel_frequencies(n_mels=bands + 2, fmin=0, fmax=sample_rate / 2)[1:-1]
+    ticks = [f for f in (250, 500, 1000, 2000, 4000, 8000) if centres[0] <= f <= centres[-1]]
+    ax.set_yticks(np.interp(ticks, centres, np.arange(bands)), [str(f) for f in ticks])
+    ax.set_ylabel("frequency (Hz)")
+    ax.figure.colorbar(drawn, ax=ax, label="level (dB)", pad=0.01)
+    ax.set_xlim(0, (frames - 1) * frame_s)
+
+
+def events_on(
+    ax: Axes, reference: pd.DataFrame | None, prediction: pd.DataFrame | None = None,
+    classes: Sequence[str] | None = None,
+) -> None:
+    """Draw the events of one clip as bars, a row per class: the reference above, the prediction below.
+
+    Parameters
+    ----------
+    reference, prediction : event tables of one clip
+        None leaves a side out.
+    classes : sequence of str, optional
+        Rows from top to bottom; default: the classes that occur.
+    """
+    kinds = [(name, tables.events(table), colour, hatch) for name, table, colour, hatch in (
+        ("reference", reference, BLUE, "///"), ("prediction", prediction, ORANGE, "..."),
+    ) if table is not None]
+    if classes is None:
+        classes = sorted({label for _, table, _, _ in kinds for label in table["event_label"]})
+    height = 0.8 / len(kinds)
+    for k, (_, table, colour, hatch) in enumerate(kinds):
+        rows = np.array([classes.index(label) for label in table["event_label"]])
+        ax.barh(rows - 0.4 + k * height, table["offset"] - table["onset"], height, table["onset"], align="edge",
+                facecolor=colour, edgecolor="white", hatch=hatch, linewidth=0)
+    ax.set_yticks(range(len(classes)), [label.replace("_", " ") for label in classes])
+    ax.set_ylim(max(len(classes), 1) - 0.5, -0.5)
+    ax.grid(axis="x", color="0.85")
+    ax.set_axisbelow(True)
+    ax.legend(
+        handles=[Patch(facecolor=colour, edgecolor="white", hatch=hatch, label=name)
+                 for name, _, colour, hatch in kinds],
+        loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0.2,
+    )
+
+
+def in_words(table: pd.DataFrame) -> str:
+    """The events of one clip as text for a description: "Dog 1.2 to 1.9 s; Speech 3.0 to 7.4 s"."""
+    events = tables.events(table)
+    return "; ".join(f"{e.event_label} {e.onset:.1f} to {e.offset:.1f} s" for e in events.itertuples()) or "none"
+
+
+def posteriors(
+    scores: np.ndarray, frame_s: float, classes: Sequence[str] = tables.CLASSES, title: str = "",
+    reference: pd.DataFrame | None = None, prediction: pd.DataFrame | None = None,
+) -> Figure:
+    """The posteriors of one clip, a row per class, with its events in the same order below if there are any.
+
+    Parameters
+    ----------
+    scores : (frame, class) array
+        In [0, 1].
+    frame_s : float
+        Seconds of an output frame.
+    reference, prediction : event tables of this clip, optional
+    """
+    with matplotlib.rc_context(FONT):
+        rows = 1 + (reference is not None or prediction is not None)
+        fig = Figure(figsize=(10, 3.4 * rows), layout="constrained")
+        axes = fig.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+        end = len(scores) * frame_s
+        drawn = axes[0].imshow(
+            np.asarray(scores).T, aspect="auto", extent=(0, end, len(classes) - 0.5, -0.5), cmap="cividis",
+            vmin=0, vmax=1, interpolation="nearest",
+        )
+        axes[0].set_yticks(range(len(classes)), [label.replace("_", " ") for label in classes])
+        axes[0].set_title(title)
+        fig.colorbar(drawn, ax=axes[0], label="posterior", pad=0.01)
+        if rows == 2:
+            events_on(axes[1], reference, prediction, list(classes))
+        axes[-1].set_xlabel("time (s)")
+        axes[-1].set_xlim(0, end)
+        return fig
+
+
+def curves(metrics: pd.DataFrame) -> Figure:
+    """Training curves: the terms of the loss on the left, validation F1 on the right.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        A row an epoch, as the training writes them: ``epoch``, ``loss_*``, ``validation_f1_*`` (fractions).
+    """
+    with matplotlib.rc_context(FONT):
+        fig = Figure(figsize=(10, 3.6), layout="constrained")
+        left, right = fig.subplots(1, 2)
+        _lines(left, metrics, "loss_", 1, "loss")
+        left.set_yscale("log")
+        _lines(right, metrics, "validation_f1_", 100, "validation event F1 (%)")
+        right.set_ylim(bottom=0)
+        return fig
+
+
+def _lines(ax: Axes, metrics: pd.DataFrame, prefix: str, scale: float, label: str) -> None:
+    names = [name for name in metrics.columns if name.startswith(prefix)]
+    styles = zip((BLUE, VERMILION, GREEN, PURPLE, BLACK), LINES, "osv^D")
+    for name, (colour, line, marker) in zip(names, styles):
+        ax.plot(metrics["epoch"], scale * metrics[name], color=colour, linestyle=line, marker=marker, markersize=4,
+                label=name.removeprefix(prefix).replace("_", " "))
+    ax.set_xlabel("epoch")
+    ax.set_ylabel(label)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.grid(color="0.85")
+    ax.legend()

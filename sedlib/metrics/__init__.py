@@ -1,0 +1,27 @@
+"""Scores of event tables and posteriors: event and segment F1, PSDS, and how certain they are."""
+
+from sedlib.metrics.bootstrap import Interval, confidence, paired_difference
+from sedlib.metrics.counts import F1Result
+from sedlib.metrics.evaluate import evaluate, report
+from sedlib.metrics.events import EventIndex, count_events, event_f1, index_events, index_frames
+from sedlib.metrics.psds import Psds, psds_from_operating_points, psds_from_scores
+from sedlib.metrics.segments import count_segments, segment_f1
+
+__all__ = [
+    "EventIndex",
+    "F1Result",
+    "Interval",
+    "Psds",
+    "confidence",
+    "count_events",
+    "count_segments",
+    "evaluate",
+    "event_f1",
+    "index_events",
+    "index_frames",
+    "paired_difference",
+    "psds_from_operating_points",
+    "psds_from_scores",
+    "report",
+    "segment_f1",
+]

@@ -1,0 +1,87 @@
+"""How far chance could have moved a score: percentile bootstrap over clips.
+
+Taught in ``notebooks/00_start_here.py``. Clips are drawn with replacement, as many as there are, and the score is
+computed anew from their counts; the middle 95 % of the scores is the interval. Two systems are compared on the same
+draws (paired), because what is hard for one is mostly hard for the other.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sedlib.errors import SedError
+from sedlib.metrics.counts import F1Result
+
+PERCENTILES = (2.5, 97.5)
+
+
+class Interval(NamedTuple):
+    """A value and its 95 % interval, as fractions."""
+
+    value: float
+    low: float
+    high: float
+
+
+def confidence(result: F1Result, n_resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:
+    """95 % intervals of macro and micro F1.
+
+    Parameters
+    ----------
+    result : F1Result
+        Of `event_f1` or `segment_f1`.
+    n_resamples : int
+        Number of times the clips are drawn.
+    seed : int
+
+    Returns
+    -------
+    dict
+        ``macro`` and ``micro``, each an `Interval`. A class that no drawn clip holds is left out of that draw's macro
+        F1.
+    """
+    draws = _resampled(result.counts, n_resamples, seed)
+    return {"macro": Interval(result.macro, *_limits(result.macro_of(draws))),
+            "micro": Interval(result.micro, *_limits(result.micro_of(draws)))}
+
+
+def paired_difference(first: F1Result, second: F1Result, n_resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:
+    """``first`` minus ``second`` with its 95 % interval, both drawn alike.
+
+    Parameters
+    ----------
+    first, second : F1Result
+        Two systems on the same clips and classes.
+    n_resamples, seed : int
+        As for `confidence`.
+
+    Returns
+    -------
+    dict
+        ``macro`` and ``micro``, each an `Interval`; one that excludes 0 is a difference that the choice of clips does
+        not explain.
+
+    Raises
+    ------
+    SedError
+        If clips or classes differ.
+    """
+    if first.filenames != second.filenames or first.classes != second.classes:
+        raise SedError("the two results are of different clips or classes; score both against the same reference")
+    a, b = (_resampled(result.counts, n_resamples, seed) for result in (first, second))
+    return {"macro": Interval(first.macro - second.macro, *_limits(first.macro_of(a) - second.macro_of(b))),
+            "micro": Interval(first.micro - second.micro, *_limits(first.micro_of(a) - second.micro_of(b)))}
+
+
+def _resampled(counts: np.ndarray, n_resamples: int, seed: int) -> np.ndarray:
+    """Counts of each draw summed over its clips, (resample, class, 3)."""
+    n_clips = len(counts)
+    times_drawn = np.random.default_rng([seed]).multinomial(n_clips, np.full(n_clips, 1 / n_clips), size=n_resamples)
+    return np.tensordot(times_drawn.astype(float), counts, axes=1)
+
+
+def _limits(scores: np.ndarray) -> np.ndarray:
+    scores = scores[~np.isnan(scores)]  # no drawn clip held an event
+    return np.percentile(scores, PERCENTILES) if len(scores) else np.full(2, np.nan)

@@ -1,0 +1,273 @@
+"""Polyphonic sound detection score: the area under a curve over all thresholds, instead of F1 at one.
+
+Paper, Table 3; taught in ``notebooks/00_start_here.py``. Bilen et al., "A framework for the robust evaluation of sound
+event detection", ICASSP 2020. A prediction is valid when reference events of its class cover the share ``dtc`` of it
+(detection tolerance); a reference event is found when valid predictions cover the share ``gtc`` of it (ground truth
+intersection). Each threshold gives each class a point: share of events found against false alarms per hour. An
+invalid prediction that lies by the share ``cttc`` in another class's events is a cross-trigger and costs
+``alpha_ct`` more. PSDS is the area under the classes' mean curve, minus ``alpha_st`` times their deviation, up to
+``max_efpr`` false alarms per hour, divided by it. The defaults are those of the DCASE 2020 challenge.
+
+Two ways lead there: predictions at some thresholds (psds_eval, by the authors of the score), or posteriors, from which
+sed_scores_eval finds the curve at every threshold (Ebbers et al., "Threshold independent evaluation of sound
+event detection scores", ICASSP 2022). More thresholds never lower the curve, so the second is the larger one.
+Both leave out classes without reference events.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from sedlib.data import tables
+from sedlib.data.tables import CLASSES
+from sedlib.errors import SedError
+from sedlib.metrics.events import match_filenames
+
+CLIP_S = 10.0
+"""Length of a DESED clip, seconds."""
+
+
+@dataclass(frozen=True)
+class Psds:
+    """A PSDS and what each class would score alone (fractions); with ``alpha_st = 0`` it is their mean.
+
+    ``unknown_filenames`` are clips with predictions that the reference does not know; they count nowhere.
+    """
+
+    value: float
+    per_class: dict[str, float]
+    unknown_filenames: list[str] = field(default_factory=list)
+
+
+def psds_from_operating_points(
+    reference: pd.DataFrame,
+    operating_points: Iterable[pd.DataFrame],
+    durations: Mapping[str, float] | None = None,
+    *,
+    dtc: float = 0.5,
+    gtc: float = 0.5,
+    cttc: float = 0.3,
+    alpha_ct: float = 0.0,
+    alpha_st: float = 0.0,
+    max_efpr: float = 100.0,
+) -> Psds:
+    """PSDS of predictions made at several thresholds, by psds_eval.
+
+    Parameters
+    ----------
+    reference : DataFrame
+        Event table.
+    operating_points : iterable of DataFrame
+        One event table per threshold.
+    durations : mapping of filename to float, optional
+        Length of each clip, seconds. Default: `assumed_durations`.
+    dtc, gtc, cttc : float
+        Detection tolerance, ground truth intersection and cross-trigger tolerance criteria, 0 to 1.
+    alpha_ct, alpha_st : float
+        Cost of cross-triggers, 0 to 1, and of instability across classes, 0 or more.
+    max_efpr : float
+        Most false alarms per hour.
+
+    Returns
+    -------
+    Psds
+
+    Raises
+    ------
+    SedError
+        For a parameter out of its range, events of one class that overlap in a clip (PSDS counts each moment
+        once), no operating points, predictions in unknown clips only, a clip without duration, or a reference without
+        events.
+    """
+    _check_parameters(dtc, gtc, cttc, alpha_ct, alpha_st, max_efpr)
+    points = list(operating_points)
+    if not points:
+        raise SedError("no operating points: give the predictions at one threshold or more")
+    truth = _truth(reference)
+    filenames, unknown = match_filenames(reference, pd.concat([table[["filename"]] for table in points]))
+    lengths = _durations(filenames, reference, durations)
+    psds_eval = _quiet_import("psds_eval")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about identical operating points, and about older pandas and numpy
+        curve = psds_eval.PSDSEval(dtc, gtc, cttc, ground_truth=truth, metadata=pd.DataFrame(
+            {"filename": filenames, "duration": [lengths[name] for name in filenames]}))
+        for i, table in enumerate(points):
+            predictions = _events(table[table["filename"].isin(lengths)], f"operating point {i + 1}")
+            if len(predictions):  # without predictions a point is the curve's origin, which psds_eval adds itself
+                curve.add_operating_point(predictions)
+        classes = sorted(truth["event_label"].unique())
+        if not curve.num_operating_points():
+            return Psds(0.0, dict.fromkeys(classes, 0.0), unknown)
+        false_alarms, _, effective = curve.psd_roc_curves(alpha_ct)
+        # One class has no cross-triggers, whose mean over no other class psds_eval takes for NaN.
+        roc = effective if len(classes) > 1 else false_alarms
+        per_class = {name: _area(roc.xp, found, max_efpr) / max_efpr for name, found in zip(classes, roc.yp)}
+        value = curve.psds(alpha_ct, alpha_st, max_efpr).value if len(classes) > 1 else per_class[classes[0]]
+    return Psds(float(value), per_class, unknown)
+
+
+def psds_from_scores(
+    reference: pd.DataFrame,
+    scores: np.ndarray,
+    filenames: Sequence[str],
+    frame_s: float,
+    durations: Mapping[str, float] | None = None,
+    classes: Sequence[str] = CLASSES,
+    *,
+    dtc: float = 0.5,
+    gtc: float = 0.5,
+    cttc: float = 0.3,
+    alpha_ct: float = 0.0,
+    alpha_st: float = 0.0,
+    max_efpr: float = 100.0,
+) -> Psds:
+    """PSDS of posteriors at every threshold, by sed_scores_eval.
+
+    Parameters
+    ----------
+    reference : DataFrame
+        Event table.
+    scores : (clip, frame, class) array
+        Posteriors. Only their order within a class matters, so any increasing scale does.
+    filenames : sequence of str
+        The clips of ``scores``: exactly those of the reference, in any order.
+    frame_s : float
+        Seconds per frame.
+    durations, dtc, gtc, cttc, alpha_ct, alpha_st, max_efpr
+        As for `psds_from_operating_points`.
+    classes : sequence of str
+        The classes of ``scores``.
+
+    Returns
+    -------
+    Psds
+
+    Raises
+    ------
+    SedError
+        As `psds_from_operating_points`, and for scores whose shape, clips or classes do not fit or that are not
+        finite.
+    """
+    _check_parameters(dtc, gtc, cttc, alpha_ct, alpha_st, max_efpr)
+    scores = np.asarray(scores, dtype=float)
+    if scores.ndim != 3 or scores.shape[0] != len(filenames) or scores.shape[2] != len(classes) or not scores.shape[1]:
+        raise SedError(f"scores: shape {scores.shape}, expected (clip, frame, class) = "
+                       f"({len(filenames)}, ..., {len(classes)})")
+    finite = np.isfinite(scores).all(axis=(1, 2))
+    if not finite.all():
+        raise SedError(f"scores: clip {filenames[int(np.argmin(finite))]!r} holds a value that is not finite")
+    if not (np.isfinite(frame_s) and frame_s > 0):
+        raise SedError(f"scores: frame_s is {frame_s}, expected seconds per frame, more than 0")
+    _check_clips(filenames, reference)
+    truth = _truth(reference)
+    scored = [name for name in classes if name in set(truth["event_label"])]
+    missing = sorted(set(truth["event_label"]).difference(classes))
+    if missing:
+        raise SedError(f"scores: no class {missing[0]!r}, of which the reference holds events")
+
+    sed_scores_eval = _quiet_import("sed_scores_eval")
+    from sed_scores_eval.base_modules.scores import create_score_dataframe
+
+    columns = [list(classes).index(name) for name in scored]
+    times = np.arange(scores.shape[1] + 1) * frame_s
+    frames = {name: create_score_dataframe(clip[:, columns], times, scored) for name, clip in zip(filenames, scores)}
+    value, per_class, *_ = sed_scores_eval.intersection_based.psds(
+        frames, _event_lists(truth, filenames), _durations(filenames, reference, durations),
+        dtc_threshold=dtc, gtc_threshold=gtc, cttc_threshold=cttc if alpha_ct else None,
+        alpha_ct=alpha_ct, alpha_st=alpha_st, max_efpr=max_efpr,
+    )
+    return Psds(float(value), {name: float(per_class[name]) for name in scored})
+
+
+def assumed_durations(reference: pd.DataFrame) -> dict[str, float]:
+    """Length of the reference's clips where none is given: 10 s, or the end of the last event where that is later."""
+    last = reference.groupby("filename", sort=False)["offset"].max()
+    return last.clip(lower=CLIP_S).fillna(CLIP_S).to_dict()
+
+
+def _durations(filenames: Sequence[str], reference: pd.DataFrame,
+               durations: Mapping[str, float] | None) -> dict[str, float]:
+    """Of these clips, no more and no less: their sum is the time in which false alarms are counted."""
+    if durations is None:
+        durations = assumed_durations(reference)
+    missing = [name for name in filenames if name not in durations]
+    if missing:
+        raise SedError(f"durations: {len(missing)} of the reference's {len(filenames)} clips have none, "
+                       f"for example {missing[0]!r}")
+    return {name: float(durations[name]) for name in filenames}
+
+
+def _truth(reference: pd.DataFrame) -> pd.DataFrame:
+    truth = _events(reference, "reference")
+    if truth.empty:
+        raise SedError("reference: no events, so that there is nothing to find")
+    return truth
+
+
+def _events(table: pd.DataFrame, what: str) -> pd.DataFrame:
+    """The table's events that have a length, sorted; one class must not overlap itself in a clip."""
+    table = tables.events(table)
+    table = table[table["offset"] > table["onset"]].sort_values(["filename", "event_label", "onset"], ignore_index=True)
+    same = (table["filename"] == table["filename"].shift()) & (table["event_label"] == table["event_label"].shift())
+    overlaps = np.flatnonzero(same & (table["onset"] < table["offset"].shift()))
+    if len(overlaps):
+        second, first = table.loc[overlaps[0]], table.loc[overlaps[0] - 1]
+        times = " and ".join(f"{event['onset']:g} to {event['offset']:g} s" for event in (first, second))
+        raise SedError(f"{what}: in {second['filename']!r} two events of {second['event_label']} overlap ({times}); "
+                       "PSDS needs them merged")
+    return table
+
+
+def _event_lists(truth: pd.DataFrame, filenames: Sequence[str]) -> dict[str, list[tuple[float, float, str]]]:
+    """Events per clip as sed_scores_eval wants them: touching events of a class a rounding error apart."""
+    touching = (
+        (truth["filename"] == truth["filename"].shift())
+        & (truth["event_label"] == truth["event_label"].shift())
+        & (truth["onset"] == truth["offset"].shift())
+    )
+    onset = np.where(touching, np.nextafter(truth["onset"], np.inf), truth["onset"])
+    lists = {name: [] for name in filenames}
+    for name, start, stop, label in truth.assign(onset=onset).itertuples(index=False):
+        lists[name].append((start, stop, label))
+    return lists
+
+
+def _check_clips(filenames: Sequence[str], reference: pd.DataFrame) -> None:
+    names = set(tables.filenames(reference))
+    if len(set(filenames)) < len(filenames):
+        raise SedError("scores: filenames holds a clip twice")
+    extra, missing = set(filenames) - names, names - set(filenames)
+    if extra:
+        raise SedError(f"scores: {len(extra)} clips are not in the reference, for example {min(extra)!r}")
+    if missing:
+        raise SedError(f"scores: {len(missing)} of the reference's {len(names)} clips are missing, "
+                       f"for example {min(missing)!r}")
+
+
+def _check_parameters(dtc: float, gtc: float, cttc: float, alpha_ct: float, alpha_st: float, max_efpr: float) -> None:
+    for name, value in {"dtc": dtc, "gtc": gtc, "cttc": cttc, "alpha_ct": alpha_ct}.items():
+        if not 0 <= value <= 1:
+            raise SedError(f"PSDS: {name} is {value:g}, expected 0 to 1")
+    if not 0 <= alpha_st < np.inf:
+        raise SedError(f"PSDS: alpha_st is {alpha_st:g}, expected 0 or more")
+    if not 0 < max_efpr < np.inf:
+        raise SedError(f"PSDS: max_efpr is {max_efpr:g}, expected false alarms per hour, more than 0")
+
+
+def _area(x: np.ndarray, y: np.ndarray, max_x: float) -> float:
+    """Area under a staircase that holds ``y[i]`` from ``x[i]`` on, up to ``max_x``."""
+    return float(np.sum(np.diff(np.append(x, np.inf).clip(max=max_x)) * y))
+
+
+def _quiet_import(name: str):
+    """Import one of the two libraries when it is needed (about a second), without its deprecation notes."""
+    import importlib
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module(name)

@@ -1,0 +1,104 @@
+"""The baseline's convolutional recurrent network.
+
+Paper section 3 ("we kept the CRNN-based architecture"), drawn in Figure 1. Taught in ``notebooks/04_mean_teacher.py``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from sedlib.config import Model
+from sedlib.errors import SedError
+
+
+class Output(NamedTuple):
+    """What the network says of a batch."""
+
+    strong: Tensor  # (batch, frame, class) posteriors
+    weak: Tensor  # (batch, class) posteriors
+    embeddings: Tensor  # (batch, frame, feature) of the CNN; the domain classifier's input
+
+
+class GLU(nn.Module):
+    """Gated linear unit: a linear map over channels, times the sigmoid of the input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.linear = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x) * x.sigmoid()
+
+
+def block(inputs: int, outputs: int, pooling: tuple[int, int], momentum: float, dropout: float) -> nn.Sequential:
+    """3x3 convolution, batch normalisation, GLU, dropout, average pooling by (time, mel)."""
+    time, mel = pooling
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1),
+        nn.BatchNorm2d(outputs, eps=1e-3, momentum=momentum),
+        GLU(outputs),
+        nn.Dropout(dropout),
+        nn.AvgPool2d((mel, time)),
+    )
+
+
+class AttentionPooling(nn.Module):
+    """Clip posteriors as an average of the frames, weighted by how sure each frame is of a class.
+
+    weak = sum_t strong(t) attention(t) / sum_t attention(t), with attention a softmax over the classes.
+    """
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.attention = nn.Linear(inputs, classes)
+
+    def forward(self, states: Tensor, strong: Tensor) -> Tensor:
+        weight = self.attention(states).softmax(-1).clamp(1e-7, 1)
+        return (strong * weight).sum(1) / weight.sum(1)
+
+
+class CRNN(nn.Module):
+    """Spectrogram to posteriors.
+
+    Parameters
+    ----------
+    model : Model
+        Sizes; the defaults are the paper's, with 1,112,420 parameters.
+    n_mels : int
+        Bands of the spectrogram; the blocks must pool them to exactly one.
+    classes : int
+        Number of classes.
+    channels : int
+        Channels of the spectrogram (several with parallel PCEN).
+    """
+
+    def __init__(self, model: Model, n_mels: int = 128, classes: int = 10, channels: int = 1) -> None:
+        super().__init__()
+        widths = (channels, *model.filters)
+        if len(model.filters) != len(model.pooling):
+            raise SedError(f"model has {len(model.filters)} filters but {len(model.pooling)} poolings; give one of each for every block")
+        bands = n_mels
+        for _, mel in model.pooling:
+            bands //= mel
+        if bands != 1:
+            raise SedError(f"model.pooling {model.pooling} leaves {bands} of {n_mels} Mel bands; it must leave one")
+        self.cnn = nn.Sequential(*(
+            block(inputs, outputs, pooling, model.batchnorm_momentum, model.conv_dropout)
+            for inputs, outputs, pooling in zip(widths, widths[1:], model.pooling)
+        ))
+        self.rnn = nn.GRU(
+            widths[-1], model.rnn_units, model.rnn_layers, batch_first=True, bidirectional=True,
+            dropout=model.rnn_dropout if model.rnn_layers > 1 else 0.0,
+        )
+        self.dropout = nn.Dropout(model.rnn_dropout)
+        self.strong = nn.Linear(2 * model.rnn_units, classes)
+        self.weak = AttentionPooling(2 * model.rnn_units, classes)
+
+    def forward(self, spectrogram: Tensor) -> Output:
+        """``(batch, channel, mel, frame)`` to strong and weak posteriors and the CNN's embeddings."""
+        embeddings = self.cnn(spectrogram).squeeze(2).transpose(1, 2)
+        states = self.dropout(self.rnn(embeddings)[0])
+        strong = self.strong(states).sigmoid()
+        return Output(strong, self.weak(states, strong), embeddings)

@@ -1,0 +1,254 @@
+"""Generator: labels are where the sound is; the same seed gives the same bytes however the work is split or resumed."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedlib.data import audio, domains, generate, layout, tables
+from sedlib.data.generate import CLIP_S, Event, scenario
+from sedlib.data.layout import REAL, SUBSETS, SYNTHETIC
+from sedlib.data.voices import Voices
+from sedlib.errors import SedError
+
+REAL_EVENTS = Path(__file__).parents[3] / "shared" / "real_events"
+DESED = Path(__file__).parents[3] / "shared" / "desed" / "statistics.json"
+DRY = replace(domains.SYNTHETIC, room_share=0)
+SIZES = {"synthetic": 3, "weak": 3, "unlabel_in_domain": 2, "validation": 2, "public": 1}
+
+
+class Steady:
+    """Sounds of constant level over digital silence, so that a sample is 0 exactly where nothing sounds."""
+
+    def event(self, label, duration, rng):
+        return np.where(np.arange(round(duration * 16000)) % 2, 1, -1).astype(np.float32)
+
+    def background(self, duration, rng):
+        return np.zeros(round(duration * 16000), np.float32)
+
+
+def files(root):
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def mini(tmp_path_factory):
+    root = tmp_path_factory.mktemp("made") / "mini"
+    generate.mini(root, SIZES, seed=7, jobs=1, progress=False)
+    return root
+
+
+# ------------------------------------------------------------------------------------------------- scenario and mixture
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([SYNTHETIC, REAL]))
+def test_a_scenario_lies_within_the_clip_and_classes_do_not_overlap_themselves(seed, domain):
+    events = scenario(np.random.default_rng(seed), domain)
+    assert domain == REAL or events
+    assert generate.polyphony(events) <= generate.POLYPHONY[domain]
+    assert events == sorted(events, key=lambda e: e.onset)
+    for label in {e.label for e in events}:
+        own = [e for e in events if e.label == label]
+        for e in own:
+            assert 0 <= e.onset and e.onset + e.duration <= CLIP_S + 1e-9 and e.duration >= generate.SHORTEST_S
+        for a, b in zip(own, own[1:]):
+            assert b.onset - (a.onset + a.duration) >= generate.GAP_S - 1e-9
+
+
+def test_polyphony_counts_what_sounds_at_once():
+    assert generate.polyphony([]) == 0
+    assert generate.polyphony([Event("Dog", 0, 1), Event("Cat", 1, 1)]) == 1
+    assert generate.polyphony([Event("Dog", 0, 5), Event("Cat", 1, 1), Event("Speech", 1.5, 3)]) == 3
+
+
+PLANS = st.lists(st.builds(Event, st.sampled_from(tables.CLASSES), st.floats(0, 9.7), st.floats(0.25, 10)), max_size=5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(PLANS, st.integers(0, 2**32))
+def test_mixing_keeps_every_events_times(plan, seed):
+    waveform, labels = generate.mix(plan, Steady(), DRY, np.random.default_rng(seed))
+    assert waveform.shape == (160000,)
+    sounding = np.zeros(160000, bool)
+    for (onset, offset, label), event in zip(labels, plan, strict=True):
+        assert label == event.label
+        assert onset == pytest.approx(event.onset, abs=1e-3)
+        assert offset == pytest.approx(min(CLIP_S, event.onset + event.duration), abs=1e-3)
+        sounding[round(event.onset * 16000) :][: round(event.duration * 16000)] = True
+    assert not waveform[~sounding].any()
+    assert waveform[sounding].all() or len(plan) > 1  # two events may cancel
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0, 9.7), st.integers(0, 2**32))
+def test_a_room_does_not_move_the_onset_but_sounds_on(onset, seed):
+    recipe = replace(DRY, room_share=1)
+    plan = [Event("Dog", onset, 0.25)]
+    waveform, [(labelled, offset, _)] = generate.mix(plan, Steady(), recipe, np.random.default_rng(seed))
+    first = round(onset * 16000)
+    assert np.abs(waveform[:first]).max(initial=0) < 1e-4 * np.abs(waveform).max()  # rounding of the convolution
+    assert abs(waveform[first]) > 0.1 * np.abs(waveform).max()
+    assert labelled == pytest.approx(onset, abs=1e-3) and offset == pytest.approx(min(10, onset + 0.25), abs=1e-3)
+    after = waveform[first + 4000 : first + 4400]
+    assert len(after) == 0 or after.any()
+
+
+def test_levels_are_relative_to_the_background():
+    class Noisy(Steady):
+        def background(self, duration, rng):
+            return rng.standard_normal(160000).astype(np.float32)
+
+    recipe = replace(DRY, snr=(20, 20), snr_of_class=0, snr_of_event=0, background_level=(-50, -50))
+    waveform, _ = generate.mix([Event("Dog", 2, 3)], Noisy(), recipe, np.random.default_rng(0))
+    assert 20 * np.log10(domains.rms(waveform[:32000])) == pytest.approx(-50, abs=0.1)
+    assert 20 * np.log10(domains.rms(waveform[32000:80000])) == pytest.approx(-30, abs=0.1)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.floats(0, 9.5), st.floats(0.25, 10), st.integers(0, 2**32))
+def test_annotators_miss_boundaries_by_no_more_than_the_jitter(onset, duration, seed):
+    offset = min(CLIP_S, onset + duration)
+    heard = generate._annotated(onset, offset, 0.05, np.random.default_rng(seed))
+    assert 0 <= heard[0] < heard[1] <= CLIP_S
+    assert abs(heard[0] - onset) <= 0.0505 and abs(heard[1] - offset) <= 0.0505
+    assert (onset > 0 or heard[0] == 0) and (offset < CLIP_S or heard[1] == CLIP_S)
+
+
+def test_a_sound_shorter_than_planned_has_a_shorter_label_but_not_below_the_shortest():
+    class Brief(Steady):
+        def event(self, label, duration, rng):
+            return super().event(label, 0.1 if label == "Dog" else 0.5, rng)
+
+    _, labels = generate.mix([Event("Dog", 1, 3), Event("Cat", 5, 3), Event("Dog", 9.9, 0.25)], Brief(), DRY,
+                             np.random.default_rng(0))
+    assert labels == [(1.0, 1.25, "Dog"), (5.0, 5.5, "Cat"), (9.9, 10.0, "Dog")]
+
+
+@pytest.mark.skipif(not DESED.is_file(), reason="no DESED statistics beside the repository")
+@pytest.mark.parametrize(("domain", "reference"), [(REAL, "validation"), (SYNTHETIC, "synthetic_2019_train")])
+def test_scenarios_follow_desed(domain, reference):
+    desed = json.loads(DESED.read_text())[reference]
+    clips = [scenario(np.random.default_rng([1, i]), domain) for i in range(1000)]
+    events = [event for clip in clips for event in clip]
+    assert np.median([len(clip) for clip in clips]) == pytest.approx(desed["events_per_clip"]["p50"], rel=0.4)
+    assert np.mean([len(clip) for clip in clips]) == pytest.approx(desed["events_per_clip"]["mean"], rel=0.2)
+    share = Counter(event.label for event in events)
+    for label, numbers in desed["per_class"].items():
+        durations = [event.duration for event in events if event.label == label]
+        # Calls and barks are planned longer, because they come out shorter: up to twice.
+        assert 1 / 1.5 < np.median(durations) / numbers["duration_s"]["p50"] < (2 if label in ("Dog", "Cat") else 1.5)
+        assert 1 / 1.6 < share[label] / len(events) / numbers["event_share"] < 1.6
+
+
+# ----------------------------------------------------------------------------------------------------------- data sets
+
+
+def test_a_made_data_set_is_whole_desed_layout(mini):
+    report = layout.check(mini)
+    assert report.ok and report.notes == [], report.text()
+    for subset, size in SIZES.items():
+        loaded = layout.load(mini, subset)
+        assert loaded.filenames == [f"{subset}_{i:06d}.wav" for i in range(size)]
+        assert sorted(p.name for p in loaded.audio_dir.iterdir()) == loaded.filenames
+        assert list((mini / SUBSETS[subset].metadata).parent.glob("*part*")) == []
+    described = json.loads((mini / "dataset.json").read_text())
+    assert described == {"generator": generate.VERSION, "kind": "mini", "seed": 7, "sizes": SIZES}
+
+
+def test_tables_tell_what_was_mixed_and_no_more(mini):
+    _, labels = generate.make_clip("weak", Voices(REAL), 7, 0)
+    assert layout.load(mini, "weak").table["event_labels"][0] == ",".join(sorted({label for *_, label in labels}))
+    assert list(layout.load(mini, "unlabel_in_domain").table.columns) == ["filename"]
+    waveform, labels = generate.make_clip("validation", Voices(REAL), 7, 1)
+    table = layout.load(mini, "validation").table
+    rows = tables.events(table[table["filename"] == "validation_000001.wav"])
+    assert list(zip(rows["onset"], rows["offset"], rows["event_label"])) == labels
+    stored, _ = audio.read(mini / SUBSETS["validation"].audio / "validation_000001.wav")
+    assert np.array_equal(audio.to_int16(stored), audio.to_int16(waveform))
+
+
+def test_the_same_seed_gives_the_same_bytes_with_one_process_or_two(mini, tmp_path, monkeypatch):
+    monkeypatch.setattr(generate, "_BLOCK", 2)
+    generate.mini(tmp_path / "mini", SIZES, seed=7, jobs=2, progress=False)
+    assert files(tmp_path / "mini") == files(mini)
+
+
+def test_a_larger_data_set_begins_with_the_smaller(mini, tmp_path):
+    root = tmp_path / "mini"
+    generate.mini(root, {"synthetic": 1, "weak": 2}, seed=7, jobs=1, progress=False)
+    inode = (root / SUBSETS["weak"].audio / "weak_000001.wav").stat().st_ino
+    generate.mini(root, SIZES, seed=7, jobs=1, progress=False)
+    assert (root / SUBSETS["weak"].audio / "weak_000001.wav").stat().st_ino == inode  # kept, not made again
+    assert files(root) == files(mini)
+
+
+def test_another_seed_gives_other_clips():
+    assert not np.array_equal(*(generate.make_clip("synthetic", Voices(SYNTHETIC), seed, 0)[0] for seed in (0, 1)))
+
+
+def test_a_killed_run_is_finished(mini, tmp_path, monkeypatch):
+    root = tmp_path / "mini"
+    monkeypatch.setattr(generate, "_BLOCK", 2)
+    made = []
+
+    def killed(*args):
+        if len(made) == 5:
+            raise KeyboardInterrupt
+        made.append(args[1:])
+        return make_clip(*args)
+
+    make_clip = generate.make_clip
+    monkeypatch.setattr(generate, "make_clip", killed)
+    with pytest.raises(KeyboardInterrupt):
+        generate.mini(root, SIZES, seed=7, jobs=1, progress=False)
+    damaged = root / SUBSETS["synthetic"].audio / "synthetic_000001.wav"
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    again = []
+    monkeypatch.setattr(generate, "make_clip", lambda *args: again.append(args[0]) or make_clip(*args))
+    generate.mini(root, SIZES, seed=7, jobs=1, progress=False)
+    # The second block was begun but not written down, and one clip of the first was damaged.
+    assert files(root) == files(mini)
+    assert len(again) == sum(SIZES.values()) - 5 + 1
+
+
+def test_another_data_set_is_refused(mini, tmp_path):
+    with pytest.raises(SedError, match="dataset.json: seed is 7, asked for 8; give another folder"):
+        generate.mini(mini, SIZES, seed=8, jobs=1, progress=False)
+    with pytest.raises(SedError, match="kind is 'mini', asked for 'other'"):
+        generate.generate(mini, {}, SIZES, 7, "other")
+    with pytest.raises(SedError, match="is for 3 clips of 'synthetic', asked for 2"):
+        generate.mini(mini, {**SIZES, "synthetic": 2}, seed=7, jobs=1, progress=False)
+    (tmp_path / "mine.txt").write_text("my thesis")
+    with pytest.raises(SedError, match="is not empty and holds no dataset.json"):
+        generate.mini(tmp_path, SIZES, seed=7, jobs=1, progress=False)
+    (tmp_path / "dataset.json").write_text("[]")
+    with pytest.raises(SedError, match="not a description of a data set"):
+        generate.mini(tmp_path, SIZES, seed=7, jobs=1, progress=False)
+
+
+@pytest.mark.parametrize(("sizes", "seed", "words"), [
+    ({"wek": 3}, 0, "'wek' is not known"), ({"weak": 0}, 0, "0 clips of 'weak'"), ({}, 0, "no subset asked for"),
+    ({"weak": 1}, -1, "seed -1")])
+def test_impossible_requests_are_named(tmp_path, sizes, seed, words):
+    with pytest.raises(SedError, match=words):
+        generate.mini(tmp_path / "mini", sizes, seed)
+    assert not (tmp_path / "mini").exists()
+
+
+@pytest.mark.skipif(not REAL_EVENTS.is_dir(), reason="no recordings beside the repository")
+def test_on_real_recordings(tmp_path):
+    sizes = {"synthetic": 4, "weak": 3, "validation": 3}
+    summary = generate.from_soundbank(REAL_EVENTS, tmp_path / "bank", sizes, seed=0, jobs=1, progress=False)
+    assert "Vacuum_cleaner: 1 recording for 3 pools" in summary
+    assert layout.check(tmp_path / "bank").ok
+    with pytest.raises(SedError, match="kind is 'soundbank real_events"):
+        generate.mini(tmp_path / "bank", sizes, seed=0, jobs=1, progress=False)
+    two = generate.from_soundbank(REAL_EVENTS, tmp_path / "two", {"synthetic": 1, "public": 1}, seed=0,
+                                  real=REAL_EVENTS, jobs=1, progress=False)
+    assert "Vacuum_cleaner: 1 recording for 2 pools" in two

@@ -1,0 +1,178 @@
+"""Soundbank: recordings of any kind as sounds; disjoint pools; what is missing or broken is named."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedlib.data.soundbank import CONTINUOUS, Soundbank
+from sedlib.data.tables import CLASSES
+from sedlib.errors import SedError
+
+REAL_EVENTS = Path(__file__).parents[3] / "shared" / "real_events"
+
+
+def burst(seconds, rate=16000, seed=0):
+    return 0.3 * np.random.default_rng(seed).standard_normal(round(seconds * rate))
+
+
+def make_bank(folder, files=3):
+    for c, label in enumerate(CLASSES):
+        for i in range(files):
+            (folder / "foreground" / label).mkdir(parents=True, exist_ok=True)
+            soundfile.write(folder / "foreground" / label / f"{i}.wav", burst(1, seed=100 * c + i), 16000)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return make_bank(tmp_path / "bank")
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    return Soundbank(make_bank(tmp_path_factory.mktemp("bank")))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.sampled_from(CLASSES), st.floats(0.25, 10), st.integers(0, 2**32))
+def test_an_event_fills_its_time_and_is_a_function_of_the_rng(bank, label, duration, seed):
+    sound = bank.event(label, duration, np.random.default_rng(seed))
+    wanted = round(duration * 16000)
+    assert sound.dtype == np.float32 and np.abs(sound).max() == 1
+    assert len(sound) == (wanted if label in CONTINUOUS else min(wanted, 16000))
+    assert np.array_equal(sound, bank.event(label, duration, np.random.default_rng(seed)))
+
+
+def test_a_repeated_sound_has_no_gap(bank):
+    sound = bank.event("Frying", 10, np.random.default_rng(0))[:-160].astype(float)
+    levels = np.sqrt((sound[: len(sound) // 800 * 800].reshape(-1, 800) ** 2).mean(axis=1))
+    assert levels.min() > 0.6 * levels.max()
+
+
+def test_silence_around_a_sound_is_left_out_and_one_of_several_taken(folder):
+    x = np.zeros(5 * 16000)
+    x[16000:24000], x[48000:60000] = burst(0.5), burst(0.75, seed=1)
+    for path in (folder / "foreground" / "Dog").iterdir():
+        soundfile.write(path, x, 16000)
+    lengths = {len(Soundbank(folder).event("Dog", 4, np.random.default_rng(seed))) for seed in range(20)}
+    assert lengths == {8000, 12000}
+
+
+def test_files_of_any_rate_and_channels(folder):
+    path = folder / "foreground" / "Cat" / "0.wav"
+    for file in path.parent.iterdir():
+        file.unlink()
+    soundfile.write(path.with_suffix(".flac"), np.stack([burst(1, 44100)] * 2, 1), 44100)
+    assert len(Soundbank(folder).event("Cat", 4, np.random.default_rng(0))) == 16000
+
+
+def test_class_folders_may_lie_directly_below(folder):
+    for place in (folder / "foreground").iterdir():
+        place.rename(folder / place.name)
+    (folder / "foreground").rmdir()
+    assert len(Soundbank(folder).recordings["Dog"]) == 3
+
+
+def test_missing_folders_and_classes_are_named(folder, tmp_path):
+    with pytest.raises(SedError, match="no such folder"):
+        Soundbank(tmp_path / "nowhere")
+    for label in ("Cat", "Speech"):
+        for path in (folder / "foreground" / label).iterdir():
+            path.write_bytes(b"" if label == "Cat" else b"text")
+    with pytest.raises(SedError, match=r"no readable recording of Cat, Speech; add .*Cat/\*\.wav"):
+        Soundbank(folder)
+    with pytest.raises(SedError, match="no readable recording"):
+        Soundbank(tmp_path)
+
+
+def test_an_unknown_class_is_named(bank):
+    with pytest.raises(SedError, match="did you mean 'Dog'"):
+        bank.event("Dogs", 1, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("content", [b"", b"text", "silent", "cut"])
+def test_broken_files_are_skipped_and_noted(folder, content):
+    path = folder / "foreground" / "Dog" / "1.wav"
+    if content == "silent":
+        soundfile.write(path, np.zeros(16000), 16000)
+    else:
+        path.write_bytes(path.read_bytes()[:10000] if content == "cut" else content)
+    bank = Soundbank(folder)
+    assert len(bank.recordings["Dog"]) == 2
+    assert sum("skipped" in note and "1.wav" in note for note in bank.notes) == 1
+
+
+def test_without_backgrounds_and_rooms_they_are_procedural_and_it_is_said(bank):
+    assert len(bank.background(3, np.random.default_rng(0))) == 48000
+    assert bank.rir(np.random.default_rng(0)) is None
+    assert sum("procedural" in note for note in bank.notes) == 2
+
+
+def test_backgrounds_fill_the_clip_and_rooms_begin_with_the_direct_sound(folder):
+    (folder / "background").mkdir(), (folder / "rir").mkdir()
+    soundfile.write(folder / "background" / "b.wav", np.concatenate([np.zeros(8000), burst(3), np.zeros(8000)]), 16000)
+    room = 0.1 * np.random.default_rng(0).standard_normal(4000) * np.exp(-np.arange(4000) / 500)
+    room[80] = -0.9
+    soundfile.write(folder / "rir" / "r.wav", room, 16000)
+    bank = Soundbank(folder)
+    background = bank.background(10, np.random.default_rng(0))
+    assert len(background) == 160000
+    assert np.abs(background.reshape(-1, 1600)).max(axis=1).min() > 0.1  # the zeros at the ends are not repeated
+    rir = bank.rir(np.random.default_rng(0))
+    assert rir[0] == 1 and np.abs(rir).max() == 1 and len(rir) == 3920
+    assert not any("procedural" in note for note in bank.notes)
+
+
+def test_pools_are_disjoint_by_recording(folder):
+    lines = ["file\trecording_group"]
+    for label in CLASSES:
+        for i in range(3, 12):
+            soundfile.write(folder / "foreground" / label / f"{i}.wav", burst(0.3, seed=i), 16000)
+        lines += [f"foreground/{label}/{i}.wav\t{label}-{i // 3}" for i in range(12)]
+    (folder / "sources.tsv").write_text("\n".join(lines))
+    pools = Soundbank(folder).split("a", "b", "c")
+    for label in CLASSES:
+        groups = [{r.group for r in pool.recordings[label]} for pool in pools]
+        assert all(groups) and sum(map(len, groups)) == 4 == len(set.union(*groups))
+        assert sum(len(pool.recordings[label]) for pool in pools) == 12
+    assert not any("share" in note for note in pools[0].notes)
+
+
+def test_too_few_recordings_are_shared_and_named(folder):
+    (folder / "foreground" / "Dog" / "2.wav").unlink()
+    pools = Soundbank(folder).split("a", "b", "c")
+    assert all(len(pool.recordings["Dog"]) == 2 and len(pool.recordings["Cat"]) == 1 for pool in pools)
+    shared = [note for note in pools[2].notes if "share" in note]
+    assert shared == ["Dog: 2 recordings for 3 pools (a, b, c): all pools share them"]
+
+
+def test_a_wrong_sources_table_is_named(folder):
+    (folder / "sources.tsv").write_text("file\tgroup\n")
+    with pytest.raises(SedError, match="sources.tsv: lacks the column recording_group"):
+        Soundbank(folder)
+
+
+def test_the_fingerprint_tells_contents_apart_and_a_bank_travels_to_other_processes(folder):
+    before = Soundbank(folder)
+    assert Soundbank(folder).fingerprint == before.fingerprint == pickle.loads(pickle.dumps(before)).fingerprint
+    soundfile.write(folder / "foreground" / "Dog" / "0.wav", burst(1, seed=9999), 16000)
+    assert Soundbank(folder).fingerprint != before.fingerprint
+
+
+@pytest.mark.skipif(not REAL_EVENTS.is_dir(), reason="no recordings beside the repository")
+def test_on_real_recordings():
+    bank = Soundbank(REAL_EVENTS)
+    assert bank.notes == []
+    pools = bank.split("a", "b", "c")
+    shared = {note.split(":")[0] for note in pools[0].notes}
+    assert shared == {"Electric_shaver_toothbrush", "Vacuum_cleaner"}  # one recording each
+    for label in CLASSES:
+        a, b, c = ({r.path for r in pool.recordings[label]} for pool in pools)
+        assert (a == b == c) if label in shared else not (a & b or b & c or a & c)
+        for seed in range(5):
+            assert 0.05 < len(pools[seed % 3].event(label, 2, np.random.default_rng(seed))) / 16000 <= 2

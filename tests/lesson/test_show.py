@@ -1,0 +1,211 @@
+"""What lessons show: figures with descriptions, players, live curves, sliders, the environment."""
+
+import base64
+import io
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+
+from sedlib.data import tables
+from sedlib.errors import SedError
+from sedlib.lesson import course, environment, explore, html, live, players, plots
+
+EVENTS = pd.DataFrame({
+    "filename": "a.wav", "onset": [0.5, 2.0, 3.0], "offset": [1.5, 2.5, 9.0], "event_label": ["Dog", "Dog", "Speech"],
+})
+NO_EVENTS = pd.DataFrame({"filename": ["a.wav"], "onset": [np.nan], "offset": [np.nan], "event_label": [np.nan]})
+METRICS = pd.DataFrame({
+    "epoch": [1, 2], "loss_strong": [0.5, 0.3], "loss_total": [0.9, 0.6],
+    "validation_f1_student": [0.1, 0.2], "validation_f1_teacher": [0.05, 0.25],
+})
+
+
+def attribute(text: str, name: str) -> str:
+    return re.search(rf'{name}="([^"]*)"', text)[1]
+
+
+def test_a_picture_carries_its_description_and_is_a_png():
+    shown = plots.picture(plots.curves(METRICS), alt='Loss "falls" & F1 < 1')
+    assert attribute(shown.data, "alt") == "Loss &quot;falls&quot; &amp; F1 &lt; 1"
+    assert repr(shown) == '[figure: Loss "falls" & F1 < 1]'
+    png = base64.b64decode(attribute(shown.data, "src").removeprefix("data:image/png;base64,"))
+    image = Image.open(io.BytesIO(png))
+    assert image.width == 2 * int(attribute(shown.data, "width"))  # sharp on a dense screen
+    assert len(np.unique(np.asarray(image.convert("L")))) > 20
+
+
+@pytest.mark.parametrize("alt", ["", "  "])
+def test_no_picture_without_a_description(alt):
+    with pytest.raises(ValueError, match="description"):
+        plots.picture(plots.curves(METRICS), alt)
+
+
+def test_every_axis_of_every_figure_has_its_unit():
+    rng = np.random.default_rng(0)
+    figures = [
+        plots.spectrogram(rng.normal(size=(64, 100)), 0.1, title="x", reference=EVENTS, prediction=EVENTS),
+        plots.spectrogram(rng.normal(size=(32, 100)), 0.1),
+        plots.posteriors(rng.random((157, 10)), 0.06375, reference=EVENTS),
+        plots.curves(METRICS),
+    ]
+    for fig in figures:
+        assert isinstance(fig, Figure)
+        labels = [ax.get_ylabel() for ax in fig.axes] + [ax.get_xlabel() for ax in fig.axes]
+        assert any(label in ("time (s)", "epoch") for label in labels)
+        for ax in fig.axes:
+            names = [t.get_text() for t in ax.get_yticklabels()]
+            of_classes = any(name.replace(" ", "_") in tables.CLASSES for name in names)
+            assert ax.get_ylabel() or of_classes
+
+
+def test_the_frequency_axis_is_in_hertz():
+    fig = plots.spectrogram(np.zeros((128, 10)), 0.016)
+    ticks = {t.get_text(): y for t, y in zip(fig.axes[0].get_yticklabels(), fig.axes[0].get_yticks())}
+    # Slaney's scale is linear below 1 kHz: 15 Mel there, and 45.245640471924965 Mel at 8 kHz
+    assert ticks["1000"] == pytest.approx(15 / 45.245640471924965 * 129 - 1, abs=0.01)
+    assert ticks["500"] == pytest.approx(7.5 / 45.245640471924965 * 129 - 1, abs=0.01)
+
+
+def test_reference_lies_above_prediction_and_differs_by_more_than_colour():
+    fig, axes = plots.figure()
+    plots.events_on(axes[0, 0], EVENTS, EVENTS.assign(onset=EVENTS["onset"] + 0.2))
+    bars = [(b.get_x(), b.get_width(), b.get_y(), b.get_hatch(), b.get_facecolor()) for b in axes[0, 0].patches]
+    assert [bar[:2] for bar in bars[:3]] == [(0.5, 1.0), (2.0, 0.5), (3.0, 6.0)]
+    assert bars[0][2] < bars[3][2] and axes[0, 0].yaxis_inverted()
+    assert bars[0][3] != bars[3][3] and bars[0][4] != bars[3][4]
+
+
+def test_a_clip_without_events_is_drawn_and_told():
+    plots.picture(plots.spectrogram(np.zeros((32, 20)), 0.5, reference=NO_EVENTS, prediction=EVENTS), "x")
+    plots.picture(plots.spectrogram(np.zeros((32, 20)), 0.5, reference=NO_EVENTS), "x")
+    assert plots.in_words(NO_EVENTS) == "none"
+    assert plots.in_words(EVENTS).startswith("Dog 0.5 to 1.5 s; ")
+
+
+def sound(shown) -> np.ndarray:
+    data = base64.b64decode(attribute(shown.data, "src").removeprefix("data:audio/wav;base64,"))
+    samples, rate = soundfile.read(io.BytesIO(data), dtype="float32")
+    assert rate == 16000 and soundfile.info(io.BytesIO(data)).subtype == "PCM_16"
+    return samples
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+def test_a_player_leaves_levels_as_they_are(kind):
+    wave = (0.1 * np.sin(np.arange(16000) / 10)).astype(np.float32)
+    shown = players.player(kind(wave), "A <hum>")
+    assert np.abs(sound(shown) - wave).max() < 1e-4
+    assert attribute(shown.data, "aria-label") == "A &lt;hum&gt; (1.0 s)"
+    assert "<figcaption>A &lt;hum&gt; (1.0 s)</figcaption>" in shown.data
+
+
+def test_a_loud_clip_is_turned_down_and_says_so():
+    wave = np.linspace(-1.4, 1.4, 1600, dtype=np.float32)
+    shown = players.player(wave, "loud")
+    assert np.abs(sound(shown)).max() == pytest.approx(players.PEAK_LIMIT, abs=1e-3)
+    assert np.abs(sound(shown) - wave / 2).max() < 1e-3  # as a whole, not clipped
+    assert "turned down by 6.0 dB" in shown.data
+
+
+@pytest.mark.parametrize(("wave", "words"), [
+    (np.zeros((2, 10)), r"one waveform \(sample,\), not shape \(2, 10\)"), (np.array([0, np.nan]), "'x' holds NaN"),
+])
+def test_a_player_refuses_what_is_not_one_waveform(wave, words):
+    with pytest.raises(SedError, match=words):
+        players.player(wave, "x")
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Everything that is displayed: (object, how)."""
+    calls = []
+
+    class Handle:
+        def update(self, thing):
+            calls.append((thing, "updated"))
+
+    def display(thing, display_id=False):
+        calls.append((thing, "displayed"))
+        return Handle()
+
+    for module in (plots, live, explore):
+        monkeypatch.setattr(module, "display", display)
+    return calls
+
+
+def test_live_curves_redraw_in_place(shown):
+    with live.LiveCurves(interactive=True) as curves:
+        for row in METRICS.to_dict("records"):
+            curves(row)
+    assert [how for _, how in shown] == ["displayed", "updated"]
+    assert "over 2 epochs" in shown[-1][0].data and "25.0 % for the teacher" in shown[-1][0].data
+
+
+def test_live_curves_draw_once_in_a_batch_run(shown, capsys):
+    with live.LiveCurves(interactive=False) as curves:
+        for row in METRICS.to_dict("records"):
+            curves(row)
+        assert not shown
+    assert [how for _, how in shown] == ["displayed"]
+    assert capsys.readouterr().out == (
+        "epoch 1: loss 0.900, validation F1 5.0 %\nepoch 2: loss 0.600, validation F1 25.0 %\n"
+    )
+
+
+def drawing(a: float, b: float) -> tuple[Figure, str]:
+    return plots.figure(2, 1)[0], f"a={a} b={b}"
+
+
+def test_a_batch_run_shows_a_panel_for_every_value(shown):
+    explore.explore(drawing, interactive=False, a=[1, 2], b=[5, 6, 7])
+    assert [repr(thing) for thing, _ in shown] == [
+        f"[figure: a={a} b={b}]" for a, b in [(1, 5), (2, 5), (1, 6), (1, 7)]
+    ]
+
+
+def test_sliders_start_at_the_first_values_and_redraw(shown):
+    explore.explore(drawing, interactive=True, a=[1, 2], b=[5, 6, 7])
+    panel, box = shown[0], shown[-1][0]
+    assert repr(panel[0]) == "[figure: a=1 b=5]"
+    box.children[1].value = 7
+    assert repr(shown[-1][0]) == "[figure: a=1 b=7]"
+
+
+def test_the_environment_names_problems_and_what_to_do(monkeypatch):
+    rows = environment.check_environment()
+    assert list(rows.columns) == ["what", "state", "found", "what to do"]
+    assert set(rows["state"]) <= {"ok", "note", "problem"}
+    assert (rows["state"].eq("ok") == rows["what to do"].eq("")).all()
+
+    def version(name):
+        if name == "papermill":
+            raise environment.importlib.metadata.PackageNotFoundError(name)
+        return {"pandas": "3.0.1"}.get(name, "1.0")
+
+    monkeypatch.setattr(environment.importlib.metadata, "version", version)
+    monkeypatch.setattr(environment.shutil, "disk_usage", lambda path: SimpleNamespace(free=2**30))
+    rows = environment.check_environment().set_index("what")
+    assert rows.loc["papermill", "state"] == "problem" and rows.loc["papermill", "found"] == "missing"
+    assert "pandas<3" in rows.loc["pandas", "what to do"]
+    assert rows.loc["free disk", "found"] == "1.0 GiB" and "SEDLIB_WORKSPACE" in rows.loc["free disk", "what to do"]
+    assert environment.verdict(rows.reset_index()).startswith("Not ready: ")
+
+
+def test_the_map_says_which_lessons_exist():
+    rows = course.course().set_index("lesson")["state"]
+    assert len(rows) == 9
+    assert rows["00_start_here"] == "here"
+    assert set(rows) <= {"here", "not yet"}
+
+
+def test_a_table_has_caption_and_headers_and_escapes():
+    shown = html.table(pd.DataFrame({"<a>": ["x&y", None]}), "A caption")
+    assert "<caption" in shown.data and 'scope="col"' in shown.data
+    assert "&lt;a&gt;" in shown.data and "x&amp;y" in shown.data and ">None<" not in shown.data
+    assert "x&y" in repr(shown)

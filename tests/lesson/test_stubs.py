@@ -1,0 +1,75 @@
+"""Exercises: what the learner starts from, made of the solution."""
+
+import ast
+
+import nbformat
+
+from sedlib.lesson.stubs import YOUR_TURN, exercise_notebook, stub
+
+SOLUTION = '''\
+import math
+
+R = 50 * 100
+
+def rampup(step: float, length: float = R) -> float:
+    """exp(-5 (1 - step / R)^2)."""
+    # a comment of the solution
+    rest = 1 - min(step, length) / length
+    factor = -5  # given
+    exponent = factor * rest**2
+    return math.exp(exponent)
+
+def nothing(x):
+    return x  # given
+
+a, b = (
+    1,
+    2,
+)
+print(a)
+print(b)
+seed = 0  # given
+'''
+
+STUB = f'''\
+import math
+R = {YOUR_TURN}
+
+
+def rampup(step: float, length: float = R) -> float:
+    """exp(-5 (1 - step / R)^2)."""
+    {YOUR_TURN}
+    factor = -5  # given
+    {YOUR_TURN}
+
+
+def nothing(x):
+    return x  # given
+(a, b) = {YOUR_TURN}
+{YOUR_TURN}
+seed = 0  # given'''
+
+
+def test_a_stub_keeps_signature_docstring_imports_and_given_lines():
+    assert stub(SOLUTION) == STUB
+
+
+def test_a_stub_is_a_program():
+    ast.parse(STUB)
+
+
+def test_a_function_in_one_block_becomes_one_turn():
+    assert stub("def f(x):\n    y = 2 * x\n    return y") == f"def f(x):\n    {YOUR_TURN}"
+
+
+def test_an_exercise_notebook_hides_nothing_and_tells_nothing(tmp_path):
+    lesson = tmp_path / "42_test.py"
+    lesson.write_text(
+        "# %% [markdown]\n# # Test\n\n# %%\nx = 1\n\n"
+        '# %% jupyter={"source_hidden": true} tags=["solution"]\ndef f():\n    return 42\n'
+    )
+    notebook = nbformat.read(exercise_notebook(lesson, tmp_path / "deep/out.ipynb"), as_version=4)
+    nbformat.validate(notebook)
+    assert [cell.source for cell in notebook.cells[1:]] == ["x = 1", f"def f():\n    {YOUR_TURN}"]
+    assert dict(notebook.cells[2].metadata) == {"tags": ["exercise"]}
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["out.ipynb"]

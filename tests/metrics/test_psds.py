@@ -1,0 +1,175 @@
+import numpy as np
+import pytest
+from sed_eval_oracle import table
+
+from sedlib.data import tables
+from sedlib.errors import SedError
+from sedlib.metrics import psds_from_operating_points, psds_from_scores
+from sedlib.metrics.psds import assumed_durations
+
+HOUR = {"a": 3600.0}
+REFERENCE = table([("a", 10, 20, "Dog"), ("a", 30, 40, "Dog")])
+# The sure threshold finds one of two events; the unsure one both, with 50 false alarms in an hour.
+SURE = table([("a", 10, 20, "Dog")])
+UNSURE = table([("a", 10, 20, "Dog"), ("a", 30, 40, "Dog")] + [("a", t, t + 1, "Dog") for t in range(100, 200, 2)])
+
+
+def frames(rows, n_frames=3600, classes=("Dog",)):
+    """(1, frame, class) scores of rows (onset, offset, class, score), 1 s a frame."""
+    scores = np.zeros((1, n_frames, len(classes)))
+    for onset, offset, label, score in rows:
+        scores[0, onset:offset, classes.index(label)] = score
+    return scores
+
+
+@pytest.mark.parametrize(("points", "seconds", "max_efpr", "value"), [
+    ([SURE], 3600, 100, 0.5),
+    ([SURE, UNSURE], 3600, 100, (0.5 * 50 + 1 * 50) / 100),
+    ([SURE, UNSURE], 3600, 200, (0.5 * 50 + 1 * 150) / 200),
+    ([SURE, UNSURE], 1800, 100, 0.5),  # the false alarms are 100 an hour
+])
+def test_by_hand_from_operating_points(points, seconds, max_efpr, value):
+    result = psds_from_operating_points(REFERENCE, points, {"a": seconds}, max_efpr=max_efpr)
+    assert result.value == pytest.approx(value)
+
+
+def test_by_hand_from_scores():
+    scores = frames([(10, 20, "Dog", 0.9), (30, 40, "Dog", 0.4)] + [(t, t + 1, "Dog", 0.4) for t in range(100, 200, 2)])
+    assert psds_from_scores(REFERENCE, scores, ["a"], 1.0, HOUR, ["Dog"]).value == pytest.approx(0.75)
+    percent = (100 * scores).astype(np.uint8)
+    assert psds_from_scores(REFERENCE, percent, ["a"], 1.0, HOUR, ["Dog"]).value == pytest.approx(0.75)
+
+
+def test_instability_across_classes_costs():
+    # Dog is always found and Cat never: mean 0.5, deviation 0.5.
+    reference = table([("a", 10, 20, "Dog"), ("a", 30, 40, "Cat")])
+    for alpha_st, value in ((0, 0.5), (0.5, 0.25), (1, 0), (2, 0)):
+        assert psds_from_operating_points(reference, [SURE], HOUR, alpha_st=alpha_st).value == pytest.approx(value)
+        scores = frames([(10, 20, "Dog", 0.9)], classes=("Cat", "Dog"))
+        result = psds_from_scores(reference, scores, ["a"], 1.0, HOUR, ("Cat", "Dog"), alpha_st=alpha_st)
+        assert result.value == pytest.approx(value)
+
+
+def test_cross_triggers_cost():
+    # One false alarm of Dog in an hour, which lies in Cat's 36 s: 1 + alpha_ct * 3600 / 36 errors an hour.
+    reference = table([("a", 10, 20, "Dog"), ("a", 100, 136, "Cat")])
+    found = table([("a", 10, 20, "Dog"), ("a", 100, 136, "Cat"), ("a", 110, 112, "Dog")])
+    scores = frames([(10, 20, "Dog", 0.9), (100, 136, "Cat", 0.9), (110, 112, "Dog", 0.9)], classes=("Cat", "Dog"))
+    for alpha_ct, dog in ((0, 0.99), (0.5, 0.49), (1, 0)):
+        for result in (psds_from_operating_points(reference, [found], HOUR, alpha_ct=alpha_ct),
+                       psds_from_scores(reference, scores, ["a"], 1.0, HOUR, ("Cat", "Dog"), alpha_ct=alpha_ct)):
+            assert result.per_class == pytest.approx({"Cat": 1, "Dog": dog}, abs=1e-9)
+            assert result.value == pytest.approx((1 + dog) / 2)
+
+
+@pytest.mark.parametrize(
+    ("criteria", "value"), [({"dtc": 0.4}, 1), ({"dtc": 0.6}, 0), ({"gtc": 0.6}, 0), ({"dtc": 0.4, "gtc": 0.6}, 0)])
+def test_tolerance_criteria(criteria, value):
+    # Half of the prediction lies in the event, and half of the event in the prediction.
+    reference, found = table([("a", 10, 20, "Dog")]), table([("a", 15, 25, "Dog")])
+    assert psds_from_operating_points(reference, [found], HOUR, **criteria).value == value
+    scores = frames([(15, 25, "Dog", 0.9)])
+    assert psds_from_scores(reference, scores, ["a"], 1.0, HOUR, ["Dog"], **criteria).value == pytest.approx(value)
+
+
+@pytest.mark.parametrize("parameters", [
+    {}, {"dtc": 0.75, "gtc": 0.25}, {"alpha_st": 1}, {"max_efpr": 40}, {"alpha_ct": 0.5, "max_efpr": 3000}])
+def test_both_ways_agree_when_every_threshold_is_an_operating_point(parameters):
+    rng = np.random.default_rng(0)
+    names, classes = [f"{i}.wav" for i in range(12)], ("Cat", "Dog", "Speech")
+    # Frames of 0.5 s and binary fractions throughout, so that criteria are met exactly or not at all.
+    scores = rng.integers(0, 8, (12, 16, 3)) / 8
+    rows = [(name, onset, onset + length, label) for name in names for label in classes
+            for onset, length in zip((0.5, 3.5), rng.integers(1, 5, 2) / 2) if rng.random() < 0.5]
+    reference = table(rows + [(name, np.nan, np.nan, np.nan) for name in names])
+    points = [_events(scores >= threshold, names, classes) for threshold in np.unique(scores)]
+    durations = dict.fromkeys(names, 600.0)
+    few = psds_from_operating_points(reference, points, durations, **parameters)
+    every = psds_from_scores(reference, scores, names, 0.5, durations, classes, **parameters)
+    assert few.value == pytest.approx(every.value)
+    assert few.per_class == pytest.approx(every.per_class)
+    assert 0 < few.value < 1
+    if "alpha_st" not in parameters:
+        assert few.value == pytest.approx(np.mean(list(few.per_class.values())))
+
+
+def _events(active, names, classes):
+    rows = []
+    for clip, frame, k in np.argwhere(active):
+        if not frame or not active[clip, frame - 1, k]:
+            length = np.argmin(np.append(active[clip, frame:, k], False))
+            rows.append((names[clip], frame / 2, (frame + length) / 2, classes[k]))
+    return table(rows)
+
+
+def test_thresholds_without_predictions_and_alike_ones_change_nothing():
+    value = psds_from_operating_points(REFERENCE, [SURE, UNSURE], HOUR).value
+    assert psds_from_operating_points(REFERENCE, [tables.empty_events(), SURE, SURE, UNSURE], HOUR).value == value
+    assert psds_from_operating_points(REFERENCE, [tables.empty_events()], HOUR).value == 0
+
+
+def test_touching_events_of_a_class_are_two_events():
+    reference = table([("a", 10, 20, "Dog"), ("a", 20, 30, "Dog")])
+    assert psds_from_operating_points(reference, [SURE], HOUR).value == pytest.approx(0.5)
+    scores = frames([(10, 20, "Dog", 0.9)])
+    assert psds_from_scores(reference, scores, ["a"], 1.0, HOUR, ["Dog"]).value == pytest.approx(0.5)
+
+
+def test_predictions_in_unknown_clips_are_named_and_do_not_count():
+    strange = table([("a", 10, 20, "Dog"), ("b", 10, 20, "Dog")])
+    result = psds_from_operating_points(REFERENCE, [strange], HOUR)
+    assert (result.value, result.unknown_filenames) == (pytest.approx(0.5), ["b"])
+
+
+def test_assumed_durations():
+    reference = table([("a", 0, 10.1, "Dog"), ("a", 0, 3, "Cat"), ("b", 0, 3, "Dog"), ("c", np.nan, np.nan, np.nan)])
+    assert assumed_durations(reference) == {"a": 10.1, "b": 10.0, "c": 10.0}
+    given = psds_from_operating_points(REFERENCE, [SURE], {"a": 40.0, "b": 9.0})
+    assert psds_from_operating_points(REFERENCE, [SURE]) == given
+
+
+def test_one_class_has_no_cross_triggers():
+    for parameters in ({}, {"alpha_ct": 1}, {"alpha_st": 1}):
+        assert psds_from_operating_points(REFERENCE, [SURE, UNSURE], HOUR, **parameters).value == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(("parameters", "message"), [
+    ({"dtc": 1.5}, "dtc is 1.5"), ({"gtc": -1}, "gtc is -1"), ({"cttc": 2}, "cttc is 2"),
+    ({"alpha_ct": 1.1}, "alpha_ct is 1.1"), ({"alpha_st": -0.1}, "alpha_st is -0.1"),
+    ({"max_efpr": 0}, "max_efpr is 0"), ({"dtc": float("nan")}, "dtc is nan"),
+])
+def test_parameters_out_of_range(parameters, message):
+    with pytest.raises(SedError, match=message):
+        psds_from_operating_points(REFERENCE, [SURE], HOUR, **parameters)
+    with pytest.raises(SedError, match=message):
+        psds_from_scores(REFERENCE, frames([]), ["a"], 1.0, HOUR, ["Dog"], **parameters)
+
+
+@pytest.mark.parametrize(("reference", "points", "durations", "message"), [
+    (REFERENCE, [], HOUR, "no operating points"),
+    (REFERENCE, [SURE], {"b": 10.0}, "1 of the reference's 1 clips have none, for example 'a'"),
+    (table([("a", np.nan, np.nan, np.nan)]), [SURE], HOUR, "reference: no events"),
+    (table([("a", 10, 20, "Dog"), ("a", 19, 30, "Dog")]), [SURE], HOUR, "reference: in 'a' two events of Dog overlap"),
+    (REFERENCE, [SURE, table([("a", 1, 3, "Cat"), ("a", 2, 4, "Cat")])], HOUR,
+     "operating point 2: in 'a' two events of Cat overlap"),
+    (REFERENCE, [table([("b", 10, 20, "Dog")])], HOUR, "none of the 1 clips is in the reference"),
+])
+def test_operating_points_that_cannot_be_scored(reference, points, durations, message):
+    with pytest.raises(SedError, match=message):
+        psds_from_operating_points(reference, points, durations)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"scores": np.zeros((1, 5))}, r"shape \(1, 5\)"), ({"scores": np.zeros((2, 5, 1))}, r"shape \(2, 5, 1\)"),
+    ({"scores": np.zeros((1, 0, 1))}, r"shape \(1, 0, 1\)"), ({"frame_s": 0.0}, "frame_s is 0.0"),
+    ({"scores": np.full((1, 5, 1), np.nan)}, "'a' holds a value that is not finite"),
+    ({"filenames": ["b"]}, "1 clips are not in the reference, for example 'b'"),
+    ({"scores": np.zeros((2, 5, 1)), "filenames": ["a", "a"]}, "a clip twice"),
+    ({"reference": table([("a", 1, 2, "Dog"), ("c", 1, 2, "Dog")])},
+     "1 of the reference's 2 clips are missing, for example 'c'"),
+    ({"classes": ["Cat"]}, "no class 'Dog'"),
+])
+def test_scores_that_do_not_fit(change, message):
+    arguments = dict(reference=REFERENCE, scores=np.zeros((1, 5, 1)), filenames=["a"], frame_s=1.0, classes=["Dog"])
+    with pytest.raises(SedError, match=message):
+        psds_from_scores(**{**arguments, **change})

@@ -1,0 +1,126 @@
+"""The command line as a user types it: help, the main job, and one-line errors."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+from sedlib.cli import cli
+from sedlib.data import tables
+
+
+def sedlib(*arguments) -> tuple[int, str, str]:
+    result = CliRunner().invoke(cli, [str(a) for a in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def commands() -> list[list[str]]:
+    return [["data", name] for name in cli.commands["data"].commands] + [[name] for name in cli.commands if name != "data"]
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_every_command_has_help_with_examples(command):
+    code, out, _ = sedlib(*command, "--help")
+    assert code == 0 and "Examples:" in out and f"sedlib {' '.join(command)}" in out
+
+
+def test_help_answers_without_loading_torch():
+    script = "import sys, sedlib.cli; sys.exit('torch' in sys.modules or 'numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def run_folder(tiny, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    os.environ["SEDLIB_WORKSPACE"] = str(folder.parent)
+    code, out, err = sedlib("train", "--profile", "smoke", "--data", tiny, "--seed", 3, "--run", folder)
+    del os.environ["SEDLIB_WORKSPACE"]
+    assert code == 0 and "validation" in out and "macro" in out and str(folder) in out, err
+    return folder
+
+
+def test_detect_writes_an_event_table_or_audacity_labels(run_folder, tmp_path):
+    recording = tmp_path / "kitchen.flac"
+    soundfile.write(recording, np.random.default_rng(0).normal(0, 0.1, (44100 * 13, 2)), 44100)
+    code, out, _ = sedlib("detect", recording, "--run", run_folder)
+    assert code == 0 and out.splitlines()[0] == "filename\tonset\toffset\tevent_label"
+    code, _, _ = sedlib("detect", recording, recording, "--run", run_folder, "--out", tmp_path / "e.tsv")
+    assert code == 0
+    events = tables.read_events(tmp_path / "e.tsv")
+    assert (events["offset"] <= 13.001).all() and set(events["filename"]) <= {"kitchen.flac"}
+    code, _, _ = sedlib("detect", recording, "--run", run_folder, "--format", "audacity", "--out", tmp_path / "l.txt")
+    assert code == 0 and len((tmp_path / "l.txt").read_text().splitlines()) == len(events) / 2
+
+
+def test_evaluate_prints_a_table_and_writes_fractions(run_folder, tiny, tmp_path):
+    reference = tiny / "metadata/validation/validation.tsv"
+    code, out, _ = sedlib("evaluate", "--reference", reference, "--predictions", reference, "--json", tmp_path / "s.json")
+    assert code == 0 and "100.00" in out
+    scores = json.loads((tmp_path / "s.json").read_text())
+    assert scores["event_f1"]["macro"] == scores["event_f1"]["micro"] == scores["segment_f1"]["macro"] == 1
+    assert set(scores["event_f1"]) >= {"macro", "micro", "ci95", "per_class"}
+    code, _, err = sedlib(
+        "evaluate", "--reference", reference, "--predictions", run_folder / "validation.tsv",
+        "--scores", run_folder / "validation.npz", "--alpha-ct", 0.5, "--json", tmp_path / "s.json",
+    )
+    assert code == 0, err
+    assert json.loads((tmp_path / "s.json").read_text())["psds"]["value"] >= 0
+
+
+def test_check_tells_good_from_broken(tiny, tmp_path):
+    code, out, _ = sedlib("data", "check", tiny)
+    assert code == 0 and "validation: 6 clips" in out
+    folder = tmp_path / "audio" / "validation"
+    folder.mkdir(parents=True)
+    (folder / "a.wav").write_bytes(b"")
+    table = tmp_path / "metadata" / "validation" / "validation.tsv"
+    table.parent.mkdir(parents=True)
+    table.write_text("filename\tonset\toffset\tevent_label\na.wav\t0\t1\tDogs\n")
+    code, out, _ = sedlib("data", "check", tmp_path)
+    assert code == 1 and "Dogs" in out and "did you mean 'Dog'?" in out
+
+
+def test_mini_makes_the_same_data_as_the_library(tmp_path, monkeypatch):
+    from sedlib import config
+
+    monkeypatch.setitem(config.SIZES, "smoke", {"synthetic": 2, "weak": 1, "unlabel_in_domain": 1, "validation": 1, "public": 1})
+    for name in ("a", "b"):
+        assert sedlib("data", "mini", tmp_path / name, "--profile", "smoke", "--seed", 5)[0] == 0
+    one, two = (sorted(p for p in (tmp_path / name).rglob("*") if p.is_file()) for name in ("a", "b"))
+    assert len(one) >= 6 + 5 and [p.read_bytes() for p in one] == [p.read_bytes() for p in two]
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["train", "--system", "baselin"], "system 'baselin' does not exist; choose one of baseline"),
+    (["train", "--profile", "papers"], "profile 'papers' does not exist; choose one of paper, lesson, smoke"),
+    (["train", "--data", "NOWHERE"], "'NOWHERE': no such folder"),
+    (["data", "check", "NOWHERE"], "NOWHERE"),
+    (["data", "mini", "x", "--profile", "huge"], "profile 'huge'"),
+    (["data", "soundbank", "NOWHERE", "x"], "NOWHERE"),
+    (["detect", "none.wav", "--run", "NOWHERE"], "NOWHERE: not a run folder"),
+    (["evaluate", "--reference", "r.tsv", "--predictions", "p.tsv"], "r.tsv: no such file"),
+])
+def test_a_mistake_is_one_line_and_a_failure(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = sedlib(*arguments)
+    assert code == 1 and message in err
+    assert len(err.strip().splitlines()) == 1 and "Traceback" not in err
+
+
+def test_wrong_tables_are_one_line_errors(tmp_path):
+    good = "filename\tonset\toffset\tevent_label\n"
+    for content, message in (
+        ("file\tonset\toffset\tevent_label\n", "columns are"),
+        (good + "a.wav\t0\t1\tdog\n", "line 2: label 'dog' is not one of the 10 classes; did you mean 'Dog'?"),
+        (good + "a.wav\t2\t1\tDog\n", "offset 1 lies before onset 2"),
+    ):
+        (tmp_path / "t.tsv").write_text(content)
+        code, _, err = sedlib("evaluate", "--reference", tmp_path / "t.tsv", "--predictions", tmp_path / "t.tsv")
+        assert code == 1 and message in err and len(err.strip().splitlines()) == 1

@@ -1,0 +1,142 @@
+"""The loop: repeatable, resumable, never done twice, and never resumed by mistake."""
+
+import dataclasses
+import json
+import shutil
+
+import pandas as pd
+import pytest
+import torch
+
+from sedlib.config import PROFILES
+from sedlib.data import tables
+from sedlib.decode import Posteriors
+from sedlib.errors import SedError
+from sedlib.training import Run, loop, score, train
+
+CONFIG = dataclasses.replace(
+    PROFILES["smoke"],
+    training=dataclasses.replace(PROFILES["smoke"].training, steps_per_epoch=3, synthetic=2, weak=2, unlabelled=2),
+    model=dataclasses.replace(PROFILES["smoke"].model, conv_dropout=0.3, rnn_dropout=0.3),  # so that randomness matters
+)
+
+
+def same(a: Run, b: Run) -> bool:
+    one, two = a.load("weights.pt"), b.load("weights.pt")
+    return all(torch.equal(one[who][name], two[who][name]) for who in ("student", "teacher") for name in one[who])
+
+
+@pytest.fixture(scope="module")
+def finished(tiny, tmp_path_factory) -> Run:
+    return train(CONFIG, tiny, 0, tmp_path_factory.mktemp("runs") / "seed0", progress=False)
+
+
+def test_same_seed_same_weights_another_seed_others(finished, tiny, tmp_path):
+    assert same(finished, train(CONFIG, tiny, 0, tmp_path / "again", progress=False))
+    assert not same(finished, train(CONFIG, tiny, 1, tmp_path / "other", progress=False))
+
+
+@pytest.mark.parametrize("at", [1, 3, 5])
+def test_a_stopped_run_goes_on_to_the_same_weights(finished, tiny, tmp_path, monkeypatch, at):
+    """Stopped inside an epoch, at its end, and after it; a checkpoint is written at every step."""
+    monkeypatch.setattr(loop, "CHECKPOINT_S", 0.0)
+    update, calls = loop.update_teacher, []
+
+    def stop(*arguments):
+        calls.append(1)
+        if len(calls) == at + 1:
+            raise KeyboardInterrupt
+        update(*arguments)
+
+    monkeypatch.setattr(loop, "update_teacher", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(CONFIG, tiny, 0, tmp_path, progress=False)
+    monkeypatch.setattr(loop, "update_teacher", lambda *a: (calls.append(1), update(*a)))
+    run = train(CONFIG, tiny, 0, tmp_path, progress=False)
+    assert len(calls) == 6 + 1, "the steps before the stop were done again"
+    assert same(finished, run)
+    columns = [c for c in run.metrics if c != "seconds"]
+    pd.testing.assert_frame_equal(run.metrics[columns], finished.metrics[columns])
+
+
+def test_metrics_have_a_row_an_epoch_and_every_term(finished):
+    assert finished.metrics["epoch"].tolist() == [1, 2]
+    terms = {"loss_strong", "loss_weak", "loss_consistency_strong", "loss_consistency_weak", "loss_total",
+             "validation_f1_student", "validation_f1_teacher", "learning_rate", "consistency_weight", "seconds"}
+    assert terms <= set(finished.metrics.columns)
+    assert not (finished.folder / "checkpoint.pt").exists()
+
+
+def test_on_epoch_sees_the_rows(tiny, tmp_path):
+    rows = []
+    run = train(CONFIG, tiny, 0, tmp_path, on_epoch=rows.append, progress=False)
+    assert [row["epoch"] for row in rows] == run.metrics["epoch"].tolist()
+
+
+def test_a_finished_run_is_not_done_again(finished, tiny, monkeypatch):
+    monkeypatch.setattr(loop, "Detector", None)  # would be needed
+    assert train(CONFIG, tiny, 0, finished.folder, progress=False).folder == finished.folder
+
+
+def test_another_configuration_never_resumes(finished, tiny):
+    other = dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, ema=0.5))
+    with pytest.raises(SedError, match=r"training.ema was 0.9, is 0.5.*remove the folder"):
+        train(other, tiny, 0, finished.folder, progress=False)
+    with pytest.raises(SedError, match="seed was 0, is 1"):
+        train(CONFIG, tiny, 1, finished.folder, progress=False)
+
+
+def test_score_writes_posteriors_events_and_results(finished, tiny):
+    results = score(finished, tiny, progress=False)
+    assert set(results) == {"validation", "public"}
+    assert results == json.loads((finished.folder / "results.json").read_text())
+    assert 0 <= results["validation"]["event_f1"]["macro"] <= 1
+    assert Posteriors.load(finished.folder / "validation.npz").scores.shape == (6, CONFIG.frames, 10)
+    tables.read_events(finished.folder / "validation.tsv")
+
+
+def test_detector_of_a_run_is_the_saved_teacher(finished):
+    weights = finished.load("weights.pt")["teacher"]
+    assert all(torch.equal(value, weights[name]) for name, value in finished.detector().state_dict().items())
+    assert not finished.detector().training
+
+
+def test_the_teacher_sees_the_students_scaling(finished):
+    weights = finished.load("weights.pt")
+    assert weights["teacher"]["scale.mean"].abs().sum() > 0
+    assert torch.equal(weights["teacher"]["scale.mean"], weights["student"]["scale.mean"])
+
+
+def test_data_that_cannot_be_trained_on_is_named(tiny, tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(tiny, copy)
+    shutil.rmtree(copy / "audio" / "train" / "weak")
+    with pytest.raises(SedError, match="weak.*no such folder"):
+        train(CONFIG, copy, 0, tmp_path / "run", progress=False)
+    with pytest.raises(SedError, match="nowhere"):
+        train(CONFIG, tmp_path / "nowhere", 0, tmp_path / "run2", progress=False)
+
+
+def test_damaged_files_of_a_run_are_named(finished, tiny, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    (folder / "weights.pt").write_bytes(b"torn")
+    with pytest.raises(SedError, match="weights.pt: damaged"):
+        Run(folder).detector()
+    (folder / "config.json").write_text("{")
+    with pytest.raises(SedError, match="config.json: damaged"):
+        train(CONFIG, tiny, 0, folder, progress=False)
+    with pytest.raises(SedError, match="not a run folder"):
+        Run(tmp_path / "none").config
+    (folder / "weights.pt").unlink()
+    shutil.copy(finished.folder / "config.json", folder)
+    with pytest.raises(SedError, match="has not finished"):
+        Run(folder).detector()
+
+
+def test_a_configuration_of_another_version_is_named():
+    values = PROFILES["paper"].to_dict()
+    assert PROFILES["paper"] == type(CONFIG).from_dict(values)
+    values["training"]["momentum"] = 1
+    with pytest.raises(SedError, match="another version.*momentum"):
+        type(CONFIG).from_dict(values)
