@@ -1,4 +1,4 @@
-"""Event-based and segment-based F1 beside sed_eval, in one process, taking turns: `python bench/metrics.py`.
+"""Event-based and segment-based F1 beside sed_eval, in one process, taking turns.
 
 Uses a real system's outputs on the real DESED development set where ../shared/desed is present, and random tables of
 that size otherwise. sed_eval gets its clips grouped once (grouping included in its time). Ours is timed three ways:
@@ -8,16 +8,13 @@ tuning repeats.
 
 from __future__ import annotations
 
-import statistics
-import sys
-import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from bench import take_turns
 from sedlib.data import tables
 from sedlib.metrics import count_events, event_f1, index_events, index_frames, segment_f1
 
@@ -55,23 +52,8 @@ def by_sed_eval(metrics, reference: pd.DataFrame, predictions: pd.DataFrame, fil
     return metrics.results_class_wise_average_metrics()["f_measure"]["f_measure"]
 
 
-def take_turns(contestants: dict[str, Callable], rounds: int) -> None:
-    """Median milliseconds of each, and how many times faster than the first (median of the rounds' ratios)."""
-    for run in contestants.values():
-        run()  # compile, load
-    times = {name: [] for name in contestants}
-    for _ in range(rounds):
-        for name, run in contestants.items():
-            start = time.perf_counter()
-            run()
-            times[name].append(1000 * (time.perf_counter() - start))
-    first = next(iter(times.values()))
-    for name, spent in times.items():
-        ratio = statistics.median(a / b for a, b in zip(first, spent))
-        print(f"  {name:<52}{statistics.median(spent):>10.2f} ms   x{ratio:.0f}")
-
-
-def main(rounds: int) -> None:
+def main(rounds: int = 5) -> None:
+    """Print the comparison."""
     if REAL.is_dir():
         reference = tables.read_events(REAL / "validation.tsv")
         predictions = tables.read_events(REAL / "teacher" / "predictions_at_0.5.tsv")
@@ -110,6 +92,3 @@ def main(rounds: int) -> None:
         "sedlib, from DataFrames": lambda: segment_f1(reference, predictions).macro,
     }, rounds)
 
-
-if __name__ == "__main__":
-    main(rounds=int(sys.argv[1]) if len(sys.argv) > 1 else 5)

@@ -14,6 +14,10 @@ from sedlib.errors import SedError
 
 PROFILE = click.option("--profile", "profile_name", default="lesson", show_default=True, help="smoke, lesson or paper.")
 
+DATA = click.option(
+    "--data", "data_name", default="mini", show_default=True, help="A DESED-layout folder; 'mini' is the embedded data set."
+)
+
 
 class Commands(click.Group):
     """A group whose commands turn a user's mistake into one line on standard error and exit status 1."""
@@ -55,7 +59,7 @@ def mini(folder: Path, profile_name: str, seed: int, jobs: int | None) -> None:
     from sedlib.data import generate
 
     profile(profile_name)
-    generate.mini(folder, sizes=SIZES[profile_name], seed=seed, jobs=jobs)
+    click.echo(generate.mini(folder, sizes=SIZES[profile_name], seed=seed, jobs=jobs))
     click.echo(f"{folder}: ready; `sedlib data check {folder}` says what it holds")
 
 
@@ -78,7 +82,7 @@ def soundbank(sounds: Path, folder: Path, real: Path | None, profile_name: str, 
     from sedlib.data import generate
 
     profile(profile_name)
-    generate.from_soundbank(sounds, folder, sizes=SIZES[profile_name], seed=seed, real=real, jobs=jobs)
+    click.echo(generate.from_soundbank(sounds, folder, sizes=SIZES[profile_name], seed=seed, real=real, jobs=jobs))
     click.echo(f"{folder}: ready; `sedlib data check {folder}` says what it holds")
 
 
@@ -99,7 +103,7 @@ def check(folder: Path) -> None:
 ))
 @click.option("--system", default="baseline", show_default=True, help="A row of the paper's tables.")
 @PROFILE
-@click.option("--data", "data_name", default="mini", show_default=True, help="A DESED-layout folder; 'mini' is the embedded data set.")
+@DATA
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--run", "folder", type=click.Path(path_type=Path), help="Run folder; default: runs/PROFILE/DATA/SYSTEM/seedN.")
 def train(system: str, profile_name: str, data_name: str, seed: int, folder: Path | None) -> None:
@@ -176,6 +180,27 @@ def evaluate(reference: Path, predictions: Path, json_file: Path | None, **optio
     click.echo(report(result))
     if json_file is not None:
         json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+@cli.command(epilog=examples("sedlib reproduce", "sedlib reproduce --seeds 3", "sedlib reproduce --profile paper --data /data/DESED"))
+@PROFILE
+@DATA
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(1), help="Trainings of each system.")
+def reproduce(profile_name: str, data_name: str, seeds: int) -> None:
+    """Do everything: data, trainings, scores, executed lessons, report. What is finished is not done again."""
+    from sedlib.reproduce import reproduce as run_all
+
+    click.echo(f"report: {run_all(profile_name, data_name, seeds)}")
+
+
+@cli.command(epilog=examples("sedlib stub 04 my_04.ipynb"))
+@click.argument("lesson")
+@click.argument("notebook", type=click.Path(path_type=Path))
+def stub(lesson: str, notebook: Path) -> None:
+    """Write LESSON as a notebook whose exercises are still to be solved."""
+    from sedlib.lesson.stubs import exercise_notebook
+
+    click.echo(f"{exercise_notebook(lesson, notebook)}: open it in JupyterLab (`make lab`)")
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
 DESED's synthetic clips are studio-like events mixed over quiet backgrounds; its real ones come from anybody's video.
 The two `Recipe` below are that difference in numbers. A trained network can partly close the gap, because nothing is
-taken away that the labels need: events stay audible and stay where they are. Paper sections 2 and 3.1; taught in ``notebooks/01_data.py`` and ``notebooks/05_domain_adversarial.py``.
+taken away that the labels need: events stay audible and stay where they are. Paper sections 2 and 3.1; taught in
+``notebooks/01_data.py`` and ``notebooks/05_domain_adversarial.py``.
 """
 
 from __future__ import annotations

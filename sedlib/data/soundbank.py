@@ -146,7 +146,7 @@ class Soundbank:
         waveform, _ = self._draw(BACKGROUND, rng)
         sounds = _stretches(waveform, below_peak=60)  # leaves out silence that was added at the ends
         sound = _excerpt(waveform[sounds[0][0] : sounds[-1][1]], round(duration * RATE), rng)
-        return sound / np.abs(sound).max()
+        return sound / max(np.abs(sound).max(), np.float32(1e-9))  # the recording may fall silent for a while
 
     def rir(self, rng: np.random.Generator) -> np.ndarray | None:
         """Room impulse response from its direct sound on, (sample,) float32, peak 1; None if none was recorded."""
@@ -183,10 +183,11 @@ def _recording(path: Path, changed: int) -> tuple[np.ndarray, list[tuple[int, in
     return waveform, _stretches(waveform)
 
 
-def _stretches(waveform: np.ndarray, below_peak: float = 30.0, gap: float = 0.3) -> list[tuple[int, int]]:
+def _stretches(waveform: np.ndarray, below_peak: float = 30.0, gap: float = 0.2) -> list[tuple[int, int]]:
     """Where sound is: (first, last + 1) samples of each stretch that is within ``below_peak`` dB of the loudest 10 ms.
 
-    Pauses up to ``gap`` seconds belong to a stretch; a stretch under 0.1 s is left out if there is a longer one.
+    Pauses up to ``gap`` seconds, less than the shortest event has, belong to a stretch; a stretch under 0.1 s is left
+    out if there is a longer one.
     """
     block = RATE // 100
     starts = np.arange(0, len(waveform), block)

@@ -52,7 +52,7 @@ def read_events(path: str | Path, classes: tuple[str, ...] = CLASSES) -> pd.Data
         For a missing file, a wrong column, an unknown label, a time that is not a number, or an offset before its
         onset; with file, line, value and fix.
     """
-    table = _read(path, EVENT_COLUMNS)
+    table = read_table(path, EVENT_COLUMNS)
     _raise_first(_event_problems(table, path, classes))
     for time in ("onset", "offset"):
         table[time] = pd.to_numeric(table[time])
@@ -62,14 +62,14 @@ def read_events(path: str | Path, classes: tuple[str, ...] = CLASSES) -> pd.Data
 
 def read_weak(path: str | Path, classes: tuple[str, ...] = CLASSES) -> pd.DataFrame:
     """Weak table ``filename event_labels``; several labels are separated by commas. Raises as `read_events`."""
-    table = _read(path, WEAK_COLUMNS)
+    table = read_table(path, WEAK_COLUMNS)
     _raise_first(_weak_problems(table, path, classes))
     return table
 
 
 def read_unlabelled(path: str | Path) -> pd.DataFrame:
     """Table with the one column ``filename``. Raises as `read_events`."""
-    table = _read(path, UNLABELLED_COLUMNS)
+    table = read_table(path, UNLABELLED_COLUMNS)
     _raise_first(_repeated(table, path))
     return table
 
@@ -85,7 +85,7 @@ def problems(path: str | Path, columns: list[str], classes: tuple[str, ...] = CL
         `EVENT_COLUMNS`, `WEAK_COLUMNS` or `UNLABELLED_COLUMNS`: which kind of table it should be.
     """
     try:
-        table = _read(path, columns)
+        table = read_table(path, columns)
     except SedError as error:
         return [str(error)]
     if columns == EVENT_COLUMNS:
@@ -136,14 +136,14 @@ def _event_problems(table: pd.DataFrame, path: str | Path, classes: tuple[str, .
                  if text != "" and not 0 <= value < np.inf]
         if wrong:
             name, text = wrong[0]
-            yield f"{_line(path, i)}: {name} {text!r} is not a time in seconds, 0 or later"
+            yield f"{line_of(path, i)}: {name} {text!r} is not a time in seconds, 0 or later"
         elif any(given) and not all(given):
-            yield (f"{_line(path, i)}: an event needs onset, offset and event_label "
+            yield (f"{line_of(path, i)}: an event needs onset, offset and event_label "
                    "(a clip without events leaves all three empty)")
         elif offset < onset:
-            yield f"{_line(path, i)}: offset {offset:g} lies before onset {onset:g}; swap them"
+            yield f"{line_of(path, i)}: offset {offset:g} lies before onset {onset:g}; swap them"
         elif row.event_label and row.event_label not in classes:
-            yield f"{_line(path, i)}: {unknown_label(row.event_label, classes)}"
+            yield f"{line_of(path, i)}: {unknown_label(row.event_label, classes)}"
 
 
 def _weak_problems(table: pd.DataFrame, path: str | Path, classes: tuple[str, ...]) -> Iterator[str]:
@@ -151,13 +151,13 @@ def _weak_problems(table: pd.DataFrame, path: str | Path, classes: tuple[str, ..
     for i, labels in enumerate(table["event_labels"]):
         for label in filter(None, labels.split(",")):
             if label not in classes:
-                yield f"{_line(path, i)}: {unknown_label(label, classes)}"
+                yield f"{line_of(path, i)}: {unknown_label(label, classes)}"
 
 
 def _repeated(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
     """Weak and unlabelled tables have one line per clip."""
     for i in np.flatnonzero(table["filename"].duplicated()):
-        yield f"{_line(path, i)}: {table['filename'][i]!r} is listed before; leave one line per clip"
+        yield f"{line_of(path, i)}: {table['filename'][i]!r} is listed before; leave one line per clip"
 
 
 def _raise_first(found: Iterator[str]) -> None:
@@ -165,7 +165,8 @@ def _raise_first(found: Iterator[str]) -> None:
         raise SedError(problem)
 
 
-def _read(path: str | Path, columns: list[str]) -> pd.DataFrame:
+def read_table(path: str | Path, columns: list[str]) -> pd.DataFrame:
+    """Any table with exactly these columns, in whatever order, all of them text; `SedError` for anything else."""
     path = Path(path)
     if not path.is_file():
         raise SedError(f"{path}: no such file; a table with the columns {' '.join(columns)} is expected")
@@ -176,16 +177,17 @@ def _read(path: str | Path, columns: list[str]) -> pd.DataFrame:
                        ) from None
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         raise SedError(f"{path}: not a tab separated UTF-8 table ({error})") from None
-    if list(table.columns) != columns:
+    if sorted(table.columns) != sorted(columns):
         raise SedError(f"{path}: columns are {list(table.columns)}, expected {columns} (tab separated)")
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus fields for an index
         raise SedError(f"{path}: its lines have more fields than the {len(columns)} columns {' '.join(columns)}")
-    table = table.fillna("")  # a line that ends early
+    table = table[columns].fillna("")  # some systems write another order; a line that ends early has NaN
     empty = table["filename"].eq("")
     if empty.any():
-        raise SedError(f"{_line(path, int(np.argmax(empty)))}: the filename is empty")
+        raise SedError(f"{line_of(path, int(np.argmax(empty)))}: the filename is empty")
     return table
 
 
-def _line(path: str | Path, row: int) -> str:
+def line_of(path: str | Path, row: int) -> str:
+    """Where a row of a table stands in its file."""
     return f"{path}, line {row + 2}"

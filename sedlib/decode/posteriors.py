@@ -5,6 +5,8 @@ Taught in ``notebooks/04_mean_teacher.py``.
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +46,7 @@ class Posteriors:
         try:
             with np.load(path, allow_pickle=False) as values:
                 return cls(values["scores"], values["filenames"].tolist(), tuple(values["classes"].tolist()), float(values["frame_s"]))
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
             raise SedError(f"{path}: not an .npz of posteriors with scores, filenames, classes and frame_s ({error})") from None
 
 

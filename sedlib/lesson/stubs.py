@@ -75,7 +75,8 @@ def _as_exercise(notebook: NotebookNode) -> NotebookNode:
 
 def _function(node: ast.FunctionDef, lines: list[str]) -> list[str]:
     body = node.body
-    out = lines[node.lineno - 1 : body[0].lineno - 1]
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    out = lines[first - 1 : body[0].lineno - 1]
     if ast.get_docstring(node) is not None:
         out, body = out + _lines(body[0], lines), body[1:]
     turn = " " * node.body[0].col_offset + YOUR_TURN

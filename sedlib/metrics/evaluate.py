@@ -110,7 +110,8 @@ def evaluate(
     result["clips"]["unknown"] = sorted({*events.unknown_filenames, *score.unknown_filenames})
     result["psds"] = {
         "value": score.value, "per_class": score.per_class, **parameters, "method": method,
-        "durations": "assumed, 10 s a clip" if durations is None else str(durations),
+        "durations": str(durations) if durations is not None else
+                     "assumed, 10 s a clip or the end of its last reference event where later",
     }
     return result
 
@@ -157,7 +158,7 @@ def read_operating_points(path: str | Path) -> dict[float, pd.DataFrame]:
         As `tables.read_events`, and for a threshold that is not a number or a damaged gzip file.
     """
     try:
-        table = tables._read(path, ["threshold", *tables.EVENT_COLUMNS])
+        table = tables.read_table(path, ["threshold", *tables.EVENT_COLUMNS])
     except (OSError, EOFError, zlib.error) as error:
         raise SedError(f"{path}: cannot be read ({error})") from None
     for column in ("threshold", "onset", "offset"):
@@ -165,10 +166,10 @@ def read_operating_points(path: str | Path) -> dict[float, pd.DataFrame]:
     backwards = np.flatnonzero(table["offset"] < table["onset"])
     if len(backwards):
         onset, offset = table.loc[backwards[0], ["onset", "offset"]]
-        raise SedError(f"{tables._line(path, backwards[0])}: offset {offset:g} lies before onset {onset:g}; swap them")
+        raise SedError(f"{tables.line_of(path, backwards[0])}: offset {offset:g} lies before onset {onset:g}; swap them")
     unknown = np.flatnonzero(~table["event_label"].isin(tables.CLASSES))
     if len(unknown):
-        raise SedError(f"{tables._line(path, unknown[0])}: {tables.unknown_label(table['event_label'][unknown[0]])}")
+        raise SedError(f"{tables.line_of(path, unknown[0])}: {tables.unknown_label(table['event_label'][unknown[0]])}")
     return {threshold: rows[tables.EVENT_COLUMNS] for threshold, rows in table.groupby("threshold")}
 
 
@@ -180,7 +181,7 @@ def read_durations(path: str | Path) -> dict[str, float]:
     SedError
         For a missing file, a wrong column, a length that is not a number above 0, or a clip with two lengths.
     """
-    table = tables._read(path, ["filename", "duration"])
+    table = tables.read_table(path, ["filename", "duration"])
     table["duration"] = _numbers(table, "duration", path)
     table = table.drop_duplicates(ignore_index=True)
     wrong = np.flatnonzero((table["duration"] == 0) | table["filename"].duplicated())
@@ -195,7 +196,7 @@ def _numbers(table: pd.DataFrame, column: str, path: str | Path) -> pd.Series:
     wrong = np.flatnonzero(~(np.isfinite(numbers) & (numbers >= 0)))
     if len(wrong):
         value = table[column][wrong[0]]
-        raise SedError(f"{tables._line(path, wrong[0])}: {column} {value!r} is not a number, 0 or more")
+        raise SedError(f"{tables.line_of(path, wrong[0])}: {column} {value!r} is not a number, 0 or more")
     return numbers
 
 

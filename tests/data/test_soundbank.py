@@ -63,6 +63,14 @@ def test_silence_around_a_sound_is_left_out_and_one_of_several_taken(folder):
     assert lengths == {8000, 12000}
 
 
+def test_a_sound_that_goes_on_is_taken_without_its_pauses(folder):
+    x = np.concatenate([burst(1), np.zeros(16000), burst(3, seed=1)])
+    for path in (folder / "foreground" / "Blender").iterdir():
+        soundfile.write(path, x, 16000)
+    sound = Soundbank(folder).event("Blender", 10, np.random.default_rng(0))
+    assert len(sound) == 160000 and np.abs(sound[:-160].reshape(-1, 160)).max(axis=1).min() > 0.1
+
+
 def test_files_of_any_rate_and_channels(folder):
     path = folder / "foreground" / "Cat" / "0.wav"
     for file in path.parent.iterdir():

@@ -111,3 +111,10 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
 def test_the_likely_class_is_proposed(label):
     meant = {"dog": "Dog", "DOG": "Dog", "Dgo": "Dog", "Speach": "Speech", "vacuum_cleaner": "Vacuum_cleaner"}[label]
     assert f"did you mean {meant!r}" in tables.unknown_label(label)
+
+
+def test_columns_may_come_in_any_order(tmp_path):
+    (tmp_path / "t.tsv").write_text("event_label\tonset\toffset\tfilename\nDog\t1\t2\ta.wav\n")
+    assert tables.read_events(tmp_path / "t.tsv").to_dict("records") == [
+        {"filename": "a.wav", "onset": 1.0, "offset": 2.0, "event_label": "Dog"}
+    ]

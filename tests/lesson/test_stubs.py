@@ -62,6 +62,10 @@ def test_a_function_in_one_block_becomes_one_turn():
     assert stub("def f(x):\n    y = 2 * x\n    return y") == f"def f(x):\n    {YOUR_TURN}"
 
 
+def test_a_decorator_stays():
+    assert stub("@torch.no_grad()\ndef f(x):\n    return x") == f"@torch.no_grad()\ndef f(x):\n    {YOUR_TURN}"
+
+
 def test_an_exercise_notebook_hides_nothing_and_tells_nothing(tmp_path):
     lesson = tmp_path / "42_test.py"
     lesson.write_text(
