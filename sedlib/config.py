@@ -134,13 +134,13 @@ PROFILES: dict[str, Config] = {
     "paper": Config(),
     "lesson": Config(
         profile="lesson",
-        features=Features(n_fft=1024, hop=512, n_mels=64),
+        features=Features(hop=1024, n_mels=64),
         model=Model(
-            filters=(16, 32, 64, 64), pooling=((2, 2), (2, 2), (1, 4), (1, 4)), batchnorm_momentum=0.1,
+            filters=(16, 32, 64, 64), pooling=((2, 4), (1, 2), (1, 4), (1, 2)), batchnorm_momentum=0.1,
             conv_dropout=0.0, rnn_units=48, rnn_layers=1, rnn_dropout=0.2,
         ),
         training=Training(
-            epochs=12, steps_per_epoch=100, rampup_epochs=3, learning_rate=3e-3, ema=0.98, preload=True,
+            epochs=12, steps_per_epoch=100, rampup_epochs=1, learning_rate=5e-3, ema=0.99, preload=True,
         ),
     ),
     "smoke": Config(

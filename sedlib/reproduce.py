@@ -67,29 +67,29 @@ def paper_table(runs: dict[str, list[Run]]) -> pd.DataFrame:
         columns = [column for column in _COLUMNS if column in row.paper]
         rows.append({
             "system": f"Table {row.table}: {row.name}",
-            "paper": "; ".join(_TITLES[c].format(f"{row.paper[c]:g}") for c in columns),
+            "paper": "; ".join(_TITLES[c].format(f"{row.paper[c]:g} %" if c != "dev_psds" else row.paper[c]) for c in columns),
             "here": "; ".join(_TITLES[c].format(_spread(c, results)) for c in columns) if results else None,
             "note": _note(results) if results else "",
         })
     return pd.DataFrame(rows)
 
 
-_COLUMNS = {  # of the paper's tables: subset, path in the results, factor, digits
-    "dev_f1": ("validation", ("event_f1", "macro"), 100, 1),
-    "eval_f1": ("public", ("event_f1", "macro"), 100, 1),
-    "dev_psds": ("validation", ("psds", "value"), 1, 3),
+_COLUMNS = {  # of the paper's tables: subset, place in the results, factor, form
+    "dev_f1": ("validation", ("event_f1", "macro"), 100, "{:.1f} %"),
+    "eval_f1": ("public", ("event_f1", "macro"), 100, "{:.1f} %"),
+    "dev_psds": ("validation", ("psds", "value"), 1, "{:.3f}"),
 }
-_TITLES = {"dev_f1": "development F1 {} %", "eval_f1": "evaluation F1 {} %", "dev_psds": "development PSDS {}"}
+_TITLES = {"dev_f1": "development F1 {}", "eval_f1": "evaluation F1 {}", "dev_psds": "development PSDS {}"}
 
 
 def _spread(column: str, results: list[dict]) -> str:
     """Mean and standard deviation over seeds, or the one value there is."""
-    subset, (part, name), factor, digits = _COLUMNS[column]
+    subset, (part, name), factor, form = _COLUMNS[column]
     values = [factor * result[subset][part][name] for result in results if subset in result]
     if not values:
         return "(no such clips)"
-    mean = f"{statistics.mean(values):.{digits}f}"
-    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
+    mean = form.format(statistics.mean(values))
+    return f"{mean} ± {form.format(statistics.stdev(values))}" if len(values) > 1 else mean
 
 
 def _note(results: list[dict]) -> str:

@@ -276,7 +276,7 @@ def generate(root: str | Path, sources: Mapping[str, Source], sizes: Mapping[str
 
     clips = sum(map(len, todo.values()))
     jobs = jobs or (1 if clips < _FEW else _cores())
-    with tqdm(total=clips, desc=f"make {root.name}", unit="clip", disable=not progress) as bar:
+    with tqdm(total=clips, desc=f"make {root.name}", unit="clip", disable=not (progress and clips)) as bar:
         for subset, labels in _run(tasks, jobs):
             made[subset].update(labels)
             bar.update(len(labels))

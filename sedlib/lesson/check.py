@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import ndimage
+from torch.nn import functional as F
+
+from sedlib.model import Output
 
 FRAME_S = 4 * 255 / 16000  # the paper's output frame: two poolings by 2, hop 255, 16 kHz
 
@@ -128,6 +131,67 @@ def rampup(answer: Callable[[float, float], float]) -> None:
         "this grows in a straight line; take exp(-5 (1 - step / R)^2)": lambda step, steps: 1 - rest(step, steps),
     })
     print(f"correct: it starts at exp(-5) = {math.exp(-5):.4f} and stays at 1 after R steps")
+
+
+def mean_teacher_loss(answer: Callable[[Output, Output, torch.Tensor, torch.Tensor, float], torch.Tensor]) -> None:
+    """Lesson 04: ``strong + weak + c (consistency_strong + consistency_weak)`` of a batch synthetic, weak, unlabelled.
+
+    Takes what student and teacher say (`Output`), the strong labels of the first clips, the weak labels of the next
+    ones, and c; gives one number.
+    """
+    generator = torch.Generator().manual_seed(0)
+
+    def rand(*shape: int) -> torch.Tensor:
+        return 0.05 + 0.9 * torch.rand(*shape, generator=generator)
+
+    def labels(*shape: int) -> torch.Tensor:
+        return torch.bernoulli(rand(*shape), generator=generator)
+
+    clips, a, b = 9, 2, 5  # synthetic clips end at a, weak ones at b
+    student, teacher = (Output(rand(clips, 5, 3), rand(clips, 3), rand(clips, 5, 2)) for _ in range(2))
+    bce, mse = F.binary_cross_entropy, F.mse_loss
+
+    def supervised(s: Output, strong: torch.Tensor, weak: torch.Tensor, term: Callable = bce) -> torch.Tensor:
+        return term(s.strong[:a], strong) + term(s.weak[a:b], weak)
+
+    def consistency(s: Output, t: Output, clips: slice = slice(None), term: Callable = mse) -> torch.Tensor:
+        return term(s.strong[clips], t.strong[clips]) + term(s.weak[clips], t.weak[clips])
+
+    _judge(answer, lambda s, t, y, z, c: supervised(s, y, z) + c * consistency(s, t),
+           [(student, teacher, labels(a, 5, 3), labels(b - a, 3), c) for c in (0.0, 0.5, 2.0)], {
+        "student and teacher are compared on all clips, not on the unlabelled ones alone":
+            lambda s, t, y, z, c: supervised(s, y, z) + c * consistency(s, t, slice(b, None)),
+        "student and teacher are compared on all clips, the synthetic ones too":
+            lambda s, t, y, z, c: supervised(s, y, z) + c * consistency(s, t, slice(a, None)),
+        "the weak labels belong to the clips that follow the synthetic ones, not to the first clips":
+            lambda s, t, y, z, c: bce(s.strong[:a], y) + bce(s.weak[: b - a], z) + c * consistency(s, t),
+        "c is not used; it weights the consistency terms":
+            lambda s, t, y, z, c: supervised(s, y, z) + consistency(s, t),
+        "c weights the consistency terms, not those with labels":
+            lambda s, t, y, z, c: c * supervised(s, y, z) + consistency(s, t),
+        "c weights only the consistency terms, not the whole loss":
+            lambda s, t, y, z, c: c * (supervised(s, y, z) + consistency(s, t)),
+        "c weights both consistency terms; put them in brackets":
+            lambda s, t, y, z, c: supervised(s, y, z) + c * mse(s.strong, t.strong) + mse(s.weak, t.weak),
+        "the weak posteriors of student and teacher are compared too":
+            lambda s, t, y, z, c: supervised(s, y, z) + c * mse(s.strong, t.strong),
+        "the strong posteriors of student and teacher are compared too":
+            lambda s, t, y, z, c: supervised(s, y, z) + c * mse(s.weak, t.weak),
+        "the consistency terms are missing": lambda s, t, y, z, c: supervised(s, y, z),
+        "the term of the weak labels is missing":
+            lambda s, t, y, z, c: bce(s.strong[:a], y) + c * consistency(s, t),
+        "the term of the strong labels is missing":
+            lambda s, t, y, z, c: bce(s.weak[a:b], z) + c * consistency(s, t),
+        "student and teacher are compared by their mean squared error; cross-entropy is for labels":
+            lambda s, t, y, z, c: supervised(s, y, z) + c * consistency(s, t, term=bce),
+        "labels take binary cross-entropy; the mean squared error is for the teacher":
+            lambda s, t, y, z, c: supervised(s, y, z, mse) + c * consistency(s, t),
+        "F.binary_cross_entropy takes the posteriors first and the labels second":
+            lambda s, t, y, z, c: bce(y, s.strong[:a]) + bce(z, s.weak[a:b]) + c * consistency(s, t),
+        "this compares the labels with the teacher; it is the student that learns":
+            lambda s, t, y, z, c: supervised(t, y, z) + c * consistency(s, t),
+    })
+    print("correct: labels where there are any, the teacher everywhere")
 
 
 def attention_pooling(answer: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
@@ -255,6 +319,8 @@ def _windows(x: np.ndarray, size: int) -> np.ndarray:
 def _short(value: Any) -> str:
     if isinstance(value, (np.ndarray, torch.Tensor)) and math.prod(value.shape) > 8:
         return f"{type(value).__name__} of shape {tuple(value.shape)}"
+    if isinstance(value, Output):
+        return f"Output of {len(value.strong)} clips"
     if isinstance(value, float):
         return f"{value:.6g}"
     return str(value.tolist() if isinstance(value, (np.ndarray, torch.Tensor)) else value)

@@ -161,18 +161,54 @@ def posteriors(
         rows = 1 + (reference is not None or prediction is not None)
         fig = Figure(figsize=(10, 3.4 * rows), layout="constrained")
         axes = fig.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
-        end = len(scores) * frame_s
-        drawn = axes[0].imshow(
-            np.asarray(scores).T, aspect="auto", extent=(0, end, len(classes) - 0.5, -0.5), cmap="cividis",
-            vmin=0, vmax=1, interpolation="nearest",
-        )
-        axes[0].set_yticks(range(len(classes)), [label.replace("_", " ") for label in classes])
+        posteriors_on(axes[0], scores, frame_s, classes)
         axes[0].set_title(title)
-        fig.colorbar(drawn, ax=axes[0], label="posterior", pad=0.01)
         if rows == 2:
             events_on(axes[1], reference, prediction, list(classes))
         axes[-1].set_xlabel("time (s)")
-        axes[-1].set_xlim(0, end)
+        axes[-1].set_xlim(0, len(scores) * frame_s)
+        return fig
+
+
+def posteriors_on(ax: Axes, scores: np.ndarray, frame_s: float, classes: Sequence[str] = tables.CLASSES) -> None:
+    """Draw posteriors, (frame, class) in [0, 1], a row per class, with their colour bar."""
+    drawn = ax.imshow(
+        np.asarray(scores).T, aspect="auto", extent=(0, len(scores) * frame_s, len(classes) - 0.5, -0.5),
+        cmap="cividis", vmin=0, vmax=1, interpolation="nearest",
+    )
+    ax.set_yticks(range(len(classes)), [label.replace("_", " ") for label in classes])
+    ax.figure.colorbar(drawn, ax=ax, label="posterior", pad=0.01)
+
+
+def detection(
+    logmel: np.ndarray, hop_s: float, scores: np.ndarray, frame_s: float, reference: pd.DataFrame,
+    prediction: pd.DataFrame, title: str = "", span: tuple[float, float] | None = None,
+) -> Figure:
+    """What the network heard in one clip and what it made of it: spectrogram, posteriors, events over one time axis.
+
+    Parameters
+    ----------
+    logmel : (mel, frame) array
+        dB, a frame every ``hop_s`` seconds.
+    scores : (frame, class) array
+        Posteriors of all classes, a frame every ``frame_s`` seconds.
+    reference, prediction : event tables of this clip
+    span : (onset, offset), optional
+        Seconds to point out with two dashed lines.
+    """
+    with matplotlib.rc_context(FONT):
+        rows = max(1, pd.concat([reference, prediction])["event_label"].nunique())
+        heights = [2.4, 2.8, 0.5 + 0.4 * rows]
+        fig = Figure(figsize=(10, 0.8 + sum(heights)), layout="constrained")
+        axes = fig.subplots(3, 1, sharex=True, height_ratios=heights)
+        spectrogram_on(axes[0], logmel, hop_s)
+        axes[0].set_title(title)
+        posteriors_on(axes[1], scores, frame_s)
+        events_on(axes[2], reference, prediction)
+        for ax, colour in zip(axes, ("white", "white", BLACK)) if span else ():
+            for time in span:
+                ax.axvline(time, color=colour, linestyle="--", linewidth=1.2)
+        axes[2].set_xlabel("time (s)")
         return fig
 
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
+from torch.nn import functional as F
 
 from sedlib.lesson import check
+from sedlib.training.mean_teacher import losses
 
 S = 4 * 255 / 16000
 
@@ -38,12 +40,26 @@ def right_pool(strong, logits):
     return (strong * att).sum(1) / att.sum(1)
 
 
+def right_loss(s, t, strong, weak, c):
+    return losses(s, t, strong, weak, c)["total"]
+
+
+def labelled(s, strong, weak, term=F.binary_cross_entropy):
+    a, b = len(strong), len(strong) + len(weak)
+    return term(s.strong[:a], strong) + term(s.weak[a:b], weak)
+
+
+def apart(s, t, clips=slice(None), term=F.mse_loss):
+    return term(s.strong[clips], t.strong[clips]) + term(s.weak[clips], t.weak[clips])
+
+
 RIGHT = {
     check.frame_start: lambda frame: frame * S,
     check.frame_at: lambda second: math.floor(second * 16000 / 1020),
     check.event_matches: right_match,
     check.ema: lambda t, s, a: torch.lerp(s, t, a),
     check.rampup: lambda step, steps: math.exp(-5 * (1 - min(step / steps, 1)) ** 2),
+    check.mean_teacher_loss: right_loss,
     check.attention_pooling: right_pool,
     check.median_filter: lambda x, size: ndimage.median_filter(x, size, mode="constant"),
     check.events_of: right_events,
@@ -118,6 +134,38 @@ WRONG = [
     (check.attention_pooling, lambda s, x: (s * x.sigmoid()).sum(1) / x.sigmoid().sum(1), "not a sigmoid"),
     (check.attention_pooling, lambda s, x: (s * x.softmax(-1)).sum(1) / s.sum(1), r"not by sum_t\(strong\)"),
     (check.attention_pooling, lambda s, x: s, r"shape \(2, 5, 3\); it should have \(2, 3\)"),
+    (check.mean_teacher_loss, lambda s, t, y, z, c: labelled(s, y, z) + c * apart(s, t, slice(5, 9)),
+     "on all clips, not on the unlabelled"),
+    (check.mean_teacher_loss, lambda s, t, y, z, c: labelled(s, y, z) + c * apart(s, t, slice(2, 9)),
+     "the synthetic ones too"),
+    (check.mean_teacher_loss,
+     lambda s, t, y, z, c: right_loss(s, t, y, z, c) + F.binary_cross_entropy(s.weak[:3], z)
+     - F.binary_cross_entropy(s.weak[2:5], z), "not to the first clips"),
+    (check.mean_teacher_loss, lambda s, t, y, z, c: right_loss(s, t, y, z, 1), "c is not used"),
+    (check.mean_teacher_loss, lambda s, t, y, z, c: c * labelled(s, y, z) + apart(s, t), "not those with labels"),
+    (check.mean_teacher_loss, lambda s, t, y, z, c: c * right_loss(s, t, y, z, 1), "not the whole loss"),
+    (check.mean_teacher_loss,
+     lambda s, t, y, z, c: labelled(s, y, z) + c * F.mse_loss(s.strong, t.strong) + F.mse_loss(s.weak, t.weak),
+     "put them in brackets"),
+    (check.mean_teacher_loss, lambda s, t, y, z, c: labelled(s, y, z) + c * F.mse_loss(s.strong, t.strong),
+     "the weak posteriors"),
+    (check.mean_teacher_loss, lambda s, t, y, z, c: labelled(s, y, z) + c * F.mse_loss(s.weak, t.weak),
+     "the strong posteriors"),
+    (check.mean_teacher_loss, lambda s, t, y, z, c: labelled(s, y, z), "consistency terms are missing"),
+    (check.mean_teacher_loss, lambda s, t, y, z, c: F.binary_cross_entropy(s.strong[:2], y) + c * apart(s, t),
+     "the weak labels is missing"),
+    (check.mean_teacher_loss, lambda s, t, y, z, c: F.binary_cross_entropy(s.weak[2:5], z) + c * apart(s, t),
+     "the strong labels is missing"),
+    (check.mean_teacher_loss,
+     lambda s, t, y, z, c: labelled(s, y, z) + c * apart(s, t, term=F.binary_cross_entropy), "is for labels"),
+    (check.mean_teacher_loss, lambda s, t, y, z, c: labelled(s, y, z, F.mse_loss) + c * apart(s, t),
+     "is for the teacher"),
+    (check.mean_teacher_loss,
+     lambda s, t, y, z, c: labelled(s, y, z, lambda p, q: F.binary_cross_entropy(q, p)) + c * apart(s, t),
+     "posteriors first"),
+    (check.mean_teacher_loss, lambda s, t, y, z, c: labelled(t, y, z) + c * apart(s, t), "the student that learns"),
+    (check.mean_teacher_loss, lambda s, t, y, z, c: right_loss(s, t, y, z, c) + 1,
+     r"\(Output of 9 clips, Output of 9 clips, Tensor of shape \(2, 5, 3\), .* 0\) gives"),
     (check.median_filter, lambda x, n: np.convolve(x, np.ones(n) / n, "same"), "this is the mean"),
     (check.median_filter, lambda x, n: ndimage.maximum_filter(x, n), "this is the maximum"),
     (check.median_filter, lambda x, n: np.array([np.median(x[max(0, i - n + 1):i + 1]) for i in range(len(x))]),

@@ -53,6 +53,7 @@ def test_every_axis_of_every_figure_has_its_unit():
         plots.spectrogram(rng.normal(size=(64, 100)), 0.1, title="x", reference=EVENTS, prediction=EVENTS),
         plots.spectrogram(rng.normal(size=(32, 100)), 0.1),
         plots.posteriors(rng.random((157, 10)), 0.06375, reference=EVENTS),
+        plots.detection(rng.normal(size=(64, 100)), 0.1, rng.random((157, 10)), 0.06375, EVENTS, EVENTS, span=(1, 2)),
         plots.curves(METRICS),
     ]
     for fig in figures:
@@ -82,7 +83,15 @@ def test_reference_lies_above_prediction_and_differs_by_more_than_colour():
     assert bars[0][3] != bars[3][3] and bars[0][4] != bars[3][4]
 
 
+def test_a_detection_points_out_a_span_on_every_axis():
+    fig = plots.detection(np.zeros((64, 100)), 0.1, np.zeros((157, 10)), 0.06375, EVENTS, EVENTS[:0], span=(1.5, 2.5))
+    lines = [[line.get_xdata()[0] for line in ax.lines] for ax in fig.axes[:3]]
+    assert lines == [[1.5, 2.5]] * 3
+    assert len({ax.get_xlim() for ax in fig.axes[:3]}) == 1
+
+
 def test_a_clip_without_events_is_drawn_and_told():
+    plots.picture(plots.detection(np.zeros((32, 20)), 0.5, np.zeros((10, 10)), 1, NO_EVENTS, NO_EVENTS[:0]), "x")
     plots.picture(plots.spectrogram(np.zeros((32, 20)), 0.5, reference=NO_EVENTS, prediction=EVENTS), "x")
     plots.picture(plots.spectrogram(np.zeros((32, 20)), 0.5, reference=NO_EVENTS), "x")
     assert plots.in_words(NO_EVENTS) == "none"

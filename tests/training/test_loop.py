@@ -140,3 +140,15 @@ def test_a_configuration_of_another_version_is_named():
     values["training"]["momentum"] = 1
     with pytest.raises(SedError, match="another version.*momentum"):
         type(CONFIG).from_dict(values)
+
+
+def test_the_papers_configuration_trains_with_spectrograms_made_on_the_way(tiny, tmp_path):
+    """An epoch through the weak clips at full size, without and with the spectrograms kept."""
+    paper = PROFILES["paper"]
+    training = dataclasses.replace(paper.training, synthetic=1, weak=3, unlabelled=1, epochs=1)
+    runs = [
+        train(dataclasses.replace(paper, training=dataclasses.replace(training, preload=preload)), tiny, 0, tmp_path / str(preload), progress=False)
+        for preload in (False, True)
+    ]
+    assert runs[0].metrics["step"].tolist() == [2], "an epoch is once through the 6 weak clips"
+    assert same(*runs)

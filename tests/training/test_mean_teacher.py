@@ -87,6 +87,11 @@ def test_every_clip_comes_once_in_each_pass(size, clips, seed):
         assert sorted(sequence[start : start + clips]) == list(range(clips))
 
 
+def test_every_pass_has_a_new_order():
+    passes = [batch_indices(step, 50, 50, 0, 1).tolist() for step in range(4)]
+    assert len(set(map(tuple, passes))) == 4
+
+
 def test_batches_depend_on_seed_and_kind_only():
     first = batch_indices(7, 6, 100, 0, 1)
     assert np.array_equal(first, batch_indices(7, 6, 100, 0, 1))
