@@ -64,12 +64,15 @@ from sedlib.lesson import check, explore, html, live, players, plots
 # %%
 config = systems.configuration("baseline", profile)
 paper = systems.configuration("baseline", "paper")
-values = [{f"{part}.{name}": value for part in ("features", "model", "training", "decoding")
-           for name, value in c.to_dict()[part].items()} for c in (paper, config)]
-rows = [(name, *(str(v[name]) for v in values)) for name in values[0]]
-sizes = pd.DataFrame(rows, columns=["what", "paper", f"profile {profile}"])
-sizes = sizes[sizes["paper"] != sizes[f"profile {profile}"]]
-html.table(sizes, "What this profile changes")
+def numbers(config) -> dict[str, str]:
+    parts = [part for part in config.to_dict().items() if isinstance(part[1], dict)]
+    return {f"{part}.{name}": str(value)
+            for part, values in parts for name, value in values.items()}
+
+theirs, ours = numbers(paper), numbers(config)
+rows = [(name, theirs[name], ours[name]) for name in ours if ours[name] != theirs[name]]
+columns = ["what", "paper", f"profile {profile}"]
+html.table(pd.DataFrame(rows, columns=columns), "What this profile changes")
 
 # %% [markdown]
 # ## What can each clip teach?
@@ -82,7 +85,8 @@ kinds = ("synthetic", "weak", "unlabel_in_domain")
 parts = {kind: layout.load(root, kind) for kind in kinds}
 rows = [(kind, parts[kind].kind, layout.SUBSETS[kind].domain, len(parts[kind].filenames))
         for kind in kinds]
-html.table(pd.DataFrame(rows, columns=["subset", "labels", "domain", "clips"]), "Training clips")
+columns = ["subset", "labels", "domain", "clips"]
+html.table(pd.DataFrame(rows, columns=columns), "Training clips")
 
 # %% [markdown]
 # With strong labels a network can be told, for every frame and class, whether it was right. With weak labels it can be
@@ -95,8 +99,8 @@ html.table(pd.DataFrame(rows, columns=["subset", "labels", "domain", "clips"]), 
 #   is an average of the students of the last steps.
 #
 # The student is asked to agree with the teacher on all clips, labelled or not. That helps because an average of many
-# students is usually steadier than the last one, and because the teacher hears a slightly noisy copy of the clip: what the
-# student says should not hang on such a detail.
+# students is usually steadier than the last one, and because the teacher hears a slightly noisy copy of the clip:
+# what the student says should not hang on such a detail.
 #
 # **Predict:** if that were the *only* thing asked of the student, which useless network would have no loss at all?
 
@@ -129,22 +133,12 @@ print(f"weak labels   {tuple(weak.shape)}: {weak.mean():.1%} of them are 1")
 # The first clip of each kind, as the loss sees its labels:
 
 # %%
-def draw_labels():
-    fig, axes = plots.figure(10, 3.4, ncols=3, sharey=True, width_ratios=[4, 1, 4])
-    blank = torch.full((config.frames, len(tables.CLASSES)), torch.nan)
-    shown = (strong[0], weak[0].expand(2, -1), blank)
-    for ax, kind, labels in zip(axes[0], ("synthetic: strong", "weak", "unlabelled"), shown):
-        end = config.features.clip_s
-        ax.imshow(labels.T, aspect="auto", extent=(0, end, 9.5, -0.5), cmap="cividis", vmin=0, vmax=1)
-        ax.set_title(kind)
-        ax.set_xlabel("time (s)")
-        ax.set_yticks(range(10), [name.replace("_", " ") for name in tables.CLASSES])
-    axes[0, 2].text(5, 4.5, "nothing is known", ha="center", va="center")
-    said = [tables.CLASSES[i] for i in weak[0].nonzero()[:, 0]]
-    return fig, (f"Labels of three clips as class by time: a strong one changing over time, a weak one "
-                 f"({', '.join(said)}) without times, and an empty panel for the unlabelled clip.")
-
-plots.show(*draw_labels())
+said = ", ".join(tables.CLASSES[i] for i in weak[0].nonzero()[:, 0])
+fig = plots.labels({
+    "synthetic: strong": strong[0].numpy(), "weak": weak[0].numpy(), "unlabelled": None,
+}, config.features.clip_s)
+plots.show(fig, "Labels of three clips, class by time: strong ones, with times, "
+                f"weak ones without times ({said}), an empty panel for no labels.")
 
 # %% [markdown]
 # The network's input is the log-Mel spectrogram, each Mel band scaled to mean 0 and deviation 1. Training measures
@@ -174,33 +168,40 @@ print(detector.crnn.cnn[0])
 # 1, which only a little, and which grows?
 
 # %%
+def count(module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
 @torch.no_grad()
 def walk(config, x):
-    """Shape after each part of the network, and its number of parameters."""
+    """Shape after each part of the network, and the part's number of parameters."""
     crnn = model.CRNN(config.model, config.features.n_mels).eval()
-    rows = [("input", "batch, channel, mel, frame", x, None)]
+    rows = [("input", tuple(x.shape), 0)]
     for number, block in enumerate(crnn.cnn, 1):
         x = block(x)
-        rows.append((f"block {number}", "batch, channel, mel, frame", x, block))
+        rows.append((f"block {number}", tuple(x.shape), count(block)))
     x = x.squeeze(2).transpose(1, 2)
-    states, _ = crnn.rnn(x)
-    posteriors = crnn.strong(states).sigmoid()
-    rows += [("as a sequence", "batch, frame, feature", x, None),
-             ("recurrent", "batch, frame, feature", states, crnn.rnn),
-             ("strong", "batch, frame, class", posteriors, crnn.strong),
-             ("weak", "batch, class", crnn.weak(states, posteriors), crnn.weak)]
-    return [(part, axes, tuple(x.shape), size(module)) for part, axes, x, module in rows]
+    return rows + [("as a sequence", tuple(x.shape), 0), *read_out(crnn, x)]
 
-def size(module):
-    return sum(p.numel() for p in module.parameters()) if module else 0
+# %% [markdown]
+# The blocks' output is `(batch, channel, mel, frame)` with one Mel band; that axis is dropped and the frames come
+# second, as a recurrent layer wants them. What follows has no frequency axis any more:
+
+# %%
+def read_out(crnn, x):
+    states, _ = crnn.rnn(x)
+    strong = crnn.strong(states).sigmoid()
+    weak = crnn.weak(states, strong)
+    return [("recurrent: (batch, frame, feature)", tuple(states.shape), count(crnn.rnn)),
+            ("strong: (batch, frame, class)", tuple(strong.shape), count(crnn.strong)),
+            ("weak: (batch, class)", tuple(weak.shape), count(crnn.weak))]
 
 # %% [markdown]
 # First the network of this profile, with the batch from above.
 
 # %%
-columns = ["part", "axes", "shape", "parameters"]
+columns = ["part", "shape", "parameters"]
 here = pd.DataFrame(walk(config, spectrogram), columns=columns)
-assert here["parameters"].sum() == size(detector.crnn)
+assert here["parameters"].sum() == count(detector.crnn)
 html.table(here, f"Profile {profile}: {here['parameters'].sum():,} parameters")
 
 # %% [markdown]
@@ -241,7 +242,8 @@ def glu(x, weight, bias):
 print(inspect.getsource(model.crnn.GLU))
 unit = detector.crnn.cnn[0][2]
 x = torch.randn(2, config.model.filters[0], 8, 5)
-torch.testing.assert_close(glu(x, unit.linear.weight[:, :, 0, 0], unit.linear.bias), unit(x))
+weight, bias = unit.linear.weight[:, :, 0, 0], unit.linear.bias
+torch.testing.assert_close(glu(x, weight, bias), unit(x))
 print("equal")
 
 # %% [markdown]
@@ -307,9 +309,9 @@ print("equal")
 def mean_teacher_loss(student, teacher, strong, weak, c):
     """The loss of a batch ordered synthetic, weak, unlabelled."""
     a, b = len(strong), len(strong) + len(weak)  # given
-    labelled = F.binary_cross_entropy(student.strong[:a], strong)
-    labelled = labelled + F.binary_cross_entropy(student.weak[a:b], weak)
-    consistency = F.mse_loss(student.strong, teacher.strong) + F.mse_loss(student.weak, teacher.weak)
+    bce, mse = F.binary_cross_entropy, F.mse_loss
+    labelled = bce(student.strong[:a], strong) + bce(student.weak[a:b], weak)
+    consistency = mse(student.strong, teacher.strong) + mse(student.weak, teacher.weak)
     return labelled + c * consistency
 
 # %% [markdown]
@@ -326,9 +328,10 @@ check.mean_teacher_loss(mean_teacher_loss)
 print(inspect.getsource(training.losses).split('"""')[2])
 student, teacher = detector, copy.deepcopy(detector)
 with torch.no_grad():
-    target = teacher(training.add_noise(features, config.training.teacher_noise_snr_db))
-terms = training.losses(student(features), target, strong, weak, config.training.consistency)
-ours = mean_teacher_loss(student(features), target, strong, weak, config.training.consistency)
+    target = teacher(training.add_noise(features, t.teacher_noise_snr_db))
+said = student(features)
+terms = training.losses(said, target, strong, weak, t.consistency)
+ours = mean_teacher_loss(said, target, strong, weak, t.consistency)
 torch.testing.assert_close(ours, terms["total"])
 for name, value in terms.items():
     print(f"{name:20} {value:.5f}")
@@ -342,14 +345,15 @@ for name, value in terms.items():
 
 # %%
 asked = features.clone().requires_grad_()
-terms = training.losses(student(asked), target, strong, weak, config.training.consistency)
+terms = training.losses(student(asked), target, strong, weak, t.consistency)
 ends = np.cumsum([0, *counts.values()])
 rows = []
 for name in ("strong", "weak", "consistency_strong", "consistency_weak"):
-    gradient = torch.autograd.grad(terms[name], asked, retain_graph=True)[0].abs().sum((1, 2, 3))
+    gradient, = torch.autograd.grad(terms[name], asked, retain_graph=True)
     learns = [bool(gradient[a:b].any()) for a, b in zip(ends, ends[1:])]
     rows.append((name, *("learns" if there else "-" for there in learns)))
-html.table(pd.DataFrame(rows, columns=["term", *kinds]), "Which clips each term learns from")
+rows = pd.DataFrame(rows, columns=["term", *kinds])
+html.table(rows, "Which clips each term learns from")
 
 # %% [markdown]
 # This is the whole point: only the consistency terms reach the unlabelled clips, and only they and the weak term reach
@@ -383,10 +387,10 @@ check.ema(ema)
 # %%
 print(inspect.getsource(training.update_teacher))
 torch.manual_seed(seed + 1)
-teacher, student, alpha = model.Detector(config), model.Detector(config), config.training.ema
-wanted = [ema(a.detach(), b.detach(), alpha)
+teacher, student = model.Detector(config), model.Detector(config)
+wanted = [ema(a.detach(), b.detach(), t.ema)
           for a, b in zip(teacher.parameters(), student.parameters())]
-training.update_teacher(teacher, student, step=10**6, ema=alpha)
+training.update_teacher(teacher, student, step=10**6, ema=t.ema)
 for ours, theirs in zip(wanted, teacher.parameters()):
     torch.testing.assert_close(ours, theirs.detach())
 print("equal")
@@ -398,21 +402,20 @@ print("equal")
 
 # %%
 def follow(alpha: float) -> tuple[plots.Figure, str]:
-    steps = np.arange(600)
-    noise = 0.25 * np.random.default_rng(0).normal(size=600)
-    student = 1 - np.exp(-steps / 60) + noise
-    teacher, value = [], 0.0
-    for step, weight in enumerate(student, 1):
-        value = torch.lerp(torch.tensor(weight), torch.tensor(value), min(1 - 1 / (step + 1), alpha)).item()
-        teacher.append(value)
+    noise = np.random.default_rng(0).normal(scale=0.25, size=600)
+    student = 1 - np.exp(-np.arange(600) / 60) + noise
+    teacher = [student[0]]
+    for step, weight in enumerate(student[1:], 1):
+        a = min(1 - 1 / (step + 1), alpha)
+        teacher.append(a * teacher[-1] + (1 - a) * weight)
     fig, axes = plots.figure(10, 2.8)
-    axes[0, 0].plot(steps, student, color=plots.SKY, linewidth=0.8, label="student")
-    axes[0, 0].plot(steps, teacher, color=plots.VERMILION, linestyle="--", linewidth=2, label="teacher")
-    axes[0, 0].set(xlabel="step", ylabel="one weight (no unit)", ylim=(-0.8, 1.9))
-    axes[0, 0].legend(loc="lower right", ncols=2)
-    half = math.log(0.5) / math.log(alpha)
-    axes[0, 0].set_title(f"alpha = {alpha}: half forgotten after {half:.0f} steps", loc="left")
-    return fig, f"A noisy student's weight and its teacher's, which is smoother and later; alpha {alpha}."
+    ax = axes[0, 0]
+    ax.plot(student, color=plots.SKY, linewidth=0.8, label="student")
+    ax.plot(teacher, color=plots.VERMILION, linestyle="--", linewidth=2, label="teacher")
+    ax.legend(loc="lower right", ncols=2)
+    words = f"alpha {alpha}: half forgotten after {math.log(0.5, alpha):.0f} steps"
+    ax.set(xlabel="step", ylabel="one weight (no unit)", ylim=(-0.8, 1.9), title=words)
+    return fig, f"A student's noisy weight, and its teacher's, smoother, later; {words}."
 
 # %% [markdown]
 # Move the slider; the paper's value comes last.
@@ -421,8 +424,8 @@ def follow(alpha: float) -> tuple[plots.Figure, str]:
 explore.explore(follow, interactive, alpha=[0.9, 0.98, 0.999])
 
 # %% [markdown]
-# The paper's $\alpha = 0.999$ averages about a thousand steps, which is little in its long training and would be most of a
-# short one. That is why the short profiles take a smaller $\alpha$.
+# The paper's $\alpha = 0.999$ averages about a thousand steps, which is little in its long training and would be most
+# of a short one. That is why the short profiles take a smaller $\alpha$.
 
 # %% [markdown]
 # ## Trusting the teacher slowly
@@ -455,12 +458,13 @@ epochs = np.linspace(0, t.epochs, 200)
 factor = np.array([training.rampup(epoch, t.rampup_epochs) for epoch in epochs])
 assert np.allclose(factor, [rampup(epoch, t.rampup_epochs) for epoch in epochs])
 fig, axes = plots.figure(10, 2.8, ncols=2)
-for ax, top, label in zip(axes[0], (t.consistency, t.learning_rate), ("weight c", "learning rate")):
+tops = {"weight c": t.consistency, "learning rate": t.learning_rate}
+for ax, (name, top) in zip(axes[0], tops.items()):
     ax.plot(epochs, top * factor, color=plots.BLUE)
     ax.axvline(t.rampup_epochs, color="0.5", linestyle=":")
-    ax.set(xlabel="epoch", ylabel=f"{label} (no unit)")
-plots.show(fig, f"Weight c and learning rate over {t.epochs} epochs: both rise in an S to {t.consistency} and "
-                f"{t.learning_rate} in {t.rampup_epochs} epochs (dotted line), then stay.")
+    ax.set(xlabel="epoch", ylabel=f"{name} (no unit)")
+plots.show(fig, f"Two curves over {t.epochs} epochs: both rise in an S to {tops} within "
+                f"{t.rampup_epochs} epochs (dotted line), then stay.")
 
 # %% [markdown]
 # ## Training
@@ -469,8 +473,9 @@ plots.show(fig, f"Weight c and learning rate over {t.epochs} epochs: both rise i
 
 # %%
 source = inspect.getsource(training.train)
-step = source[source.index("        features = torch.cat"):source.index("        state[\"step\"] = ")]
-print(textwrap.dedent(step))
+first = source.index("        features = torch.cat")
+last = source.index('        state["step"] = ')
+print(textwrap.dedent(source[first:last]))
 
 # %% [markdown]
 # Now run it. The curves move after every epoch: on the left the four terms and their weighted sum, on the right the
@@ -483,7 +488,7 @@ print(textwrap.dedent(step))
 # %%
 folder = workspace.run_folder(profile, root, "baseline", seed)
 with live.LiveCurves(interactive) as curves:
-    run = training.train(config, root, seed, folder, on_epoch=curves, progress=interactive)
+    run = training.train(config, root, seed, folder, curves, progress=interactive)
 
 # %% [markdown]
 # What is kept of a run: a row for each epoch in `metrics.csv`.
@@ -493,10 +498,11 @@ history = run.metrics
 if len(curves.rows) < len(history):
     print("trained before, all or in part; these are its records:")
     plots.show(plots.curves(history), live.description(history))
-print(f"{len(history)} epochs, {history['step'].iloc[-1]} steps, {history['seconds'].iloc[-1]:.0f} s")
+last = history.iloc[-1]
+print(f"{len(history)} epochs, {last['step']:.0f} steps, {last['seconds']:.0f} s")
 best = history.loc[history["validation_f1_teacher"][::-1].idxmax()]
-print(f"kept: epoch {best['epoch']:.0f}, teacher's F1 {best['validation_f1_teacher']:.1%} on held-out "
-      "synthetic clips")
+kept = best["validation_f1_teacher"]
+print(f"kept: epoch {best['epoch']:.0f}, teacher's F1 on held-out clips {kept:.1%}")
 
 # %% [markdown]
 # The teacher is the student of some steps ago, less shaken. Early on, being late is a disadvantage; once the student
@@ -507,30 +513,32 @@ ahead = 100 * (history["validation_f1_teacher"] - history["validation_f1_student
 fig, axes = plots.figure(10, 2.6)
 axes[0, 0].bar(history["epoch"], ahead, color=plots.BLUE)
 axes[0, 0].axhline(0, color="black", linewidth=0.8)
-axes[0, 0].set(xlabel="epoch", ylabel="F1 (points)", title="Teacher minus student, held-out synthetic clips")
+axes[0, 0].set(xlabel="epoch", ylabel="F1 (points)", title="Teacher minus student")
 axes[0, 0].xaxis.get_major_locator().set_params(integer=True)
-plots.show(fig, "Teacher's minus student's F1 for every epoch: " + ", ".join(f"{d:+.1f}" for d in ahead))
+values = ", ".join(f"{d:+.1f}" for d in ahead)
+plots.show(fig, f"Teacher's minus student's F1 in points, epoch by epoch: {values}")
 half = len(ahead) // 2
-print(f"mean of the first half of the epochs {ahead[:half].mean():+.1f} points, "
-      f"of the second half {ahead[half:].mean():+.1f} points")
+print(f"on average {ahead[:half].mean():+.1f} points in the first half of the epochs, "
+      f"{ahead[half:].mean():+.1f} in the second")
 
 # %% [markdown]
 # ## From posteriors to events
 #
-# `score` lets the teacher hear the development set, which is real-domain and was not seen in training. It keeps the posteriors,
-# the events and the scores in the run's folder.
+# `score` lets the teacher hear the development set, which is real-domain and was not seen in training. It keeps the
+# posteriors, the events and the scores in the run's folder.
 
 # %%
 results = training.score(run, root, progress=interactive)
 scores = decode.Posteriors.load(run.folder / "validation.npz")
 waves = store.open_store(root, "validation", progress=False)
 reference = layout.load(root, "validation").table
-print(f"posteriors {scores.scores.shape}: clip, frame, class; a frame lasts {1000 * scores.frame_s:.1f} ms")
+print(f"posteriors (clip, frame, class): {scores.scores.shape}; "
+      f"a frame lasts {1000 * scores.frame_s:.1f} ms")
 
 # %% [markdown]
 # A frame is **active** for a class when its posterior lies above the threshold 0.5. Single frames are often wrong: a
-# dip in a long sound, a burst where nothing is. A **median filter** replaces each decision by that of the majority of the
-# frames around it.
+# dip in a long sound, a burst where nothing is. A **median filter** replaces each decision by that of the majority of
+# the frames around it.
 #
 # **Exercise 5.** Write it for one row of scores: the median of `size` frames (an odd number) centred on each
 # frame. The check does not look at the ends.
@@ -549,15 +557,15 @@ def median_filter(scores: np.ndarray, size: int) -> np.ndarray:
 check.median_filter(median_filter)
 
 # %% [markdown]
-# Then every run of active frames becomes an event. **Exercise 6.** Write that too: from `active` `(frame,)` to a list of
-# `(onset, offset)` in seconds, where frame t spans the time from t to t + 1 times `frame_s`.
+# Then every run of active frames becomes an event. **Exercise 6.** Write that too: from `active` `(frame,)` to a list
+# of `(onset, offset)` in seconds, where frame t spans the time from t to t + 1 times `frame_s`.
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def events_of(active: np.ndarray, frame_s: float) -> list[tuple[float, float]]:
     """Runs of active frames as (onset, offset)."""
     padded = np.concatenate([[0], active.astype(int), [0]])
     edges = np.flatnonzero(np.diff(padded))
-    return [(first * frame_s, end * frame_s) for first, end in zip(edges[::2], edges[1::2])]
+    return [(on * frame_s, off * frame_s) for on, off in zip(edges[::2], edges[1::2])]
 
 # %% [markdown]
 # What about an event that goes on until the clip ends?
@@ -584,18 +592,12 @@ print(f"{config.decoding.median_s} s are {size} frames here; {ours} events")
 # %%
 changed = (active != smoothed).sum(1)
 i, k = np.unravel_index(changed.argmax(), changed.shape)
-seconds = scores.frame_s * (np.arange(active.shape[1]) + 0.5)
-fig, axes = plots.figure(10, 3.6, nrows=2, sharex=True, height_ratios=[2, 1])
-axes[0, 0].step(seconds, scores.scores[i, :, k], where="mid", color=plots.BLUE)
-axes[0, 0].axhline(config.decoding.threshold, color=plots.VERMILION, linestyle="--")
-axes[0, 0].set(ylabel="posterior", ylim=(0, 1), title=f"{scores.classes[k]} in {scores.filenames[i]}")
-for row, frames in enumerate((active[i, :, k], smoothed[i, :, k])):
-    spans = [(a, b - a) for a, b in events_of(frames, scores.frame_s)]
-    axes[1, 0].broken_barh(spans, (row - 0.3, 0.6), facecolor=(plots.SKY, plots.ORANGE)[row])
-axes[1, 0].set_yticks([0, 1], ["threshold alone", "and median"])
-axes[1, 0].set(xlabel="time (s)", xlim=(0, config.features.clip_s), ylim=(1.6, -0.6))
-plots.show(fig, f"A posterior over time with the threshold; below it the active frames before and after the median "
-                f"filter, which changes {changed.max()} of {len(seconds)} frames.")
+where = f"{scores.classes[k]} in {scores.filenames[i]}"
+decided = {"threshold alone": active[i, :, k], "and median": smoothed[i, :, k]}
+fig = plots.decisions(
+    scores.scores[i, :, k], config.decoding.threshold, decided, scores.frame_s, where)
+plots.show(fig, f"Posterior of {where}; below it the active frames without and with the "
+                f"filter, which changes {changed.max()} of {active.shape[1]} frames.")
 
 # %% [markdown]
 # And over the whole development set, for filters of several lengths:
@@ -609,8 +611,8 @@ for median_s in (0.0, 0.45, 1.0, 2.0, 4.0):
     frames = decode.filter_frames(median_s, scores.frame_s)
     rows.append((median_s, frames, len(events), f"{100 * f1:.1f}"))
 columns = ["filter (s)", "frames", "events", "macro F1 (%)"]
-total = len(tables.events(reference))
-html.table(pd.DataFrame(rows, columns=columns), f"Development set, {total} reference events")
+caption = f"Development set, {len(tables.events(reference))} reference events"
+html.table(pd.DataFrame(rows, columns=columns), caption)
 
 # %% [markdown]
 # Every filter has one length for all classes, which is too long for a bark and too short for a vacuum cleaner. The
@@ -619,8 +621,9 @@ html.table(pd.DataFrame(rows, columns=columns), f"Development set, {total} refer
 # %% [markdown]
 # ## The first row of Table 2
 #
-# A score means little without the score of a detector that knows nothing about the clip. A fair one has the same classes,
-# as many events and the same times: give each clip the events that were predicted for *another* clip, by shuffling the file names.
+# A score means little without the score of a detector that knows nothing about the clip. A fair one has the same
+# classes, as many events and the same times: give each clip the events that were predicted for *another* clip, by
+# shuffling the file names.
 
 # %%
 predicted = tables.events(tables.read_events(run.folder / "validation.tsv"))
@@ -628,7 +631,8 @@ rng = np.random.default_rng(seed)
 
 def by_chance() -> metrics.F1Result:
     other = dict(zip(scores.filenames, rng.permutation(scores.filenames)))
-    return metrics.event_f1(reference, predicted.assign(filename=predicted["filename"].map(other)))
+    moved = predicted.assign(filename=predicted["filename"].map(other))
+    return metrics.event_f1(reference, moved)
 
 chance = [by_chance() for _ in range(20)]
 chance_f1 = np.mean([result.macro for result in chance])
@@ -642,16 +646,17 @@ def percent(fraction: float | None) -> str:
 
 f1 = results["validation"]["event_f1"]
 low, high = map(percent, f1["ci95"])
-baseline = next(row for row in systems.ROWS if (row.table, row.name) == (2, "Baseline"))
-rows = [(baseline.name, baseline.paper["dev_f1"], percent(f1["macro"]), f"{low} to {high}"),
+paper_f1 = {row.name: row.paper["dev_f1"] for row in systems.ROWS if row.table == 2}
+rows = [("Baseline", paper_f1["Baseline"], percent(f1["macro"]), f"{low} to {high}"),
         ("chance: events of other clips", None, percent(chance_f1), "")]
 columns = ["system", "paper", "here", "95 % interval"]
-html.table(pd.DataFrame(rows, columns=columns), "Table 2, event-based macro F1 (%), development set")
+caption = "Table 2: event-based macro F1 (%), development set"
+html.table(pd.DataFrame(rows, columns=columns), caption)
 
 # %% [markdown]
-# The interval is a bootstrap: score the development set again and again, each time with as many clips drawn from it at random, with
-# replacement, and keep the middle 95 %. It tells how much the choice of *clips* could have moved the score; another
-# seed of the training would move it too.
+# The interval is a bootstrap: score the development set again and again, each time with as many clips drawn from it
+# at random, with replacement, and keep the middle 95 %. It tells how much the choice of *clips* could have moved the
+# score; another seed of the training would move it too.
 #
 # **The two columns must not be compared.** The paper's number is for DESED, at the full size, after 200 epochs; with
 # profile `paper` and DESED's folder as `data` ours would be too. MiniDESED's clips are generated, the network of a
@@ -663,7 +668,7 @@ html.table(pd.DataFrame(rows, columns=columns), "Table 2, event-based macro F1 (
 # thresholds and forgives ends that are a little off.
 
 # %%
-third = next(row for row in systems.ROWS if (row.table, row.name) == (3, "Baseline")).paper
+third = {row.name: row.paper for row in systems.ROWS if row.table == 3}["Baseline"]
 public = results.get("public", {}).get("event_f1", {})
 psds = results["validation"]["psds"]["value"]
 rows = [("development F1 (%)", third["dev_f1"], percent(f1["macro"])),
@@ -672,29 +677,14 @@ rows = [("development F1 (%)", third["dev_f1"], percent(f1["macro"])),
 html.table(pd.DataFrame(rows, columns=["score", "paper", "here"]), "Table 3, baseline")
 
 # %% [markdown]
-# The macro F1 is a mean over classes that fare very differently. **Predict** the best and the worst class.
+# The macro F1 is a mean over classes that fare very differently. **Predict** the best and the worst class. The number
+# of reference events stands in brackets.
 
 # %%
-def per_class():
-    ours = f1["per_class"]
-    luck = [metrics.counts.f1_precision_recall(r.counts.sum(0))[0] for r in chance]
-    fig, axes = plots.figure(10, 4.2)
-    for row, (name, luck_f1) in enumerate(zip(ours, np.mean(luck, axis=0))):
-        if ours[name]["f1"] is None:
-            axes[0, 0].text(0.5, row, "no reference events", va="center")
-            continue
-        axes[0, 0].barh(row, 100 * ours[name]["f1"], 0.7, color=plots.BLUE)
-        axes[0, 0].plot([100 * luck_f1] * 2, [row - 0.4, row + 0.4], color=plots.ORANGE, linewidth=3)
-    labels = [f"{name.replace('_', ' ')} ({v['n_ref']})" for name, v in ours.items()]
-    axes[0, 0].set_yticks(range(len(ours)), labels)
-    axes[0, 0].set(xlabel="event-based F1 (%), orange: chance", ylim=(len(ours) - 0.5, -0.5), xlim=0)
-    return fig, "F1 of each class: " + ", ".join(f"{n} {percent(v['f1'])} %" for n, v in ours.items())
-
-# %% [markdown]
-# The number of reference events stands in brackets.
-
-# %%
-plots.show(*per_class())
+luck = [metrics.counts.f1_precision_recall(result.counts.sum(0))[0] for result in chance]
+fig = plots.class_f1(f1["per_class"], chance=np.mean(luck, axis=0))
+words = [f"{name} {percent(values['f1'])} %" for name, values in f1["per_class"].items()]
+plots.show(fig, f"F1 of each class beside chance: {', '.join(words)}")
 
 # %% [markdown]
 # ### Two questions about the run
@@ -708,7 +698,8 @@ student_events = decode.median_events(said, config.decoding, config.features.cli
 both = [metrics.event_f1(reference, events) for events in (predicted, student_events)]
 difference = metrics.paired_difference(*both)["macro"]
 print(f"teacher {both[0].macro:.1%}, student {both[1].macro:.1%}")
-print("difference {:+.1f} points, 95 % interval {:+.1f} to {:+.1f}".format(*100 * np.array(difference)))
+value, low, high = (f"{100 * points:+.1f}" for points in difference)
+print(f"teacher minus student: {value} points, 95 % interval {low} to {high}")
 
 # %% [markdown]
 # And how much is lost on the way from synthetic to real clips? The same teacher, once on held-out synthetic clips and
@@ -726,9 +717,9 @@ print(f"real, development set: {both[0].macro:.1%}")
 # %% [markdown]
 # ## What kind of errors?
 #
-# F1 counts an event as wrong whether it is invented or only ends a little late. Tell these apart. A **boundary** error
-# sounds at the same time as an event of its class, but an onset or offset does not fit; a **false alarm** and a **miss** have
-# no such partner at all. So put each reference event beside each predicted one of its clip and class:
+# F1 counts an event as wrong whether it is invented or only ends a little late. Tell these apart. A **boundary**
+# error sounds at the same time as an event of its class, but an onset or offset does not fit; a **false alarm** and a
+# **miss** have no such partner at all. So put each reference event beside each predicted one of its clip and class:
 
 # %%
 truth = tables.events(reference)
@@ -737,63 +728,53 @@ pairs = truth.merge(predicted, on=["filename", "event_label"], suffixes=("", "_s
 collar = np.maximum(0.2, 0.2 * (pairs["offset"] - pairs["onset"]))
 pairs["fits"] = ((pairs["onset_said"] - pairs["onset"]).abs() <= 0.2) & (
     (pairs["offset_said"] - pairs["offset"]).abs() <= collar)
-pairs["overlaps"] = (pairs["onset_said"] < pairs["offset"]) & (pairs["offset_said"] > pairs["onset"])
+pairs["overlaps"] = (pairs["onset_said"] < pairs["offset"]) & (
+    pairs["offset_said"] > pairs["onset"])
 
+# %% [markdown]
+# An event is correct if it fits a partner, otherwise a boundary error if it overlaps one, otherwise alone. (Here one
+# event may serve two partners; the score allows each only once, which hardly ever matters.)
+
+# %%
 def kind(numbers: pd.Series, column: str, alone: str) -> np.ndarray:
     fits = numbers.isin(pairs.loc[pairs["fits"], column])
     overlaps = numbers.isin(pairs.loc[pairs["overlaps"], column])
     return np.select([fits, overlaps], ["correct", "boundary"], alone)
 
+truth["kind"] = kind(truth["event"], "event", "missed")
+predicted["kind"] = kind(predicted["prediction"], "prediction", "false alarm")
+
 # %% [markdown]
 # **Predict:** which is most frequent?
 
 # %%
-truth["kind"] = kind(truth["event"], "event", "missed")
-predicted["kind"] = kind(predicted["prediction"], "prediction", "false alarm")
-orders = (["correct", "boundary", "missed"], ["correct", "boundary", "false alarm"])
-for table, order, what in zip((truth, predicted), orders, ("reference", "predicted")):
-    numbers = table["kind"].value_counts().reindex(order, fill_value=0)
-    shares = ", ".join(f"{name} {n} ({n / max(len(table), 1):.0%})" for name, n in numbers.items())
+orders = {"reference": ["correct", "boundary", "missed"],
+          "predicted": ["correct", "boundary", "false alarm"]}
+by_class = {}
+for table, (what, order) in zip((truth, predicted), orders.items()):
+    numbers = pd.crosstab(table["event_label"], table["kind"])
+    numbers = numbers.reindex(index=list(tables.CLASSES), columns=order, fill_value=0)
+    shares = (numbers.sum() / max(len(table), 1)).map("{:.0%}".format).to_dict()
     print(f"{len(table)} {what} events: {shares}")
+    by_class[f"{what} events"] = numbers
 
 # %% [markdown]
-# The same by class, reference on the left, predictions on the right.
+# The same by class. Compare short classes (dishes, dog, cat) with long ones (frying, running water, vacuum cleaner).
 
 # %%
-def kinds_by_class():
-    fig, axes = plots.figure(10, 4.2, ncols=2, sharey=True)
-    looks = list(zip((plots.BLUE, plots.YELLOW, plots.VERMILION), ("", "//", "xx")))
-    for ax, table, order, title in zip(axes[0], (truth, predicted), orders, ("reference", "predicted")):
-        numbers = pd.crosstab(table["event_label"], table["kind"])
-        numbers = numbers.reindex(index=list(tables.CLASSES), columns=order, fill_value=0)
-        left = np.zeros(len(numbers))
-        for name, (colour, hatch) in zip(order, looks):
-            ax.barh(range(len(left)), numbers[name], 0.7, left, color=colour, hatch=hatch, label=name,
-                    edgecolor="white", linewidth=0)
-            left = left + numbers[name].to_numpy()
-        ax.set(xlabel="events", title=f"{title} events", ylim=(9.5, -0.5))
-        ax.set_yticks(range(10), [label.replace("_", " ") for label in tables.CLASSES])
-        ax.legend()
-    return fig
+sums = [f"{what}: {numbers.sum().to_dict()}" for what, numbers in by_class.items()]
+fig = plots.class_counts(by_class)
+plots.show(fig, f"Events by class and kind of error, in all {'; '.join(sums)}")
 
 # %% [markdown]
-# Compare short classes (dishes, dog, cat) with long ones (frying, running water, vacuum cleaner).
-
-# %%
-plots.show(kinds_by_class(), "Events by class and kind of error: " + "; ".join(
-    f"{name}, {table['kind'].value_counts().to_dict()}"
-    for name, table in (("reference", truth), ("predicted", predicted))
-))
-
-# %% [markdown]
-# One wrong boundary costs twice: the predicted event is superfluous and the reference event is missed. So does a long event
-# that falls into pieces, with one more superfluous event for every further piece. How often does that happen?
+# One wrong boundary costs twice: the predicted event is superfluous and the reference event is missed. So does a long
+# event that falls into pieces, with one more superfluous event for every further piece. How often does that happen?
 
 # %%
 pieces = pairs[pairs["overlaps"]].groupby("event").size()
 cut = truth.loc[pieces[pieces > 1].index, "event_label"].value_counts()
-print(f"{len(cut) and cut.sum()} reference events overlap several predictions of their class")
-print(cut.head(5).to_string() if len(cut) else "")
+print(f"{cut.sum()} reference events overlap several predictions of their class")
+print(*(f"{name}: {n}" for name, n in cut.head(5).items()), sep="\n")
 
 # %% [markdown]
 # ## Look and listen
@@ -804,7 +785,8 @@ print(cut.head(5).to_string() if len(cut) else "")
 
 # %%
 def sureness(event) -> float:
-    clip, k = scores.filenames.index(event.filename), scores.classes.index(event.event_label)
+    clip = scores.filenames.index(event.filename)
+    k = tables.CLASSES.index(event.event_label)
     first = int(event.onset / scores.frame_s)
     last = max(first + 1, round(event.offset / scores.frame_s))
     return float(scores.scores[clip, first:last, k].mean())
@@ -817,25 +799,27 @@ heard["pieces"] = heard["event"].map(pieces).fillna(0)
 false_alarms = predicted[predicted["kind"] == "false alarm"]
 misses = heard[heard["kind"] == "missed"]
 boundaries = heard[heard["kind"] == "boundary"]
+hop_s = config.features.hop / config.features.sample_rate
 
 # %% [markdown]
-# An error is shown with its whole clip: spectrogram, posteriors, events. Dashed lines point it out; you hear it with the
-# clip around it.
+# An error is shown with its whole clip: spectrogram, posteriors, events. Dashed lines point it out; you hear it with
+# the clip around it.
 
 # %%
 def listen(errors: pd.DataFrame, by: str, ascending: bool, what: str) -> None:
     if errors.empty:
         return print(f"{what}: there is none in this run")
     worst = errors.sort_values(by, ascending=ascending, kind="stable").iloc[0]
-    clip = [table[table["filename"] == worst["filename"]] for table in (truth, predicted)]
-    waveform = waves.waveforms([waves.filenames.index(worst["filename"])])[0]
-    bands = detector.features(torch.from_numpy(waveform)[None])[0, 0].numpy()
-    title = f"{what}: {worst['event_label']}, {worst['onset']:.1f} to {worst['offset']:.1f} s"
+    name, *span = worst[["filename", "onset", "offset"]]
+    there, said = (table[table["filename"] == name] for table in (truth, predicted))
+    waveform = waves.waveforms([waves.filenames.index(name)])[0]
+    logmel = detector.features(torch.from_numpy(waveform)[None])[0, 0].numpy()
+    posteriors = scores.scores[scores.filenames.index(name)]
+    title = f"{what}: {worst['event_label']}, {span[0]:.1f} to {span[1]:.1f} s"
     fig = plots.detection(
-        bands, config.features.hop / config.features.sample_rate,
-        scores.scores[scores.filenames.index(worst["filename"])], scores.frame_s, *clip,
-        title, (worst["onset"], worst["offset"]))
-    plots.show(fig, f"{title}. Reference: {plots.in_words(clip[0])}. Predicted: {plots.in_words(clip[1])}.")
+        logmel, hop_s, posteriors, scores.frame_s, there, said, title, span)
+    words = f"Reference: {plots.in_words(there)}. Predicted: {plots.in_words(said)}."
+    plots.show(fig, f"{title}. {words}")
     players.play(waveform, title)
 
 # %% [markdown]
@@ -851,8 +835,8 @@ listen(false_alarms, "sureness", False, "False alarm")
 listen(misses, "sureness", True, "Miss")
 
 # %% [markdown]
-# **The event in the most pieces.** Which events of the prediction would have to be joined, and how far are the outer ends off
-# by then?
+# **The event in the most pieces.** Which events of the prediction would have to be joined, and how far are the outer
+# ends off by then?
 
 # %%
 listen(boundaries, "pieces", False, "Boundary error")
@@ -870,14 +854,14 @@ def at_threshold(threshold: float) -> tuple[plots.Figure, str]:
     events = decode.median_events(scores, decoding, config.features.clip_s)
     result = metrics.event_f1(reference, events)
     hits, n_sys, n_ref = result.counts.sum((0, 1))
-    words = (f"threshold {threshold}: macro F1 {100 * result.macro:.1f} %; {n_sys} events said, "
-             f"{n_ref} there, {hits} correct")
+    words = (f"threshold {threshold}: macro F1 {100 * result.macro:.1f} %; "
+             f"{n_sys} events said, {n_ref} there, {hits} correct")
     fig, axes = plots.figure(10, 4.6)
-    clip = [table[table["filename"] == busiest] for table in (truth, events)]
-    plots.events_on(axes[0, 0], *clip, tables.CLASSES)
+    there, said = (table[table["filename"] == busiest] for table in (truth, events))
+    plots.events_on(axes[0, 0], there, said, tables.CLASSES)
     axes[0, 0].set(xlabel="time (s)", xlim=(0, config.features.clip_s))
-    axes[0, 0].set_title(words, loc="left", pad=22)
-    return fig, f"{words}. Below, the clip with the most events: predicted {plots.in_words(clip[1])}."
+    axes[0, 0].set_title(words, loc="left", pad=24)
+    return fig, f"{words}. Drawn: one clip, predicted {plots.in_words(said)}."
 
 # %% [markdown]
 # The bars are those of the clip with the most reference events; the numbers are for the whole development set.
@@ -893,8 +877,8 @@ explore.explore(at_threshold, interactive, threshold=[0.5, 0.2, 0.35, 0.65, 0.8]
 # %% [markdown]
 # ## What you did
 #
-# - You said what each kind of label can teach, and saw from gradients that only the consistency terms reach the unlabelled
-#   clips.
+# - You said what each kind of label can teach, and saw from gradients that only the consistency terms reach the
+#   unlabelled clips.
 # - You followed a batch through the network to the paper's 1,112,420 parameters, and rebuilt the GLU and attention
 #   pooling.
 # - You wrote the loss, the moving average and the ramp-up, and found them equal to the library's.
@@ -903,10 +887,11 @@ explore.explore(at_threshold, interactive, threshold=[0.5, 0.2, 0.35, 0.65, 0.8]
 #
 # ## Exercises
 #
-# 1. Is it the teacher that helps? Train without it: `dataclasses.replace(config.training, consistency=0.0)` in a copy of
-#    `config`, and a run folder of its own. Compare with `metrics.paired_difference`. Then do the same with another `seed` only:
-#    how large is that difference?
-# 2. In training mode, batch normalisation ties the clips of a batch together. Repeat the table "Which clips each term learns from"
-#    with `student.train()`, and explain it.
-# 3. Which classes are confused? For every false alarm, list the classes of the reference events that sound at that time.
+# 1. Is it the teacher that helps? Train without it: `dataclasses.replace(config.training, consistency=0.0)` in a copy
+#    of `config`, and a run folder of its own. Compare with `metrics.paired_difference`. Then do the same with another
+#    `seed` only: how large is that difference?
+# 2. In training mode, batch normalisation ties the clips of a batch together. Repeat the table "Which clips each term
+#    learns from" with `student.train()`, and explain it.
+# 3. Which classes are confused? For every false alarm, list the classes of the reference events that sound at that
+#    time.
 # 4. Join predictions of a class that are less than 0.5 s apart before scoring. Which classes gain, which lose?

@@ -212,6 +212,119 @@ def detection(
         return fig
 
 
+def labels(panels: dict[str, np.ndarray | None], clip_s: float) -> Figure:
+    """Labels of clips as pictures, class by time, side by side.
+
+    Parameters
+    ----------
+    panels : dict of title to labels
+        Strong labels (frame, class), weak labels (class,), or None where nothing is known.
+    clip_s : float
+        Seconds of a clip.
+    """
+    with matplotlib.rc_context(FONT):
+        fig = Figure(figsize=(10, 3.2), layout="constrained")
+        axes = fig.subplots(1, len(panels), sharey=True)
+        rows = len(tables.CLASSES)
+        for ax, (title, known) in zip(axes, panels.items()):
+            ax.set_title(title)
+            ax.set_yticks(range(rows), [label.replace("_", " ") for label in tables.CLASSES])
+            ax.set(xlim=(0, clip_s), ylim=(rows - 0.5, -0.5))
+            if known is None:
+                ax.text(clip_s / 2, (rows - 1) / 2, "nothing is known", ha="center", va="center")
+            else:
+                ax.imshow(np.atleast_2d(known).T, aspect="auto", extent=(0, clip_s, rows - 0.5, -0.5), cmap="cividis",
+                          vmin=0, vmax=1, interpolation="nearest")
+            timed = known is None or known.ndim == 2
+            ax.set_xlabel("time (s)" if timed else "the whole clip")
+            if not timed:
+                ax.set_xticks([])
+        return fig
+
+
+def decisions(
+    scores: np.ndarray, threshold: float, decided: dict[str, np.ndarray], frame_s: float, title: str = "",
+) -> Figure:
+    """The posterior of one class in one clip with its threshold, and the active frames that follow from it.
+
+    Parameters
+    ----------
+    scores : (frame,) array
+        In [0, 1].
+    decided : dict of name to (frame,) bool array
+        A row each.
+    frame_s : float
+        Seconds of a frame.
+    """
+    with matplotlib.rc_context(FONT):
+        fig = Figure(figsize=(10, 3.6), layout="constrained")
+        top, bottom = fig.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+        edges = frame_s * np.arange(len(scores) + 1)
+        top.stairs(scores, edges, color=BLUE, linewidth=1.5)
+        top.axhline(threshold, color=VERMILION, linestyle="--", label=f"threshold {threshold}")
+        top.set(ylabel="posterior", ylim=(0, 1.02), title=title)
+        top.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False, borderaxespad=0.2)
+        for row, (active, colour) in enumerate(zip(decided.values(), (SKY, ORANGE))):
+            bottom.bar(edges[:-1], np.where(active, 0.6, 0), frame_s, row - 0.3, align="edge", color=colour)
+        bottom.set_yticks(range(len(decided)), list(decided))
+        bottom.set(xlabel="time (s)", xlim=(0, edges[-1]), ylim=(len(decided) - 0.5, -0.5))
+        return fig
+
+
+def class_f1(per_class: dict[str, dict[str, float | None]], chance: np.ndarray) -> Figure:
+    """F1 of every class as a bar, with what chance would score; the number of reference events is in brackets.
+
+    Parameters
+    ----------
+    per_class : dict
+        As `sedlib.metrics.evaluate` gives it: for each class ``f1`` (fraction, None without reference) and ``n_ref``.
+    chance : (class,) array
+        Fractions.
+    """
+    with matplotlib.rc_context(FONT):
+        fig = Figure(figsize=(10, 4.2), layout="constrained")
+        ax = fig.subplots()
+        f1 = np.array([np.nan if row["f1"] is None else 100 * row["f1"] for row in per_class.values()])
+        rows = np.arange(len(f1))
+        known = ~np.isnan(f1)
+        ax.barh(rows[known], f1[known], 0.7, color=BLUE, label="here")
+        ax.plot(100 * chance[known], rows[known], "D", color=ORANGE, markeredgecolor=BLACK, label="chance",
+                clip_on=False)
+        for row in rows[~known]:
+            ax.text(0.5, row, "no reference events", va="center")
+        ax.set_yticks(rows, [f"{name.replace('_', ' ')} ({row['n_ref']})" for name, row in per_class.items()])
+        ax.set(xlabel="event-based F1 (%)", ylim=(len(rows) - 0.5, -0.5))
+        ax.set_xlim(0, max(10, 1.1 * np.nan_to_num(f1).max()))
+        ax.grid(axis="x", color="0.85")
+        ax.set_axisbelow(True)
+        ax.legend(loc="lower right")
+        return fig
+
+
+def class_counts(panels: dict[str, pd.DataFrame]) -> Figure:
+    """Numbers of events as stacked bars, a row per class, in panels side by side.
+
+    Parameters
+    ----------
+    panels : dict of title to DataFrame
+        Index: classes; up to three columns: kinds of events; values: how many.
+    """
+    with matplotlib.rc_context(FONT):
+        fig = Figure(figsize=(10, 4.4), layout="constrained")
+        axes = fig.subplots(1, len(panels), sharey=True)
+        for ax, (title, counts) in zip(axes, panels.items()):
+            left = np.zeros(len(counts))
+            for name, colour, hatch in zip(counts.columns, (BLUE, YELLOW, VERMILION), ("", "///", "xxx")):
+                ax.barh(range(len(counts)), counts[name], 0.7, left, facecolor=colour, hatch=hatch, edgecolor="white",
+                        linewidth=0, label=name)
+                left = left + counts[name].to_numpy()
+            ax.set_yticks(range(len(counts)), [label.replace("_", " ") for label in counts.index])
+            ax.set(xlabel="events", title=title, ylim=(len(counts) - 0.5, -0.5))
+            ax.set_xlim(0, max(1, 1.05 * left.max()))
+            ax.legend(loc="lower right", bbox_to_anchor=(1, -0.32), ncols=3, frameon=False)
+        return fig
+
+
 def curves(metrics: pd.DataFrame) -> Figure:
     """Training curves: the terms of the loss on the left, validation F1 on the right.
 

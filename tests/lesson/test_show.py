@@ -55,15 +55,19 @@ def test_every_axis_of_every_figure_has_its_unit():
         plots.posteriors(rng.random((157, 10)), 0.06375, reference=EVENTS),
         plots.detection(rng.normal(size=(64, 100)), 0.1, rng.random((157, 10)), 0.06375, EVENTS, EVENTS, span=(1, 2)),
         plots.curves(METRICS),
+        plots.labels({"strong": rng.random((157, 10)), "weak": rng.random(10), "none": None}, 10.0),
+        plots.decisions(rng.random(157), 0.5, {"a": np.ones(157, bool), "b": np.zeros(157, bool)}, 0.06375),
+        plots.class_f1({name: {"f1": 0.5, "n_ref": 3} for name in tables.CLASSES}, np.zeros(10)),
+        plots.class_counts({"a": pd.DataFrame({"correct": 3, "missed": 2}, index=list(tables.CLASSES))} | {
+            "b": pd.DataFrame({"correct": 0, "missed": 0}, index=list(tables.CLASSES))}),
     ]
     for fig in figures:
         assert isinstance(fig, Figure)
         labels = [ax.get_ylabel() for ax in fig.axes] + [ax.get_xlabel() for ax in fig.axes]
-        assert any(label in ("time (s)", "epoch") for label in labels)
+        assert any(label in ("time (s)", "epoch", "events", "event-based F1 (%)") for label in labels)
         for ax in fig.axes:
-            names = [t.get_text() for t in ax.get_yticklabels()]
-            of_classes = any(name.replace(" ", "_") in tables.CLASSES for name in names)
-            assert ax.get_ylabel() or of_classes
+            named = any(tick.get_text().strip("0.123456789−").strip() for tick in ax.get_yticklabels())
+            assert ax.get_ylabel() or named
 
 
 def test_the_frequency_axis_is_in_hertz():
@@ -88,6 +92,28 @@ def test_a_detection_points_out_a_span_on_every_axis():
     lines = [[line.get_xdata()[0] for line in ax.lines] for ax in fig.axes[:3]]
     assert lines == [[1.5, 2.5]] * 3
     assert len({ax.get_xlim() for ax in fig.axes[:3]}) == 1
+
+
+def test_a_class_without_reference_has_no_bar_and_says_so():
+    per_class = {"Dog": {"f1": 0.5, "n_ref": 4}, "Cat": {"f1": None, "n_ref": 0}, "Speech": {"f1": 0.0, "n_ref": 2}}
+    ax = plots.class_f1(per_class, np.array([0.02, np.nan, 0.0])).axes[0]
+    assert [(bar.get_width(), bar.get_y() + 0.35) for bar in ax.patches] == [(50, 0), (0, 2)]
+    assert [(text.get_text(), text.get_position()[1]) for text in ax.texts] == [("no reference events", 1)]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["Dog (4)", "Cat (0)", "Speech (2)"]
+    assert ax.lines[0].get_xdata().tolist() == [2, 0]
+
+
+def test_counts_are_stacked_in_different_hatches():
+    counts = pd.DataFrame({"correct": [2, 0], "boundary": [1, 4], "missed": [3, 0]}, index=["Dog", "Cat"])
+    bars = plots.class_counts({"one": counts, "other": counts}).axes[0].patches
+    assert [(bar.get_x(), bar.get_width()) for bar in bars] == [(0, 2), (0, 0), (2, 1), (0, 4), (3, 3), (4, 0)]
+    assert len({bar.get_hatch() for bar in bars}) == 3
+
+
+def test_decided_frames_are_drawn_where_they_are():
+    active = np.array([0, 1, 1, 0], bool)
+    bars = plots.decisions(np.zeros(4), 0.5, {"x": active}, 0.5).axes[1].patches
+    assert [(bar.get_x(), bar.get_width()) for bar in bars if bar.get_height() > 0] == [(0.5, 0.5), (1.0, 0.5)]
 
 
 def test_a_clip_without_events_is_drawn_and_told():
