@@ -297,7 +297,7 @@ def class_f1(per_class: dict[str, dict[str, float | None]], chance: np.ndarray) 
         ax.set_xlim(0, max(10, 1.1 * np.nan_to_num(f1).max()))
         ax.grid(axis="x", color="0.85")
         ax.set_axisbelow(True)
-        ax.legend(loc="lower right")
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0.2)
         return fig
 
 
