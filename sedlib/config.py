@@ -140,7 +140,7 @@ PROFILES: dict[str, Config] = {
             conv_dropout=0.0, rnn_units=48, rnn_layers=1, rnn_dropout=0.2,
         ),
         training=Training(
-            epochs=12, steps_per_epoch=100, rampup_epochs=1, learning_rate=5e-3, ema=0.99, preload=True,
+            epochs=10, steps_per_epoch=100, rampup_epochs=1, learning_rate=5e-3, ema=0.99, preload=True,
         ),
     ),
     "smoke": Config(
