@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -49,7 +50,7 @@ def reproduce(profile_name: str = "lesson", data: str = "mini", seeds: int = 1) 
 
 
 def paper_table(runs: dict[str, list[Run]]) -> pd.DataFrame:
-    """The rows of Tables 1 to 3, each with the paper's numbers and ours.
+    """Every number of Tables 1 to 3 beside ours.
 
     Parameters
     ----------
@@ -58,38 +59,47 @@ def paper_table(runs: dict[str, list[Run]]) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame ``system paper here note``
+    DataFrame ``table system score paper here note``
         ``here`` is None for what cannot be trained yet.
     """
     rows = []
     for row in ROWS:
         results = [run.results for run in runs.get(row.system, [])]
-        columns = [column for column in _COLUMNS if column in row.paper]
-        rows.append({
-            "system": f"Table {row.table}: {row.name}",
-            "paper": "; ".join(_TITLES[c].format(f"{row.paper[c]:g} %" if c != "dev_psds" else row.paper[c]) for c in columns),
-            "here": "; ".join(_TITLES[c].format(_spread(c, results)) for c in columns) if results else None,
-            "note": _note(results) if results else "",
-        })
+        for column, value in row.paper.items():
+            score = _SCORES[column]
+            rows.append({
+                "table": row.table, "system": row.name, "score": score.name, "paper": f"{value:g}",
+                "here": _spread(score, results) if results else None,
+                "note": _note(results) if results and column == "dev_f1" else "",
+            })
     return pd.DataFrame(rows)
 
 
-_COLUMNS = {  # of the paper's tables: subset, place in the results, factor, form
-    "dev_f1": ("validation", ("event_f1", "macro"), 100, "{:.1f} %"),
-    "eval_f1": ("public", ("event_f1", "macro"), 100, "{:.1f} %"),
-    "dev_psds": ("validation", ("psds", "value"), 1, "{:.3f}"),
+class _Score(NamedTuple):
+    """A column of the paper's tables: its name, and where and as what it stands in the results of a run."""
+
+    name: str
+    subset: str
+    place: tuple[str, str]
+    factor: float
+    digits: int
+
+
+_SCORES = {
+    "dev_f1": _Score("development F1 (%)", "validation", ("event_f1", "macro"), 100, 1),
+    "eval_f1": _Score("evaluation F1 (%)", "public", ("event_f1", "macro"), 100, 1),
+    "dev_psds": _Score("development PSDS", "validation", ("psds", "value"), 1, 3),
 }
-_TITLES = {"dev_f1": "development F1 {}", "eval_f1": "evaluation F1 {}", "dev_psds": "development PSDS {}"}
 
 
-def _spread(column: str, results: list[dict]) -> str:
+def _spread(score: _Score, results: list[dict]) -> str:
     """Mean and standard deviation over seeds, or the one value there is."""
-    subset, (part, name), factor, form = _COLUMNS[column]
-    values = [factor * result[subset][part][name] for result in results if subset in result]
+    part, name = score.place
+    values = [score.factor * result[score.subset][part][name] for result in results if score.subset in result]
     if not values:
-        return "(no such clips)"
-    mean = form.format(statistics.mean(values))
-    return f"{mean} ± {form.format(statistics.stdev(values))}" if len(values) > 1 else mean
+        return "no such clips"
+    mean = f"{statistics.mean(values):.{score.digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{score.digits}f}" if len(values) > 1 else mean
 
 
 def _note(results: list[dict]) -> str:

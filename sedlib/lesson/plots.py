@@ -353,4 +353,4 @@ def _lines(ax: Axes, metrics: pd.DataFrame, prefix: str, scale: float, label: st
     ax.set_ylabel(label)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(color="0.85")
-    ax.legend()
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False, borderaxespad=0.2)

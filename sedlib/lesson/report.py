@@ -35,7 +35,7 @@ def report(executed: list[Path], table: pd.DataFrame, out_dir: str | Path) -> Pa
     ----------
     executed : list of path
         Executed notebooks, as `execute` returns them.
-    table : DataFrame ``system paper here note``
+    table : DataFrame with the columns ``paper`` and ``here`` among others
         Rows of the paper's tables; a missing value of ``here`` is shown as "not yet".
     out_dir : path
         Folder of the report.

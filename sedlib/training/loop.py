@@ -11,6 +11,7 @@ import copy
 import ctypes
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,38 @@ class Clips:
             yield self.features(np.arange(start, min(start + size, len(self))))
 
 
+@dataclass(frozen=True)
+class TrainingData:
+    """What a training reads: clips of the three kinds in the order of a batch, their labels, and held-out clips."""
+
+    clips: dict[str, Clips]
+    strong: Tensor  # (synthetic clip, frame, class)
+    weak: Tensor  # (weak clip, class)
+    validation: Clips
+    reference: pd.DataFrame  # events of the validation clips
+
+
+def prepare(config: Config, data: Path, seed: int, detector: Detector, progress: bool) -> TrainingData:
+    """Open the stores, hold out validation clips, encode the labels; `SedError` where clips are missing."""
+    kinds = ("synthetic", "weak", "unlabel_in_domain")
+    tables_of = {name: layout.load(data, name).table for name in kinds}
+    stores = {name: open_store(data, name, progress=progress) for name in kinds}
+    held_out, kept = split(len(stores["synthetic"]), config.training.validation_share, seed)
+    chosen = {"synthetic": kept} | {name: np.arange(len(stores[name])) for name in kinds[1:]}
+    for name, indices in {**chosen, "validation": held_out}.items():
+        if not len(indices):
+            raise SedError(f"{data}: no usable clips for {name}; `sedlib data check {data}` says what is missing")
+    preload = config.training.preload
+    if progress and preload:
+        print("computing the spectrograms of all training clips ...")
+    clips = {name: Clips(stores[name], indices, detector, preload) for name, indices in chosen.items()}
+    validation = Clips(stores["synthetic"], held_out, detector, preload)
+    strong = strong_labels(tables_of["synthetic"], clips["synthetic"].filenames, config.frames, config.frame_s)
+    weak = weak_labels(tables_of["weak"], clips["weak"].filenames)
+    reference = tables_of["synthetic"][tables_of["synthetic"]["filename"].isin(validation.filenames)]
+    return TrainingData(clips, torch.from_numpy(strong), torch.from_numpy(weak), validation, reference)
+
+
 def train(
     config: Config,
     data: str | Path,
@@ -116,24 +149,11 @@ def train(
 
     torch.manual_seed(seed)
     student = Detector(config).to(memory_format=torch.channels_last)
-    subsets = {name: layout.load(data, name) for name in ("synthetic", "weak", "unlabel_in_domain")}
-    stores = {name: open_store(data, name, progress=progress) for name in subsets}
     student.to(fabric.device)
-    held_out, kept = split(len(stores["synthetic"]), t.validation_share, seed)
-    chosen = {"synthetic": kept} | {name: np.arange(len(stores[name])) for name in ("weak", "unlabel_in_domain")}
-    if progress and t.preload:
-        print("computing the spectrograms of all training clips ...")
-    clips = {name: Clips(stores[name], indices, student, t.preload) for name, indices in chosen.items()}
-    validation = Clips(stores["synthetic"], held_out, student, t.preload)
-    for name, part in {**clips, "validation": validation}.items():
-        if not len(part):
-            raise SedError(f"{data}: no usable clips for {name}; `sedlib data check {data}` says what is missing")
-    strong = torch.from_numpy(strong_labels(subsets["synthetic"].table, clips["synthetic"].filenames, config.frames, config.frame_s))
-    weak = torch.from_numpy(weak_labels(subsets["weak"].table, clips["weak"].filenames))
-    reference = subsets["synthetic"].table
-    reference = reference[reference["filename"].isin(validation.filenames)]
-
-    if config.features.scaling == "zscore":
+    train_on = prepare(config, data, seed, student, progress)
+    clips, strong, weak = train_on.clips, train_on.strong, train_on.weak
+    checkpoint = run.load("checkpoint.pt")
+    if checkpoint is None and config.features.scaling == "zscore":
         student.scale.fit(piece for part in clips.values() for piece in part.pieces())
     teacher = copy.deepcopy(student)
     optimizer = torch.optim.Adam(student.parameters(), lr=t.learning_rate)
@@ -142,7 +162,6 @@ def train(
     sizes = {"synthetic": t.synthetic, "weak": t.weak, "unlabel_in_domain": t.unlabelled}
 
     state: dict[str, Any] = {"step": 0, "rows": [], "sums": {}, "best": -1.0, "best_weights": None, "seconds": 0.0}
-    checkpoint = run.load("checkpoint.pt")
     if checkpoint is not None:
         student.load_state_dict(checkpoint["student"])
         teacher.load_state_dict(checkpoint["teacher"])
@@ -192,11 +211,11 @@ def train(
                    "consistency_weight": ramp * t.consistency}
             row |= {f"loss_{name}": value / steps_per_epoch for name, value in state["sums"].items()}
             for name, network in (("student", student), ("teacher", teacher)):
-                row[f"validation_f1_{name}"] = validation_f1(network, validation, reference, config)
+                row[f"validation_f1_{name}"] = validation_f1(network, train_on.validation, train_on.reference, config)
             row["seconds"] = time.perf_counter() - began
             state["rows"].append(row)
             state["sums"] = {}
-            if row["validation_f1_teacher"] >= state["best"]:
+            if not row["validation_f1_teacher"] < state["best"]:  # also without any score: NaN, held-out clips without events
                 state["best"] = row["validation_f1_teacher"]
                 state["best_weights"] = {
                     "student": copy.deepcopy(student.state_dict()), "teacher": copy.deepcopy(teacher.state_dict()), "epoch": row["epoch"],

@@ -152,3 +152,9 @@ def test_the_papers_configuration_trains_with_spectrograms_made_on_the_way(tiny,
     ]
     assert runs[0].metrics["step"].tolist() == [2], "an epoch is once through the 6 weak clips"
     assert same(*runs)
+
+
+def test_without_a_validation_score_the_last_epoch_is_kept(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "validation_f1", lambda *arguments: float("nan"))
+    run = train(CONFIG, tiny, 0, tmp_path, progress=False)
+    assert run.load("weights.pt")["epoch"] == 2
