@@ -14,7 +14,7 @@ from sedlib.training import losses, update_teacher
 from sedlib.training.loop import keep_freed_memory
 
 
-def main(steps: int = 6) -> None:
+def main(steps: int = 4) -> None:
     """Print the measurements."""
     keep_freed_memory()
     for name in ("lesson", "paper"):
