@@ -19,7 +19,7 @@ test: $(READY)  ## run the tests
 lab: $(READY)  ## open the lessons in JupyterLab
 	$(BIN)/python -m sedlib.lesson.lab $(ARGS)
 
-bench: $(READY)  ## measure speed, each thing beside its peer
+bench: $(READY)  ## measure speed, beside a peer where there is one
 	$(BIN)/python -m bench $(ARGS)
 
 lock: $(READY)  ## pin pyproject.toml's dependencies anew in requirements.lock (needs uv)

@@ -1,4 +1,4 @@
-"""Speed, each thing beside its peer in the same process: ``make bench``, or ``python -m bench metrics`` for one part.
+"""Speed, beside a peer in the same process where there is one: ``make bench``, or ``python -m bench metrics`` for one part.
 
 Competitors take turns, and ratios are taken within a round, so that other work on the machine hits all of them.
 """

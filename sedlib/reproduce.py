@@ -95,14 +95,17 @@ _SCORES = {
 def _spread(score: _Score, results: list[dict]) -> str:
     """Mean and standard deviation over seeds, or the one value there is."""
     part, name = score.place
-    values = [score.factor * result[score.subset][part][name] for result in results if score.subset in result]
+    found = [result[score.subset][part][name] for result in results if score.subset in result]
+    values = [score.factor * value for value in found if value is not None]
     if not values:
-        return "no such clips"
+        return "no score: no event to find" if found else "no such clips"
     mean = f"{statistics.mean(values):.{score.digits}f}"
     return f"{mean} ± {statistics.stdev(values):.{score.digits}f}" if len(values) > 1 else mean
 
 
 def _note(results: list[dict]) -> str:
-    low, high = (100 * limit for limit in results[0]["validation"]["event_f1"]["ci95"])
-    spread = "mean ± standard deviation; " if len(results) > 1 else ""
-    return f"{len(results)} seed{'s' * (len(results) > 1)}; {spread}95 % interval of seed 0 over clips: {low:.1f} to {high:.1f} %"
+    seeds = f"{len(results)} seeds; mean ± standard deviation" if len(results) > 1 else "1 seed"
+    limits = results[0]["validation"]["event_f1"]["ci95"]
+    if None in limits:
+        return seeds
+    return seeds + "; 95 % interval of seed 0 over clips: {:.1f} to {:.1f} %".format(*(100 * limit for limit in limits))

@@ -43,6 +43,14 @@ def test_several_seeds_show_mean_and_standard_deviation():
     assert table["note"].iloc[0].startswith("3 seeds; mean ± standard deviation")
 
 
+def test_a_set_without_events_has_no_score():
+    run = Scored(0.2, None)
+    run.results["validation"] = {"event_f1": {"macro": None, "ci95": [None, None]}, "psds": {"value": None}}
+    table = rows({"baseline": [run]}, "3 Baseline")
+    assert table["here"].tolist() == ["no score: no event to find", "no such clips", "no score: no event to find"]
+    assert table["note"].iloc[0] == "1 seed"
+
+
 def test_every_system_named_by_a_row_exists():
     assert {row.system for row in systems.ROWS if row.system} <= set(systems.SYSTEMS)
     for name in systems.SYSTEMS:
