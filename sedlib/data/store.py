@@ -1,18 +1,33 @@
-"""Waveform store: the audio files of a subset decoded once into one memory-mapped file.
+"""Waveform store: the audio files of a subset decoded once into one file of 16-bit samples.
 
-Full DESED is about 5.9 GB as 16-bit samples; training then reads rows of an array and no decoder runs in its loop.
-``ROOT/store/SUBSET.int16`` holds (clip, sample) little-endian 16-bit integers, ``ROOT/store/SUBSET.json`` says which
-clips. Paper section 2; taught in ``notebooks/01_data.py``.
+Full DESED is about 5.9 GB as 16-bit samples; training then reads rows of a file and no decoder runs in its loop.
+``ROOT/store/SUBSET.int16`` holds one row of little-endian 16-bit samples per clip, then an index as JSON (names,
+durations and checksums of the rows, and the audio files they were decoded from), then the index's length and checksum
+and the number of this format. Paper section 2; taught in ``notebooks/01_data.py``.
+
+What keeps it whole: rows and index are one file, which gets its name when it is complete; an advisory lock lets one
+process build while others wait, and goes away with a process that is killed; a row's checksum is compared when it is
+first read; rows are read, not mapped into memory, so a file that somebody cuts off gives an error instead of a crash.
 """
 
 from __future__ import annotations
 
+import fcntl
+import io
 import json
 import os
+import struct
+import sys
 import warnings
+import weakref
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -21,36 +36,82 @@ from sedlib.data import audio, layout
 from sedlib.errors import SedError
 
 SAMPLES = round(layout.CLIP_S * audio.RATE)
-FORMAT = 1  # counts up when the store's content for the same audio files changes
-_BLOCK = 64  # clips decoded ahead of the writer
+FORMAT = 2  # counts up when the store's content for the same audio files changes
+_ROW = 2 * SAMPLES  # bytes
+_END = struct.Struct("<QII")  # the last bytes of a store: length and CRC-32 of the index before them, FORMAT
+_BLOCK = 32  # clips decoded ahead of the writer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Store:
-    """The clips of one subset as rows of a read-only array.
+    """The clips of one subset, read row by row; nothing can be changed through it.
 
     ``filenames``, ``durations`` (s, of the audio file; longer ones were cut, shorter ones padded) and the rows are in
-    the order of the table; ``skipped`` gives the reason for each clip of the table that is not here.
+    the order of the table; ``skipped`` gives the reason for each clip of the table that is not here. Threads and
+    forked processes may read from one store at once. A store that is open when its audio files change, and is built
+    anew by another process, keeps its content.
     """
 
-    samples: np.ndarray  # (clip, sample) int16, memory-mapped
-    filenames: list[str]
+    path: Path
+    filenames: Sequence[str]
     durations: np.ndarray
-    skipped: dict[str, str]
-    changed: dict[str, str]  # what was padded, cut, mixed to mono or resampled
+    skipped: Mapping[str, str]
+    changed: Mapping[str, str]  # what was padded, cut, mixed to mono or resampled
+    _file: io.FileIO = field(repr=False)
+    _checksums: list[int] = field(repr=False)  # CRC-32 of each row
+    _verified: bytearray = field(repr=False)  # 1 for each row whose checksum was compared
 
     def __len__(self) -> int:
         return len(self.filenames)
 
     def waveforms(self, indices: np.ndarray | list[int]) -> np.ndarray:
-        """Rows of the store as (clip, sample) float32 in [-1, 1]."""
-        return self.samples[np.asarray(indices, dtype=int)].astype(np.float32) / np.float32(32768)
+        """Rows of the store as a new (clip, sample) float32 array in [-1, 1].
+
+        Raises
+        ------
+        SedError
+            If a row is damaged. The store is taken away, and built anew when it is opened next.
+        """
+        rows = np.arange(len(self))[np.asarray(indices, dtype=int)]
+        waveforms = np.empty((len(rows), SAMPLES), np.float32)
+        row = np.empty(SAMPLES, "<i2")
+        for waveform, i in zip(waveforms, rows.tolist()):
+            self._read(i, row)
+            np.multiply(row, np.float32(1 / 32768), out=waveform)
+        return waveforms
+
+    def _read(self, i: int, row: np.ndarray) -> None:
+        """Fill ``row``."""
+        try:
+            # preadv: no file position that threads and forked processes share, no pages that stay mapped.
+            size = os.preadv(self._file.fileno(), [row], i * _ROW)
+        except OSError as error:
+            raise self._damaged(i, f"cannot be read ({error.strerror})") from None
+        if size != _ROW:
+            raise self._damaged(i, "is cut off")
+        if not self._verified[i]:
+            if zlib.crc32(row) != self._checksums[i]:
+                raise self._damaged(i, "does not have its checksum")
+            self._verified[i] = 1
+
+    def _damaged(self, i: int, what: str) -> SedError:
+        """The error to raise; takes the damaged store away."""
+        fix = "the store was removed; run this again, and it is built anew from the audio files"
+        try:
+            if os.path.samestat(os.fstat(self._file.fileno()), self.path.stat()):  # not another's new store
+                self.path.unlink()
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            fix = f"remove this file ({error.strerror}), and it is built anew from the audio files"
+        return SedError(f"{self.path}: damaged: the row of {self.filenames[i]} {what}; {fix}")
 
 
 def open_store(root: str | Path, subset: str, progress: bool = True) -> Store:
-    """Open the waveform store of a subset; build it first where it is missing or an audio file has changed.
+    """Open the waveform store of a subset; build it first where it is missing, damaged or older than its audio files.
 
-    Clips are mixed to mono, resampled to 16 kHz, and cut or padded with zeros to 10 s.
+    Clips are mixed to mono, resampled to 16 kHz, and cut or padded with zeros to 10 s. While another process builds
+    the store, this one waits and then uses it.
 
     Parameters
     ----------
@@ -59,92 +120,152 @@ def open_store(root: str | Path, subset: str, progress: bool = True) -> Store:
     subset : str
         One of `layout.SUBSETS`.
     progress : bool
-        Show a bar while decoding.
+        Show a bar while decoding, and say so when waiting for another process.
 
     Raises
     ------
     SedError
-        As `layout.load`; and if no clip at all is readable, or the store cannot be written. A single unreadable
-        file is left out, listed in ``skipped``, and warned about.
+        As `layout.load`; and if no clip at all is readable, audio files change while they are decoded, or the store
+        cannot be written. A single unreadable file is left out, listed in ``skipped``, and warned about.
     """
     loaded = layout.load(root, subset)
-    folder = Path(root) / "store"
-    fingerprint = _fingerprint(loaded)
-    index = _valid_index(folder, subset, fingerprint)
-    if index is None:
+    path = Path(root) / "store" / f"{subset}.int16"
+    store = _opened(path, _sources(loaded))
+    if store is None:
         try:
-            index = _build(folder, loaded, fingerprint, progress)
-        except PermissionError as error:
-            raise SedError(f"{folder}: cannot be written ({error.strerror}); copy the data set to a place of your own"
-                           ) from None
-    if index["skipped"]:
-        first = next(iter(index["skipped"].values()))
-        warnings.warn(f"{subset}: {len(index['skipped'])} of {len(loaded.filenames)} clips are left out, "
+            with _only_builder(path, progress):
+                store = _opened(path, _sources(loaded)) or _build(path, loaded, progress)
+        except OSError as error:
+            megabytes = _ROW * len(loaded.filenames) / 1e6
+            raise SedError(f"{path.parent}: the store of {subset!r} ({megabytes:.0f} MB) cannot be written "
+                           f"({error.strerror}); make room there, make the folder writable or a link to one that is, "
+                           "or copy the data set to a place of your own") from None
+    if store.skipped:
+        first = next(iter(store.skipped.values()))
+        warnings.warn(f"{subset}: {len(store.skipped)} of {len(loaded.filenames)} clips are left out, "
                       f"the first: {first}", stacklevel=2)
-    rows = np.memmap(folder / f"{subset}.int16", dtype="<i2", mode="r", shape=(len(index["filenames"]), SAMPLES))
-    return Store(rows, index["filenames"], np.array(index["durations"]), index["skipped"], index["changed"])
+    return store
 
 
-def _fingerprint(subset: layout.Subset) -> list[list]:
-    """Name, size and time of change of every file of the table."""
-    prints = []
+def _sources(subset: layout.Subset) -> list[str]:
+    """Name, size and time of change of every file of the table: what a store must have been built from."""
+    sources = []
     for name in subset.filenames:
         try:
-            stat = (subset.audio_dir / name).stat()
+            stat = os.stat(f"{subset.audio_dir}/{name}")
         except OSError:
-            prints.append([name, None, None])
+            sources.append(f"{name}: missing")
         else:
-            prints.append([name, stat.st_size, stat.st_mtime_ns])
-    return prints
+            sources.append(f"{name}: {stat.st_size} bytes, {stat.st_mtime_ns} ns")
+    return sources
 
 
-def _valid_index(folder: Path, subset: str, fingerprint: list[list]) -> dict | None:
-    """The index, if it and the samples belong to these audio files."""
+def _opened(path: Path, sources: list[str]) -> Store | None:
+    """The store, if there is one, whole as far as its index tells, of these audio files."""
     try:
-        index = json.loads((folder / f"{subset}.json").read_text(encoding="utf-8"))
-        size = (folder / f"{subset}.int16").stat().st_size
-    except (OSError, ValueError):
+        file = path.open("rb", buffering=0)
+    except OSError:
         return None
-    fits = (isinstance(index, dict) and index.get("format") == FORMAT and index.get("fingerprint") == fingerprint
-            and size == 2 * SAMPLES * len(index["filenames"]))
-    return index if fits else None
+    index = _read_index(file)
+    if index is None or index["sources"] != sources:
+        file.close()
+        return None
+    durations = np.array(index["durations"])
+    durations.setflags(write=False)
+    store = Store(path, tuple(index["filenames"]), durations, MappingProxyType(index["skipped"]),
+                  MappingProxyType(index["changed"]), file, index["checksums"], bytearray(len(index["filenames"])))
+    weakref.finalize(store, file.close)
+    return store
 
 
-def _build(folder: Path, subset: layout.Subset, fingerprint: list[list], progress: bool) -> dict:
-    folder.mkdir(parents=True, exist_ok=True)
-    samples, index_path = folder / f"{subset.name}.int16", folder / f"{subset.name}.json"
-    partial = samples.with_name(f"{samples.name}.{os.getpid()}.partial")
-    index = {"format": FORMAT, "sample_rate": audio.RATE, "samples_per_clip": SAMPLES, "filenames": [], "durations": [],
-             "skipped": {}, "changed": {}, "fingerprint": fingerprint}
+def _read_index(file: BinaryIO) -> dict | None:
+    """The index at the end of a store; None where it is damaged, or the file is not as long as it says."""
     try:
-        bar = tqdm(total=len(subset.filenames), desc=f"decode {subset.name}", unit="clip", disable=not progress)
-        # Threads suffice: libsndfile and the resampler work outside Python's lock.
-        with partial.open("wb") as file, bar, ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, len(subset.filenames), _BLOCK):
-                names = subset.filenames[start : start + _BLOCK]
-                for name, clip in zip(names, pool.map(_decode, (subset.audio_dir / n for n in names))):
-                    if isinstance(clip, SedError):
-                        index["skipped"][name] = str(clip)
-                    else:
-                        row, info = clip
-                        file.write(row.tobytes())
-                        index["filenames"].append(name)
-                        index["durations"].append(info.duration)
-                        if change := layout.changes(info):
-                            index["changed"][name] = change
-                    bar.update()
-        if not index["filenames"]:
-            raise SedError(f"{subset.audio_dir}: none of the {len(subset.filenames)} clips is readable, the first: "
-                           f"{next(iter(index['skipped'].values()))}")
-        # The index is taken away first: a process killed between the two renames leaves no index that lies.
-        index_path.unlink(missing_ok=True)
-        partial.replace(samples)
+        end = file.seek(-_END.size, os.SEEK_END)
+        length, checksum, number = _END.unpack(file.read(_END.size))
+        if number != FORMAT:
+            return None
+        start = file.seek(end - length)
+        text = file.read(length)
+    except (OSError, OverflowError):  # shorter than that, or unreadable
+        return None
+    if zlib.crc32(text) != checksum:
+        return None
+    index = json.loads(text)
+    return index if start == _ROW * len(index["filenames"]) else None
+
+
+@contextmanager
+def _only_builder(path: Path, progress: bool) -> Iterator[None]:
+    """Hold the lock of a store; wait while another process holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if progress:
+                print(f"{path}: another process builds this store; waiting for it ...", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(path: Path, subset: layout.Subset, progress: bool) -> Store:
+    """Decode the audio files into a new store; the caller holds the lock."""
+    sources = _sources(subset)
+    index = {"sample_rate": audio.RATE, "samples_per_clip": SAMPLES, "filenames": [], "durations": [], "checksums": [],
+             "skipped": {}, "changed": {}, "sources": sources}
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)  # of a process that was killed
+    try:
+        with open(partial, "xb", opener=_read_only) as file:
+            for name, clip in _decoded(subset, progress):
+                if isinstance(clip, SedError):
+                    index["skipped"][name] = str(clip)
+                    continue
+                row, info = clip
+                file.write(row)
+                index["filenames"].append(name)
+                index["durations"].append(info.duration)
+                index["checksums"].append(zlib.crc32(row))
+                if change := layout.changes(info):
+                    index["changed"][name] = change
+            now = _sources(subset)
+            if moved := [name for name, old, new in zip(subset.filenames, sources, now) if old != new]:
+                raise SedError(f"{subset.audio_dir}: {len(moved)} of {len(now)} audio files changed while they were "
+                               f"decoded, the first: {moved[0]}; run this again when nothing writes there any more")
+            if not index["filenames"]:
+                raise SedError(f"{subset.audio_dir}: none of the {len(subset.filenames)} clips is readable, the first: "
+                               f"{next(iter(index['skipped'].values()))}")
+            _write_index(file, index)
+            os.fsync(file.fileno())
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    partial_index = index_path.with_name(f"{index_path.name}.{os.getpid()}.partial")
-    partial_index.write_text(json.dumps(index), encoding="utf-8")
-    partial_index.replace(index_path)
-    return index
+    store = _opened(path, sources)
+    assert store is not None, f"{path} was written and is not what was written"
+    return store
+
+
+def _read_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o444)
+
+
+def _write_index(file: BinaryIO, index: dict) -> None:
+    text = json.dumps(index).encode()
+    file.write(text + _END.pack(len(text), zlib.crc32(text), FORMAT))
+    file.flush()
+
+
+def _decoded(subset: layout.Subset, progress: bool) -> Iterator[tuple[str, tuple[np.ndarray, audio.Info] | SedError]]:
+    """Each clip of the table with its row or what is wrong with it."""
+    bar = tqdm(total=len(subset.filenames), desc=f"decode {subset.name}", unit="clip", disable=not progress)
+    # Threads suffice: libsndfile and the resampler work outside Python's lock.
+    with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(subset.filenames), _BLOCK):
+            names = subset.filenames[start : start + _BLOCK]
+            for name, clip in zip(names, pool.map(_decode, (subset.audio_dir / n for n in names))):
+                yield name, clip
+                bar.update()
 
 
 def _decode(path: Path) -> tuple[np.ndarray, audio.Info] | SedError:
@@ -152,6 +273,8 @@ def _decode(path: Path) -> tuple[np.ndarray, audio.Info] | SedError:
         waveform, info = audio.read(path, seconds=layout.CLIP_S)
     except SedError as error:
         return error
+    except OSError as error:  # taken away at this moment, a failing disk
+        return SedError(f"{path}: cannot be read ({error.strerror}); get the file again")
     row = np.zeros(SAMPLES, dtype="<i2")
     row[: len(waveform)] = audio.to_int16(waveform)
     return row, info
