@@ -17,14 +17,23 @@ from sedlib.errors import SedError
 
 RATE = 16000
 SUFFIXES = (".wav", ".flac", ".ogg")
+COARSE = ("PCM_U8", "PCM_S8")  # subtypes with 8 bits a sample
+_RATES = (1000, 1_000_000)  # Hz; a header that says anything else is damaged
+_ABSURD = 2.0**32  # beyond 32-bit integers that somebody forgot to scale
+_BLOCK = 1 << 22  # samples decoded at once: a header that lies about the length cannot ask for more memory
+_UNKNOWN = (1 << 63) - 1  # libsndfile's number of frames where a header does not tell
 
 
 class Info(NamedTuple):
-    """What a file holds before it is mixed to mono and resampled."""
+    """What a file holds before it is mixed to mono and resampled, and how the waveform made of it is driven."""
 
     duration: float  # seconds, of the whole file
     rate: int  # Hz
     channels: int
+    subtype: str  # how the samples are stored, in libsndfile's words: PCM_16, PCM_U8, FLOAT, VORBIS, ...
+    clipped: float  # share of the samples that lie at full scale or beyond
+    peak: float  # largest magnitude in the waveform; what is above 1 is clipped when it is stored as 16 bits
+    dc: float  # mean of the waveform
 
 
 def read(path: str | Path, seconds: float | None = None) -> tuple[np.ndarray, Info]:
@@ -42,7 +51,7 @@ def read(path: str | Path, seconds: float | None = None) -> tuple[np.ndarray, In
     (sample,) float32 array
         Mean of the channels; a file of 16 kHz mono is returned as it is, bit for bit.
     Info
-        Duration (s), rate (Hz) and channels of the file.
+        Of the file and of what was read of it.
 
     Raises
     ------
@@ -50,33 +59,58 @@ def read(path: str | Path, seconds: float | None = None) -> tuple[np.ndarray, In
         If the file is missing, empty, cut off, not audio, or holds samples that are not numbers.
     """
     path = Path(path)
-    if not path.is_file():
+    try:
+        size = path.stat().st_size if path.is_file() else None
+    except OSError as error:  # such as a name that is too long
+        raise SedError(f"{path}: cannot be read ({error.strerror})") from None
+    if size is None:
         raise SedError(f"{path}: no such audio file")
-    if path.stat().st_size == 0:
+    if size == 0:
         raise SedError(f"{path}: 0 bytes; get the file again")
+    if path.suffix.lower() == ".raw":
+        raise SedError(f"{path}: raw samples do not say their rate; use {', '.join(SUFFIXES)}")
     try:
         with soundfile.SoundFile(path) as file:
-            rate, channels, frames = file.samplerate, file.channels, file.frames
+            rate, channels, frames, subtype = file.samplerate, file.channels, file.frames, file.subtype
+            if not _RATES[0] <= rate <= _RATES[1]:
+                raise SedError(f"{path}: {rate} Hz is no rate of audio; get the file again")
+            if frames == _UNKNOWN:
+                raise SedError(f"{path}: its header does not say how long it is; write it to a file, not to a pipe")
             # A little more than asked for, so that the resampler's filter sees what follows the cut.
             wanted = frames if seconds is None else min(frames, int((seconds + 0.1) * rate))
-            samples = file.read(wanted, dtype="float32", always_2d=True)
+            waveform, clipped = _mono(file, wanted)
     except soundfile.LibsndfileError as error:
-        raise SedError(f"{path}: not a readable audio file ({error.error_string}); "
+        raise SedError(f"{path}: not a readable audio file ({error.error_string or 'damaged'}); "
                        f"use {', '.join(SUFFIXES)}, or get the file again") from None
-    if len(samples) < wanted or _cut_off(path):
+    if len(waveform) < wanted or _cut_off(path):
         raise SedError(f"{path}: cut off: the file ends before its header says; get the file again")
     if frames == 0:
         raise SedError(f"{path}: 0 samples; get the file again")
-    if not np.isfinite(samples).all():
-        raise SedError(f"{path}: holds samples that are not numbers (NaN or infinity); export the file again")
-    waveform = samples[:, 0] if channels == 1 else samples.mean(axis=1)
     if rate != RATE:
         from librosa import resample  # imported here: slow to import, and most data sets never need it
 
         waveform = resample(waveform, orig_sr=rate, target_sr=RATE, res_type="soxr_hq")
     if seconds is not None:
         waveform = waveform[: round(seconds * RATE)]
-    return np.ascontiguousarray(waveform, dtype=np.float32), Info(frames / rate, rate, channels)
+    waveform = np.ascontiguousarray(waveform, dtype=np.float32)
+    info = Info(frames / rate, rate, channels, subtype, clipped / (wanted * channels),
+                peak=float(max(waveform.max(), -waveform.min())), dc=float(waveform.mean(dtype=np.float64)))
+    return waveform, info
+
+
+def _mono(file: soundfile.SoundFile, wanted: int) -> tuple[np.ndarray, int]:
+    """Mean of the channels of ``wanted`` frames, or of as many as there are; how many samples reach full scale."""
+    full = 1 - 2.0 ** (-7 if file.subtype in COARSE else -15)  # the largest value that 8 or 16 bits hold
+    blocks, clipped = [np.empty(0, np.float32)], 0
+    while wanted and len(samples := file.read(min(wanted, max(1, _BLOCK // file.channels)), "float32", always_2d=True)):
+        magnitudes = np.abs(samples)
+        if not (magnitudes < _ABSURD).all():  # NaN is not smaller either
+            raise SedError(f"{file.name}: holds samples that are not numbers (NaN, infinite or beyond {_ABSURD:g}); "
+                           "export the file again")
+        clipped += np.count_nonzero(magnitudes >= full)
+        blocks.append(samples[:, 0] if file.channels == 1 else samples.mean(axis=1))
+        wanted -= len(samples)
+    return np.concatenate(blocks), clipped
 
 
 def to_int16(waveform: np.ndarray) -> np.ndarray:

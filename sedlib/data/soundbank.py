@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from functools import lru_cache
@@ -18,7 +19,7 @@ import numpy as np
 
 from sedlib.data import audio
 from sedlib.data.audio import RATE
-from sedlib.data.layout import REAL
+from sedlib.data.layout import REAL, SILENT, flaws
 from sedlib.data.tables import CLASSES, unknown_label
 from sedlib.data.voices import Voices
 from sedlib.errors import SedError
@@ -27,6 +28,7 @@ TRAINING, EVALUATION = "real training", "real development and evaluation"  # poo
 LONGEST_S = 30.0  # of a longer recording only this much from its start is used
 # Classes that sound on: of a long recording any part will do, and a short one may be repeated.
 CONTINUOUS = ("Blender", "Electric_shaver_toothbrush", "Frying", "Running_water", "Vacuum_cleaner")
+SHORTEST_S = 0.1  # a shorter recording is no event
 BACKGROUND, RIR = "background", "rir"
 
 
@@ -49,7 +51,7 @@ class Soundbank:
     Attributes
     ----------
     notes : list of str
-        Sentences on what was skipped, shared between pools or replaced.
+        Sentences on what was skipped, not found, flawed, shared between pools or replaced.
     fingerprint : str
         Name of the folder and a hash of its files' names and contents.
 
@@ -63,21 +65,26 @@ class Soundbank:
         folder = Path(folder)
         if not folder.is_dir():
             raise SedError(f"{folder}: no such folder; give one with a folder per class")
-        groups = _groups(folder / "sources.tsv")
         classes = folder / "foreground" if (folder / "foreground").is_dir() else folder
         places = {label: classes / label for label in CLASSES} | {BACKGROUND: folder / BACKGROUND, RIR: folder / RIR}
         files = {label: _audio_files(place) for label, place in places.items()}
-        broken = _broken([path for paths in files.values() for path in paths])
-        self.notes = [f"skipped {problem}" for problem in broken.values()]
+        names = {path: path.relative_to(folder).as_posix() for paths in files.values() for path in paths}
+        groups = _groups(folder / "sources.tsv")
+        broken, flawed = _judge({path: label for label, paths in files.items() for path in paths})
+        self.notes = [f"skipped {problem}" for problem in broken.values()] + flawed
+        self.notes += [f"{folder / 'sources.tsv'}: {file!r} is none of the sounds here; correct its name, or take the "
+                       "line out" for file in sorted(set(groups) - set(names.values()))]
         self.recordings = {
-            label: [Recording(path, groups.get(name := path.relative_to(folder).as_posix(), name))
-                    for path in paths if path not in broken]
+            label: [Recording(path, groups.get(names[path], names[path])) for path in paths if path not in broken]
             for label, paths in files.items()
         }
         missing = [label for label in CLASSES if not self.recordings[label]]
         if missing:
-            raise SedError(f"{folder}: no readable recording of {', '.join(missing)}; add {classes / missing[0]}/*.wav "
-                           f"(or {', '.join(audio.SUFFIXES[1:])})")
+            others = [f"{p.name}/: {unknown_label(p.name)}" for p in sorted(classes.iterdir())
+                      if p.is_dir() and p.name not in CLASSES and "did you mean" in unknown_label(p.name)]
+            raise SedError("; ".join([f"{folder}: no readable recording of {', '.join(missing)}", *others,
+                                      f"add {classes / missing[0]}/*.wav (or {', '.join(audio.SUFFIXES[1:])})"]))
+        self.notes += _unused(folder, classes, set(names))
         for label, replacement in ((BACKGROUND, "procedural backgrounds"), (RIR, "procedural rooms")):
             if not self.recordings[label]:
                 self.notes.append(f"{places[label]}: no recordings; {replacement} are used")
@@ -101,6 +108,19 @@ class Soundbank:
         for bank in banks:
             bank.notes = self.notes + notes
         return banks
+
+    def of_clip(self, rng: np.random.Generator) -> Soundbank:
+        """The same source with one original recording per class, background and room: one dog, one talker, one place.
+
+        Each is as likely as another, however many files it has. For the events of one clip, which in life come from
+        one individual.
+        """
+        bank = copy(self)
+        bank.recordings = {}
+        for (label, found), u in zip(self.recordings.items(), rng.random(len(self.recordings))):
+            groups = list(dict.fromkeys(r.group for r in found))
+            bank.recordings[label] = [r for r in found if r.group == groups[int(u * len(groups))]]
+        return bank
 
     def event(self, label: str, duration: float, rng: np.random.Generator) -> np.ndarray:
         """One isolated sound of a class, without silence at either end.
@@ -200,34 +220,55 @@ def _stretches(waveform: np.ndarray, below_peak: float = 30.0, gap: float = 0.2)
     return [(first, last) for first, last in found if last - first >= min(longest, RATE // 10)]
 
 
-def _broken(paths: list[Path]) -> dict[Path, str]:
-    """Files that cannot be used and why."""
+def _judge(labels: dict[Path, str]) -> tuple[dict[Path, str], list[str]]:
+    """Files that cannot be used and why; and sentences on those that are used with a flaw."""
 
-    def problem(path: Path) -> str | None:
+    def problem(path: Path) -> tuple[str, str]:
         try:
-            waveform, _ = audio.read(path, LONGEST_S)
+            waveform, info = audio.read(path, LONGEST_S)
         except SedError as error:
-            return str(error)
-        return None if waveform.any() else f"{path}: silent; take it out"
+            return str(error), ""
+        if info.peak < SILENT:
+            return f"{path}: silent; take it out", ""
+        if info.duration < SHORTEST_S and labels[path] != RIR:
+            return f"{path}: {info.duration:.3f} s; a recording of {SHORTEST_S:g} s or more is needed", ""
+        return "", flaws(info) and f"{path}: {flaws(info)}"
 
     with ThreadPoolExecutor() as pool:
-        return {path: found for path, found in zip(paths, pool.map(problem, paths)) if found}
+        found = dict(zip(labels, pool.map(problem, labels)))
+    return {path: broken for path, (broken, _) in found.items() if broken}, [f for _, f in found.values() if f]
 
 
 def _audio_files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in audio.SUFFIXES) if folder.is_dir() else []
+    """Audio files of a folder whose name is written exactly so, also where the disk would take ``dog`` for ``Dog``."""
+    if not folder.is_dir() or folder.name not in (p.name for p in folder.parent.iterdir()):
+        return []
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in audio.SUFFIXES)
+
+
+def _unused(folder: Path, classes: Path, used: set[Path]) -> list[str]:
+    """Sentences on audio files that lie where nothing is looked for: other class names, no class, too deep."""
+    lost = Counter(p.parent for p in sorted(folder.rglob("*")) if p.suffix.lower() in audio.SUFFIXES and p not in used)
+    return [f"{place}: {count} audio file{'s' * (count > 1)} not used; "
+            + (unknown_label(place.name) if place.parent == classes and place.name not in CLASSES else
+               f"sounds belong in {classes}/CLASS, {folder / BACKGROUND} or {folder / RIR}, not deeper")
+            for place, count in lost.items()]
 
 
 def _groups(sources: Path) -> dict[str, str]:
     """Column ``recording_group`` of a ``sources.tsv``, by ``file``; nothing if there is no such file."""
     if not sources.is_file():
         return {}
-    with sources.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t")
-        lacking = {"file", "recording_group"} - set(rows.fieldnames or ())
-        if lacking:
-            raise SedError(f"{sources}: lacks the column {', '.join(sorted(lacking))}; add it, or take the file away")
-        return {row["file"]: row["recording_group"] or row["file"] for row in rows}
+    try:
+        with sources.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, delimiter="\t", restval="")
+            lacking = {"file", "recording_group"} - set(rows.fieldnames or ())
+            if lacking:
+                raise SedError(f"{sources}: lacks the column {', '.join(sorted(lacking))}; add it, or take the file "
+                               "away")
+            return {row["file"]: row["recording_group"] or row["file"] for row in rows}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SedError(f"{sources}: not a tab separated UTF-8 table ({error}); save it as UTF-8") from None
 
 
 def _fingerprint(folder: Path, paths: list[Path]) -> str:

@@ -6,8 +6,14 @@ DESED TSV files, so that reference, prediction and export are one thing.
 
 from __future__ import annotations
 
+import csv
 import difflib
+import gzip
+import re
+import zlib
 from collections.abc import Iterator
+from functools import lru_cache
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +36,9 @@ CLASSES = (
 EVENT_COLUMNS = ["filename", "onset", "offset", "event_label"]
 WEAK_COLUMNS = ["filename", "event_labels"]
 UNLABELLED_COLUMNS = ["filename"]
+# DESED's tables know no quoting. So a quotation mark is refused, as is what does not show or breaks a line: control
+# characters, line and paragraph separators, a byte order mark inside the text, halves of characters.
+_ODD = re.compile('[\x00-\x08\x0b-\x1f"\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]')
 
 
 def read_events(path: str | Path, classes: tuple[str, ...] = CLASSES) -> pd.DataFrame:
@@ -54,8 +63,7 @@ def read_events(path: str | Path, classes: tuple[str, ...] = CLASSES) -> pd.Data
     """
     table = read_table(path, EVENT_COLUMNS)
     _raise_first(_event_problems(table, path, classes))
-    for time in ("onset", "offset"):
-        table[time] = pd.to_numeric(table[time])
+    table[["onset", "offset"]] = _numbers(table)
     table["event_label"] = table["event_label"].where(table["event_label"] != "", np.nan)
     return table
 
@@ -94,11 +102,25 @@ def problems(path: str | Path, columns: list[str], classes: tuple[str, ...] = CL
 
 
 def write(table: pd.DataFrame, path: str | Path) -> None:
-    """Write any of the three tables as TSV; times with 3 decimals, as DESED has them."""
+    """Write any of the three tables as TSV; times with 3 decimals, as DESED has them.
+
+    Raises
+    ------
+    SedError
+        For text that `read_table` would not take back, such as a file name with a line break.
+    """
     path = Path(path)
+    for column in table.select_dtypes(exclude="number"):
+        for value in table[column].dropna().unique():
+            spaces = column == "filename" and value != value.strip()
+            if spaces or "\t" in value or "\n" in value or _ODD.search(value):
+                raise SedError(f"{path}: {column} {value!r} cannot stand in a table; take out quotation marks, tabs, "
+                               "line breaks, control characters and outer spaces")
+    if not table["filename"].astype(bool).all() or table["filename"].isna().any():
+        raise SedError(f"{path}: a filename is empty; give each clip a name")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    table.to_csv(partial, sep="\t", index=False, float_format="%.3f", lineterminator="\n")
+    table.to_csv(partial, sep="\t", index=False, float_format="%.3f", lineterminator="\n", quoting=csv.QUOTE_NONE)
     partial.replace(path)
 
 
@@ -118,6 +140,7 @@ def empty_events() -> pd.DataFrame:
                          "offset": pd.Series(dtype=float), "event_label": pd.Series(dtype=str)})
 
 
+@lru_cache(maxsize=1000)  # one wrong word is often in very many lines
 def unknown_label(label: str, classes: tuple[str, ...] = CLASSES) -> str:
     """Sentence for a label that is not a class, with the likely meaning."""
     lower = {c.lower(): c for c in classes}
@@ -126,24 +149,35 @@ def unknown_label(label: str, classes: tuple[str, ...] = CLASSES) -> str:
     return f"label {label!r} is not one of the {len(classes)} classes{hint}"
 
 
+def _numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """Onset and offset of a table of text; NaN for what is no number."""
+    return table[["onset", "offset"]].apply(pd.to_numeric, errors="coerce").astype(float)
+
+
 def _event_problems(table: pd.DataFrame, path: str | Path, classes: tuple[str, ...]) -> Iterator[str]:
     """Sentences on the rows of a strong table as it stands in the file, all columns text."""
-    numbers = table[["onset", "offset"]].apply(pd.to_numeric, errors="coerce")
-    for i, row in enumerate(table.itertuples(index=False)):
-        given = [row.onset != "", row.offset != "", row.event_label != ""]
-        onset, offset = numbers.iat[i, 0], numbers.iat[i, 1]
-        wrong = [(name, text) for name, text, value in (("onset", row.onset, onset), ("offset", row.offset, offset))
-                 if text != "" and not 0 <= value < np.inf]
-        if wrong:
-            name, text = wrong[0]
-            yield f"{line_of(path, i)}: {name} {text!r} is not a time in seconds, 0 or later"
-        elif any(given) and not all(given):
-            yield (f"{line_of(path, i)}: an event needs onset, offset and event_label "
+    numbers = _numbers(table)
+    given = table[["onset", "offset", "event_label"]] != ""
+    no_time = given[["onset", "offset"]] & ~((numbers >= 0) & (numbers < np.inf))
+    wrong = pd.DataFrame({
+        "no_onset": no_time["onset"],
+        "no_offset": no_time["offset"],
+        "incomplete": given.any(axis=1) & ~given.all(axis=1),
+        "backwards": numbers["offset"] < numbers["onset"],
+        "unknown": given["event_label"] & ~table["event_label"].isin(classes),
+    })
+    for row in table.join(wrong)[wrong.any(axis=1)].itertuples():
+        where = line_of(path, row.Index)
+        if row.no_onset or row.no_offset:
+            name, time = ("onset", row.onset) if row.no_onset else ("offset", row.offset)
+            yield f"{where}: {name} {time!r} is not a time in seconds, 0 or later"
+        elif row.incomplete:
+            yield (f"{where}: an event needs onset, offset and event_label "
                    "(a clip without events leaves all three empty)")
-        elif offset < onset:
-            yield f"{line_of(path, i)}: offset {offset:g} lies before onset {onset:g}; swap them"
-        elif row.event_label and row.event_label not in classes:
-            yield f"{line_of(path, i)}: {unknown_label(row.event_label, classes)}"
+        elif row.backwards:
+            yield f"{where}: offset {row.offset} lies before onset {row.onset}; swap them"
+        else:
+            yield f"{where}: {unknown_label(row.event_label, classes)}"
 
 
 def _weak_problems(table: pd.DataFrame, path: str | Path, classes: tuple[str, ...]) -> Iterator[str]:
@@ -166,26 +200,52 @@ def _raise_first(found: Iterator[str]) -> None:
 
 
 def read_table(path: str | Path, columns: list[str]) -> pd.DataFrame:
-    """Any table with exactly these columns, in whatever order, all of them text; `SedError` for anything else."""
+    """Any table with exactly these columns, in whatever order, all of them text; `SedError` for anything else.
+
+    A line that ends early lacks its last fields; they are empty. The row with index i stands in line i + 2.
+    """
     path = Path(path)
+    text = _text(path, columns)
+    header = text.partition("\n")[0].split("\t")
+    if sorted(header) != sorted(columns):  # some systems write another order
+        raise SedError(f"{path}: columns are {header}, expected {columns} (tab separated)")
+    for i, line in enumerate(text.split("\n")[1:]):
+        if line.count("\t") >= len(header):
+            raise SedError(f"{line_of(path, i)}: {line.count(chr(9)) + 1} fields for the {len(header)} columns "
+                           f"{' '.join(header)}: {line!r}; take out what is too much")
+    table = pd.read_csv(StringIO(text), sep="\t", dtype=object, keep_default_na=False, quoting=csv.QUOTE_NONE,
+                        skip_blank_lines=False).fillna("")
+    names = table["filename"]
+    for i in np.flatnonzero(names.eq("") | names.ne(names.str.strip())):
+        raise SedError(f"{line_of(path, i)}: the filename is empty; name the clip, or take the line out" if not names[i]
+                       else f"{line_of(path, i)}: filename {names[i]!r} begins or ends with a space; take it out")
+    return table[columns]
+
+
+def _text(path: Path, columns: list[str]) -> str:
+    """What a table's file holds, lines ended by newlines, the last ones not empty; ``.gz`` is unpacked."""
     if not path.is_file():
         raise SedError(f"{path}: no such file; a table with the columns {' '.join(columns)} is expected")
     try:
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8")
-    except pd.errors.EmptyDataError:
-        raise SedError(f"{path}: the file is empty; its first line must be {' '.join(columns)} (tab separated)"
+        data = path.read_bytes()
+        if path.suffix == ".gz":
+            data = gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SedError(f"{path}: cannot be read ({error}); get the file again") from None
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start)
+        shown = error.object.split(b"\n")[line].decode("latin-1")[:80]
+        raise SedError(f"{path}: not a tab separated UTF-8 table: line {line + 1} holds {shown!r}; save it as UTF-8"
                        ) from None
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise SedError(f"{path}: not a tab separated UTF-8 table ({error})") from None
-    if sorted(table.columns) != sorted(columns):
-        raise SedError(f"{path}: columns are {list(table.columns)}, expected {columns} (tab separated)")
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus fields for an index
-        raise SedError(f"{path}: its lines have more fields than the {len(columns)} columns {' '.join(columns)}")
-    table = table[columns].fillna("")  # some systems write another order; a line that ends early has NaN
-    empty = table["filename"].eq("")
-    if empty.any():
-        raise SedError(f"{line_of(path, int(np.argmax(empty)))}: the filename is empty")
-    return table
+    if not text:
+        raise SedError(f"{path}: the file is empty; its first line must be {' '.join(columns)} (tab separated)")
+    if odd := _ODD.search(text):
+        line = text.count("\n", 0, odd.start())
+        raise SedError(f"{path}, line {line + 1}: holds the character {odd[0]!r}; save the table as plain UTF-8 text, "
+                       "its fields without quotation marks")
+    return text
 
 
 def line_of(path: str | Path, row: int) -> str:

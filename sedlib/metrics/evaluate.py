@@ -157,10 +157,7 @@ def read_operating_points(path: str | Path) -> dict[float, pd.DataFrame]:
     SedError
         As `tables.read_events`, and for a threshold that is not a number or a damaged gzip file.
     """
-    try:
-        table = tables.read_table(path, ["threshold", *tables.EVENT_COLUMNS])
-    except (OSError, EOFError, zlib.error) as error:
-        raise SedError(f"{path}: cannot be read ({error})") from None
+    table = tables.read_table(path, ["threshold", *tables.EVENT_COLUMNS])
     for column in ("threshold", "onset", "offset"):
         table[column] = _numbers(table, column, path)
     backwards = np.flatnonzero(table["offset"] < table["onset"])

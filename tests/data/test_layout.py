@@ -1,5 +1,6 @@
 """Layout: a whole data set passes the check; each way to break it gives one line that names file, value and fix."""
 
+import os
 import shutil
 
 import numpy as np
@@ -47,13 +48,15 @@ def test_load_names_what_is_missing(desed, tmp_path):
         layout.load(desed, "weak")
 
 
-@pytest.mark.parametrize("name", ["../secret.wav", "/etc/passwd", "a/b.wav", "..", "c:\\a.wav", "a\\b.wav"])
-def test_file_names_that_are_paths_are_refused(desed, name):
-    (desed / WEAK_TABLE).write_text(f"filename\tevent_labels\n{name}\tDog\n")
-    with pytest.raises(SedError, match="is a path"):
+@pytest.mark.parametrize("name", ["../secret.wav", "/etc/passwd", "a/b.wav", "..", "c:\\a.wav", "a\\b.wav", "x" * 300])
+def test_file_names_that_are_paths_or_too_long_are_refused(desed, name):
+    (desed / WEAK_TABLE).write_text(f"filename\tevent_labels\nweak_0.wav\t\n{name}\tDog\n")
+    words = f"weak.tsv, line 3: filename {name!r} is {'longer than' if len(name) > 255 else 'a path'}"
+    with pytest.raises(SedError) as error:
         layout.load(desed, "weak")
+    assert words in str(error.value)
     report = layout.check(desed)
-    assert not report.ok and any(repr(name) in e and "is a path" in e for e in report.errors)
+    only(report.errors, words)
 
 
 def test_check_refuses_what_is_no_data_set(tmp_path):
@@ -102,8 +105,8 @@ def test_missing_audio_is_an_error_and_unlisted_audio_a_note(desed):
 
 def test_a_wrong_suffix_is_recognised(desed):
     folder = desed / WEAK_AUDIO
-    (folder / "weak_0.wav").rename(folder / "weak_0.flac")
-    only(layout.check(desed).errors, "weak_0.wav", "the folder has weak_0.flac")
+    (folder / "weak_0.wav").rename(folder / "Weak_0.flac")
+    only(layout.check(desed).errors, "weak_0.wav", "the folder has Weak_0.flac")
 
 
 def test_all_rows_with_problems_are_listed(desed):
@@ -143,7 +146,83 @@ def test_clips_in_two_subsets_are_noted(desed):
     shutil.copy(desed / WEAK_AUDIO / "weak_0.wav", desed / VALIDATION_AUDIO / "weak_0.wav")
     with (desed / VALIDATION_TABLE).open("a") as file:
         file.write("weak_0.wav\t0.000\t1.000\tDog\n")
+    only(layout.check(desed).notes, "validation/weak_0.wav: the same audio as", "train/weak/weak_0.wav", "leak")
+    soundfile.write(desed / VALIDATION_AUDIO / "weak_0.wav", np.full(160000, 0.001), 16000)
     only(layout.check(desed).notes, "weak_0.wav", "listed in weak and in validation")
+
+
+def test_the_same_audio_under_two_names_is_noted_and_leaks_come_first(desed):
+    waveform, _ = soundfile.read(desed / WEAK_AUDIO / "weak_0.wav", dtype="int16")
+    soundfile.write(desed / WEAK_AUDIO / "weak_1.wav", np.stack([waveform, waveform], 1), 16000)
+    soundfile.write(desed / layout.SUBSETS["public"].audio / "public_2.wav", waveform, 16000, format="FLAC")
+    leak, *others = layout.check(desed).notes
+    assert all(word in leak for word in ("public_2.wav", "weak_0.wav", "leak", "take it out of 'weak' or 'public'"))
+    assert [("weak_1.wav" in n, "mixed" in n, "the same audio" in n) for n in others] == [(1, 1, 0), (1, 0, 1)]
+
+
+def test_two_silent_clips_are_not_one_recording(desed):
+    for i in range(2):
+        soundfile.write(desed / WEAK_AUDIO / f"weak_{i}.wav", np.zeros(160000), 16000)
+    assert ["silent" in note for note in layout.check(desed).notes] == [True, True]
+
+
+@pytest.mark.parametrize(("make", "subtype", "words"), [
+    (lambda x: 0 * x, "PCM_16", "weak_1.wav: silent"),
+    (lambda x: np.where(x > 0.3, 2e-5, 0), "FLOAT", "weak_1.wav: silent"),
+    (lambda x: x + 0.05, "PCM_16", "weak_1.wav: DC offset of 5.0 % of full scale"),
+    (lambda x: np.clip(10 * x, -1, 1), "PCM_16", "samples are at full scale or beyond"),
+    (lambda x: x, "PCM_U8", "weak_1.wav: 8 bits a sample"),
+])
+def test_flawed_sound_is_noted(desed, make, subtype, words):
+    path = desed / WEAK_AUDIO / "weak_1.wav"
+    soundfile.write(path, make(soundfile.read(path)[0]), 16000, subtype=subtype)
+    report = layout.check(desed)
+    assert report.ok
+    only(report.notes, words)
+
+
+def test_what_lies_beyond_full_scale_is_said_to_be_clipped(desed):
+    path = desed / WEAK_AUDIO / "weak_1.wav"
+    x = np.clip(soundfile.read(path)[0], -0.25, 0.25)
+    x[1000] = 2
+    soundfile.write(path, x, 16000, subtype="FLOAT")
+    only(layout.check(desed).notes, "weak_1.wav: peak 6.0 dB above full scale: clipped")
+
+
+def test_audio_that_is_no_number_is_an_error(desed):
+    path = desed / WEAK_AUDIO / "weak_1.wav"
+    soundfile.write(path, np.append(soundfile.read(path)[0][1:], np.nan), 16000, subtype="FLOAT")
+    only(layout.check(desed).errors, "weak_1.wav", "not numbers")
+
+
+def test_rows_that_say_a_thing_twice_or_contradict_are_noted(desed):
+    (desed / VALIDATION_TABLE).write_text("\n".join([
+        "filename\tonset\toffset\tevent_label", "validation_0.wav\t1\t4\tDog", "validation_0.wav\t1\t4\tDog",
+        "validation_0.wav\t5\t6\tDog", "validation_0.wav\t2\t3\tCat", "validation_0.wav\t2\t2.5\tDog",
+        "validation_0.wav\t3.5\t4.5\tDog", "validation_1.wav\t3\t4\tDog", "validation_1.wav\t\t\t",
+        "validation_2.wav\t\t\t", "validation_2.wav\t\t\t"]))
+    report = layout.check(desed)
+    assert report.ok
+    found = [note.partition(", ")[2] for note in report.notes]
+    assert len(found) == 5
+    words = {3: "is listed before", 6: "at 4 s", 7: "at 4 s", 9: "without events", 11: "without events"}
+    for (line, word), note in zip(words.items(), found):
+        assert note.startswith(f"line {line}: ") and word in note, note
+
+
+def test_names_that_differ_in_case_alone_are_noted(desed):
+    (desed / WEAK_AUDIO / "WEAK_0.wav").write_bytes((desed / WEAK_AUDIO / "weak_0.wav").read_bytes()[:-2] + b"\0\0")
+    with (desed / WEAK_TABLE).open("a") as file:
+        file.write("WEAK_0.wav\tDog\n")
+    only(layout.check(desed).notes, "'weak_0.wav' and 'WEAK_0.wav'", "upper and lower case")
+
+
+def test_a_name_with_a_line_break_on_the_disk_does_not_tear_the_report(desed):
+    for name in ("a\nb.wav", os.fsdecode(b"caf\xe9.wav")):
+        shutil.copy(desed / WEAK_AUDIO / "weak_0.wav", desed / WEAK_AUDIO / name)
+    text = layout.check(desed).text()
+    assert "a\\nb.wav: not in weak.tsv" in text and "caf\\udce9.wav: not in weak.tsv" in text
+    text.encode()
 
 
 def test_the_text_shortens_long_lists():

@@ -1,12 +1,13 @@
 """Soundbank: recordings of any kind as sounds; disjoint pools; what is missing or broken is named."""
 
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sedlib.data.soundbank import CONTINUOUS, Soundbank
@@ -17,7 +18,7 @@ REAL_EVENTS = Path(__file__).parents[3] / "shared" / "real_events"
 
 
 def burst(seconds, rate=16000, seed=0):
-    return 0.3 * np.random.default_rng(seed).standard_normal(round(seconds * rate))
+    return 0.2 * np.random.default_rng(seed).standard_normal(round(seconds * rate))
 
 
 def make_bank(folder, files=3):
@@ -36,6 +37,12 @@ def folder(tmp_path):
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory):
     return Soundbank(make_bank(tmp_path_factory.mktemp("bank")))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A folder with one recording of each class."""
+    return make_bank(tmp_path_factory.mktemp("small"), files=1)
 
 
 @settings(max_examples=50, deadline=None)
@@ -98,6 +105,47 @@ def test_missing_folders_and_classes_are_named(folder, tmp_path):
         Soundbank(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["dog", "Dogs", "DOG", "dog_bark"])
+def test_a_class_folder_in_another_spelling_is_named(folder, name):
+    (folder / "foreground" / "Dog").rename(folder / "foreground" / name)
+    with pytest.raises(SedError, match=f"no readable recording of Dog; {name}/: .*did you mean 'Dog'"):
+        Soundbank(folder)
+
+
+@pytest.mark.parametrize(("spelt", "meant"), [("alarm bell ringing", "Alarm_bell_ringing"),
+                                              ("vacuum-cleaner", "Vacuum_cleaner"), ("Cats", "Cat")])
+def test_a_second_folder_in_another_spelling_is_noted(folder, spelt, meant):
+    (folder / "foreground" / spelt).mkdir()
+    soundfile.write(folder / "foreground" / spelt / "a.wav", burst(1), 16000)
+    notes = [note for note in Soundbank(folder).notes if "not used" in note]
+    assert len(notes) == 1 and f"{spelt}: 1 audio file not used; " in notes[0] and f"mean {meant!r}?" in notes[0]
+
+
+@pytest.mark.parametrize("place", [".", "foreground", "music", "foreground/music", "foreground/Dog/deeper", "Dog"])
+def test_sounds_in_the_wrong_place_are_noted(folder, place):
+    (folder / place).mkdir(exist_ok=True)
+    for i in range(2):
+        soundfile.write(folder / place / f"lost{i}.wav", burst(1), 16000)
+    bank = Soundbank(folder)
+    notes = [note for note in bank.notes if "not used" in note]
+    assert len(notes) == 1 and f"{folder / place}: 2 audio files not used" in notes[0]
+    assert not any("lost" in r.path.name for found in bank.recordings.values() for r in found)
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (lambda x: np.where(np.arange(len(x)) == 500, np.nan, x), "skipped .*1.wav: holds samples that are not numbers"),
+    (lambda x: x * 1e-5, "skipped .*1.wav: silent"), (lambda x: x[:1000], "skipped .*1.wav: 0.062 s"),
+    (lambda x: np.clip(10 * x, -1, 1), "1.wav: .* % of its samples are at full scale"),
+    (lambda x: 0.5 * x + 0.1, "1.wav: DC offset of 10"),
+])
+def test_flawed_recordings_are_noted_and_useless_ones_skipped(folder, change, words):
+    soundfile.write(folder / "foreground" / "Dog" / "1.wav", change(burst(1)), 16000, subtype="FLOAT")
+    bank = Soundbank(folder)
+    notes = [note for note in bank.notes if "1.wav" in note]
+    assert len(notes) == 1 and re.search(words, notes[0]), notes
+    assert len(bank.recordings["Dog"]) == (2 if "skipped" in words else 3)
+
+
 def test_an_unknown_class_is_named(bank):
     with pytest.raises(SedError, match="did you mean 'Dog'"):
         bank.event("Dogs", 1, np.random.default_rng(0))
@@ -124,7 +172,7 @@ def test_without_backgrounds_and_rooms_they_are_procedural_and_it_is_said(bank):
 def test_backgrounds_fill_the_clip_and_rooms_begin_with_the_direct_sound(folder):
     (folder / "background").mkdir(), (folder / "rir").mkdir()
     soundfile.write(folder / "background" / "b.wav", np.concatenate([np.zeros(8000), burst(3), np.zeros(8000)]), 16000)
-    room = 0.1 * np.random.default_rng(0).standard_normal(4000) * np.exp(-np.arange(4000) / 500)
+    room = 0.1 * np.random.default_rng(0).standard_normal(1400) * np.exp(-np.arange(1400) / 500)  # may be short
     room[80] = -0.9
     soundfile.write(folder / "rir" / "r.wav", room, 16000)
     bank = Soundbank(folder)
@@ -132,7 +180,7 @@ def test_backgrounds_fill_the_clip_and_rooms_begin_with_the_direct_sound(folder)
     assert len(background) == 160000
     assert np.abs(background.reshape(-1, 1600)).max(axis=1).min() > 0.1  # the zeros at the ends are not repeated
     rir = bank.rir(np.random.default_rng(0))
-    assert rir[0] == 1 and np.abs(rir).max() == 1 and len(rir) == 3920
+    assert rir[0] == 1 and np.abs(rir).max() == 1 and len(rir) == 1320
     assert not any("procedural" in note for note in bank.notes)
 
 
@@ -159,10 +207,55 @@ def test_too_few_recordings_are_shared_and_named(folder):
     assert shared == ["Dog: 2 recordings for 3 pools (a, b, c): all pools share them"]
 
 
-def test_a_wrong_sources_table_is_named(folder):
-    (folder / "sources.tsv").write_text("file\tgroup\n")
-    with pytest.raises(SedError, match="sources.tsv: lacks the column recording_group"):
+@pytest.mark.parametrize(("content", "words"), [
+    (b"file\tgroup\n", "lacks the column recording_group"), (b"", "lacks the column file, recording_group"),
+    ("file\trecording_group\nforeground/Dog/é.wav\ta\n".encode("latin-1"), "not a tab separated UTF-8 table"),
+])
+def test_a_wrong_sources_table_is_named(folder, content, words):
+    (folder / "sources.tsv").write_bytes(content)
+    with pytest.raises(SedError, match=f"sources.tsv: {words}"):
         Soundbank(folder)
+
+
+def test_a_line_of_sources_without_its_file_is_noted(folder):
+    lines = [b"\xef\xbb\xbffile\trecording_group", b"foreground/Dog/0.wav\ta", b"Dog/1.wav\ta"]
+    (folder / "sources.tsv").write_bytes(b"\r\n".join(lines))
+    bank = Soundbank(folder)
+    assert bank.recordings["Dog"][0].group == "a" and bank.recordings["Dog"][1].group == "foreground/Dog/1.wav"
+    assert [note for note in bank.notes if "sources.tsv" in note and "'Dog/1.wav' is none of the sounds" in note]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from([b"", b"file\trecording_group\n", b"recording_group\tfile\n"]),
+       st.text(st.sampled_from('\t\n\r"fa0') | st.characters()).map(lambda s: s.encode(errors="replace")) | st.binary())
+@example(b"recording_group\tfile\n", b"a line that ends early\nb\tnot_here.wav\n")
+def test_whatever_sources_holds_it_is_read_or_refused(small, head, body):
+    (small / "sources.tsv").write_bytes(head + body)
+    try:
+        bank = Soundbank(small)
+    except SedError as error:
+        assert str(small / "sources.tsv") in str(error)
+    else:
+        assert all(isinstance(r.group, str) for found in bank.recordings.values() for r in found)
+
+
+def test_the_sounds_of_a_clip_come_from_one_recording_per_class(folder):
+    lines = [f"foreground/{label}/{i}.wav\t{label}-{i // 2}" for label in CLASSES for i in range(3)]
+    (folder / "sources.tsv").write_text("\n".join(["file\trecording_group", *lines]))
+    bank = Soundbank(folder)
+    before = {label: list(found) for label, found in bank.recordings.items()}
+    sizes = []
+    for seed in range(200):
+        clip = bank.of_clip(np.random.default_rng(seed))
+        for label in CLASSES:
+            group = {r.group for r in clip.recordings[label]}
+            assert len(group) == 1 and clip.recordings[label] == [r for r in before[label] if r.group in group]
+            sizes.append(len(clip.recordings[label]))
+    assert abs(np.mean(sizes) - 1.5) < 0.05  # 2000 draws of groups of 1 and 2 files: both alike
+    assert len({tuple(sizes[i : i + 10]) for i in range(0, 2000, 10)}) > 100  # the classes are drawn on their own
+    assert bank.recordings == before and clip.rir(np.random.default_rng(0)) is None
+    again = bank.of_clip(np.random.default_rng(199))
+    assert again.recordings == clip.recordings == pickle.loads(pickle.dumps(clip)).recordings
 
 
 def test_the_fingerprint_tells_contents_apart_and_a_bank_travels_to_other_processes(folder):
