@@ -103,6 +103,39 @@ def spectrogram_on(ax: Axes, logmel: np.ndarray, frame_s: float, sample_rate: in
     ax.set_xlim(0, (frames - 1) * frame_s)
 
 
+def spectrogram_grid(panels: dict[str, np.ndarray], frame_s: float, columns: int = 5, sample_rate: int = 16000) -> Figure:
+    """Small log-Mel spectrograms beside each other, all with the same axes and the same levels.
+
+    Parameters
+    ----------
+    panels : dict of title to (mel, frame) array
+        dB; bands as for `spectrogram`. The longest has the width of a panel.
+    frame_s : float
+        Seconds from frame to frame (the hop).
+    """
+    with matplotlib.rc_context(FONT):
+        rows = -(-len(panels) // columns)
+        fig = Figure(figsize=(10, 0.4 + 1.9 * rows), layout="constrained")
+        axes = fig.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        loudest = max(panel.max() for panel in panels.values())
+        longest = max(panel.shape[1] for panel in panels.values())
+        for ax in axes.flat[len(panels):]:
+            ax.set_visible(False)
+        for ax, (title, panel) in zip(axes.flat, panels.items()):
+            extent = (-frame_s / 2, (panel.shape[1] - 0.5) * frame_s, -0.5, len(panel) - 0.5)
+            drawn = ax.imshow(panel, origin="lower", aspect="auto", extent=extent, cmap="magma",
+                              interpolation="nearest", vmin=loudest - 80, vmax=loudest)
+            ax.set_title(title, fontsize=10)
+            ax.set_xlim(0, (longest - 1) * frame_s)
+        centres = librosa.mel_frequencies(n_mels=len(panel) + 2, fmin=0, fmax=sample_rate / 2)[1:-1]
+        ticks = (500, 1000, 2000, 4000)
+        axes[0, 0].set_yticks(np.interp(ticks, centres, np.arange(len(panel))), [str(f) for f in ticks])
+        fig.supxlabel("time (s)", fontsize=11)
+        fig.supylabel("frequency (Hz)", fontsize=11)
+        fig.colorbar(drawn, ax=axes, label="level (dB)", pad=0.01)
+        return fig
+
+
 def events_on(
     ax: Axes, reference: pd.DataFrame | None, prediction: pd.DataFrame | None = None,
     classes: Sequence[str] | None = None,
@@ -354,3 +387,90 @@ def _lines(ax: Axes, metrics: pd.DataFrame, prefix: str, scale: float, label: st
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(color="0.85")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False, borderaxespad=0.2)
+
+
+def beside_desed(comparisons: dict[str, pd.DataFrame]) -> Figure:
+    """The statistics of a made data set beside DESED's: durations, share of clips, events per clip, polyphony.
+
+    Parameters
+    ----------
+    comparisons : dict of title to DataFrame
+        Of subsets with strong labels, as `sedlib.data.statistics.compare` gives them; a row of panels each.
+    """
+    with matplotlib.rc_context(FONT):
+        fig = Figure(figsize=(12, 0.6 + 3.6 * len(comparisons)), layout="constrained")
+        rows = fig.subplots(len(comparisons), 4, squeeze=False, sharex="col", width_ratios=[3, 2, 2, 1.5])
+        classes = {label: label.replace("_", " ") for label in tables.CLASSES}
+        at_once = {"events_0": "none", "events_1": "1", "events_2": "2", "events_3": "3 or more"}
+        for axes, (title, comparison) in zip(rows, comparisons.items()):
+            values = comparison[["ours", "DESED"]].unstack("quantity")
+            for shift, (source, colour, marker, line) in zip(
+                (-0.17, 0.17), (("ours", BLUE, "o", "-"), ("DESED", ORANGE, "D", "--")),
+            ):
+                known, y = values[source].loc[list(classes)], np.arange(len(classes)) + shift
+                axes[0].hlines(y, known["duration_25"], known["duration_75"], color=colour, linestyle=line, linewidth=2)
+                for ax, points in zip(axes, (known["duration_50"], 100 * known["clip_share"],
+                                             known["events_per_clip_mean"])):
+                    ax.plot(points, y, marker, color=colour, markeredgecolor=BLACK, clip_on=False)
+                axes[3].plot(100 * values[source].loc["all", list(at_once)], np.arange(4) + shift / 2, marker,
+                             color=colour, markeredgecolor=BLACK, clip_on=False, label=source)
+            for ax in axes[:3]:
+                ax.set_yticks(range(len(classes)), list(classes.values()) if ax is axes[0] else [])
+                ax.set_ylim(len(classes) - 0.5, -0.5)
+            axes[3].set_yticks(range(4), list(at_once.values()))
+            axes[3].set(ylim=(3.5, -0.5), ylabel="events at once")
+            axes[0].set_xscale("log")
+            axes[0].set_xticks([0.25, 0.5, 1, 2, 5, 10], ["0.25", "0.5", "1", "2", "5", "10"], minor=False)
+            axes[0].set_xticks([], minor=True)
+            axes[0].set_title(title, loc="left")
+            for ax in axes:
+                ax.grid(color="0.85")
+                ax.set_axisbelow(True)
+        for ax, label in zip(rows[-1], ("duration (s), median and quartiles", "clips with the class (%)",
+                                        "events in such a clip (mean)", "share of time (%)")):
+            ax.set(xlabel=label)
+        for ax in rows[-1][1:]:
+            ax.set_xlim(left=0)
+        rows[0][3].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0.2)
+        return fig
+
+
+def gap(systems: dict[str, dict[str, list[float]]], shares: pd.DataFrame) -> Figure:
+    """The domain gap: what each kind of training scores where, and what each ingredient of the gap costs.
+
+    Parameters
+    ----------
+    systems : dict of name to dict of test set to list
+        Event F1 (fractions), a value a seed.
+    shares : DataFrame
+        As `sedlib.gap.shares` gives it.
+    """
+    with matplotlib.rc_context(FONT):
+        fig = Figure(figsize=(12, 4.6), layout="constrained")
+        left, right = fig.subplots(1, 2, width_ratios=[2, 3])
+        tests = list(dict.fromkeys(test for found in systems.values() for test in found))
+        styles = dict(zip(tests, zip((SKY, BLUE, ORANGE), ("///", "", "xxx"), (-0.27, 0, 0.27))))
+        for row, found in enumerate(systems.values()):
+            for test, values in found.items():
+                colour, hatch, shift = styles[test]
+                percent = 100 * np.array(values)
+                left.barh(row + shift, percent.mean(), 0.25, facecolor=colour, hatch=hatch, edgecolor="white",
+                          linewidth=0, label=test if test not in left.get_legend_handles_labels()[1] else None)
+                left.plot(percent, np.full(len(percent), row + shift), ".", color=BLACK, markersize=4)
+        left.set_yticks(range(len(systems)), list(systems))
+        left.set(xlabel="event-based F1 (%), a dot a seed", ylim=(len(systems) - 0.5, -0.5))
+        rows = np.arange(len(shares))
+        for name, spread, colour, marker, shift, label in (
+            ("lost_alone", "lost_spread", VERMILION, "o", -0.15, "lost when it alone is switched on"),
+            ("won_without", "won_spread", GREEN, "D", 0.15, "won when it alone is switched off"),
+        ):
+            right.errorbar(shares[name], rows + shift, xerr=shares[spread], fmt=marker, color=colour, markeredgecolor=BLACK,
+                           ecolor=colour, capsize=3, label=label)
+        right.axvline(0, color=BLACK, linewidth=1)
+        right.set_yticks(rows, list(shares["ingredient"]))
+        right.set(xlabel="points of event-based F1 of synthetic-only training", ylim=(len(rows) - 0.5, -0.5))
+        for ax in (left, right):
+            ax.grid(axis="x", color="0.85")
+            ax.set_axisbelow(True)
+            ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False, borderaxespad=0.2)
+        return fig

@@ -1,0 +1,87 @@
+"""Scenes: what is planned can be heard, and what comes out is like DESED."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedlib.data import desed, scenes, statistics, tables
+from sedlib.data.layout import CLIP_S, SUBSETS
+from sedlib.data.scenes import NOTHING, Event, scenario
+from sedlib.data.voices import Voices
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from(sorted(SUBSETS)))
+def test_a_scenario_lies_within_the_clip_and_classes_do_not_overlap_themselves(seed, subset):
+    events = scenario(np.random.default_rng(seed), subset)
+    assert events or NOTHING in scenes.MIX[subset]
+    assert scenes.polyphony(events) <= scenes.POLYPHONY[SUBSETS[subset].domain]
+    assert events == sorted(events, key=lambda e: e.onset)
+    for label in {e.label for e in events}:
+        own = [e for e in events if e.label == label]
+        for e in own:
+            assert 0 <= e.onset and e.onset + e.duration <= CLIP_S + 1e-9 and e.duration >= scenes.SHORTEST_S
+        for a, b in zip(own, own[1:]):
+            assert b.onset - (a.onset + a.duration) >= scenes.GAP_S - 1e-9
+
+
+def test_polyphony_counts_what_sounds_at_once():
+    assert scenes.polyphony([]) == 0
+    assert scenes.polyphony([Event("Dog", 0, 1), Event("Cat", 1, 1)]) == 1
+    assert scenes.polyphony([Event("Dog", 0, 5), Event("Cat", 1, 1), Event("Speech", 1.5, 3)]) == 3
+
+
+def test_overlap_is_the_time_in_which_events_sound_together():
+    assert scenes.overlap([]) == scenes.overlap([Event("Dog", 0, 1), Event("Cat", 1, 1)]) == 0
+    assert scenes.overlap([Event("Dog", 0, 5), Event("Cat", 1, 1), Event("Speech", 4.5, 3)]) == 1.5
+
+
+@pytest.mark.parametrize("subset", sorted(SUBSETS))
+def test_the_mix_names_classes_and_probabilities(subset):
+    for main, scene in scenes.MIX[subset].items():
+        assert main in (*tables.CLASSES, NOTHING) and scene.clips > 0
+        assert set(scene.company) <= set(tables.CLASSES) - {main}
+        assert all(0 < probability < 1 for probability in scene.company.values())
+    assert sum(scene.clips for scene in scenes.MIX[subset].values()) == pytest.approx(1000, abs=3)
+
+
+def event_table(clips: list[list[Event]]) -> pd.DataFrame:
+    rows = [(f"{i}.wav", e.onset, min(CLIP_S, e.onset + e.duration), e.label) for i, clip in enumerate(clips)
+            for e in clip or [Event(np.nan, np.nan, np.nan)]]
+    return pd.DataFrame(rows, columns=tables.EVENT_COLUMNS)
+
+
+@pytest.mark.parametrize("subset", ["synthetic", "weak", "validation"])
+def test_clips_hold_the_classes_that_desed_holds(subset):
+    plans = event_table([scenario(np.random.default_rng([1, i]), subset) for i in range(3000)])
+    compared = statistics.compare(statistics.facts(plans), desed.facts(subset))
+    shares = compared.xs("clip_share", level="quantity")
+    classes = shares.loc[list(tables.CLASSES)]
+    assert classes[~classes["ratio"].between(1 / 1.2, 1.2)].empty
+    frequent = shares[shares.index.str.contains(" + ", regex=False) & (shares["DESED"] > 0.03)]
+    assert len(frequent) >= 7
+    assert frequent[~frequent["ratio"].between(1 / 1.35, 1.35)].empty
+
+
+@pytest.mark.parametrize("subset", ["synthetic", "validation"])
+def test_made_events_are_as_long_and_as_many_as_in_desed(subset):
+    """With the sounds: whole barks, calls and strikes are shorter than planned."""
+    clips = []
+    for i in range(400):
+        plan, sound = np.random.default_rng([2, i]).spawn(2)
+        voices = Voices(SUBSETS[subset].domain).of_clip(sound)
+        clips.append([e._replace(duration=max(scenes.SHORTEST_S, len(voices.event(e.label, e.duration, sound)) / 16000))
+                      for e in scenario(plan, subset)])
+    compared = statistics.compare(statistics.facts(event_table(clips)), desed.facts(subset))
+    quantities = ["duration_50", "events_per_clip_mean", "active_time"]
+    medians = compared.loc[pd.IndexSlice[list(tables.CLASSES), quantities], :]
+    assert len(medians) == 30
+    assert medians[~medians["ratio"].between(1 / 1.5, 1.5)].empty
+    count = compared.xs("events_per_clip", level="quantity")
+    assert ((count["ours"] - count["DESED"]).abs() <= 1).all(), count
+    whole = compared.loc["all"]
+    assert whole.loc[["events_per_clip_mean", "events_0", "events_1"], "ratio"].between(1 / 1.25, 1.25).all(), whole
+    assert 1 / 1.5 < whole.loc["events_2", "ratio"] < 1.5, whole
+    assert abs(whole.loc["without_events", "ours"] - whole.loc["without_events", "DESED"]) < 0.02
