@@ -5,13 +5,15 @@ moving formants, modes that are struck and ring, bubbles that sing while they di
 says, parameter by parameter, what either domain draws from. Stands for the isolated events and backgrounds of the
 paper's section 2; taught in ``notebooks/01_data.py``.
 
-All sounds are made of six things: a harmonic source (`oscillate`), noise (`hiss`), struck bodies (`modes`), short
-sounds put at chosen times (`scatter`), smooth chance (`wander`) and one filter that may change with time (`shape`).
+All sounds are made of seven things: a harmonic source (`oscillate`), noise (`hiss`), struck bodies (`modes`), short
+sounds put at chosen times (`scatter`), smooth chance (`wander`), levels that follow it (`swell`) and one filter that
+may change with time (`shape`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -44,35 +46,41 @@ RANGES: dict[str, dict[str, tuple]] = {
         "load": ((0.03, 0.12), (0.05, 0.45)),  # share of its speed that the motor loses in thick food
         "load_rate": ((0.5, 1.5), (0.5, 6)),  # changes of load per second
         "tilt": ((0.4, 0.7), (0.0, 1.2)),  # harmonic k has the amplitude k^-tilt
+        "whine": ((2, 5), (0, 15)),  # dB, how much the brushes' pitch and its sidebands stand out
+        "chop": ((10, 20), (5, 30)),  # lumps of food that meet the blades, per second
+        "lumps": ((3, 6), (2, 10)),  # dB, span of the level that they change
         "noise": ((-6, 0), (-12, 10)),  # dB, blades and food against the motor
         "slope": ((-3, 0), (-4, 5)),  # dB per octave of that noise
-        "spin": ((0.1, 0.2), (0.03, 0.4)),  # s, time constant of starting and stopping
+        "spin": ((0.06, 0.12), (0.02, 0.2)),  # s, time constant of starting and stopping
         "switch": (("steady",), ("steady", "steady", "pulsed")),  # pressed once, or again and again
     },
     "Cat": {
-        "pitch": ((480, 800), (320, 1100)),  # Hz, top of the call's arc
-        "arc": ((1.2, 1.5), (1.05, 2.2)),  # ratio of the top to the start
-        "length": ((0.6, 1.0), (0.25, 1.8)),  # s, one call
-        "gap": ((0.4, 0.8), (0.15, 2.0)),  # s, between calls
-        "breath": ((-36, -28), (-40, -12)),  # dB, noise against the harmonics
-        "tilt": ((0.7, 1.2), (0.4, 1.6)),  # harmonic k has the amplitude k^-tilt
+        "pitch": ((450, 750), (320, 1050)),  # Hz, top of the call's arc
+        "arc": ((1.2, 1.4), (1.05, 1.8)),  # ratio of the top to the start
+        "mouth": ((1200, 1600), (800, 2400)),  # Hz, first resonance when the mouth is open
+        "length": ((0.6, 1.0), (0.35, 1.8)),  # s, one call
+        "gap": ((0.25, 0.5), (0.2, 0.7)),  # s, between calls
+        "breath": ((-28, -20), (-36, -6)),  # dB, noise against the harmonics
+        "tilt": ((0.4, 0.8), (0.2, 1.3)),  # harmonic k has the amplitude k^-tilt
         "rough": ((0.0, 0.01), (0.0, 0.05)),  # relative jitter of the pitch
     },
     "Dishes": {
         "body": ((1500, 3000), (500, 4500)),  # Hz, lowest mode: from pans over plates and glasses to cutlery
         "bodies": ((1, 2), (1, 5)),  # different things in one event
-        "ring": ((0.03, 0.08), (0.006, 0.25)),  # s, time in which the lowest mode falls to 1/e
-        "strikes": ((2, 4), (1.5, 12)),  # per second
-        "click": ((-20, -14), (-22, -2)),  # dB, noise of the contact against the ringing
+        "ring": ((0.02, 0.05), (0.006, 0.15)),  # s, time in which the lowest mode falls to 1/e
+        "strikes": ((3, 5), (2.5, 10)),  # per second
+        "bounces": ((1, 2), (0, 5)),  # after each strike
+        "click": ((-14, -8), (-18, 0)),  # dB, noise of the contact against the ringing
         "scrape": ((-70, -60), (-66, -40)),  # dB, rubbing between the strikes
     },
     "Dog": {
-        "pitch": ((300, 450), (140, 900)),  # Hz, top of a bark's arc: large dogs low, small dogs high
+        "pitch": ((280, 480), (150, 800)),  # Hz, top of a bark's arc: large dogs low, small dogs high
         "arc": ((1.3, 1.7), (1.1, 2.2)),
-        "mouth": ((900, 1300), (500, 1900)),  # Hz, first resonance when the mouth is open
-        "length": ((0.15, 0.22), (0.08, 0.4)),  # s, one bark
-        "gap": ((0.25, 0.4), (0.1, 1.0)),  # s, between barks
-        "harsh": ((-16, -10), (-20, 2)),  # dB, noise against the harmonics
+        "mouth": ((700, 1200), (500, 1700)),  # Hz, first resonance when the mouth is open
+        "length": ((0.3, 0.65), (0.08, 0.32)),  # s, one bark
+        "gap": ((0.2, 0.35), (0.08, 0.5)),  # s, between barks
+        "harsh": ((-10, -4), (-16, 5)),  # dB, noise against the harmonics
+        "tilt": ((0.4, 0.7), (0.0, 1.0)),  # harmonic k has the amplitude k^-tilt
         "rough": ((0.01, 0.03), (0.0, 0.12)),  # relative jitter of the pitch
         "kind": (("bark",), ("bark", "bark", "bark", "yelp", "growl")),
     },
@@ -80,28 +88,36 @@ RANGES: dict[str, dict[str, tuple]] = {
         "buzz": ((100, 125), (45, 280)),  # Hz, swings or turns per second
         "tilt": ((0.2, 0.4), (-0.1, 0.9)),  # small and light: the high harmonics are nearly as strong as the low ones
         "centre": ((2500, 4000), (1200, 6000)),  # Hz, resonance of the casing
-        "noise": ((-20, -14), (-26, 3)),  # dB, against the buzz
+        "noise": ((-16, -8), (-24, 8)),  # dB, cutter and hair against the buzz
+        "hair": ((2, 6), (1, 14)),  # dB, span by which what is cut changes that noise
         "hand": ((0.8, 1.5), (0.4, 4)),  # Hz, strokes of the hand
-        "stroke": ((2, 5), (1, 14)),  # dB, how much a stroke changes the level
+        "stroke": ((1, 3), (1, 7)),  # dB, span by which strokes change the level
         "load": ((0.003, 0.01), (0.003, 0.06)),  # share of its speed that the skin takes
     },
     "Frying": {
         "pops": ((40, 80), (8, 220)),  # per second
         "pop": ((3000, 5000), (1800, 6500)),  # Hz, centre of a pop's spectrum
         "spread": ((0.5, 0.8), (0.4, 1.5)),  # spread of the logarithm of the pops' amplitudes
-        "hiss": ((-12, -6), (-20, 4)),  # dB, steady hiss against a middling pop
+        "hiss": ((-10, -4), (-16, 8)),  # dB, steady hiss against a middling pop
         "slope": ((0, 2), (-2, 4)),  # dB per octave of the hiss
-        "simmer": ((1, 2), (0.5, 4)),  # dB, slow changes
+        "simmer": ((1, 3), (1, 6)),  # dB, span of slow changes
     },
     "Running_water": {
-        "bubbles": ((60, 100), (15, 160)),  # heard one by one, per second
-        "radius": ((0.8, 2.5), (0.5, 7)),  # mm; Minnaert: 3.26 m/s / radius, so 4 kHz down to 470 Hz
+        "bubbles": ((40, 80), (10, 160)),  # heard one by one, per second
+        "smallest": ((0.7, 0.9), (0.45, 1.1)),  # mm, radius of bubbles; Minnaert: 3.26 m/s / radius, so up to 7 kHz
+        "largest": ((1.5, 2.5), (1.2, 7)),  # mm, down to 470 Hz
         "rise": ((0.05, 0.1), (0.0, 0.3)),  # relative rise of a bubble's pitch while it decays
-        "stream": ((-20, -8), (-26, -2)),  # dB, noise of the jet and all other bubbles, against one bubble
-        "slope": ((-2, 2), (-4, 6)),  # dB per octave of that noise
-        "basin": ((400, 800), (200, 2500)),  # Hz, resonance of sink, glass or tub
-        "fill": ((1, 1.1), (0.8, 2.5)),  # ratio by which that resonance rises until the end, as a vessel fills
-        "flow": ((1, 2), (0.5, 7)),  # dB, slow changes
+        "stream": ((-14, -4), (-20, 4)),  # dB, noise of the jet and all other bubbles, against one bubble
+        "slope": ((-2, 1), (-4, 4)),  # dB per octave of that noise
+        "drum": ((2, 8), (-10, 16)),  # dB, low noise of the sink that the jet hits, against the noise at 1 kHz
+        "ripple": ((1, 2), (0, 6)),  # dB, unevenness by the many modes of sink and pipes
+        "sputter": ((0.05, 0.15), (0.0, 0.4)),  # relative, how unsteady the jet is
+        "splashes": ((0.5, 1.5), (0.2, 6)),  # per second
+        "splash": ((-10, -4), (-20, 4)),  # dB, against one bubble
+        "basin": ((400, 800), (150, 1500)),  # Hz, lowest resonance of sink, glass or tub
+        "column": ((4, 8), (0, 18)),  # dB, how much it and its odd multiples stand out
+        "fill": ((1, 1.1), (0.8, 2.5)),  # ratio by which they rise until the end, as a vessel fills
+        "flow": ((1, 3), (0.5, 6)),  # dB, span of slow changes
     },
     "Speech": {
         "pitch": ((100, 210), (75, 330)),  # Hz, mean of a talker
@@ -115,11 +131,11 @@ RANGES: dict[str, dict[str, tuple]] = {
     "Vacuum_cleaner": {
         "rotation": ((280, 360), (150, 620)),  # Hz
         "tilt": ((0.9, 1.2), (0.5, 1.8)),  # harmonic k has the amplitude k^-tilt
-        "tone": ((-14, -8), (-26, -2)),  # dB, motor against the stream of air
+        "motor": ((-12, -6), (-22, 2)),  # dB, motor against the stream of air
         "slope": ((-4, -2.5), (-7, -0.5)),  # dB per octave of the air
         "hose": ((500, 900), (250, 1800)),  # Hz, resonance of hose and nozzle
-        "push": ((0.5, 1.5), (0.3, 4)),  # dB, to and fro over the floor
-        "spin": ((0.3, 0.5), (0.1, 1.0)),  # s, time constant of starting and stopping
+        "push": ((1, 3), (1, 6)),  # dB, span of to and fro over the floor
+        "spin": ((0.1, 0.15), (0.05, 0.22)),  # s, time constant of starting and stopping
     },
     "background": {
         "slope": ((-7, -5), (-10, -2)),  # dB per octave of the room's noise
@@ -131,6 +147,12 @@ RANGES: dict[str, dict[str, tuple]] = {
     },
 }
 
+# Pitches, times, sizes and rates: twice as much is as far from the middle as half as much.
+LOGARITHMIC = frozenset(
+    "basin beep bell body bubbles buzz centre chop fill gap hammer hand hose largest length mouth pitch pop pops ring "
+    "rotation smallest splashes strikes sweep tone".split())
+INDIVIDUAL = 0.18  # of an interval: how much one dog, one talker or one vacuum cleaner varies
+
 Ranges = Mapping[str, tuple]
 
 
@@ -140,12 +162,14 @@ class Voices:
     Parameters
     ----------
     domain : {"synthetic", "real"}
-        Which column of `RANGES` is drawn from.
+        Which column of `RANGES` the classes draw from.
+    background : {"synthetic", "real"}, optional
+        Which column the backgrounds draw from; by default the same.
 
     Attributes
     ----------
     ranges : dict
-        Label or "background" -> parameter -> what this domain draws it from.
+        Label or "background" -> parameter -> what it is drawn from.
 
     Raises
     ------
@@ -153,12 +177,26 @@ class Voices:
         For another domain.
     """
 
-    def __init__(self, domain: str):
-        if domain not in DOMAINS:
-            raise SedError(f"voices: domain {domain!r} is not one of {', '.join(DOMAINS)}")
-        column = DOMAINS.index(domain)
+    def __init__(self, domain: str, background: str | None = None):
         self.domain = domain
-        self.ranges = {label: {name: pair[column] for name, pair in rows.items()} for label, rows in RANGES.items()}
+        self.ranges = {**{label: _column(label, domain) for label in VOICES},
+                       "background": _column("background", domain if background is None else background)}
+
+    def of_clip(self, rng: np.random.Generator) -> Voices:
+        """The same source narrowed to one clip: of each class one individual (one dog, one vacuum cleaner).
+
+        Every interval becomes a part of it, `INDIVIDUAL` wide, at a random place, and every list of kinds one kind.
+        Backgrounds stay as they are.
+
+        Parameters
+        ----------
+        rng : Generator
+            The only source of chance; all classes are drawn, whichever will be asked for.
+        """
+        clip = copy(self)
+        clip.ranges = {**self.ranges, **{label: {name: _narrowed(rng, name, ends) for name, ends in rows.items()}
+                                         for label, rows in self.ranges.items() if label in VOICES}}
+        return clip
 
     def event(self, label: str, duration: float, rng: np.random.Generator) -> np.ndarray:
         """One isolated sound of a class, without silence at either end.
@@ -210,6 +248,23 @@ class Voices:
         return _peak_one(room(_checked(duration), rng, self.ranges["background"]))
 
 
+def _column(label: str, domain: str) -> dict[str, tuple]:
+    if domain not in DOMAINS:
+        raise SedError(f"voices: domain {domain!r} is not one of {', '.join(DOMAINS)}")
+    return {name: pair[DOMAINS.index(domain)] for name, pair in RANGES[label].items()}
+
+
+def _narrowed(rng: np.random.Generator, name: str, ends: tuple) -> tuple:
+    """One kind, or `INDIVIDUAL` of an interval, on the scale on which `draw` draws it."""
+    if isinstance(ends[0], str):
+        return (_pick(rng, ends),)
+    first, last = np.log(ends) if name in LOGARITHMIC else ends
+    width = INDIVIDUAL * (last - first)
+    start = rng.uniform(first, last - width)
+    part = np.array([start, start + width])
+    return tuple((np.exp(part) if name in LOGARITHMIC else part).tolist())
+
+
 # ---------------------------------------------------------------------------------------------- the ten classes
 # Each takes seconds, the source of chance and its rows of one column of RANGES, and gives (sample,) sound at 16 kHz, of
 # any level, at most as long as asked. `Voices.event` trims and scales it.
@@ -220,36 +275,36 @@ def alarm_bell_ringing(duration: float, rng: np.random.Generator, ranges: Ranges
     n = _samples(duration)
     kind = _pick(rng, ranges["kind"])
     if kind in ("beeps", "siren"):
-        tone = _log_between(rng, ranges["tone"])
+        tone = draw(rng, ranges, "tone")
         if kind == "beeps":
-            pitch, level = np.full(n, tone), _beeps(n, rng, ranges["beep"])
+            pitch, level = np.full(n, tone), _beeps(n, rng, ranges)
         else:
             pitch, level = tone * _siren(n, rng, ranges), np.ones(n, np.float32)
-        partials = _harmonics(pitch.max(), 1.0)[:rng.integers(*ranges["partials"], endpoint=True)]
+        partials = _harmonics(pitch.max(), 1.0)[:round(draw(rng, ranges, "partials"))]
         return level * oscillate(pitch, partials * _decibels(rng.normal(0, 5, len(partials))))
 
     # A bell's modes are inharmonic; high ones are weaker and die sooner.
-    ring = _log_between(rng, ranges["ring"])
-    body = _log_between(rng, ranges["bell"])
+    ring = draw(rng, ranges, "ring")
+    body = draw(rng, ranges, "bell")
     ratios = np.array([1, 1.19, 1.5, 2, 2.74, 3.76, 4.07, 5.4]) * rng.uniform(0.96, 1.04, 8)
     notes = body * np.array([1.0, rng.uniform(0.75, 0.9)])  # two gongs, or the "dong" after the "ding"
     strengths = ratios**-0.5 * _decibels(rng.normal(0, 6, 8))
     bells = [modes(note * ratios, ring / ratios, strengths, min(6 * ring, duration)) for note in notes]
     if kind == "chime":
-        starts, _ = _series(duration, (0.05, 0.05), (0.5, 1.2), rng)
+        starts, _ = _series(duration, {"length": (0.05, 0.05), "gap": (0.5, 1.2)}, rng)
     else:
-        starts = np.arange(0, duration, 1 / _between(rng, ranges["hammer"]))
+        starts = np.arange(0, duration, 1 / draw(rng, ranges, "hammer"))
         if kind == "phone":  # rings in a cadence
             on, off = rng.uniform(0.5, 2.0), rng.uniform(0.2, 1.0)
             starts = starts[starts % (on + off) < on]
     return scatter(n, starts, rng.uniform(0.7, 1.0, len(starts)), [bells[i % 2] for i in range(len(starts))])
 
 
-def _beeps(n: int, rng: np.random.Generator, beep: tuple[float, float]) -> np.ndarray:
+def _beeps(n: int, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """On and off: groups of equal beeps, with a rest after each group; ends of 3 ms against clicks."""
-    on, off = _log_between(rng, beep), _log_between(rng, beep)
+    on, off = draw(rng, ranges, "beep"), draw(rng, ranges, "beep")
     group = int(rng.integers(1, 5))
-    rest = off * rng.uniform(1, 4) if group > 1 else off
+    rest = min(off * rng.uniform(1, 4), 0.8) if group > 1 else off
     period = group * (on + off) - off + rest
     t = np.arange(n) / SAMPLE_RATE % period
     within = np.where(t < group * (on + off), t % (on + off), on + off)
@@ -258,41 +313,42 @@ def _beeps(n: int, rng: np.random.Generator, beep: tuple[float, float]) -> np.nd
 
 def _siren(n: int, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """Relative frequency: triangle (wail), saw (whoop) or square (two tones) between 1 and 1/span."""
-    cycle = np.arange(n) / SAMPLE_RATE * _log_between(rng, ranges["sweep"]) % 1
+    cycle = np.arange(n) / SAMPLE_RATE * draw(rng, ranges, "sweep") % 1
     height = {"triangle": 2 * np.abs(cycle - 0.5), "saw": cycle, "square": (cycle < 0.5).astype(float)}
-    return _between(rng, ranges["span"]) ** (height[_pick(rng, tuple(height))] - 1)
+    return draw(rng, ranges, "span") ** (height[_pick(rng, tuple(height))] - 1)
 
 
 def blender(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """A fast motor that the food slows down again and again, and the noise of blades, food and jar."""
     n = _samples(duration)
-    load = np.clip(0.5 + 0.5 * wander(n, rng, _between(rng, ranges["load_rate"])), 0, 1)
-    speed = _spin(n, rng, _between(rng, ranges["spin"]), _pick(rng, ranges["switch"]))
-    speed = speed * (1 - _between(rng, ranges["load"]) * load)
-    motor = _motor(speed, _log_between(rng, ranges["rotation"]), _between(rng, ranges["tilt"]), rng)
-    jar = coloured(_between(rng, ranges["slope"]), 250, rng, bumps=3)
-    chop = speed * (0.7 + 0.6 * load) * np.exp(0.3 * wander(n, rng, 25))
-    return motor * speed + _decibels(_between(rng, ranges["noise"])) * _unit(shape(hiss(n, rng), jar)) * chop
+    load = np.clip(0.5 + 0.5 * wander(n, rng, draw(rng, ranges, "load_rate")), 0, 1)
+    speed = _spin(n, rng, draw(rng, ranges, "spin"), _pick(rng, ranges["switch"]))
+    speed = speed * (1 - draw(rng, ranges, "load") * load)
+    motor = _motor(speed, draw(rng, ranges, "rotation"), draw(rng, ranges, "tilt"), rng, draw(rng, ranges, "whine"))
+    jar = coloured(draw(rng, ranges, "slope"), 250, rng, bumps=3)
+    food = _decibels(draw(rng, ranges, "noise")) * (0.7 + 0.6 * load) * _unit(shape(hiss(n, rng), jar))
+    return speed * swell(n, rng, draw(rng, ranges, "lumps"), draw(rng, ranges, "chop")) * (motor + food)
 
 
 def cat(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """Meows: a harmonic call that glides up and down while the mouth opens and closes."""
-    pitch, arc = _log_between(rng, ranges["pitch"]), _between(rng, ranges["arc"])
-    breath, tilt = _decibels(_between(rng, ranges["breath"])), _between(rng, ranges["tilt"])
-    rough = _between(rng, ranges["rough"])
-    mouth = rng.uniform(900, 1500)
-    starts, lengths = _series(duration, ranges["length"], ranges["gap"], rng)
+    pitch, arc = draw(rng, ranges, "pitch"), draw(rng, ranges, "arc")
+    breath, tilt = _decibels(draw(rng, ranges, "breath")), draw(rng, ranges, "tilt")
+    rough = draw(rng, ranges, "rough")
+    mouth = draw(rng, ranges, "mouth")
+    starts, lengths = _series(duration, ranges, rng)
     calls = []
     for length in lengths:
         n = _samples(length)
         top = rng.uniform(0.15, 0.55)  # where in the call the pitch and the mouth are highest
         u = np.linspace(0, 1, n)
         rise = np.interp(u, [0, top, 1], [0, 1, rng.uniform(-0.3, 0.6)])
-        f0 = pitch * rng.uniform(0.92, 1.08) * arc ** (_smooth(rise, n // 6) - 1) * (1 + rough * wander(n, rng, 60))
+        f0 = pitch * rng.uniform(0.92, 1.08) * arc ** (_smooth(rise, n // 3) - 1) * (1 + rough * wander(n, rng, 60))
         source = oscillate(f0, _harmonics(f0.max(), tilt)) + breath * hiss(n, rng)
-        opening = np.interp(_frame_times(n), np.array([0, 0.1, top, 0.8, 1]) * length, [0.35, 0.7, 1, 0.7, 0.4])
-        formants = np.stack([mouth * opening, 2.2 * mouth * opening**0.5, np.full_like(opening, 4.2 * mouth)], axis=1)
-        envelope = np.interp(u, [0, 0.12, 0.6, 1], [0, 1, 0.7, 0]) * np.exp(0.15 * wander(n, rng, 12))
+        opening = np.interp(_frame_times(n), np.array([0, 0.1, top, 0.8, 1]) * length, [0.5, 0.8, 1, 0.8, 0.6])
+        highest = np.full_like(opening, min(4 * mouth, 7500))
+        formants = np.stack([mouth * opening, 2.2 * mouth * opening**0.5, highest], axis=1)
+        envelope = np.interp(u, [0, 0.1, 0.75, 1], [0, 1, 0.7, 0]) * np.exp(0.15 * wander(n, rng, 12))
         calls.append(shape(source * envelope, resonances(formants, np.array([250, 350, 700]))))
     return scatter(_samples(duration), starts, rng.uniform(0.6, 1, len(calls)), calls)
 
@@ -301,39 +357,44 @@ def dishes(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndar
     """Plates, glasses, pans and cutlery: struck bodies whose inharmonic modes ring and die out."""
     n = _samples(duration)
     clinks = []
-    for _ in range(rng.integers(*ranges["bodies"], endpoint=True)):
-        ratios = np.cumprod(np.concatenate([[1.0], rng.uniform(1.06, 1.4, 15)]))
-        body, ring = _log_between(rng, ranges["body"]), _log_between(rng, ranges["ring"])
+    for _ in range(round(draw(rng, ranges, "bodies"))):
+        ratios = np.cumprod(np.concatenate([[1.0], rng.uniform(1.03, 1.3, 19)]))
+        body, ring = draw(rng, ranges, "body"), draw(rng, ranges, "ring")
         ratios = ratios[body * ratios < 7900]
         for _ in range(2):  # struck in two places, the same modes sound with other strengths
             amplitudes = _decibels(rng.normal(0, 7, len(ratios)))
             clink = modes(body * ratios, ring * ratios**-0.7, amplitudes, 6 * ring)
-            contact = hiss(min(len(clink), 64), rng)
-            contact *= np.linspace(1, 0, len(contact)) ** 2 * _decibels(_between(rng, ranges["click"]))
+            contact = hiss(min(len(clink), int(rng.integers(64, 640))), rng)
+            contact *= np.linspace(1, 0, len(contact)) ** 2 * _decibels(draw(rng, ranges, "click"))
             clink[:len(contact)] += contact * np.abs(clink).max()
             clinks.append(clink / np.abs(clink).max())
-    count = 1 + rng.poisson(duration * _log_between(rng, ranges["strikes"]))
-    # Strikes come in clatters: most follow shortly after another one.
-    gaps = rng.exponential(1, count) * np.where(rng.random(count) < 0.5, 0.15, 1)
+    count = 1 + rng.poisson(duration * draw(rng, ranges, "strikes"))
+    gaps = 0.3 + rng.exponential(1, count)
     starts = (np.cumsum(gaps) - gaps[0]) / gaps.sum() * max(duration - 0.08, 0)
-    which = rng.integers(len(clinks), size=count)
-    sound = scatter(n, starts, np.exp(rng.normal(0, 0.8, count)), [clinks[i] for i in which])
+    # What is put down rattles: it bounces, each time sooner and softer.
+    bounces = np.arange(round(draw(rng, ranges, "bounces")) + 1)
+    back = rng.uniform(0.5, 0.8, (count, 1))  # coefficient of restitution
+    flight = rng.uniform(0.02, 0.12, (count, 1))  # s, first one
+    starts = starts[:, None] + flight * (1 - back**bounces) / (1 - back)
+    strengths = np.exp(rng.normal(0, 0.8, (count, 1))) * back**bounces
+    kept = starts < duration
+    which = rng.integers(len(clinks), size=kept.sum())
+    sound = scatter(n, starts[kept], strengths[kept], [clinks[i] for i in which])
     rub = shape(hiss(n, rng), coloured(3, 1500, rng, bumps=3)) * np.exp(0.8 * wander(n, rng, 8))
-    return sound + _decibels(_between(rng, ranges["scrape"])) * np.abs(sound).max() * _unit(rub)
+    return sound + _decibels(draw(rng, ranges, "scrape")) * np.abs(sound).max() * _unit(rub)
 
 
 def dog(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """Barks: short harsh bursts of voice, whose pitch and mouth rise and fall; also yelps and growls."""
-    pitch, mouth = _log_between(rng, ranges["pitch"]), _log_between(rng, ranges["mouth"])
-    arc = _between(rng, ranges["arc"])
-    harsh, rough = _decibels(_between(rng, ranges["harsh"])), _between(rng, ranges["rough"])
+    pitch, mouth = draw(rng, ranges, "pitch"), draw(rng, ranges, "mouth")
+    arc = draw(rng, ranges, "arc")
+    harsh, rough, tilt = _decibels(draw(rng, ranges, "harsh")), draw(rng, ranges, "rough"), draw(rng, ranges, "tilt")
     kind = _pick(rng, ranges["kind"])
-    length = ranges["length"]
     if kind == "yelp":
-        pitch, harsh = 1.8 * pitch, 0.2 * harsh
+        pitch, harsh = 1.4 * pitch, 0.2 * harsh
     elif kind == "growl":
-        pitch, rough, length = 0.3 * pitch, 0.15, (0.4, 1.5)
-    starts, lengths = _series(duration, length, ranges["gap"], rng)
+        pitch, rough, ranges = 0.3 * pitch, 0.15, {**ranges, "length": (0.4, 1.5)}
+    starts, lengths = _series(duration, ranges, rng)
     barks = []
     for length in lengths:
         n = _samples(length)
@@ -341,11 +402,12 @@ def dog(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray
         swell = np.sin(np.pi * u**0.6)
         f0 = pitch * rng.uniform(0.9, 1.1) * arc ** (swell - 1) * (1 + rough * wander(n, rng, 150))
         f0 = np.clip(f0, 30, 3000)
-        source = oscillate(f0, _harmonics(f0.max(), 0.7)) + harsh * hiss(n, rng)
-        opening = np.sin(np.pi * np.clip(_frame_times(n) / length, 0, 1) ** 0.7)
-        formants = np.outer(0.5 + 0.5 * opening, [mouth, 2.1 * mouth, 3.6 * mouth])
-        envelope = np.clip(u / 0.06, 0, 1) * (1 - u) ** rng.uniform(0.8, 1.8)
-        barks.append(shape(source * envelope, resonances(formants, np.array([300, 450, 800]))))
+        source = oscillate(f0, _harmonics(f0.max(), tilt)) + harsh * hiss(n, rng)
+        # The jaw snaps open and closes by less than half: a bark is as tall at its end as at its start.
+        opening = np.interp(_frame_times(n) / length, [0, 0.15, 0.5, 1], [0.7, 1, 0.95, 0.75])
+        formants = np.outer(opening, mouth * np.array([1, 2.1, 3.4, 5.2]).clip(0, 7500 / mouth))
+        envelope = np.clip(u / 0.06, 0, 1) * (1 - u) ** rng.uniform(0.5, 1.5)
+        barks.append(shape(source * envelope, resonances(formants, np.array([300, 450, 800, 1200]))))
     barks = [bark / np.abs(bark).max() for bark in barks]
     return scatter(_samples(duration), starts, rng.uniform(0.5, 1, len(barks)), barks)
 
@@ -353,49 +415,68 @@ def dog(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray
 def electric_shaver_toothbrush(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """A small fast drive: a bright buzz whose level and colour follow the strokes of the hand."""
     n = _samples(duration)
-    stroke = wander(n, rng, 2 * _log_between(rng, ranges["hand"]))
-    speed = 1 - _between(rng, ranges["load"]) * (0.5 + 0.5 * stroke)
-    buzz = _motor(speed, _log_between(rng, ranges["buzz"]), _between(rng, ranges["tilt"]), rng)
-    sound = buzz + _decibels(_between(rng, ranges["noise"])) * hiss(n, rng)
+    stroke = wander(n, rng, 2 * draw(rng, ranges, "hand"))
+    speed = 1 - draw(rng, ranges, "load") * (0.5 + 0.5 * stroke)
+    buzz = _motor(speed, draw(rng, ranges, "buzz"), draw(rng, ranges, "tilt"), rng)
+    sound = buzz + _decibels(draw(rng, ranges, "noise")) * swell(n, rng, draw(rng, ranges, "hair"), 30) * hiss(n, rng)
     # Skin and casing: a broad resonance that moves with the stroke.
-    centre = _log_between(rng, ranges["centre"]) * 2 ** (0.15 * _at_frames(stroke))
+    centre = draw(rng, ranges, "centre") * 2 ** (0.15 * _at_frames(stroke))
     octaves = np.log2(FREQUENCIES / centre[:, None])
-    casing = 10 ** ((-6 * np.abs(octaves)).clip(-24) / 20) * (FREQUENCIES > 60)
-    return shape(sound, casing) * _decibels(_between(rng, ranges["stroke"]) * 0.5 * stroke)
+    casing = _decibels((-6 * np.abs(octaves)).clip(-24)) * coloured(0, 100, rng, bumps=3)
+    return shape(sound, casing) * _decibels(0.25 * draw(rng, ranges, "stroke") * stroke)
 
 
 def frying(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """Water that bursts in hot fat: pops at random times (a Poisson process) over a hiss."""
     n = _samples(duration)
-    pop = _log_between(rng, ranges["pop"])
+    pop = draw(rng, ranges, "pop")
     pops = [modes(pop * rng.uniform(0.5, 1.6, 3).clip(0, 7800 / pop), rng.uniform(0.0003, 0.0015, 3), np.ones(3), 0.008)
             for _ in range(12)]
-    simmer = _decibels(_between(rng, ranges["simmer"]) * wander(n, rng, 1.5))
-    count = rng.poisson(duration * _log_between(rng, ranges["pops"]))
-    amplitudes = np.exp(rng.normal(0, _between(rng, ranges["spread"]), count)).clip(0, 8)
+    simmer = swell(n, rng, draw(rng, ranges, "simmer"), 1.5)
+    count = rng.poisson(duration * draw(rng, ranges, "pops"))
+    amplitudes = np.exp(rng.normal(0, draw(rng, ranges, "spread"), count)).clip(0, 8)
     which = rng.integers(len(pops), size=count)
     crackle = scatter(n, rng.uniform(0, duration, count), amplitudes, [pops[i] for i in which])
-    fat = shape(hiss(n, rng), coloured(_between(rng, ranges["slope"]), 400, rng, bumps=3))
-    return simmer * (crackle + _decibels(_between(rng, ranges["hiss"])) * _unit(fat))
+    fat = shape(hiss(n, rng), coloured(draw(rng, ranges, "slope"), 80, rng, bumps=3))
+    return simmer * (crackle + _decibels(draw(rng, ranges, "hiss")) * _unit(fat))
 
 
 def running_water(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
-    """Bubbles, each a sine that dies out while its pitch rises (Minnaert's resonance), over the noise of the stream."""
+    """Bubbles that sing (Minnaert's resonance), splashes, and a jet heard through the vessel that it fills."""
     n = _samples(duration)
-    smallest = ranges["radius"][0]
-    largest = max(_log_between(rng, ranges["radius"]), 1.5 * smallest)
-    radii = np.exp(rng.uniform(np.log(smallest), np.log(largest), 48))  # mm
-    rise = _between(rng, ranges["rise"])
+    radii = np.exp(rng.uniform(np.log(draw(rng, ranges, "smallest")), np.log(draw(rng, ranges, "largest")), 48))  # mm
+    rise = draw(rng, ranges, "rise")
     bubbles = [_bubble(radius, rise) for radius in radii]
-    count = rng.poisson(duration * _log_between(rng, ranges["bubbles"]))
+    count = rng.poisson(duration * draw(rng, ranges, "bubbles"))
     which = rng.integers(len(bubbles), size=count)
     song = scatter(n, rng.uniform(0, duration, count), np.exp(rng.normal(0, 0.7, count)), [bubbles[i] for i in which])
-    basin = _log_between(rng, ranges["basin"]) * _log_between(rng, ranges["fill"]) ** (_frame_times(n) / duration)
-    spectrum = coloured(_between(rng, ranges["slope"]), 200, rng, bumps=2)
-    spectrum = spectrum * (1 + 2 * np.exp(-0.5 * (np.log2(FREQUENCIES / basin[:, None]) / 0.3) ** 2))
-    stream = _unit(shape(hiss(n, rng), spectrum)) * np.exp(0.1 * wander(n, rng, 40))
-    flow = _decibels(_between(rng, ranges["flow"]) * wander(n, rng, 1.2))
-    return flow * (song + _decibels(_between(rng, ranges["stream"])) * stream)
+    splashes = [_splash(bubbles, rng) for _ in range(3)]
+    starts = rng.uniform(0, duration, rng.poisson(duration * draw(rng, ranges, "splashes")))
+    splash = scatter(n, starts, np.exp(rng.normal(0, 0.5, len(starts))), [splashes[i % 3] for i in range(len(starts))])
+
+    # The air over the water is a column closed at one end, with resonances at 1, 3, 5 times its lowest, which rises.
+    filled = np.linspace(0, 1, 24)  # so many steps are smooth to the ear
+    column = draw(rng, ranges, "basin") * draw(rng, ranges, "fill") ** filled
+    octaves = np.log2(FREQUENCIES / column[:, None])
+    peaks = sum(np.exp(-0.5 * ((octaves - np.log2(k)) / 0.12) ** 2) / k**0.5 for k in (1, 3, 5))
+    sink = coloured(draw(rng, ranges, "slope"), 60, rng, bumps=3)
+    sink += _decibels(draw(rng, ranges, "drum")) / (1 + (FREQUENCIES / 200) ** 2)
+    sink = sink * _decibels(draw(rng, ranges, "ripple") * rng.standard_normal(len(FREQUENCIES)))
+    vessel = sink * _decibels(draw(rng, ranges, "column") * peaks)
+    now = np.rint(23 * (_frame_times(n) / duration).clip(0, 1)).astype(int)
+    stream = _unit(shape(hiss(n, rng), vessel[now]))
+    stream *= np.exp(draw(rng, ranges, "sputter") * wander(n, rng, 40))
+    sound = song + _decibels(draw(rng, ranges, "splash")) * splash + _decibels(draw(rng, ranges, "stream")) * stream
+    return swell(n, rng, draw(rng, ranges, "flow"), 1.2) * sound
+
+
+def _splash(bubbles: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """A gush that meets water: a burst of noise and a crowd of bubbles that thins out."""
+    n, dies = 4000, rng.uniform(0.02, 0.08)  # s
+    burst = shape(hiss(n, rng), coloured(rng.uniform(-4, 2), 150, rng, bumps=2)) * np.exp(-_times(n) / dies)
+    starts = rng.exponential(dies, 15).clip(0, 0.2)
+    crowd = scatter(n, starts, rng.uniform(0.2, 1, 15), [bubbles[i] for i in rng.integers(len(bubbles), size=15)])
+    return burst / np.abs(burst).max() + crowd
 
 
 def _bubble(radius: float, rise: float) -> np.ndarray:
@@ -435,25 +516,25 @@ def speech(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndar
     voice, noise, centre, width = segments[now, 1:].T
     through = 1 - (ends[now] - times) / np.diff(ends, prepend=0)[now]  # of the present segment, 0 to 1
     voice = voice * (0.3 + 0.7 * np.sin(np.pi * through.clip(0, 1)))  # a syllable swells and fades
-    tract = _between(rng, ranges["tract"])
+    tract = draw(rng, ranges, "tract")
     formants = np.stack([np.interp(times, middles, tract * f) for f in vowels.T], axis=1)
     throat = resonances(tract * np.array([3500, 4500, 5500, 6500]), np.array([200, 300, 400, 500]))
 
     # The melody falls over the phrase; every syllable has its own accent.
-    semitones = np.interp(_times(n), middles, accents) * _between(rng, ranges["melody"]) + 2 - 4 * _times(n) / duration
-    f0 = _log_between(rng, ranges["pitch"]) * 2 ** ((semitones + 0.15 * wander(n, rng, 30)).clip(-6, 7) / 12)
-    glottis = oscillate(f0, _harmonics(f0.max(), _between(rng, ranges["tilt"])), pulses=True)
+    semitones = np.interp(_times(n), middles, accents) * draw(rng, ranges, "melody") + 2 - 4 * _times(n) / duration
+    f0 = draw(rng, ranges, "pitch") * 2 ** ((semitones + 0.15 * wander(n, rng, 30)).clip(-6, 7) / 12)
+    glottis = oscillate(f0, _harmonics(f0.max(), draw(rng, ranges, "tilt")), pulses=True)
     breath = hiss(n, rng)
-    excitation = glottis + _decibels(_between(rng, ranges["breath"])) * breath
+    excitation = glottis + _decibels(draw(rng, ranges, "breath")) * breath
     voiced = shape(excitation, resonances(formants, np.array([70, 90, 130])) * throat * voice[:, None])
     band = np.exp(-0.5 * ((FREQUENCIES - centre[:, None]) / width[:, None]) ** 2)
     unvoiced = shape(breath, band * noise[:, None])
-    return _unit(voiced) + _decibels(_between(rng, ranges["fricatives"])) * unvoiced
+    return _unit(voiced) + _decibels(draw(rng, ranges, "fricatives")) * unvoiced
 
 
 def _syllables(duration: float, rng: np.random.Generator, ranges: Ranges) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Segments (rows as in CONSONANTS), the vowel each belongs to (formants), and its accent."""
-    count = max(1, round(duration * _between(rng, ranges["rate"])))
+    count = max(1, round(duration * draw(rng, ranges, "rate")))
     segments, vowels, accents = [], [], []
     phrase = rng.integers(4, 10)
     for i in range(count):
@@ -477,14 +558,14 @@ def _syllables(duration: float, rng: np.random.Generator, ranges: Ranges) -> tup
 def vacuum_cleaner(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """A strong steady stream of air with the tone of the motor in it."""
     n = _samples(duration)
-    speed = _spin(n, rng, _between(rng, ranges["spin"])) * (1 + 0.003 * wander(n, rng, 1))
-    motor = _motor(speed, _log_between(rng, ranges["rotation"]), _between(rng, ranges["tilt"]), rng)
-    spectrum = coloured(_between(rng, ranges["slope"]), 100, rng, bumps=4)
-    hose = _log_between(rng, ranges["hose"])
+    speed = _spin(n, rng, draw(rng, ranges, "spin")) * (1 + 0.003 * wander(n, rng, 1))
+    motor = _motor(speed, draw(rng, ranges, "rotation"), draw(rng, ranges, "tilt"), rng)
+    spectrum = coloured(draw(rng, ranges, "slope"), 100, rng, bumps=4)
+    hose = draw(rng, ranges, "hose")
     spectrum = spectrum * (1 + 1.5 * np.exp(-0.5 * (np.log2(FREQUENCIES / hose) / 0.25) ** 2))
     air = _unit(shape(hiss(n, rng), spectrum))
-    push = _decibels(_between(rng, ranges["push"]) * wander(n, rng, 0.8))
-    return speed**2 * push * (air + _decibels(_between(rng, ranges["tone"])) * motor)
+    push = swell(n, rng, draw(rng, ranges, "push"), 0.8)
+    return speed**2 * push * (air + _decibels(draw(rng, ranges, "motor")) * motor)
 
 
 VOICES: dict[str, Callable[[float, np.random.Generator, Ranges], np.ndarray]] = {
@@ -504,12 +585,12 @@ VOICES: dict[str, Callable[[float, np.random.Generator, Ranges], np.ndarray]] = 
 def room(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """A room's noise with mains hum, and often one more thing of `EXTRAS`."""
     n = _samples(duration)
-    tone = _unit(shape(hiss(n, rng), coloured(_between(rng, ranges["slope"]), 60, rng, bumps=3)))
-    tone *= _decibels(_between(rng, ranges["drift"]) * wander(n, rng, 0.5))
+    tone = _unit(shape(hiss(n, rng), coloured(draw(rng, ranges, "slope"), 60, rng, bumps=3)))
+    tone *= _decibels(draw(rng, ranges, "drift") * wander(n, rng, 0.5))
     mains = np.full(n, float(_pick(rng, ranges["mains"])))
     hum = _unit(oscillate(mains, np.arange(1, 9) ** -1.0 * _decibels(rng.normal(0, 6, 8))))
     extra = EXTRAS[_pick(rng, ranges["extra"])](n, rng)
-    return tone + _decibels(_between(rng, ranges["hum"])) * hum + _decibels(_between(rng, ranges["level"])) * extra
+    return tone + _decibels(draw(rng, ranges, "hum")) * hum + _decibels(draw(rng, ranges, "level")) * extra
 
 
 def _wind(n: int, rng: np.random.Generator) -> np.ndarray:
@@ -601,8 +682,16 @@ def hiss(n: int, rng: np.random.Generator) -> np.ndarray:
 
 def wander(n: int, rng: np.random.Generator, rate: float) -> np.ndarray:
     """(n,) float32 smooth chance, about normal(0, 1) and within [-2, 2], with `rate` new values per second."""
-    knots = rng.normal(size=int(n / SAMPLE_RATE * rate) + 3).clip(-2, 2)
-    return np.interp(_times(n) * rate + rng.random(), np.arange(len(knots)), knots).astype(np.float32)
+    knots = rng.normal(size=int((n / SAMPLE_RATE + 0.004) * rate) + 3).clip(-2, 2)
+    coarse = np.arange(n // 32 + 2) * (32 / SAMPLE_RATE)  # np.interp at every sample would take ten times as long
+    values = np.interp(coarse * rate + rng.random(), np.arange(len(knots)), knots).astype(np.float32)
+    between = np.arange(32, dtype=np.float32) / np.float32(32)
+    return (values[:-1, None] + np.diff(values)[:, None] * between).ravel()[:n]
+
+
+def swell(n: int, rng: np.random.Generator, span: float, rate: float) -> np.ndarray:
+    """(n,) float32 level that changes by at most `span` dB, with `rate` new values per second."""
+    return _decibels(0.25 * span * wander(n, rng, rate))
 
 
 def modes(frequencies: np.ndarray, decays: np.ndarray, amplitudes: np.ndarray, duration: float) -> np.ndarray:
@@ -674,7 +763,7 @@ def resonances(centres: np.ndarray, bandwidths: np.ndarray) -> np.ndarray:
     """
     f, centre = FREQUENCIES**2, np.asarray(centres, np.float32)[..., None] ** 2
     loss = np.asarray(bandwidths, np.float32)[:, None] ** 2 * f
-    return np.prod(centre / np.sqrt((centre - f) ** 2 + loss), axis=-2)
+    return np.sqrt(np.prod(centre**2 / ((centre - f) ** 2 + loss), axis=-2))
 
 
 def coloured(slope: float, low: float, rng: np.random.Generator, bumps: int) -> np.ndarray:
@@ -686,20 +775,28 @@ def coloured(slope: float, low: float, rng: np.random.Generator, bumps: int) -> 
     return _decibels(level)
 
 
-def _motor(speed: np.ndarray, rotation: float, tilt: float, rng: np.random.Generator) -> np.ndarray:
-    """Harmonics of the rotation; which ones are strong (poles, blades, brushes) is chance. Root mean square 1."""
+def _motor(speed: np.ndarray, rotation: float, tilt: float, rng: np.random.Generator, whine: float = 0) -> np.ndarray:
+    """Harmonics of the rotation; which ones are strong (poles, blades, brushes) is chance. Root mean square 1.
+
+    Every segment of the commutator passes the brushes once in a turn: multiples of their number, with sidebands one
+    turn away, are `whine` dB stronger.
+    """
     harmonics = _harmonics(rotation * speed.max(), tilt)
-    return oscillate(rotation * speed, harmonics * _decibels(rng.normal(0, 6, len(harmonics))))
+    segments = rng.integers(5, 13)
+    from_multiple = (np.arange(1, len(harmonics) + 1) + segments // 2) % segments - segments // 2
+    level = rng.normal(0, 6, len(harmonics)) + whine * np.exp(-0.5 * from_multiple**2)
+    return oscillate(rotation * speed, harmonics * _decibels(level))
 
 
 def _spin(n: int, rng: np.random.Generator, constant: float, switch: str = "steady") -> np.ndarray:
     """Relative speed of a motor, 0.05 to 1: it follows its switch with a time constant (s). Half are heard starting."""
     on = np.ones(n)
     if switch == "pulsed":
-        edges = np.cumsum(rng.uniform(0.25, 1.5, 2 + int(n / SAMPLE_RATE / 0.25)))
+        pulses = 1 + int(n / SAMPLE_RATE / 0.4)
+        edges = np.cumsum(rng.uniform([0.3, 0.1], [1.5, 0.3], (pulses, 2)).ravel())  # s, on and off
         on = (np.searchsorted(edges, _times(n)) % 2 == 0).astype(float)
     elif rng.random() < 0.5:
-        on[-min(_samples(2 * constant), n // 3):] = 0  # switched off, it runs down
+        on[-min(_samples(1.5 * constant), n // 3):] = 0  # switched off, it runs down
     a = np.exp(-1 / (constant * SAMPLE_RATE))
     start = rng.integers(2)
     speed, _ = lfilter([1 - a], [1, -a], on, zi=[a * start])
@@ -711,9 +808,9 @@ def _harmonics(highest: float, tilt: float) -> np.ndarray:
     return np.arange(1, max(int(7800 / highest), 1) + 1) ** -float(tilt)
 
 
-def _series(duration: float, length: tuple, gap: tuple, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and lengths in seconds of calls of one animal: as many as fit, the last one ending at `duration`."""
-    usual, pause = _log_between(rng, length), _log_between(rng, gap)
+def _series(duration: float, ranges: Ranges, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and lengths in seconds of calls of one animal: as many as fit, stretched to end with the event."""
+    usual, pause = draw(rng, ranges, "length"), draw(rng, ranges, "gap")
     starts, lengths = [0.0], [min(usual, duration)]
     while True:
         start = starts[-1] + lengths[-1] + pause * rng.uniform(0.6, 1.5)
@@ -722,8 +819,8 @@ def _series(duration: float, length: tuple, gap: tuple, rng: np.random.Generator
             break
         starts.append(start)
         lengths.append(call)
-    stretch = (duration - lengths[-1]) / starts[-1] if len(starts) > 1 else 1.0
-    return np.array(starts) * stretch, np.array(lengths)
+    stretch = duration / (starts[-1] + lengths[-1]) if len(starts) > 1 else 1.0
+    return np.array(starts) * stretch, np.array(lengths) * stretch
 
 
 def _samples(seconds: float) -> int:
@@ -754,13 +851,11 @@ def _smooth(track: np.ndarray, width: int) -> np.ndarray:
     return (total[width:] - total[:-width]) / width
 
 
-def _between(rng: np.random.Generator, ends: tuple[float, float]) -> float:
-    return rng.uniform(*ends)
-
-
-def _log_between(rng: np.random.Generator, ends: tuple[float, float]) -> float:
-    """Log-uniform, as pitches and times are."""
-    return float(np.exp(rng.uniform(np.log(ends[0]), np.log(ends[1]))))
+def draw(rng: np.random.Generator, ranges: Ranges, name: str) -> float:
+    """A parameter from its interval; uniform, or log-uniform for `LOGARITHMIC` ones."""
+    if name in LOGARITHMIC:
+        return float(np.exp(rng.uniform(*np.log(ranges[name]))))
+    return rng.uniform(*ranges[name])
 
 
 def _pick(rng: np.random.Generator, choices: tuple):

@@ -1,18 +1,17 @@
 """Procedural voices: what every sound must be, what each class must sound like, and how far the domains lie apart."""
 
+import pickle
 from pathlib import Path
 
 import librosa
 import numpy as np
 import pytest
-import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
+from bench.voices import accuracy, confusion
 from sedlib.data import voices
+from sedlib.data.soundbank import Soundbank
 from sedlib.data.tables import CLASSES
 from sedlib.data.voices import DOMAINS, RANGES, SAMPLE_RATE, Voices
 from sedlib.errors import SedError
@@ -54,6 +53,21 @@ def test_machines_and_liquids_last_as_long_as_asked(label, domain):
             assert len(x) > 0.85 * duration * SAMPLE_RATE
 
 
+@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("label", CONTINUOUS)
+def test_machines_and_liquids_fill_their_labels(label, domain):
+    """Nobody would say that they stop in between: no 100 ms is 10 dB softer than the rest, ends of 300 ms excepted."""
+    source = Voices(domain)
+    source.ranges["Blender"]["switch"] = ("steady",)
+    for seed in range(20):
+        x = source.event(label, 5.0, np.random.default_rng([seed, 6]))
+        middle = x[4800:-4800]
+        level = 10 * np.log10((middle[:len(middle) // 1600 * 1600].reshape(-1, 1600) ** 2).mean(axis=1))
+        assert level.min() > np.median(level) - 10
+        ends = [10 * np.log10((part**2).mean()) for part in (x[3200:4800], x[-4800:-3200])]
+        assert min(ends) > np.median(level) - 20
+
+
 @pytest.mark.parametrize("label", ["Dog", "Cat"])
 def test_a_long_event_is_a_series_of_calls(label):
     """Calls up to the asked end, with pauses between them."""
@@ -76,8 +90,10 @@ def test_every_background_has_exactly_the_asked_length(domain, seed, duration):
 @pytest.mark.parametrize("label", CLASSES)
 def test_two_draws_are_two_recordings(label, domain):
     """Not one sound with other noise: the mean spectra differ, too."""
-    a, b, *_ = (log_mel(x).mean(axis=1) for x in draws(label, domain, 2.0))
-    assert np.abs((a - a.mean()) - (b - b.mean())).mean() > 1.0  # dB
+    means = np.array([log_mel(x).mean(axis=1) for x in draws(label, domain, 2.0)])
+    means -= means.mean(axis=1, keepdims=True)
+    differences = [np.abs(a - b).mean() for i, a in enumerate(means) for b in means[:i]]
+    assert np.median(differences) > 1.0  # dB
 
 
 @pytest.mark.parametrize("extra", sorted(voices.EXTRAS))
@@ -91,8 +107,9 @@ def test_wrong_input_is_named():
     rng = np.random.default_rng(0)
     with pytest.raises(SedError, match="'Dogs'.*did you mean 'Dog'"):
         Voices("real").event("Dogs", 1.0, rng)
-    with pytest.raises(SedError, match="'studio' is not one of synthetic, real"):
-        Voices("studio")
+    for wrong in (("studio",), ("real", "studio")):
+        with pytest.raises(SedError, match="'studio' is not one of synthetic, real"):
+            Voices(*wrong)
     for duration in (0.05, 0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(SedError, match="0.1 s or more"):
             Voices("real").event("Dog", duration, rng)
@@ -110,6 +127,51 @@ def test_ranges_are_complete_and_real_is_the_wider_domain():
                 assert synthetic[0] <= synthetic[1] and real[0] <= real[1], (label, name)
                 assert real[1] - real[0] > synthetic[1] - synthetic[0], (label, name)
                 assert max(synthetic[0], real[0]) <= min(synthetic[1], real[1]), (label, name)
+
+
+# ------------------------------------------------------------------------------------------------ one clip
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32), domain=st.sampled_from(DOMAINS))
+def test_a_clip_has_one_individual_of_each_class(seed, domain):
+    source = Voices(domain)
+    clip = source.of_clip(np.random.default_rng(seed))
+    assert clip.ranges == source.of_clip(np.random.default_rng(seed)).ranges
+    assert clip.ranges["background"] == source.ranges["background"]
+    assert source.ranges == Voices(domain).ranges  # is not changed
+    for label in CLASSES:
+        for name, whole in source.ranges[label].items():
+            part = clip.ranges[label][name]
+            if isinstance(whole[0], str):
+                assert len(part) == 1 and part[0] in whole
+            else:
+                whole, part = (np.log([whole, part]) if name in voices.LOGARITHMIC else np.array([whole, part]))
+                assert part[1] - part[0] == pytest.approx(0.18 * (whole[1] - whole[0]))
+                assert whole[0] - 1e-9 <= part[0] and part[1] <= whole[1] + 1e-9
+
+
+def test_a_clip_is_its_own_whatever_is_asked_first_and_travels():
+    clip = Voices("real").of_clip(np.random.default_rng(3))
+    travelled = pickle.loads(pickle.dumps(clip))
+    travelled.event("Cat", 1.0, np.random.default_rng(0))
+    a, b = (source.event("Dog", 1.0, np.random.default_rng(1)) for source in (clip, travelled))
+    assert a.tobytes() == b.tobytes()
+
+
+def test_one_dog_barks_alike():
+    """The pitch of two barks of one dog differs less than that of two dogs."""
+    def spread(sources):
+        means = [log_mel(s.event("Dog", 1.0, np.random.default_rng(i))).mean(axis=1) for i, s in enumerate(sources)]
+        return np.std(np.array(means) - np.mean(means, axis=1, keepdims=True), axis=0).mean()
+    source = Voices("real")
+    one = np.mean([spread([source.of_clip(np.random.default_rng(seed))] * 8) for seed in range(6)])
+    assert one < 0.75 * spread([source] * 24)
+
+
+def test_backgrounds_may_come_from_the_other_domain():
+    mixed = Voices("synthetic", background="real")
+    assert mixed.ranges == {**Voices("synthetic").ranges, "background": Voices("real").ranges["background"]}
 
 
 # ------------------------------------------------------------------------------------------------ what they sound like
@@ -236,35 +298,16 @@ def log_mel(x):
     return librosa.amplitude_to_db(mel, ref=np.max, top_db=40)
 
 
-def features(x):
-    mel = log_mel(x)
-    return np.concatenate([mel.mean(axis=1), mel.std(axis=1), np.abs(np.diff(mel, axis=1)).mean(axis=1)])
-
-
-@pytest.fixture(scope="module")
-def bank():
-    """Features and classes of 20 sounds of 1 s for each class and domain."""
-    return {domain: (np.array([features(x) for label in CLASSES for x in draws(label, domain, 1.0, 20)]),
-                     np.repeat(np.arange(len(CLASSES)), 20)) for domain in DOMAINS}
-
-
-def classifier():
-    return make_pipeline(StandardScaler(), LogisticRegression(C=0.05, max_iter=300))
-
-
-def test_synthetic_alone_loses_on_real_and_is_far_above_chance(bank):
-    (x, y), (real_x, real_y) = bank["synthetic"], bank["real"]
-    learnt, held = np.arange(len(y)) % 2 == 0, np.arange(len(y)) % 2 == 1
-    model = classifier().fit(x[learnt], y[learnt])
-    at_home, abroad = model.score(x[held], y[held]), model.score(real_x, real_y)
+def test_synthetic_alone_loses_on_real_and_is_far_above_chance():
+    synthetic, real = [Voices("synthetic")], [Voices("real")]
+    at_home, abroad = accuracy(confusion(synthetic, synthetic, 15)), accuracy(confusion(synthetic, real, 15))
     assert at_home > 0.85
-    assert 0.35 < abroad < at_home - 0.15
+    assert 0.4 < abroad < at_home - 0.15
 
 
 @pytest.mark.skipif(not RECORDINGS.is_dir(), reason="no recordings beside the repository")
-def test_voices_teach_something_about_recordings(bank):
-    """A classifier that heard only voices names recordings three times as often as by chance."""
-    model = classifier().fit(*(np.concatenate(parts) for parts in zip(*bank.values())))
-    hits = [[label == CLASSES[model.predict(features(soundfile.read(path, frames=80000, dtype="float32")[0])[None])[0]]
-             for path in sorted((RECORDINGS / label).glob("*.flac"))[:10]] for label in CLASSES]
-    assert np.mean([np.mean(h) for h in hits]) > 0.3
+def test_recordings_name_voices_and_voices_name_recordings():
+    """Chance is 0.1; one half of the recordings names the other with about 0.65 (``python -m bench voices``)."""
+    bank, both = [Soundbank(RECORDINGS)], [Voices(domain) for domain in DOMAINS]
+    assert accuracy(confusion(bank, both, 20)) > 0.5
+    assert accuracy(confusion(both, bank, 20)) > 0.4
