@@ -23,9 +23,9 @@ def main(steps: int = 4) -> None:
         student = Detector(config).to(memory_format=torch.channels_last)
         teacher = copy.deepcopy(student)
         optimizer = torch.optim.Adam(student.parameters())
-        clips = t.synthetic + t.weak + t.unlabelled
+        clips = t.strong + t.weak + t.unlabelled
         features = torch.randn(clips, 1, config.features.n_mels, config.features.frames)
-        strong, weak = torch.zeros(t.synthetic, config.frames, 10), torch.zeros(t.weak, 10)
+        strong, weak = torch.zeros(t.strong, config.frames, 10), torch.zeros(t.weak, 10)
         times = []
         for step in range(1, steps + 1):
             start = time.perf_counter()

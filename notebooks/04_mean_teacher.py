@@ -111,7 +111,7 @@ html.table(pd.DataFrame(rows, columns=columns), "Training clips")
 
 # %%
 t = config.training
-counts = dict(zip(kinds, (t.synthetic, t.weak, t.unlabelled)))
+counts = dict(zip(kinds, (t.strong, t.weak, t.unlabelled)))
 stores = {kind: store.open_store(root, kind, progress=False) for kind in kinds}
 taken = {k: batches.batch_indices(0, counts[k], len(stores[k]), seed) for k in kinds}
 waveforms = np.concatenate([stores[kind].waveforms(taken[kind]) for kind in kinds])

@@ -65,9 +65,10 @@ class Model:
 class Training:
     """Mean teacher (section 3; lesson 04)."""
 
-    synthetic: int = 6  # clips of each kind in a batch
+    strong: int = 6  # clips of each kind of labels in a batch
     weak: int = 6
     unlabelled: int = 12
+    strong_from: str = "synthetic"  # "unlabel_in_domain": an oracle's labels of MiniDESED's real clips instead
     epochs: int = 200
     steps_per_epoch: int | None = None  # None: once through the weak clips
     rampup_epochs: float = 50
@@ -75,7 +76,7 @@ class Training:
     consistency: float = 2.0  # weight of the consistency loss after the ramp-up
     ema: float = 0.999
     teacher_noise_snr_db: float = 30.0  # the teacher hears a noisy copy
-    validation_share: float = 0.2  # of the synthetic clips, held out to choose the epoch
+    validation_share: float = 0.2  # of the clips with strong labels, held out to choose the epoch
     preload: bool = False  # keep the spectrograms of all training clips in memory
 
 
@@ -151,7 +152,7 @@ PROFILES: dict[str, Config] = {
             conv_dropout=0.0, rnn_units=16, rnn_layers=1, rnn_dropout=0.0,
         ),
         training=Training(
-            synthetic=4, weak=4, unlabelled=4, epochs=2, steps_per_epoch=15, rampup_epochs=1, learning_rate=3e-3,
+            strong=4, weak=4, unlabelled=4, epochs=2, steps_per_epoch=15, rampup_epochs=1, learning_rate=3e-3,
             ema=0.9, preload=True,
         ),
     ),

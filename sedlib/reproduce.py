@@ -14,13 +14,13 @@ import pandas as pd
 from sedlib.lesson.course import lessons
 from sedlib.lesson.execute import execute
 from sedlib.lesson.report import report
-from sedlib.systems import ROWS, SYSTEMS, configuration
+from sedlib.systems import ROWS, configuration
 from sedlib.training import Run, score, train
 from sedlib.workspace import dataset, run_folder, workspace
 
 
 def reproduce(profile_name: str = "lesson", data: str = "mini", seeds: int = 1) -> Path:
-    """Train and score every system with seeds 0, 1, ..., execute all lessons and write the report.
+    """Train and score every system of the paper's tables with seeds 0, 1, ..., execute all lessons and write the report.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def reproduce(profile_name: str = "lesson", data: str = "mini", seeds: int = 1) 
     """
     root = dataset(data, profile_name)
     runs: dict[str, list[Run]] = {}
-    for system in SYSTEMS:
+    for system in dict.fromkeys(row.system for row in ROWS if row.system):
         config = configuration(system, profile_name)
         for seed in range(seeds):
             run = train(config, root, seed, run_folder(profile_name, root, system, seed))

@@ -2,18 +2,21 @@
 
 DESED's synthetic clips are studio-like events mixed over quiet backgrounds; its real ones come from anybody's video.
 The two `Recipe` below are that difference in numbers. A trained network can partly close the gap, because nothing is
-taken away that the labels need: events stay audible and stay where they are. Paper sections 2 and 3.1; taught in
-``notebooks/01_data.py`` and ``notebooks/05_domain_adversarial.py``.
+taken away that the labels need: events stay audible and stay where they are. `INGREDIENTS` takes the difference apart,
+so that the share of each can be measured (`sedlib.gap`). Paper sections 2 and 3.1; taught in ``notebooks/01_data.py``
+and ``notebooks/05_domain_adversarial.py``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import fft, signal
 
 from sedlib.data.audio import RATE
+from sedlib.errors import SedError
 
 Range = tuple[float, float]  # lower and upper end of a uniform draw
 LN_60_DB = np.float32(np.log(1000))  # exp(-LN_60_DB) is 60 dB less amplitude
@@ -91,6 +94,36 @@ REAL = Recipe(
 )
 
 
+# What the real domain differs in, and which entries of the recipe make it. Those without an entry are not acoustics:
+# which events happen when (`scenes`), and what the voices draw their parameters from (`voices`).
+INGREDIENTS: dict[str, tuple[str, ...]] = {
+    "scenes": (),
+    "voices": (),
+    "backgrounds": (),
+    "levels": ("snr", "snr_of_class", "snr_of_event", "background_level", "gain"),
+    "rooms": ("room_share", "rt60", "direct_to_reverberant"),
+    "noise": ("noise_share", "noise_level"),
+    "microphones": ("microphone_share", "tilt", "bump", "high_pass"),
+    "band limits": ("band_limit_share", "band_limit"),
+    "codecs": ("codec_share", "codec_step"),
+    "boundaries": ("label_jitter",),
+}
+
+
+def real_without(ingredients: Collection[str]) -> Recipe:
+    """The real domain's recipe in which some of the `INGREDIENTS` are as in synthetic clips.
+
+    Raises
+    ------
+    SedError
+        For an ingredient that does not exist.
+    """
+    for name in ingredients:
+        if name not in INGREDIENTS:
+            raise SedError(f"ingredient {name!r} of the domain gap does not exist; choose from {', '.join(INGREDIENTS)}")
+    return replace(REAL, **{entry: getattr(SYNTHETIC, entry) for name in ingredients for entry in INGREDIENTS[name]})
+
+
 def room_response(recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
     """Impulse response of a made-up room: direct sound at sample 0, sparse early reflections, decaying noise.
 
@@ -159,23 +192,26 @@ def apply_channel(mixture: np.ndarray, recipe: Recipe, rng: np.random.Generator)
     (sample,) float32 array in [-1, 1]
         As long as the mixture and not shifted in time: all filters have zero phase.
     """
-    noisy, coloured, limited = rng.random(3) < (recipe.noise_share, recipe.microphone_share, recipe.band_limit_share)
+    # A stream of chance for each: with one switched off, the others stay as they were.
+    hiss, microphone, band, level, coder = rng.spawn(5)
+    noisy, coloured = hiss.random() < recipe.noise_share, microphone.random() < recipe.microphone_share
+    limited = band.random() < recipe.band_limit_share
     output = mixture
     if noisy or coloured or limited:
         spectrum = fft.rfft(mixture)
         if noisy:
-            noise = _coloured_noise(len(spectrum), rng)
-            level = decibels(rng.uniform(*recipe.noise_level))
-            spectrum += noise * (level * np.linalg.norm(spectrum) / np.linalg.norm(noise))  # Parseval: as RMS
+            noise = _coloured_noise(len(spectrum), hiss)
+            ratio = decibels(hiss.uniform(*recipe.noise_level))
+            spectrum += noise * (ratio * np.linalg.norm(spectrum) / np.linalg.norm(noise))  # Parseval: as RMS
         response = np.zeros_like(_octaves())  # dB
         if coloured:
-            response += _microphone(recipe, rng)
+            response += _microphone(recipe, microphone)
         if limited:
-            response += _band_limit(rng.uniform(*recipe.band_limit))
+            response += _band_limit(band.uniform(*recipe.band_limit))
         output = fft.irfft(spectrum * _over_bins(len(spectrum), response), len(mixture))
-    output = output * decibels(rng.uniform(*recipe.gain))
-    if rng.random() < recipe.codec_share:
-        output = codec(output, rng.uniform(*recipe.codec_step))
+    output = output * decibels(level.uniform(*recipe.gain))
+    if coder.random() < recipe.codec_share:
+        output = codec(output, coder.uniform(*recipe.codec_step))
     peak = np.abs(output).max(initial=0.0)
     return (output / max(1.0, peak / 0.99)).astype(np.float32)
 

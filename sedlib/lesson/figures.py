@@ -10,8 +10,10 @@ import json
 from pathlib import Path
 
 import torch
+from matplotlib.figure import Figure
 
-from sedlib.data import layout, tables
+from sedlib import gap
+from sedlib.data import layout, statistics, tables
 from sedlib.data.store import open_store
 from sedlib.decode import Posteriors
 from sedlib.lesson import plots
@@ -22,14 +24,24 @@ FIGURES = Path(__file__).resolve().parents[2] / "figures"
 
 
 def draw(profile: str = "lesson", seed: int = 0) -> None:
-    """Write ``figures/detection.png`` and the manifest from the baseline's run on MiniDESED.
+    """Write the pictures and the manifest from the baseline's run on MiniDESED and from `sedlib gap`.
 
     Raises
     ------
     SedError
-        If that run is not finished; `sedlib train` makes it.
+        If that run is not finished or the gap not measured; `sedlib train` and `sedlib gap` do it.
     """
     root = dataset("mini", profile)
+    FIGURES.mkdir(exist_ok=True)
+    manifest = []
+    for draw_one in (_detection, _statistics, _domain_gap):
+        figure, entry = draw_one(profile, root, seed)
+        figure.savefig(FIGURES / entry["file"], dpi=100, facecolor="white")
+        manifest.append(entry)
+    (FIGURES / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def _detection(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, object]]:
     run = Run(run_folder(profile, root, "baseline", seed))
     config, detector = run.config, run.detector()
     reference = layout.load(root, "validation").table
@@ -43,15 +55,34 @@ def draw(profile: str = "lesson", seed: int = 0) -> None:
         detector.features(waveform)[0, 0].numpy(), config.features.hop / config.features.sample_rate,
         posteriors.scores[posteriors.filenames.index(name)], config.frame_s, *of_clip, title=f"{name}, MiniDESED's development set",
     )
-    FIGURES.mkdir(exist_ok=True)
-    figure.savefig(FIGURES / "detection.png", dpi=100, facecolor="white")
-    manifest = [{
+    return figure, {
         "file": "detection.png", "lesson": "04_mean_teacher", "profile": profile, "data": root.name, "system": "baseline",
         "seed": seed, "clip": name, "rule": "the development clip with the most classes, the first of these by name",
         "alt": f"One clip of ten seconds in three rows over the same time axis: log-Mel spectrogram, posteriors of the ten "
                f"classes, and events. Reference: {plots.in_words(of_clip[0])}. Detected: {plots.in_words(of_clip[1])}.",
-    }]
-    (FIGURES / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    }
+
+
+def _statistics(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, object]]:
+    compared = statistics.compare_folder(root)
+    titles = {"synthetic": "synthetic clips (DESED: its set of 2019)", "validation": "real clips (development set)"}
+    durations = compared["ratio"].xs("duration_50", level="quantity").dropna()
+    return plots.beside_desed({title: compared.loc[subset] for subset, title in titles.items()}), {
+        "file": "statistics.png", "lesson": "01_data", "profile": profile, "data": root.name, "seed": 0,
+        "alt": "MiniDESED beside DESED, a row of panels for synthetic and one for real clips: median and quartiles of the "
+               "ten classes' durations, share of clips, events per clip, and how many events sound at once. The medians of "
+               f"the durations are {durations.min():.2f} to {durations.max():.2f} times DESED's.",
+    }
+
+
+def _domain_gap(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, object]]:
+    measured = gap.load(profile)
+    gap.PUBLISHED.write_text(json.dumps({**measured, "from": None}, indent=1) + "\n", encoding="utf-8")
+    shares = gap.shares(measured)
+    return plots.gap(gap.by_system(measured), shares), {
+        "file": "domain_gap.png", "lesson": "01_data", "profile": profile, "data": root.name,
+        "seed": list(range(measured["seeds"])), "alt": gap.text(measured),
+    }
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from sedlib.config import Config
-from sedlib.data import layout, tables
+from sedlib.data import generate, layout, tables
 from sedlib.data.batches import batch_indices, strong_labels, weak_labels
 from sedlib.data.store import Store, open_store
 from sedlib.decode import Posteriors, median_events
@@ -75,10 +75,10 @@ class Clips:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a training reads: clips of the three kinds in the order of a batch, their labels, and held-out clips."""
+    """What a training reads: clips by kind of labels in the order of a batch, their labels, and held-out clips."""
 
     clips: dict[str, Clips]
-    strong: Tensor  # (synthetic clip, frame, class)
+    strong: Tensor  # (strong clip, frame, class)
     weak: Tensor  # (weak clip, class)
     validation: Clips
     reference: pd.DataFrame  # events of the validation clips
@@ -86,23 +86,31 @@ class TrainingData:
 
 def prepare(config: Config, data: Path, seed: int, detector: Detector, progress: bool) -> TrainingData:
     """Open the stores, hold out validation clips, encode the labels; `SedError` where clips are missing."""
-    kinds = ("synthetic", "weak", "unlabel_in_domain")
-    tables_of = {name: layout.load(data, name).table for name in kinds}
-    stores = {name: open_store(data, name, progress=progress) for name in kinds}
-    held_out, kept = split(len(stores["synthetic"]), config.training.validation_share, seed)
-    chosen = {"synthetic": kept} | {name: np.arange(len(stores[name])) for name in kinds[1:]}
-    for name, indices in {**chosen, "validation": held_out}.items():
+    t = config.training
+    subsets = {"strong": t.strong_from, "weak": "weak", "unlabelled": "unlabel_in_domain"}
+    subsets = {labels: subset for labels, subset in subsets.items() if getattr(t, labels)}
+    stores = {labels: open_store(data, subset, progress=progress) for labels, subset in subsets.items()}
+    held_out, kept = split(len(stores["strong"]), t.validation_share, seed)
+    chosen = {labels: np.arange(len(store)) for labels, store in stores.items()} | {"strong": kept}
+    for labels, indices in {**chosen, "validation": held_out}.items():
         if not len(indices):
-            raise SedError(f"{data}: no usable clips for {name}; `sedlib data check {data}` says what is missing")
-    preload = config.training.preload
-    if progress and preload:
+            raise SedError(f"{data}: no usable clips for {labels}; `sedlib data check {data}` says what is missing")
+    if progress and t.preload:
         print("computing the spectrograms of all training clips ...")
-    clips = {name: Clips(stores[name], indices, detector, preload) for name, indices in chosen.items()}
-    validation = Clips(stores["synthetic"], held_out, detector, preload)
-    strong = strong_labels(tables_of["synthetic"], clips["synthetic"].filenames, config.frames, config.frame_s)
-    weak = weak_labels(tables_of["weak"], clips["weak"].filenames)
-    reference = tables_of["synthetic"][tables_of["synthetic"]["filename"].isin(validation.filenames)]
+    clips = {labels: Clips(stores[labels], indices, detector, t.preload) for labels, indices in chosen.items()}
+    validation = Clips(stores["strong"], held_out, detector, t.preload)
+    events = strong_table(data, t.strong_from)
+    strong = strong_labels(events, clips["strong"].filenames, config.frames, config.frame_s)
+    weak = weak_labels(layout.load(data, "weak").table, clips["weak"].filenames) if t.weak else np.zeros((0, len(tables.CLASSES)))
+    reference = events[events["filename"].isin(validation.filenames)]
     return TrainingData(clips, torch.from_numpy(strong), torch.from_numpy(weak), validation, reference)
+
+
+def strong_table(data: Path, subset: str) -> pd.DataFrame:
+    """Event table of a subset with strong labels; of another one, what an oracle knows."""
+    if layout.SUBSETS[subset].kind == layout.STRONG:
+        return layout.load(data, subset).table
+    return generate.hidden_labels(data, subset)
 
 
 def train(
@@ -119,7 +127,7 @@ def train(
     ----------
     config : Config
     data : path
-        DESED-layout folder with the subsets synthetic, weak and unlabel_in_domain.
+        DESED-layout folder with the subsets that the configuration takes clips from.
     seed : int
         Initial weights, order of clips, noise and dropout follow from it.
     folder : path
@@ -158,8 +166,8 @@ def train(
     teacher = copy.deepcopy(student)
     optimizer = torch.optim.Adam(student.parameters(), lr=t.learning_rate)
     student, optimizer = fabric.setup(student, optimizer)
-    steps_per_epoch = t.steps_per_epoch or max(1, len(clips["weak"]) // t.weak)
-    sizes = {"synthetic": t.synthetic, "weak": t.weak, "unlabel_in_domain": t.unlabelled}
+    scarce = "weak" if t.weak else "strong"  # an epoch is once through these
+    steps_per_epoch = t.steps_per_epoch or max(1, len(clips[scarce]) // getattr(t, scarce))
 
     state: dict[str, Any] = {"step": 0, "rows": [], "sums": {}, "best": -1.0, "best_weights": None, "seconds": 0.0}
     if checkpoint is not None:
@@ -181,10 +189,10 @@ def train(
     for step in range(state["step"], total):
         torch.manual_seed(int(np.random.default_rng([seed, step]).integers(2**62)))
         chosen = {
-            name: batch_indices(step, sizes[name], len(part), seed, number)
-            for number, (name, part) in enumerate(clips.items())
+            labels: batch_indices(step, getattr(t, labels), len(part), seed, number)
+            for number, (labels, part) in enumerate(clips.items())
         }
-        features = torch.cat([clips[name].features(positions) for name, positions in chosen.items()]).to(fabric.device)
+        features = torch.cat([clips[labels].features(positions) for labels, positions in chosen.items()]).to(fabric.device)
         features = features.contiguous(memory_format=torch.channels_last)
         ramp = rampup(step, t.rampup_epochs * steps_per_epoch)
         for group in optimizer.param_groups:
@@ -195,7 +203,7 @@ def train(
             target = teacher(add_noise(features, t.teacher_noise_snr_db))
         terms = losses(
             student(features), target,
-            strong[chosen["synthetic"]].to(fabric.device), weak[chosen["weak"]].to(fabric.device), ramp * t.consistency,
+            strong[chosen["strong"]].to(fabric.device), weak[chosen.get("weak", [])].to(fabric.device), ramp * t.consistency,
         )
         optimizer.zero_grad()
         fabric.backward(terms["total"])

@@ -23,16 +23,16 @@ def rampup(step: float, length: float) -> float:
 def losses(
     student: Output, teacher: Output, strong: Tensor, weak: Tensor, consistency_weight: float
 ) -> dict[str, Tensor]:
-    """The terms of the loss of a batch ordered synthetic, weak, unlabelled.
+    """The terms of the loss of a batch ordered by labels: strong, weak, none; a kind without clips adds nothing.
 
     Parameters
     ----------
     student, teacher : Output
         Posteriors of the same clips; the teacher's carry no gradient.
-    strong : (synthetic, frame, class) tensor
-        Labels of the synthetic clips, which come first.
+    strong : (strong, frame, class) tensor
+        Labels of the strongly labelled (synthetic) clips, which come first.
     weak : (weak, class) tensor
-        Labels of the weak clips, which come next.
+        Labels of the weakly labelled clips, which come next.
     consistency_weight : float
         c, weight of the consistency terms.
 
@@ -43,9 +43,10 @@ def losses(
         errors, unweighted) and ``total`` = strong + weak + c (consistency_strong + consistency_weak).
     """
     a, b = len(strong), len(strong) + len(weak)
+    no_clips = student.strong.new_zeros(())
     terms = {
-        "strong": F.binary_cross_entropy(student.strong[:a], strong),
-        "weak": F.binary_cross_entropy(student.weak[a:b], weak),
+        "strong": F.binary_cross_entropy(student.strong[:a], strong) if a else no_clips,
+        "weak": F.binary_cross_entropy(student.weak[a:b], weak) if b > a else no_clips,
         "consistency_strong": F.mse_loss(student.strong, teacher.strong),
         "consistency_weak": F.mse_loss(student.weak, teacher.weak),
     }

@@ -1,7 +1,11 @@
 """Generator: labels are where the sound is; the same seed gives the same bytes however the work is split or resumed."""
 
 import json
-from collections import Counter
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,19 +15,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedlib.data import audio, domains, generate, layout, tables
-from sedlib.data.generate import CLIP_S, Event, scenario
-from sedlib.data.layout import REAL, SUBSETS, SYNTHETIC
-from sedlib.data.voices import Voices
+from sedlib.data.generate import CLIP_S, mini_making
+from sedlib.data.layout import SUBSETS, SYNTHETIC
+from sedlib.data.scenes import Event
 from sedlib.errors import SedError
 
 REAL_EVENTS = Path(__file__).parents[3] / "shared" / "real_events"
-DESED = Path(__file__).parents[3] / "shared" / "desed" / "statistics.json"
 DRY = replace(domains.SYNTHETIC, room_share=0)
 SIZES = {"synthetic": 3, "weak": 3, "unlabel_in_domain": 2, "validation": 2, "public": 1}
 
 
 class Steady:
     """Sounds of constant level over digital silence, so that a sample is 0 exactly where nothing sounds."""
+
+    def of_clip(self, rng):
+        return self
 
     def event(self, label, duration, rng):
         return np.where(np.arange(round(duration * 16000)) % 2, 1, -1).astype(np.float32)
@@ -43,29 +49,7 @@ def mini(tmp_path_factory):
     return root
 
 
-# ------------------------------------------------------------------------------------------------- scenario and mixture
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.integers(0, 2**32), st.sampled_from([SYNTHETIC, REAL]))
-def test_a_scenario_lies_within_the_clip_and_classes_do_not_overlap_themselves(seed, domain):
-    events = scenario(np.random.default_rng(seed), domain)
-    assert domain == REAL or events
-    assert generate.polyphony(events) <= generate.POLYPHONY[domain]
-    assert events == sorted(events, key=lambda e: e.onset)
-    for label in {e.label for e in events}:
-        own = [e for e in events if e.label == label]
-        for e in own:
-            assert 0 <= e.onset and e.onset + e.duration <= CLIP_S + 1e-9 and e.duration >= generate.SHORTEST_S
-        for a, b in zip(own, own[1:]):
-            assert b.onset - (a.onset + a.duration) >= generate.GAP_S - 1e-9
-
-
-def test_polyphony_counts_what_sounds_at_once():
-    assert generate.polyphony([]) == 0
-    assert generate.polyphony([Event("Dog", 0, 1), Event("Cat", 1, 1)]) == 1
-    assert generate.polyphony([Event("Dog", 0, 5), Event("Cat", 1, 1), Event("Speech", 1.5, 3)]) == 3
-
+# ------------------------------------------------------------------------------------------------------------- mixture
 
 PLANS = st.lists(st.builds(Event, st.sampled_from(tables.CLASSES), st.floats(0, 9.7), st.floats(0.25, 10)), max_size=5)
 
@@ -130,20 +114,42 @@ def test_a_sound_shorter_than_planned_has_a_shorter_label_but_not_below_the_shor
     assert labels == [(1.0, 1.25, "Dog"), (5.0, 5.5, "Cat"), (9.9, 10.0, "Dog")]
 
 
-@pytest.mark.skipif(not DESED.is_file(), reason="no DESED statistics beside the repository")
-@pytest.mark.parametrize(("domain", "reference"), [(REAL, "validation"), (SYNTHETIC, "synthetic_2019_train")])
-def test_scenarios_follow_desed(domain, reference):
-    desed = json.loads(DESED.read_text())[reference]
-    clips = [scenario(np.random.default_rng([1, i]), domain) for i in range(1000)]
-    events = [event for clip in clips for event in clip]
-    assert np.median([len(clip) for clip in clips]) == pytest.approx(desed["events_per_clip"]["p50"], rel=0.4)
-    assert np.mean([len(clip) for clip in clips]) == pytest.approx(desed["events_per_clip"]["mean"], rel=0.2)
-    share = Counter(event.label for event in events)
-    for label, numbers in desed["per_class"].items():
-        durations = [event.duration for event in events if event.label == label]
-        # Calls and barks are planned longer, because they come out shorter: up to twice.
-        assert 1 / 1.5 < np.median(durations) / numbers["duration_s"]["p50"] < (2 if label in ("Dog", "Cat") else 1.5)
-        assert 1 / 1.6 < share[label] / len(events) / numbers["event_share"] < 1.6
+INGREDIENTS = st.sampled_from(list(domains.INGREDIENTS))
+
+
+@settings(max_examples=20, deadline=None)
+@given(INGREDIENTS, st.integers(0, 50))
+def test_an_ingredient_of_the_gap_can_be_switched_off_and_all_else_stays(name, index):
+    """The events stay where they are: exactly, but for what an ingredient itself does to them."""
+    _, real = generate.make_clip("validation", mini_making("validation"), 0, index)
+    _, changed = generate.make_clip("validation", mini_making("validation", (name,)), 0, index)
+    if name == "scenes":
+        return  # other events
+    assert [label for *_, label in real] == [label for *_, label in changed]
+    if name == "voices":  # a bark may be shorter than another one
+        assert [onset for onset, *_ in real] == [onset for onset, *_ in changed]
+    elif name == "boundaries":
+        assert np.allclose([event[:2] for event in real], [event[:2] for event in changed], atol=0.0511) or not real
+    else:
+        assert real == changed
+
+
+@pytest.mark.parametrize("name", domains.INGREDIENTS)
+def test_every_ingredient_changes_something(name):
+    clips = [[generate.make_clip("validation", mini_making("validation", without), 3, index) for index in range(4)]
+             for without in ((), (name,))]
+    same = [np.array_equal(one[0], other[0]) and one[1] == other[1] for one, other in zip(*clips)]
+    assert not all(same)
+    assert name != "boundaries" or all(np.array_equal(one[0], other[0]) for one, other in zip(*clips))
+
+
+def test_without_any_ingredient_a_real_clip_is_made_as_a_synthetic_one():
+    making, synthetic = mini_making("validation", tuple(domains.INGREDIENTS)), mini_making("synthetic")
+    assert making.recipe == synthetic.recipe and making.scenes == synthetic.scenes
+    assert making.source.ranges == synthetic.source.ranges
+    with pytest.raises(SedError, match="ingredient 'room' of the domain gap does not exist; choose from scenes"):
+        mini_making("validation", ("room",))
+    assert mini_making("synthetic", ("rooms",)).recipe == synthetic.recipe
 
 
 # ----------------------------------------------------------------------------------------------------------- data sets
@@ -156,21 +162,34 @@ def test_a_made_data_set_is_whole_desed_layout(mini):
         loaded = layout.load(mini, subset)
         assert loaded.filenames == [f"{subset}_{i:06d}.wav" for i in range(size)]
         assert sorted(p.name for p in loaded.audio_dir.iterdir()) == loaded.filenames
-        assert list((mini / SUBSETS[subset].metadata).parent.glob("*part*")) == []
+    assert list(mini.rglob("*part*")) == []
     described = json.loads((mini / "dataset.json").read_text())
     assert described == {"generator": generate.VERSION, "kind": "mini", "seed": 7, "sizes": SIZES}
 
 
 def test_tables_tell_what_was_mixed_and_no_more(mini):
-    _, labels = generate.make_clip("weak", Voices(REAL), 7, 0)
+    _, labels = generate.make_clip("weak", mini_making("weak"), 7, 0)
     assert layout.load(mini, "weak").table["event_labels"][0] == ",".join(sorted({label for *_, label in labels}))
     assert list(layout.load(mini, "unlabel_in_domain").table.columns) == ["filename"]
-    waveform, labels = generate.make_clip("validation", Voices(REAL), 7, 1)
-    table = layout.load(mini, "validation").table
-    rows = tables.events(table[table["filename"] == "validation_000001.wav"])
-    assert list(zip(rows["onset"], rows["offset"], rows["event_label"])) == labels
+    waveform, labels = generate.make_clip("validation", mini_making("validation"), 7, 1)
+    assert of_clip(layout.load(mini, "validation").table, "validation_000001.wav") == labels
     stored, _ = audio.read(mini / SUBSETS["validation"].audio / "validation_000001.wav")
     assert np.array_equal(audio.to_int16(stored), audio.to_int16(waveform))
+
+
+def of_clip(table, name):
+    rows = tables.events(table[table["filename"] == name])
+    return list(zip(rows["onset"], rows["offset"], rows["event_label"]))
+
+
+@pytest.mark.parametrize("subset", ["weak", "unlabel_in_domain"])
+def test_what_an_oracle_would_know_is_kept_aside(mini, tmp_path, subset):
+    _, labels = generate.make_clip(subset, mini_making(subset), 7, 1)
+    hidden = generate.hidden_labels(mini, subset)
+    assert of_clip(hidden, f"{subset}_000001.wav") == labels
+    assert tables.filenames(hidden) == layout.load(mini, subset).filenames
+    with pytest.raises(SedError, match="only a data set that `sedlib data` made keeps the hidden labels"):
+        generate.hidden_labels(tmp_path, subset)
 
 
 def test_the_same_seed_gives_the_same_bytes_with_one_process_or_two(mini, tmp_path, monkeypatch):
@@ -189,7 +208,7 @@ def test_a_larger_data_set_begins_with_the_smaller(mini, tmp_path):
 
 
 def test_another_seed_gives_other_clips():
-    assert not np.array_equal(*(generate.make_clip("synthetic", Voices(SYNTHETIC), seed, 0)[0] for seed in (0, 1)))
+    assert not np.array_equal(*(generate.make_clip("synthetic", mini_making("synthetic"), seed, 0)[0] for seed in (0, 1)))
 
 
 def test_a_killed_run_is_finished(mini, tmp_path, monkeypatch):
@@ -215,6 +234,32 @@ def test_a_killed_run_is_finished(mini, tmp_path, monkeypatch):
     # The second block was begun but not written down, and one clip of the first was damaged.
     assert files(root) == files(mini)
     assert len(again) == sum(SIZES.values()) - 5 + 1
+
+
+MAKE = """
+import sys
+from sedlib.data import generate
+generate._BLOCK, generate._FEW = 2, 4
+if __name__ == "__main__":
+    generate.mini(sys.argv[1], {sizes}, seed=7, jobs=2, progress=False)
+"""
+
+
+def test_sigkill_at_any_moment_loses_nothing(mini, tmp_path):
+    """The processes that make the clips are killed with their parent, at random moments; then the work is finished."""
+    script, root, rng = tmp_path / "make.py", tmp_path / "mini", np.random.default_rng(0)
+    script.write_text(MAKE.format(sizes=SIZES))
+    killed = 0
+    for wait in rng.uniform(0.0, 1.5, 4):
+        process = subprocess.Popen([sys.executable, script, root], start_new_session=True)
+        while process.poll() is None and not (root / "dataset.json").exists():
+            time.sleep(0.01)
+        time.sleep(wait)
+        os.killpg(process.pid, signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+    assert killed
+    generate.mini(root, SIZES, seed=7, jobs=1, progress=False)
+    assert files(root) == files(mini)
 
 
 def test_another_data_set_is_refused(mini, tmp_path):

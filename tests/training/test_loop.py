@@ -16,7 +16,7 @@ from sedlib.training import Run, loop, score, train
 
 CONFIG = dataclasses.replace(
     PROFILES["smoke"],
-    training=dataclasses.replace(PROFILES["smoke"].training, steps_per_epoch=3, synthetic=2, weak=2, unlabelled=2),
+    training=dataclasses.replace(PROFILES["smoke"].training, steps_per_epoch=3, strong=2, weak=2, unlabelled=2),
     model=dataclasses.replace(PROFILES["smoke"].model, conv_dropout=0.3, rnn_dropout=0.3),  # so that randomness matters
 )
 
@@ -142,10 +142,41 @@ def test_a_configuration_of_another_version_is_named():
         type(CONFIG).from_dict(values)
 
 
+def alone(**values):
+    return dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, weak=0, unlabelled=0, **values))
+
+
+def test_strong_labels_alone_need_no_other_clips(tiny, tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(tiny, copy)
+    for subset in ("weak", "unlabel_in_domain"):
+        shutil.rmtree(copy / "audio" / "train" / subset)
+    run = train(alone(strong=6), copy, 0, tmp_path / "run", progress=False)
+    assert (run.metrics["loss_weak"] == 0).all() and (run.metrics["loss_strong"] > 0).all()
+    epoch = dataclasses.replace(CONFIG.training, strong=5, weak=0, unlabelled=0, steps_per_epoch=None, epochs=1)
+    once = train(dataclasses.replace(CONFIG, training=epoch), copy, 0, tmp_path / "epoch", progress=False)
+    assert once.metrics["step"].tolist() == [2], "10 of the 12 synthetic clips are trained on, 5 a step"
+
+
+def test_an_oracle_learns_from_hidden_labels_of_real_clips(tiny, tmp_path, monkeypatch):
+    seen = []
+    encode = loop.strong_labels
+    monkeypatch.setattr(loop, "strong_labels", lambda table, names, *sizes: seen.append(names) or encode(table, names, *sizes))
+    oracle = alone(strong=4, strong_from="unlabel_in_domain")
+    run = train(oracle, tiny, 0, tmp_path / "run", progress=False)
+    assert len(seen[0]) == 5 and all(name.startswith("unlabel_in_domain") for name in seen[0])
+    assert (run.metrics["loss_strong"] > 0).all()
+    copy = tmp_path / "recordings"
+    shutil.copytree(tiny, copy)
+    shutil.rmtree(copy / "metadata" / "hidden")
+    with pytest.raises(SedError, match="hidden labels"):
+        train(oracle, copy, 0, tmp_path / "other", progress=False)
+
+
 def test_the_papers_configuration_trains_with_spectrograms_made_on_the_way(tiny, tmp_path):
     """An epoch through the weak clips at full size, without and with the spectrograms kept."""
     paper = PROFILES["paper"]
-    training = dataclasses.replace(paper.training, synthetic=1, weak=3, unlabelled=1, epochs=1)
+    training = dataclasses.replace(paper.training, strong=1, weak=3, unlabelled=1, epochs=1)
     runs = [
         train(dataclasses.replace(paper, training=dataclasses.replace(training, preload=preload)), tiny, 0, tmp_path / str(preload), progress=False)
         for preload in (False, True)

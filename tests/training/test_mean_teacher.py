@@ -43,6 +43,14 @@ def test_losses_against_numpy():
     assert float(terms["total"]) == pytest.approx(float(terms["strong"] + terms["weak"] + 1.7 * sum(squared)), rel=1e-6)
 
 
+def test_a_kind_of_labels_without_clips_adds_nothing():
+    student, teacher = output(0), output(1)
+    strong = (torch.rand(6, 5, 10) > 0.5).float()
+    terms = losses(student, teacher, strong, torch.zeros(0, 10), 0.0)
+    assert terms["weak"] == 0 and terms["total"] == terms["strong"] > 0
+    assert losses(student, teacher, torch.zeros(0, 5, 10), torch.ones(6, 10), 0.0)["strong"] == 0
+
+
 def test_labels_of_one_kind_leave_the_other_clips_alone():
     """The gradient of the strong term is zero on weak and unlabelled clips, that of the weak term elsewhere."""
     student = Output(*(t.requires_grad_() for t in output(0)))
