@@ -1,6 +1,6 @@
 """Do the voices sound like what they are called? Naming recordings after hearing voices, and the other way round.
 
-``python -m bench voices`` prints confusion matrices of a simple classifier between procedural voices and a soundbank
+``python -m bench.voices FOLDER`` prints confusion matrices of a simple classifier between procedural voices and a soundbank
 folder of recordings. Below them: how well one half of the recordings names the other, which is what can be reached.
 
 The classifier is a logistic regression on statistics of the log-Mel spectrum. So that it cannot tell classes by how
@@ -12,6 +12,7 @@ gives a series), no absolute level, and every training sound a second time throu
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -121,3 +122,7 @@ def main(recordings: str = "../shared/real_events") -> None:
         print("    " + " " * 27 + "".join(f"{label[:6]:>7}" for label in CLASSES))
         for label, row in zip(CLASSES, table):
             print(f"    {label:<27}" + "".join(f"{count:>7}" for count in row))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -39,7 +39,6 @@ def per_class(table: pd.DataFrame) -> pd.DataFrame:
     events = tables.events(table)
     events = events.assign(duration=events["offset"] - events["onset"])
     groups = events.groupby("event_label")
-    duration = groups["duration"].quantile([q / 100 for q in QUANTILES]).unstack()
     in_clip = events.groupby(["event_label", "filename"]).size().groupby("event_label")
     active = active_time(table).groupby("event_label")
     return pd.DataFrame({
@@ -47,7 +46,7 @@ def per_class(table: pd.DataFrame) -> pd.DataFrame:
         "clips": in_clip.size(),
         "event_share": groups.size() / len(events),
         "clip_share": in_clip.size() / len(tables.filenames(table)),
-        **{f"duration_{q:02d}": duration[q / 100] for q in QUANTILES},
+        **{f"duration_{q:02d}": groups["duration"].quantile(q / 100) for q in QUANTILES},
         "events_per_clip": in_clip.median(),
         "events_per_clip_mean": in_clip.mean(),
         "active_time": active.median(),

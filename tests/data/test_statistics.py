@@ -154,8 +154,16 @@ def test_comparison_and_its_table():
     shown = statistics.table(compared).set_index("class")
     assert shown.loc["Dog"].tolist() == ["50 / 14", "1.5 / 3.6", "1.00 / 0.78", "1.8 / 5.0"]
     assert shown.loc["Cat", "median duration (s)"] == "- / 0.85"
+    lacking = statistics.table(statistics.compare(statistics.facts(SMALL.dropna()), theirs)).set_index("class")
+    assert lacking.loc["Cat"].tolist() == ["0 / 10", "- / 2.8", "- / 0.85", "- / 3.2"]
     weak = statistics.compare(statistics.facts(WEAK), desed.facts("weak"))
     assert list(statistics.table(weak).columns) == ["class", "clips (%)"]
+
+
+def test_a_set_without_any_event_can_be_compared():
+    compared = statistics.compare(statistics.facts(SMALL[SMALL["event_label"].isna()]), desed.facts("validation"))
+    assert compared.loc[("all", ["without_events", "events_0"]), "ours"].tolist() == [1, 1]
+    assert statistics.table(compared)["median duration (s)"].str.startswith("- / ").all()
 
 
 def test_a_folder_is_compared_subset_by_subset(tmp_path):

@@ -2,12 +2,19 @@
 
 import math
 
+import librosa
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import ndimage
+from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
+from sedlib.config import Features
+from sedlib.data.batches import strong_labels
+from sedlib.data.tables import CLASSES, EVENT_COLUMNS
+from sedlib.frontend import LogMel
 from sedlib.lesson import check
 from sedlib.training.mean_teacher import losses
 
@@ -40,6 +47,47 @@ def right_pool(strong, logits):
     return (strong * att).sum(1) / att.sum(1)
 
 
+def frames_of(events, frames, frame_s, first=round, last=round, shortest=1, beyond=0, latest=-1):
+    """Right with its defaults; every other value is a mistake."""
+    labels = np.zeros(frames)
+    for onset, offset in events:
+        start = min(first(onset / frame_s), frames + latest)
+        labels[start:max(last(offset / frame_s), start + shortest) + beyond] = 1
+    return labels
+
+
+def overlaps_counted(events, frames, frame_s):
+    labels = np.zeros(frames)
+    for event in events:
+        labels += frames_of([event], frames, frame_s)
+    return labels
+
+
+def zeros_in_the_loop(events, frames, frame_s):
+    labels = np.zeros(frames)
+    for event in events:
+        labels = frames_of([event], frames, frame_s)
+    return labels
+
+
+def return_in_the_loop(events, frames, frame_s):
+    for event in events:
+        return frames_of([event], frames, frame_s)
+    return np.zeros(frames)
+
+
+def in_db(x, floor, factor=20):
+    return factor * np.log10(np.maximum(x, floor))
+
+
+def down_to(level, range_db, axis=None):
+    return np.maximum(level, level.max(axis=axis, keepdims=axis is not None) - range_db)
+
+
+def pairs(a, b, tie=0.5):
+    return np.mean([1.0 if x > y else tie if x == y else 0.0 for x in a for y in b])
+
+
 def right_loss(s, t, strong, weak, c):
     return losses(s, t, strong, weak, c)["total"]
 
@@ -57,6 +105,14 @@ RIGHT = {
     check.frame_start: lambda frame: frame * S,
     check.frame_at: lambda second: math.floor(second * 16000 / 1020),
     check.event_matches: right_match,
+    check.weak_from_strong: lambda x: x.any(axis=1),
+    check.active_frames: lambda events, frames, frame_s: strong_labels(
+        pd.DataFrame([("a", *event, "Dog") for event in events], columns=EVENT_COLUMNS), ["a"], frames, frame_s
+    )[0, :, CLASSES.index("Dog")],
+    check.frame_count: lambda samples, n_fft, hop: LogMel(Features(n_fft=n_fft, hop=hop, n_mels=8))(
+        torch.zeros(1, samples)).shape[-1],
+    check.decibels: lambda x, floor, r: librosa.amplitude_to_db(x, ref=1.0, amin=floor, top_db=r),
+    check.auc: lambda a, b: roc_auc_score([1] * len(a) + [0] * len(b), np.concatenate([a, b])),
     check.ema: lambda t, s, a: torch.lerp(s, t, a),
     check.rampup: lambda step, steps: math.exp(-5 * (1 - min(step / steps, 1)) ** 2),
     check.mean_teacher_loss: right_loss,
@@ -108,6 +164,52 @@ WRONG = [
      "absolute difference"),
     (check.event_matches, lambda r, p: abs(p[0] - r[0]) <= 0.2 or abs(p[1] - r[1]) <= max(0.2, 0.2 * (r[1] - r[0])),
      "both ends"),
+    (check.weak_from_strong, lambda x: x.mean(1), "share of frames"),
+    (check.weak_from_strong, lambda x: x.sum(1), "counts the frames"),
+    (check.weak_from_strong, lambda x: np.median(x, axis=1) > 0.5, "in most frames"),
+    (check.weak_from_strong, lambda x: x.all(1), "in every frame"),
+    (check.weak_from_strong, lambda x: x.max(-1), "runs over the classes"),
+    (check.weak_from_strong, lambda x: x.max(0), "runs over the clips"),
+    (check.weak_from_strong, lambda x: x.reshape(3, -1).max(1), "all classes together"),
+    (check.weak_from_strong, lambda x: x[:, 0], r"array of shape \(3, 6, 4\)\) gives"),
+    (check.active_frames, lambda e, n, s: frames_of(e, n, s, int, int), "rounding down makes"),
+    (check.active_frames, lambda e, n, s: frames_of(e, n, s, math.floor, math.ceil), "rounding outwards"),
+    (check.active_frames, lambda e, n, s: frames_of(e, n, s, math.ceil, math.ceil), "rounding up makes"),
+    (check.active_frames, lambda e, n, s: frames_of(e, n, s, shortest=0), "may vanish"),
+    (check.active_frames, lambda e, n, s: frames_of(e, n, s, latest=5), "give it the last one"),
+    (check.active_frames, lambda e, n, s: frames_of(e, n, s, shortest=0, latest=5), "give each of them"),
+    (check.active_frames, lambda e, n, s: frames_of(e, n, s, beyond=1), r"labels\[first:last\]"),
+    (check.active_frames, overlaps_counted, "you count 2"),
+    (check.active_frames, lambda e, n, s: frames_of(e, n, 1), "divide by frame_s"),
+    (check.active_frames, zeros_in_the_loop, "before the loop"),
+    (check.active_frames, return_in_the_loop, "after the loop"),
+    (check.active_frames, lambda e, n, s: np.flatnonzero(frames_of(e, n, s)), r"shape \(4,\); it should have \(12,\)"),
+    (check.frame_count, lambda n, n_fft, hop: n // hop, "sample 0 as well"),
+    (check.frame_count, lambda n, n_fft, hop: math.ceil(n / hop), "does not divide"),
+    (check.frame_count, lambda n, n_fft, hop: round(n / hop) + 1, "only by luck"),
+    (check.frame_count, lambda n, n_fft, hop: (n - n_fft) // hop + 1, "wholly within"),
+    (check.frame_count, lambda n, n_fft, hop: (n + 2 * (n_fft // 2)) // hop + 1, "n_fft cancels"),
+    (check.frame_count, lambda n, n_fft, hop: n // n_fft + 1, "how long each"),
+    (check.frame_count, lambda n, n_fft, hop: n / hop + 1, "use //"),
+    (check.frame_count, lambda n, n_fft, hop: np.floor(n / hop) + 1, "yours is a float"),
+    (check.decibels, lambda x, floor, r: down_to(in_db(x, floor, 10), r), "for powers"),
+    (check.decibels, lambda x, floor, r: down_to(20 * np.log(np.maximum(x, floor)), r), "natural"),
+    (check.decibels, lambda x, floor, r: down_to(in_db(x, 1e-99), r), "the floor is missing"),
+    (check.decibels, lambda x, floor, r: down_to(20 * np.log10(x + floor), r), "you add it"),
+    (check.decibels, lambda x, floor, r: down_to(np.maximum(in_db(x, 1e-99), floor), r), "before the logarithm"),
+    (check.decibels, lambda x, floor, r: in_db(x, floor), "the range is missing"),
+    (check.decibels, lambda x, floor, r: np.maximum(in_db(x, floor), -r), "not from 0 dB"),
+    (check.decibels, lambda x, floor, r: down_to(in_db(x, floor), r, 0), "not of each frame"),
+    (check.decibels, lambda x, floor, r: down_to(in_db(x, floor), r, 1), "not of each band"),
+    (check.decibels, lambda x, floor, r: librosa.amplitude_to_db(x, ref=np.max, amin=floor, top_db=r), "dB re 1"),
+    (check.auc, lambda a, b: pairs(b, a), "other way round"),
+    (check.auc, lambda a, b: pairs(a, b, 0), "them as lost"),
+    (check.auc, lambda a, b: pairs(a, b, 1), "them as won"),
+    (check.auc, lambda a, b: np.mean((a > b) + 0.5 * (a == b)), "at the same place$"),
+    (check.auc, lambda a, b: np.mean(a > b), "at the same place; and"),
+    (check.auc, lambda a, b: pairs(a, b) * len(a) ** 2, "divide by how many"),
+    (check.auc, lambda a, b: float(np.mean(a) > np.mean(b)), "not only the means"),
+    (check.auc, lambda a, b: np.mean(a) - np.mean(b), "depends on the unit"),
     (check.ema, lambda t, s, a: (1 - a) * t + a * s, "swapped"),
     (check.ema, into_student, "student's weights in place"),
     (check.ema, lambda t, s, a: a * t + s, "factor 1 - alpha"),

@@ -79,6 +79,20 @@ def test_the_frequency_axis_is_in_hertz():
     assert ticks["500"] == pytest.approx(7.5 / 45.245640471924965 * 129 - 1, abs=0.01)
 
 
+def test_small_spectrograms_have_common_axes_and_levels():
+    level = np.random.default_rng(0).normal(size=(64, 100))
+    fig = plots.spectrogram_grid({"a": level, "b": level[:, :50] - 30, "c": level}, 0.1, columns=2)
+    axes = [ax for ax in fig.axes if ax.images]
+    assert [ax.get_title() for ax in axes] == ["a", "b", "c"]
+    assert {ax.get_xlim() for ax in axes} == {(0, 99 * 0.1)}
+    assert {ax.images[0].get_clim() for ax in axes} == {(level.max() - 80, level.max())}
+    assert (fig.get_supxlabel(), fig.get_supylabel()) == ("time (s)", "frequency (Hz)")
+    assert not fig.axes[3].get_visible()  # no panel for it
+    ticks = {t.get_text(): y for t, y in zip(axes[0].get_yticklabels(), axes[0].get_yticks())}
+    assert ticks["1000"] == pytest.approx(15 / 45.245640471924965 * 65 - 1, abs=0.02)  # as above
+    plots.picture(fig, "x")
+
+
 def test_reference_lies_above_prediction_and_differs_by_more_than_colour():
     fig, axes = plots.figure()
     plots.events_on(axes[0, 0], EVENTS, EVENTS.assign(onset=EVENTS["onset"] + 0.2))
