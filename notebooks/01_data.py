@@ -25,7 +25,7 @@
 #
 # **You need** lesson 00, NumPy, an idea of the Fourier transform; headphones at a moderate level.
 #
-# **Time** to read and try: 75 minutes. To run on two cores: 60 s with profile `lesson`, 40 s with profile `smoke`; the
+# **Time** to read and try: 75 minutes. To run on two cores: 70 s with profile `lesson`, 40 s with profile `smoke`; the
 # first run also makes the data set, which takes a few minutes with `lesson`.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: section 2 (task and data), the domain mismatch of sections 1 and 3.1,
