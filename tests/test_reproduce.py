@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import pytest
 from click.testing import CliRunner
 
 from sedlib import config, reproduce, systems
