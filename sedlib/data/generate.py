@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import threading
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from tqdm.auto import tqdm
 from sedlib.data import audio, domains, tables
 from sedlib.data.audio import RATE
 from sedlib.data.layout import CLIP_S, REAL, STRONG, SUBSETS, SYNTHETIC, WEAK
+from sedlib.data.lock import wait_for
 from sedlib.data.scenes import SHORTEST_S, Event, scenario
 from sedlib.data.soundbank import EVALUATION, TRAINING, Soundbank
 from sedlib.data.voices import Voices
@@ -197,6 +199,12 @@ def generate(root: str | Path, makings: Mapping[str, Making], sizes: Mapping[str
     """
     root = Path(root)
     _check_request(sizes, seed)
+    with _alone(root, progress):
+        return _generate(root, makings, sizes, seed, kind, jobs, progress)
+
+
+def _generate(root: Path, makings: Mapping[str, Making], sizes: Mapping[str, int], seed: int, kind: str,
+              jobs: int | None, progress: bool) -> str:
     _claim(root, {"generator": VERSION, "kind": kind, "seed": seed}, sizes)
     made = {subset: _existing_labels(root, subset) for subset in sizes}
     todo = {subset: [i for i in range(size) if clip_name(subset, i) not in made[subset]]
@@ -269,13 +277,36 @@ def _run(tasks: list[tuple], jobs: int) -> Iterator[tuple[str, Labels]]:
             yield _make_block(*task)
         return
     # Fresh processes ("spawn") behave alike on every system and inherit no lock of a thread of the notebook's.
-    with _one_thread_each(), ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with _one_thread_each(), ProcessPoolExecutor(
+            jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent) as pool:
         futures = [pool.submit(_make_block, *task) for task in tasks]
         try:
             for future in as_completed(futures):
                 yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Have this process end when the one that started it was killed, instead of waiting for work for ever."""
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _alone(root: Path, progress: bool) -> Iterator[None]:
+    """Hold the folder of a data set, so that no other process makes the same clips; it is made if it is not there."""
+    if not root.is_file():  # which will be refused in a moment
+        root.mkdir(parents=True, exist_ok=True)
+    folder = os.open(root, os.O_RDONLY)
+    try:
+        wait_for(folder, f"{root}: another process makes this data set; waiting for it ..." if progress else None)
+        yield
+    finally:
+        os.close(folder)
 
 
 @contextmanager

@@ -12,12 +12,10 @@ first read; rows are read, not mapped into memory, so a file that somebody cuts 
 
 from __future__ import annotations
 
-import fcntl
 import io
 import json
 import os
 import struct
-import sys
 import warnings
 import weakref
 import zlib
@@ -33,6 +31,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from sedlib.data import audio, layout
+from sedlib.data.lock import wait_for
 from sedlib.errors import SedError
 
 SAMPLES = round(layout.CLIP_S * audio.RATE)
@@ -200,12 +199,7 @@ def _only_builder(path: Path, progress: bool) -> Iterator[None]:
     """Hold the lock of a store; wait while another process holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if progress:
-                print(f"{path}: another process builds this store; waiting for it ...", file=sys.stderr)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        wait_for(lock, f"{path}: another process builds this store; waiting for it ..." if progress else None)
         yield
 
 

@@ -286,6 +286,24 @@ def test_sigkill_at_any_moment_loses_nothing(mini, tmp_path):
     assert files(root) == files(mini)
 
 
+def test_two_processes_make_one_data_set_and_leave_no_orphans(mini, tmp_path):
+    """Two at once; the one that came first is killed alone, its workers end by themselves, the other one goes on."""
+    script, root = tmp_path / "make.py", tmp_path / "mini"
+    script.write_text(MAKE.format(sizes=SIZES))
+    first = subprocess.Popen([sys.executable, script, root], start_new_session=True)
+    while not any(root.glob("audio/**/*.wav")):
+        time.sleep(0.01)
+    second = subprocess.Popen([sys.executable, script, root])
+    first.kill()
+    first.wait()
+    assert second.wait(120) == 0
+    assert files(root) == files(mini)
+    with pytest.raises(ProcessLookupError):  # nothing is left of the first one's group
+        for _ in range(100):
+            os.killpg(first.pid, 0)
+            time.sleep(0.1)
+
+
 def test_another_data_set_is_refused(mini, tmp_path):
     with pytest.raises(SedError, match="dataset.json: seed is 7, asked for 8; give another folder"):
         generate.mini(mini, SIZES, seed=8, jobs=1, progress=False)
