@@ -308,7 +308,7 @@ def _check_events(metadata: Path, table: pd.DataFrame, infos: dict[str, audio.In
 def _holds(kind: str, table: pd.DataFrame, infos: dict[str, audio.Info]) -> list[str]:
     hours = sum(info.duration for info in infos.values()) / 3600
     formats = Counter((info.rate, info.channels) for info in infos.values())
-    lines = [f"{len(infos)} clips, {hours:.2f} h, {kind} labels",
+    lines = [f"{len(infos)} clips, {hours:.2f} h, {'no' if kind == UNLABELLED else kind} labels",
              *(f"{count} files of {rate} Hz, {channels} channel{'s' * (channels > 1)}"
                for (rate, channels), count in formats.most_common())]
     if kind == STRONG:
