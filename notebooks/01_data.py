@@ -796,8 +796,8 @@ plots.show(fig, f"Bars from 0.5, which is chance, to the AUC after each step: {w
 # Each step goes on from the one before, so that at the bottom nothing of the real domain is left and the AUC is near
 # chance. On the way down the classifier does with what is left: as long as a few clues remain, it hardly misses the
 # others, and in another order other steps would look important. So this AUC says *that* the domains differ, and not
-# *what* that costs. A detector need not care that a clip is tinny, and may care a lot about a room's tail that moves
-# every offset. Its loss is another measurement.
+# *what* that costs: a detector may pass over a difference that the classifier seizes on, and the other way round. Its
+# loss is another measurement.
 
 # %% [markdown]
 # ### What the gap costs a detector
@@ -820,8 +820,8 @@ plots.show(plots.gap(gap.by_system(measured), shares), gap.text(measured))
 # most of that on real ones. The mean teacher, which adds weak and unlabelled real clips, wins some of it back; the
 # oracle shows how much there is to win with this network and as many labelled clips. On the right, what each
 # ingredient takes from the first detector when it is the only difference (circles), and what is won when it is the
-# only one taken away (diamonds). These do not add up: a detector that has lost the sound in a room's tail cannot lose
-# it again in noise.
+# only one taken away (diamonds). These do not add up: an event that is missed for one reason cannot be missed once more
+# for another.
 
 # %% [markdown]
 # ## Reading clips fast

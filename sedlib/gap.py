@@ -126,14 +126,15 @@ def measure(profile_name: str = "lesson", seeds: int = 3, progress: bool = True)
 
 
 def load(profile_name: str = "lesson") -> dict[str, Any]:
-    """What `measure` wrote for a profile in this workspace; without that, what is published with the course.
+    """What `measure` wrote for a profile in this workspace; without that, what is published (of profile lesson).
 
     The entry ``from`` says which of the two it is.
     """
     here = workspace() / "report" / "gap" / "gap.json"
     if here.is_file():
         measured = json.loads(here.read_text(encoding="utf-8"))
-        if measured["profile"] == profile_name and set(measured["development"]) == set(variants()):
+        asked = {"profile": profile_name, "generator": generate.VERSION}
+        if all(measured[key] == value for key, value in asked.items()) and set(measured["development"]) == set(variants()):
             return {**measured, "from": "report/gap/gap.json, measured here"}
     return {**json.loads(PUBLISHED.read_text(encoding="utf-8")), "from": f"figures/{PUBLISHED.name}, as published"}
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from sedlib import config, gap
+from sedlib.data import generate
 from sedlib.data.domains import INGREDIENTS
 from sedlib.frontend import LogMel
 
@@ -53,6 +54,21 @@ def test_shares_are_paired_differences_of_the_right_sign():
     table = gap.shares({"development": development}).set_index("ingredient")
     assert table.loc["rooms"].tolist() == pytest.approx([6, np.sqrt(2), 15, np.sqrt(50), 0.9])
     assert table.loc["codecs", "won_without"] == 0 and table.loc["codecs", "lost_alone"] == pytest.approx(35)
+
+
+def test_the_published_measurement_is_of_this_generator_and_complete():
+    published = json.loads(gap.PUBLISHED.read_text(encoding="utf-8"))
+    assert published["generator"] == generate.VERSION, "run `sedlib gap` and `python -m sedlib.lesson.figures` again"
+    assert set(published["development"]) == set(gap.variants()) and set(published["systems"]) == set(gap.SYSTEMS)
+
+
+def test_an_older_measurement_is_not_shown(workspace, monkeypatch):
+    measured = json.loads(gap.PUBLISHED.read_text(encoding="utf-8"))
+    (workspace / "report" / "gap").mkdir(parents=True)
+    (workspace / "report" / "gap" / "gap.json").write_text(json.dumps(measured))
+    assert "measured here" in gap.load("lesson")["from"] and "published" in gap.load("smoke")["from"]
+    monkeypatch.setattr(generate, "VERSION", generate.VERSION + 1)
+    assert "published" in gap.load("lesson")["from"]
 
 
 def test_measured_once_and_kept(workspace, monkeypatch):

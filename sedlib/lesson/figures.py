@@ -29,7 +29,7 @@ def draw(profile: str = "lesson", seed: int = 0) -> None:
     Raises
     ------
     SedError
-        If that run is not finished or the gap not measured; `sedlib train` and `sedlib gap` do it.
+        If that run is not finished; `sedlib train` finishes it. A gap that is not measured here stays as published.
     """
     root = dataset("mini", profile)
     FIGURES.mkdir(exist_ok=True)
@@ -80,7 +80,7 @@ def _domain_gap(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, 
     gap.PUBLISHED.write_text(json.dumps({**measured, "from": None}, indent=1) + "\n", encoding="utf-8")
     shares = gap.shares(measured)
     return plots.gap(gap.by_system(measured), shares), {
-        "file": "domain_gap.png", "lesson": "01_data", "profile": profile, "data": root.name,
+        "file": "domain_gap.png", "lesson": "01_data", "profile": measured["profile"], "data": root.name,
         "seed": list(range(measured["seeds"])), "alt": gap.text(measured),
     }
 
