@@ -40,7 +40,9 @@ class LogMel(nn.Module):
             waveform, self.features.n_fft, self.features.hop, window=self.window,
             center=True, pad_mode="reflect", return_complex=True,
         )
-        return (self.bands @ spectrum.abs().float()).unsqueeze(1)
+        # |X|; spectrum.abs() takes three times as long on a CPU.
+        real, imaginary = spectrum.real.float(), spectrum.imag.float()
+        return (self.bands @ real.square_().addcmul_(imaginary, imaginary).sqrt_()).unsqueeze(1)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Log-Mel spectrogram.
