@@ -117,8 +117,14 @@ def statistics(folder: Path) -> None:
 @DATA
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--run", "folder", type=click.Path(path_type=Path), help="Run folder; default: runs/PROFILE/DATA/SYSTEM/seedN.")
-def train(system: str, profile_name: str, data_name: str, seed: int, folder: Path | None) -> None:
+@click.option("--devices", default=1, show_default=True, type=click.IntRange(1), help="GPUs (processes where there is none) that share each batch.")
+@click.option("--precision", default="32-true", show_default=True, type=click.Choice(["32-true", "bf16-mixed"]))
+@click.option("--compile", is_flag=True, help="Compile the network first, which takes minutes.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(0), help="Threads that read ahead. The result does not depend on it.")
+def train(system: str, profile_name: str, data_name: str, seed: int, folder: Path | None, workers: int, **computed) -> None:
     """Train a system, or go on with a run that was stopped, then score it on the development and evaluation sets."""
+    from dataclasses import replace
+
     from sedlib.metrics import report
     from sedlib.systems import configuration
     from sedlib.training import score
@@ -126,11 +132,24 @@ def train(system: str, profile_name: str, data_name: str, seed: int, folder: Pat
     from sedlib.workspace import dataset, run_folder
 
     config = configuration(system, profile_name)
+    config = replace(config, training=replace(config.training, **computed))
     root = dataset(data_name, profile_name)
-    run = train_run(config, root, seed, folder or run_folder(profile_name, root, system, seed))
+    run = train_run(config, root, seed, folder or run_folder(profile_name, root, system, seed), workers=workers)
     for name, result in score(run, root).items():
         click.echo(f"\n{name}\n{report(result)}")
     click.echo(f"\nrun: {run.folder}")
+
+
+@cli.command(epilog=examples("sedlib runs", "sedlib runs runs/lesson"))
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+def runs(folder: Path | None) -> None:
+    """List all runs beneath FOLDER, by default the workspace's, with their state and scores."""
+    from sedlib.training.runs import runs, table
+    from sedlib.workspace import workspace
+
+    place = folder or workspace() / "runs"
+    found = runs(place) if folder or place.is_dir() else ()
+    click.echo(table(found) if len(found) else f"{place}: no runs; `sedlib train` makes one")
 
 
 @cli.command(epilog=examples(

@@ -59,6 +59,19 @@ def test_detect_writes_an_event_table_or_audacity_labels(run_folder, tmp_path):
     assert code == 0 and len((tmp_path / "l.txt").read_text().splitlines()) == len(events) / 2
 
 
+def test_runs_lists_them_with_state_and_scores(run_folder, workspace):
+    code, out, err = sedlib("runs", run_folder.parent)
+    assert code == 0, err
+    header, row = out.splitlines()
+    assert header.split()[:3] == ["run", "system", "profile"]
+    scores = json.loads((run_folder / "results.json").read_text())
+    assert {"run", "baseline", "smoke", "tiny", "3", "scored", "30/30"} <= set(row.split())
+    assert row.split()[-3:-1] == [f"{100 * scores['public']['event_f1']['macro']:.1f}", f"{scores['validation']['psds']['value']:.3f}"]
+    for arguments in ([], [workspace]):  # nothing there yet, then a folder without runs
+        code, out, err = sedlib("runs", *arguments)
+        assert code == 0 and "no runs; `sedlib train` makes one" in out, err
+
+
 def test_evaluate_prints_a_table_and_writes_fractions(run_folder, tiny, tmp_path):
     reference = tiny / "metadata/validation/validation.tsv"
     code, out, _ = sedlib("evaluate", "--reference", reference, "--predictions", reference, "--json", tmp_path / "s.json")
@@ -104,6 +117,7 @@ def test_mini_makes_the_same_data_as_the_library(tmp_path, monkeypatch):
     (["data", "check", "NOWHERE"], "NOWHERE"),
     (["data", "mini", "x", "--profile", "huge"], "profile 'huge'"),
     (["data", "soundbank", "NOWHERE", "x"], "NOWHERE"),
+    (["runs", "NOWHERE"], "NOWHERE: no such folder"),
     (["detect", "none.wav", "--run", "NOWHERE"], "NOWHERE: not a run folder"),
     (["evaluate", "--reference", "r.tsv", "--predictions", "p.tsv"], "r.tsv: no such file"),
 ])

@@ -77,5 +77,5 @@ def batch_indices(step: int, size: int, clips: int, *seed: int) -> np.ndarray:
     -------
     (size,) int array
     """
-    position = np.arange(step * size, (step + 1) * size)
-    return np.array([_order(clips, seed, int(p) // clips)[p % clips] for p in position])
+    epoch, place = np.divmod(np.arange(step * size, (step + 1) * size), clips)
+    return np.concatenate([_order(clips, seed, int(e))[place[epoch == e]] for e in np.unique(epoch)])

@@ -1,11 +1,15 @@
-"""Curves that move while a training runs; taught in ``notebooks/04_mean_teacher.py``."""
+"""Curves that move while a training runs, here or in another process; taught in ``notebooks/04_mean_teacher.py``."""
 
 from __future__ import annotations
+
+import contextlib
+import time
 
 import pandas as pd
 from IPython.display import display
 
 from sedlib.lesson import plots
+from sedlib.training import Run
 
 
 class LiveCurves:
@@ -50,11 +54,38 @@ class LiveCurves:
             self._display.update(drawn)
 
 
+def watch(run: Run, every_s: float = 5.0) -> None:
+    """Show the curves of a run that another process trains, until that ends or the kernel is interrupted.
+
+    Parameters
+    ----------
+    run : Run
+        One that no process trains now is drawn once.
+    every_s : float
+        Seconds from look to look.
+    """
+    live = LiveCurves(interactive=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            running = run.state == "running"  # looked at first: the last row is written before that ends
+            rows = run.metrics.to_dict("records")
+            if len(rows) > len(live.rows):
+                live.rows = rows
+                live._draw()
+            if not running:
+                return
+            time.sleep(every_s)
+
+
 def description(metrics: pd.DataFrame) -> str:
     """Training curves in words, for their alt text."""
     first, last = metrics.iloc[0], metrics.iloc[-1]
+    terms = [name for name in metrics.columns if name.startswith("loss_")]
+    names = (name.removeprefix("loss_").replace("_", " ") for name in terms)
+    losses = ", ".join(f"{name} {first[term]:.3f} to {last[term]:.3f}" for name, term in zip(names, terms))
     return (
-        f"Training curves over {len(metrics)} epochs: the total loss goes from {first['loss_total']:.3f} to "
-        f"{last['loss_total']:.3f}; validation event F1 ends at {100 * last['validation_f1_student']:.1f} % for the "
-        f"student and {100 * last['validation_f1_teacher']:.1f} % for the teacher."
+        f"Training curves over {len(metrics)} epochs. Terms of the loss, from the first to the last epoch: {losses}. "
+        f"Validation event F1 ends at {100 * last['validation_f1_student']:.1f} % for the student and "
+        f"{100 * last['validation_f1_teacher']:.1f} % for the teacher. The learning rate ends at "
+        f"{last['learning_rate']:.2g}, the consistency weight at {last['consistency_weight']:.2g}."
     )

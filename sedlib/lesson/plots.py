@@ -6,8 +6,10 @@ No figure depends on colour alone (Okabe-Ito colours come with hatches or line s
 
 from __future__ import annotations
 
+import fnmatch
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import librosa
 import matplotlib
@@ -24,7 +26,7 @@ from sedlib.lesson.html import Shown, image
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = OKABE_ITO = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
 )
-LINES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)))
+LINES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)), (0, (6, 1)), (0, (1, 1)))
 DPI = 144  # of the picture; it is shown at half of that, so that it stays sharp
 FONT = {"font.size": 11, "axes.titlesize": 12, "legend.fontsize": 10}
 
@@ -359,34 +361,44 @@ def class_counts(panels: dict[str, pd.DataFrame]) -> Figure:
 
 
 def curves(metrics: pd.DataFrame) -> Figure:
-    """Training curves: the terms of the loss on the left, validation F1 on the right.
+    """Training curves: terms of the loss and validation F1 above, learning rate and weights of terms below.
 
     Parameters
     ----------
     metrics : DataFrame
-        A row an epoch, as the training writes them: ``epoch``, ``loss_*``, ``validation_f1_*`` (fractions).
+        A row an epoch, as the training writes them: ``epoch``, ``loss_*``, ``validation_f1_*`` (fractions),
+        ``learning_rate``, ``*_weight``.
     """
     with matplotlib.rc_context(FONT):
-        fig = Figure(figsize=(10, 3.6), layout="constrained")
-        left, right = fig.subplots(1, 2)
-        _lines(left, metrics, "loss_", 1, "loss")
-        left.set_yscale("log")
-        _lines(right, metrics, "validation_f1_", 100, "validation event F1 (%)")
-        right.set_ylim(bottom=0)
+        fig = Figure(figsize=(10, 5.6), layout="constrained")
+        (loss, f1), (rate, weight) = fig.subplots(2, 2, sharex=True, height_ratios=[2.2, 1])
+        _lines(loss, metrics, "loss_*", 1, "loss")
+        loss.set_yscale("log")
+        _lines(f1, metrics, "validation_f1_*", 100, "validation event F1 (%)")
+        _lines(rate, metrics, "learning_rate", 1, "learning rate")
+        _lines(weight, metrics, "*_weight", 1, "weight")
+        for ax in (f1, rate, weight):
+            for line in ax.lines:
+                line.set_clip_on(False)  # so that a marker at 0 is whole
+            ax.axhline(0, zorder=0)  # so that the axis begins at 0 and still ends above the highest value
+            ax.set_ylim(bottom=0)
+        for ax in (rate, weight):
+            ax.set_xlabel("epoch")
         return fig
 
 
-def _lines(ax: Axes, metrics: pd.DataFrame, prefix: str, scale: float, label: str) -> None:
-    names = [name for name in metrics.columns if name.startswith(prefix)]
-    styles = zip((BLUE, VERMILION, GREEN, PURPLE, BLACK), LINES, "osv^D")
-    for name, (colour, line, marker) in zip(names, styles):
+def _lines(ax: Axes, metrics: pd.DataFrame, columns: str, scale: float, label: str) -> None:
+    """Draw columns of a pattern such as ``loss_*``, each in its own colour, line and marker, named by what ``*`` is."""
+    before, star, after = columns.partition("*")
+    styles = zip((BLUE, VERMILION, GREEN, PURPLE, BLACK, ORANGE, SKY), LINES, "osv^DPX")
+    for name, (colour, line, marker) in zip(fnmatch.filter(metrics.columns, columns), styles):
         ax.plot(metrics["epoch"], scale * metrics[name], color=colour, linestyle=line, marker=marker, markersize=4,
-                label=name.removeprefix(prefix).replace("_", " "))
-    ax.set_xlabel("epoch")
+                label=name.removeprefix(before).removesuffix(after).replace("_", " "))
     ax.set_ylabel(label)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     ax.grid(color="0.85")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False, borderaxespad=0.2)
+    if star:
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False, borderaxespad=0.2)
 
 
 def beside_desed(comparisons: dict[str, pd.DataFrame]) -> Figure:
@@ -474,3 +486,76 @@ def gap(systems: dict[str, dict[str, list[float]]], shares: pd.DataFrame) -> Fig
             ax.set_axisbelow(True)
             ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False, borderaxespad=0.2)
         return fig
+
+
+def training_cost(records: dict[str, dict[str, Any]]) -> Figure:
+    """What a training costs: time and memory of a step against clips and width, and the whole of it on real DESED.
+
+    Parameters
+    ----------
+    records : dict of device to record
+        As ``python -m bench cost`` keeps them. Points are measured (bars: from the fastest to the slowest step), lines
+        are fitted to all of a device's points at once.
+    """
+    with matplotlib.rc_context(FONT):
+        fig = Figure(figsize=(12, 6.4), layout="constrained")
+        axes = fig.subplots(2, 3)
+        for number, ((device, record), colour, marker) in enumerate(zip(records.items(), (BLUE, VERMILION, GREEN), "oDs")):
+            cases, said = pd.DataFrame(record["cases"]), record["prediction"]
+            cases["fitted_s"], cases["fitted_mb"] = (record["fits"][kind]["fitted"] for kind in ("step_s", "memory_mb"))
+            usual = cases[(cases["clips"] == said["batch"]) & (cases["frames"] == cases["frames"].max())]
+            look = {"color": colour, "marker": marker}
+            for (frames, cut), line, face in zip(cases[cases["width"] == 1].groupby("frames", sort=False), LINES, (colour, "white")):
+                _cost_on(axes[:, 0], cut, "clips", f"{device}, {frames} frames a clip", line, markerfacecolor=face, **look)
+            _cost_on(axes[:, 1], usual, "width", device, LINES[0], **look)
+            hours = {**said["hours"], "all": said["total_hours"]}
+            _values_on(axes[0, 2], hours, [_duration(value) for value in hours.values()], number / len(records), **look)
+            gigabytes = {"memory": said["memory_mb"] / 1000, "waveforms, on disk": said["store_mb"] / 1000,
+                         "spectrograms, if kept": said["spectrograms_mb"] / 1000}
+            _values_on(axes[1, 2], gigabytes, [f"{value:.1f} GB" for value in gigabytes.values()], number / len(records), **look)
+        for column, label in enumerate(("clips in a step", f"channels, times the paper's ({said['batch']} clips)")):
+            axes[0, column].set(xlabel=label, ylabel="time of a step (s)")
+            axes[1, column].set(xlabel=label, ylabel="peak of memory (GB)")
+        for ax in axes[:, :2].flat:
+            ax.set_xlim(left=0)
+            if ax in axes[0] and len(records) > 1:  # a GPU's line would lie on the axis
+                ax.set_yscale("log")
+            else:
+                ax.set_ylim(bottom=0)
+        axes[0, 2].set(xlabel=f"training on DESED, {said['epochs']} epochs (hours)", xscale="log")
+        axes[1, 2].set(xlabel=f"for DESED, {said['clips']} training clips (GB)", xlim=(0, None))
+        for ax in axes.flat:
+            ax.grid(color="0.85")
+            ax.set_axisbelow(True)
+        fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False,
+                   title="points measured, lines fitted")
+        return fig
+
+
+def _cost_on(axes: Sequence[Axes], cases: pd.DataFrame, x: str, label: str, line: object, **look: object) -> None:
+    """Measured and fitted seconds on the first of two axes, gigabytes on the second."""
+    cases = cases.sort_values(x)
+    for ax, measured, fitted in zip(axes, (cases["step_s"], cases["memory_mb"] / 1000), (cases["fitted_s"], cases["fitted_mb"] / 1000)):
+        ax.plot(cases[x], fitted, linestyle=line, color=look["color"])
+        ax.plot(cases[x], measured, linestyle="", label=label, zorder=3, **look)
+    low, high = np.array(cases["range_s"].tolist()).T
+    axes[0].vlines(cases[x], low, high, color=look["color"])
+
+
+def _values_on(ax: Axes, values: dict[str, float], texts: list[str], shift: float, **look: object) -> None:
+    """A row for every value, its text beside it."""
+    rows = np.arange(len(values)) + shift
+    ax.plot(list(values.values()), rows, linestyle="", **look)
+    for row, value, text in zip(rows, values.values(), texts):
+        ax.annotate(text, (value, row), (7, 0), textcoords="offset points", va="center")
+    ax.set_yticks(range(len(values)), list(values))
+    ax.set(ylim=(len(values) - 0.2, -0.5))
+    ax.margins(x=0.35)
+
+
+def _duration(hours: float) -> str:
+    """Hours in words, in the unit that fits."""
+    for unit, size in (("days", 24), ("h", 1), ("min", 1 / 60)):
+        if hours >= 2 * size:
+            return f"{hours / size:.1f} {unit}"
+    return f"{3600 * hours:.1f} s"

@@ -1,8 +1,8 @@
 """Training: the mean teacher, the loop, run folders."""
 
 from sedlib.training.loop import train
-from sedlib.training.mean_teacher import add_noise, losses, rampup, update_teacher
+from sedlib.training.mean_teacher import MeanTeacher, add_noise, losses, rampup, update_teacher
 from sedlib.training.runs import Run
 from sedlib.training.score import score
 
-__all__ = ["Run", "add_noise", "losses", "rampup", "score", "train", "update_teacher"]
+__all__ = ["MeanTeacher", "Run", "add_noise", "losses", "rampup", "score", "train", "update_teacher"]

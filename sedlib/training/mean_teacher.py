@@ -6,13 +6,82 @@ Paper section 3 (the baseline's training, kept by the paper) and Tarvainen and V
 
 from __future__ import annotations
 
+import copy
 import math
+from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedlib.model import Output
+from sedlib.config import Training
+from sedlib.model import Detector, Output
+
+
+class MeanTeacher:
+    """Student, teacher and optimiser, and one step of their training.
+
+    Parameters
+    ----------
+    student : Detector
+        The teacher starts as its copy.
+    settings : Training
+    fabric : Fabric
+        Knows device, precision and the other processes.
+    """
+
+    def __init__(self, student: Detector, settings: Training, fabric: Fabric) -> None:
+        self.settings, self.fabric = settings, fabric
+        self.teacher = copy.deepcopy(student)
+        optimizer = torch.optim.Adam(student.parameters(), lr=settings.learning_rate)
+        network = torch.compile(student) if settings.compile else student
+        self.student, self.optimizer = fabric.setup(network, optimizer)
+
+    def step(self, step: int, ramp: float, features: Tensor, strong: Tensor, weak: Tensor) -> dict[str, Tensor]:
+        """One step: the teacher answers, the student learns, the teacher follows.
+
+        Parameters
+        ----------
+        step : int
+            From 0.
+        ramp : float
+            `rampup` of the step: factor of learning rate and consistency weight.
+        features : (batch, 1, mel, frame) tensor
+            Log-Mel in dB of clips with strong, weak and no labels, in this order.
+        strong, weak : tensors
+            Their labels, as of `losses`.
+
+        Returns
+        -------
+        dict of scalar tensors
+            As of `losses`.
+        """
+        t = self.settings
+        for group in self.optimizer.param_groups:
+            group["lr"] = ramp * t.learning_rate
+        self.student.train(), self.teacher.train()
+        with torch.no_grad(), self.fabric.autocast():
+            target = self.teacher(add_noise(features, t.teacher_noise_snr_db))
+        terms = losses(self.student(features), target, strong, weak, ramp * t.consistency)
+        self.optimizer.zero_grad()
+        self.fabric.backward(terms["total"])
+        self.optimizer.step()
+        update_teacher(self.teacher, self.student, step + 1, t.ema)
+        return terms
+
+    def networks(self) -> dict[str, nn.Module]:
+        """``student`` and ``teacher``."""
+        return {"student": self.student.module, "teacher": self.teacher}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint needs of it."""
+        return {name: part.state_dict() for name, part in {**self.networks(), "optimizer": self.optimizer}.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        for name, part in {**self.networks(), "optimizer": self.optimizer}.items():
+            part.load_state_dict(state[name])
 
 
 def rampup(step: float, length: float) -> float:
@@ -47,8 +116,8 @@ def losses(
     terms = {
         "strong": F.binary_cross_entropy(student.strong[:a], strong) if a else no_clips,
         "weak": F.binary_cross_entropy(student.weak[a:b], weak) if b > a else no_clips,
-        "consistency_strong": F.mse_loss(student.strong, teacher.strong),
-        "consistency_weak": F.mse_loss(student.weak, teacher.weak),
+        "consistency_strong": F.mse_loss(student.strong, teacher.strong.float()),
+        "consistency_weak": F.mse_loss(student.weak, teacher.weak.float()),
     }
     consistency = terms["consistency_strong"] + terms["consistency_weak"]
     return {**terms, "total": terms["strong"] + terms["weak"] + consistency_weight * consistency}

@@ -16,13 +16,15 @@ from PIL import Image
 from sedlib.data import tables
 from sedlib.errors import SedError
 from sedlib.lesson import course, environment, explore, html, live, players, plots
+from sedlib.training import Run
 
 EVENTS = pd.DataFrame({
     "filename": "a.wav", "onset": [0.5, 2.0, 3.0], "offset": [1.5, 2.5, 9.0], "event_label": ["Dog", "Dog", "Speech"],
 })
 NO_EVENTS = pd.DataFrame({"filename": ["a.wav"], "onset": [np.nan], "offset": [np.nan], "event_label": [np.nan]})
 METRICS = pd.DataFrame({
-    "epoch": [1, 2], "loss_strong": [0.5, 0.3], "loss_total": [0.9, 0.6],
+    "epoch": [1, 2], "learning_rate": [0.001, 0.005], "consistency_weight": [0.5, 2.0],
+    "loss_strong": [0.5, 0.3], "loss_total": [0.9, 0.6],
     "validation_f1_student": [0.1, 0.2], "validation_f1_teacher": [0.05, 0.25],
 })
 
@@ -194,7 +196,9 @@ def test_live_curves_redraw_in_place(shown):
         for row in METRICS.to_dict("records"):
             curves(row)
     assert [how for _, how in shown] == ["displayed", "updated"]
-    assert "over 2 epochs" in shown[-1][0].data and "25.0 % for the teacher" in shown[-1][0].data
+    for words in ("over 2 epochs", "strong 0.500 to 0.300, total 0.900 to 0.600", "25.0 % for the teacher",
+                  "rate ends at 0.005, the consistency weight at 2"):
+        assert words in shown[-1][0].data
 
 
 def test_live_curves_draw_once_in_a_batch_run(shown, capsys):
@@ -206,6 +210,59 @@ def test_live_curves_draw_once_in_a_batch_run(shown, capsys):
     assert capsys.readouterr().out == (
         "epoch 1: loss 0.900, validation F1 5.0 %\nepoch 2: loss 0.600, validation F1 25.0 %\n"
     )
+
+
+def test_training_curves_tell_terms_apart_by_more_than_colour():
+    more = ["weak", "consistency strong", "consistency weak", "adversarial", "domain"]
+    terms = {f"loss_{name.replace(' ', '_')}": [0.5, 0.3] for name in more}
+    loss, f1, rate, weight = plots.curves(METRICS.assign(**terms)).axes
+    assert [text.get_text() for text in loss.get_legend().get_texts()] == ["strong", "total", *more]
+    looks = [(line.get_color(), line.get_marker(), str(line._unscaled_dash_pattern)) for line in loss.lines]
+    assert [len(set(kind)) for kind in zip(*looks)] == [7, 7, 7]
+    student, teacher = f1.lines[:2]
+    assert student.get_ydata().tolist() == [10, 20] and teacher.get_ydata().tolist() == [5, 25]
+    assert rate.lines[0].get_ydata().tolist() == [0.001, 0.005]
+    assert [text.get_text() for text in weight.get_legend().get_texts()] == ["consistency"]
+    assert weight.lines[0].get_ydata().tolist() == [0.5, 2.0]
+    assert all(ax.get_ylim()[0] == 0 for ax in (f1, rate, weight)) and loss.get_yscale() == "log"
+    assert {ax.get_xlabel() for ax in (rate, weight)} == {"epoch"}
+
+
+def test_curves_of_one_epoch_without_a_score_are_drawn():
+    nothing = METRICS[:1].assign(validation_f1_student=np.nan, validation_f1_teacher=np.nan, loss_weak=0.0)
+    plots.picture(plots.curves(nothing), live.description(nothing))
+
+
+@pytest.fixture
+def trained_elsewhere(tmp_path, monkeypatch):
+    """A run, and how often it was waited for; another process trains it during four waits, and its rows appear."""
+    run, naps, written = Run(tmp_path), [], [0, 0, 1, 1, 2]
+
+    def sleep(seconds):
+        naps.append(seconds)
+        if written[len(naps)]:
+            run.write_metrics(METRICS[:written[len(naps)]].to_dict("records"))
+
+    monkeypatch.setattr(live, "time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(Run, "state", property(lambda run: "running" if len(naps) < 4 else "finished"))
+    return run, naps
+
+
+def test_a_run_of_another_process_is_watched_until_it_ends(shown, trained_elsewhere):
+    run, naps = trained_elsewhere
+    live.watch(run, every_s=3)
+    assert [how for _, how in shown] == ["displayed", "updated"], "drawn when there is something new"
+    assert "over 2 epochs" in shown[-1][0].data and naps == [3] * 4
+    live.watch(run)
+    assert len(shown) == 3 and len(naps) == 4, "one that ended is drawn at once"
+
+
+def test_watching_ends_when_the_kernel_is_interrupted(trained_elsewhere, monkeypatch):
+    def sleep(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(live, "time", SimpleNamespace(sleep=sleep))
+    live.watch(trained_elsewhere[0])
 
 
 def drawing(a: float, b: float) -> tuple[Figure, str]:

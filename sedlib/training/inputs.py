@@ -1,0 +1,219 @@
+"""What a training reads: the clips of every step, their spectrograms and labels.
+
+Which clips a step takes is a function of (seed, step) alone; how they come (read from the store ahead of time by any
+number of threads, kept on the training's device as waveforms or as spectrograms) changes no number. Paper section 2;
+taught in ``notebooks/04_mean_teacher.py``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from sedlib.config import Config
+from sedlib.data import generate, layout, tables
+from sedlib.data.batches import batch_indices, strong_labels, weak_labels
+from sedlib.data.store import Store, open_store
+from sedlib.errors import SedError
+from sedlib.model import Detector
+
+PIECE = 32  # clips whose spectrograms are computed at once where all of them are wanted
+
+
+class Clips:
+    """Clips of a subset and their spectrograms.
+
+    Parameters
+    ----------
+    store : Store
+    indices : (clip,) int array
+        The clips of the store that take part.
+    detector : Detector
+        Makes the spectrograms, on the device where it is.
+    keep : str
+        What stays on that device: ``nothing`` (the store is read each time), ``waveforms`` (16-bit samples: DESED's
+        5.9 GB fit on one GPU) or ``spectrograms``.
+    """
+
+    def __init__(self, store: Store, indices: np.ndarray, detector: Detector, keep: str = "nothing") -> None:
+        self.store, self.indices, self.detector = store, indices, detector
+        self.filenames = [store.filenames[i] for i in indices]
+        self.device = detector.logmel.window.device
+        self.waveforms = self.spectrograms = None
+        if keep == "waveforms":
+            self.waveforms = torch.cat([_samples(self.read(part)).to(self.device) for part in self._parts()])
+        elif keep == "spectrograms":
+            self.spectrograms = torch.cat(list(self.pieces()))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def read(self, positions: np.ndarray) -> np.ndarray | None:
+        """Waveforms from the store ``(batch, sample)``, unless what is needed of them is kept; for any thread."""
+        if self.waveforms is None and self.spectrograms is None:
+            return self.store.waveforms(self.indices[positions])
+        return None
+
+    def features(self, positions: Tensor, read: np.ndarray | None) -> Tensor:
+        """Log-Mel in dB of the clips at these positions, ``(batch, 1, mel, frame)``; ``read`` as `read` gave it."""
+        if self.spectrograms is not None:
+            return self.spectrograms[positions]
+        if self.waveforms is not None:
+            return self.detector.features(self.waveforms[positions].float() / 32768)
+        return self.detector.features(torch.from_numpy(read).to(self.device))
+
+    def pieces(self) -> Iterator[Tensor]:
+        """The spectrograms of all clips in order, some at a time."""
+        for part in self._parts():
+            yield self.features(torch.from_numpy(part).to(self.device), self.read(part))
+
+    def _parts(self) -> Iterator[np.ndarray]:
+        return (np.arange(start, min(start + PIECE, len(self))) for start in range(0, len(self), PIECE))
+
+
+def _samples(waveforms: np.ndarray) -> Tensor:
+    return torch.from_numpy((32768 * waveforms).astype(np.int16))  # exact: the store's samples are 16-bit
+
+
+class Batch(NamedTuple):
+    """Clips of one step by their kind of labels: positions on the device, and waveforms where they are read."""
+
+    positions: dict[str, Tensor]
+    waveforms: dict[str, np.ndarray | None]
+
+
+class Inputs:
+    """Everything that a training reads.
+
+    Parameters
+    ----------
+    config : Config
+    data : path
+    seed : int
+        Decides which clips are held out, and the order of the others.
+    detector : Detector
+        Makes the spectrograms, on the training's device.
+    keep : str
+        As of `Clips`.
+    rank, ranks : int
+        This process and their number; each takes its share of every batch.
+    progress : bool
+
+    Attributes
+    ----------
+    clips : dict of Clips
+        By kind of labels, in the order of a batch: ``strong``, ``weak``, ``unlabelled``.
+    validation : Clips
+        Held-out clips with strong labels; ``reference`` is their event table.
+
+    Raises
+    ------
+    SedError
+        Where clips are missing, or processes cannot share a batch.
+    """
+
+    def __init__(
+        self, config: Config, data: Path, seed: int, detector: Detector, keep: str, rank: int = 0, ranks: int = 1, progress: bool = True
+    ) -> None:
+        t = config.training
+        self.seed, self.rank, self.ranks = seed, rank, ranks
+        subsets = {"strong": t.strong_from, "weak": "weak", "unlabelled": "unlabel_in_domain"}
+        self.sizes = {labels: getattr(t, labels) for labels in subsets if getattr(t, labels)}
+        for labels, size in self.sizes.items():
+            if size % ranks:
+                raise SedError(f"training.{labels} is {size}: {ranks} processes cannot share these clips evenly; use a number that divides it")
+        stores = {labels: open_store(data, subsets[labels], progress=progress) for labels in self.sizes}
+        held_out, kept = split(len(stores["strong"]), t.validation_share, seed)
+        chosen = {labels: np.arange(len(store)) for labels, store in stores.items()} | {"strong": kept}
+        for labels, indices in {**chosen, "validation": held_out}.items():
+            if not len(indices):
+                raise SedError(f"{data}: no usable clips for {labels}; `sedlib data check {data}` says what is missing")
+        if progress and keep != "nothing":
+            print(f"keeping the {keep} of all training clips in memory ...")
+        self.clips = {labels: Clips(stores[labels], indices, detector, keep) for labels, indices in chosen.items()}
+        self.validation = Clips(stores["strong"], held_out, detector, keep)
+        self.device = self.validation.device
+        events = strong_table(data, t.strong_from)
+        self.reference = events[events["filename"].isin(self.validation.filenames)]
+        strong = strong_labels(events, self.clips["strong"].filenames, config.frames, config.frame_s)
+        weak = np.zeros((0, len(tables.CLASSES)), np.float32)
+        if t.weak:
+            weak = weak_labels(layout.load(data, "weak").table, self.clips["weak"].filenames)
+        self.labels = {"strong": torch.from_numpy(strong).to(self.device), "weak": torch.from_numpy(weak).to(self.device)}
+        scarce = "weak" if t.weak else "strong"  # an epoch is once through these
+        self.steps_per_epoch = t.steps_per_epoch or max(1, len(self.clips[scarce]) // self.sizes[scarce])
+
+    def positions(self, step: int) -> dict[str, np.ndarray]:
+        """Which clips this process takes in a step, numbers within `clips`."""
+        return {
+            labels: batch_indices(step, size, len(self.clips[labels]), self.seed, number)[self.rank::self.ranks]
+            for number, (labels, size) in enumerate(self.sizes.items())
+        }
+
+    def batches(self, first: int, last: int, workers: int = 1) -> Iterator[Batch]:
+        """The batches of steps ``first`` to ``last - 1``, read ahead by ``workers`` threads (0: when asked for)."""
+        return ahead(self._read, self._schedule(first, last), workers)
+
+    def _schedule(self, first: int, last: int) -> Iterator[tuple[dict[str, np.ndarray], dict[str, Tensor]]]:
+        """`positions` of each step, here and on the device; those of many steps go there at once, for a GPU's sake."""
+        for begin in range(first, last, self.steps_per_epoch):
+            steps = [self.positions(step) for step in range(begin, min(begin + self.steps_per_epoch, last))]
+            placed = {labels: torch.from_numpy(np.stack([step[labels] for step in steps])).to(self.device) for labels in self.sizes}
+            for i, step in enumerate(steps):
+                yield step, {labels: positions[i] for labels, positions in placed.items()}
+
+    def _read(self, scheduled: tuple[dict[str, np.ndarray], dict[str, Tensor]]) -> Batch:
+        here, placed = scheduled
+        return Batch(placed, {labels: self.clips[labels].read(chosen) for labels, chosen in here.items()})
+
+    def features(self, batch: Batch) -> Tensor:
+        """Log-Mel in dB of a batch, ``(batch, 1, mel, frame)``."""
+        parts = [self.clips[labels].features(chosen, batch.waveforms[labels]) for labels, chosen in batch.positions.items()]
+        return torch.cat(parts).contiguous(memory_format=torch.channels_last)
+
+    def targets(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Strong labels ``(strong, frame, class)`` and weak labels ``(weak, class)`` of a batch."""
+        none = torch.zeros(0, dtype=torch.long, device=self.device)
+        strong, weak = (self.labels[kind][batch.positions.get(kind, none)] for kind in ("strong", "weak"))
+        return strong, weak
+
+
+def ahead(function: Callable, items: Iterable, workers: int) -> Iterator:
+    """``map(function, items)`` in the same order, up to ``workers`` results ahead of their use, in as many threads."""
+    if not workers:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        pending: deque = deque()
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) > workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def strong_table(data: Path, subset: str) -> pd.DataFrame:
+    """Event table of a subset with strong labels; of another one, what an oracle knows."""
+    if layout.SUBSETS[subset].kind == layout.STRONG:
+        return layout.load(data, subset).table
+    return generate.hidden_labels(data, subset)
+
+
+def split(clips: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the clips held out for validation, and of the others; both sorted."""
+    order = np.random.default_rng([seed, 0]).permutation(clips)
+    held_out = round(share * clips)
+    return np.sort(order[:held_out]), np.sort(order[held_out:])

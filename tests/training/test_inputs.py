@@ -1,0 +1,111 @@
+"""What a training reads: the same clips and numbers however they come."""
+
+import dataclasses
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from sedlib.config import PROFILES
+from sedlib.errors import SedError
+from sedlib.model import Detector
+from sedlib.training import loop, train
+from sedlib.training.inputs import Inputs, ahead
+
+SMOKE = PROFILES["smoke"]
+CONFIG = dataclasses.replace(
+    SMOKE, training=dataclasses.replace(SMOKE.training, steps_per_epoch=3, strong=2, weak=2, unlabelled=4, preload=False)
+)
+KEEP = ("nothing", "waveforms", "spectrograms")
+
+
+def inputs(data, keep="nothing", rank=0, ranks=1, config=CONFIG) -> Inputs:
+    return Inputs(config, data, 0, Detector(config), keep, rank, ranks, progress=False)
+
+
+def everything(source: Inputs, workers: int) -> list[torch.Tensor]:
+    """Spectrograms and labels of steps 2 to 8, over the ends of two epochs."""
+    return [part for batch in source.batches(2, 9, workers) for part in (source.features(batch), *source.targets(batch))]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+@pytest.mark.parametrize("keep", KEEP)
+def test_a_batch_is_a_function_of_seed_and_step(tiny, keep, workers):
+    expected = everything(inputs(tiny), 0)
+    found = everything(inputs(tiny, keep), workers)
+    assert len(found) == len(expected) == 7 * 3
+    assert all(torch.equal(a, b) for a, b in zip(found, expected))
+    assert found[0].shape == (8, 1, 32, SMOKE.features.frames)
+    assert found[1].shape == (2, SMOKE.frames, 10) and found[2].shape == (2, 10)
+
+
+def test_labels_are_those_of_the_clips(tiny):
+    source = inputs(tiny)
+    for batch in source.batches(0, 3):
+        strong, weak = source.targets(batch)
+        assert torch.equal(strong, source.labels["strong"][batch.positions["strong"]])
+        assert torch.equal(weak, source.labels["weak"][batch.positions["weak"]])
+        waveforms = source.clips["weak"].store.waveforms(source.clips["weak"].indices[batch.positions["weak"].numpy()])
+        assert np.array_equal(batch.waveforms["weak"], waveforms)
+
+
+def test_processes_share_every_batch(tiny):
+    whole, parts = inputs(tiny), [inputs(tiny, rank=rank, ranks=2) for rank in range(2)]
+    for step in range(7):
+        for labels, clips in whole.positions(step).items():
+            shares = [part.positions(step)[labels] for part in parts]
+            assert len(shares[0]) == len(shares[1])
+            assert sorted(np.concatenate(shares)) == sorted(clips)
+    with pytest.raises(SedError, match="training.strong is 2: 3 processes cannot share"):
+        inputs(tiny, ranks=3)
+
+
+def test_reading_ahead_keeps_the_order_and_its_distance():
+    started = []
+
+    def read(item: int) -> int:
+        started.append(item)
+        return item * item
+
+    for n, result in enumerate(ahead(read, iter(range(20)), 3)):
+        assert result == n * n
+        assert max(started) <= n + 3
+    assert sorted(started) == list(range(20))
+
+
+def test_an_error_while_reading_ahead_comes_out_and_the_threads_end():
+    def read(item: int) -> int:
+        if item == 2:
+            raise SedError("row 2 is damaged")
+        return item
+
+    found, before = [], threading.active_count()
+    with pytest.raises(SedError, match="row 2"):
+        found.extend(ahead(read, range(10), 2))
+    for _ in zip(range(3), ahead(lambda item: item, range(10**9), 2)):
+        pass  # abandoned
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("workers, resident", [(0, ()), (3, ()), (1, ("cpu",))])
+def test_weights_depend_neither_on_the_threads_that_read_nor_on_where_waveforms_are_kept(tiny, tmp_path, monkeypatch, workers, resident):
+    expected = train(CONFIG, tiny, 0, tmp_path / "one", progress=False).load("weights.pt")["teacher"]
+    monkeypatch.setattr(loop, "RESIDENT", resident)
+    found = train(CONFIG, tiny, 0, tmp_path / "other", progress=False, workers=workers).load("weights.pt")["teacher"]
+    assert all(torch.equal(value, expected[name]) for name, value in found.items())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_a_step_never_waits_for_the_host(tiny):
+    from sedlib.training import MeanTeacher
+    from sedlib.training.telemetry import Telemetry
+
+    fabric = loop.fabric_for(CONFIG)
+    detector = Detector(CONFIG).to(fabric.device)
+    source = Inputs(CONFIG, tiny, 0, detector, "waveforms", progress=False)
+    learner, telemetry = MeanTeacher(detector, CONFIG.training, fabric), Telemetry(fabric.device)
+    for step, batch in enumerate(source.batches(0, 3)):
+        torch.cuda.set_sync_debug_mode("error" if step else "default")  # the first one compiles and allocates
+        telemetry.add(step + 1, learner.step(step, 1.0, source.features(batch), *source.targets(batch)))
+    torch.cuda.set_sync_debug_mode("default")
