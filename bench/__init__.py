@@ -1,4 +1,4 @@
-"""Speed, beside a peer in the same process where there is one: ``make bench``, or ``python -m bench metrics`` for one part.
+"""Speed, beside a peer in the same run where there is one: ``make bench``, or ``python -m bench metrics`` for one part.
 
 Competitors take turns, and ratios are taken within a round, so that other work on the machine hits all of them.
 """
@@ -6,6 +6,8 @@ Competitors take turns, and ratios are taken within a round, so that other work 
 from __future__ import annotations
 
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -24,3 +26,19 @@ def take_turns(contestants: dict[str, Callable], rounds: int) -> None:
     for name, spent in times.items():
         ratio = statistics.median(a / b for a, b in zip(first, spent))
         print(f"  {name:<52}{statistics.median(spent):>10.2f} ms   x{ratio:.1f}")
+
+
+def processes_take_turns(contestants: dict[str, list[str]], rounds: int) -> None:
+    """As `take_turns`, each time in a new process: a module and its arguments, printing seconds and peak kilobytes."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    memory: dict[str, float] = {}
+    for _ in range(rounds):
+        for name, (module, *arguments) in contestants.items():
+            command = [sys.executable, "-m", module, *arguments]
+            said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+            times[name].append(float(said[0]))
+            memory[name] = float(said[1]) / 1e6
+    first = next(iter(times.values()))
+    for name, spent in times.items():
+        ratio = statistics.median(a / b for a, b in zip(first, spent))
+        print(f"  {name:<52}{statistics.median(spent):>10.3f} s    x{ratio:.2f}   {memory[name]:.1f} GB")

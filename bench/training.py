@@ -1,41 +1,129 @@
-"""A training step of the mean teacher, batch 24: seconds and clips a second for each profile."""
+"""Training steps and evaluation beside the released architecture, and how long a training waits for its input.
+
+The allocator is set for a whole process, so that every contestant runs in processes of its own, and they take turns.
+"""
 
 from __future__ import annotations
 
-import copy
+import dataclasses
+import resource
 import statistics
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import torch
 
-from sedlib.config import PROFILES
+from bench import processes_take_turns
+from bench.released import Training, logmel
+from sedlib.config import PROFILES, Config
+from sedlib.data import generate
 from sedlib.model import Detector
-from sedlib.training import losses, update_teacher
-from sedlib.training.loop import keep_freed_memory
+from sedlib.training import MeanTeacher, add_noise, train
+from sedlib.training.loop import fabric_for, keep_freed_memory
+
+CLIPS = 1168  # of DESED's development set
+DESED_BATCHES = 4  # of 32 clips: what an evaluation is measured on
 
 
-def main(steps: int = 4) -> None:
-    """Print the measurements."""
+def random_batch(config: Config) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Spectrograms, strong and weak labels of a batch."""
+    t, f = config.training, config.features
+    features = 20 * torch.randn(t.strong + t.weak + t.unlabelled, 1, f.n_mels, f.frames) - 40
+    return features, torch.zeros(t.strong, config.frames, 10), torch.zeros(t.weak, 10)
+
+
+def released_step(config: Config, steps: int) -> list[float]:
+    training, (features, strong, weak) = Training(config), random_batch(config)
+    turned = ((features + 40) / 20).transpose(2, 3).contiguous()
+    return [_time(lambda: training.step(turned, add_noise(turned, 30), strong, weak)) for _ in range(steps)]
+
+
+def sedlib_step(config: Config, steps: int, **computed: object) -> list[float]:
     keep_freed_memory()
-    for name in ("lesson", "paper"):
-        config = PROFILES[name]
-        t = config.training
-        student = Detector(config).to(memory_format=torch.channels_last)
-        teacher = copy.deepcopy(student)
-        optimizer = torch.optim.Adam(student.parameters())
-        clips = t.strong + t.weak + t.unlabelled
-        features = torch.randn(clips, 1, config.features.n_mels, config.features.frames)
-        strong, weak = torch.zeros(t.strong, config.frames, 10), torch.zeros(t.weak, 10)
-        times = []
-        for step in range(1, steps + 1):
-            start = time.perf_counter()
-            with torch.no_grad():
-                target = teacher(features)
-            loss = losses(student(features), target, strong, weak, t.consistency)["total"]
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            update_teacher(teacher, student, step, t.ema)
-            times.append(time.perf_counter() - start)
-        median = statistics.median(times[1:])
-        print(f"  {name}: {median:.3f} s a step of {clips} clips, {clips / median:.0f} clips/s")
+    config = dataclasses.replace(config, training=dataclasses.replace(config.training, **computed))
+    learner = MeanTeacher(Detector(config).to(memory_format=torch.channels_last), config.training, fabric_for(config))
+    features, strong, weak = random_batch(config)
+    features = features.contiguous(memory_format=torch.channels_last)
+    return [_time(lambda: learner.step(step, 1.0, features, strong, weak)) for step in range(steps)]
+
+
+def released_evaluation(config: Config) -> float:
+    network, bands = Training(config).teacher.eval(), Detector(config).logmel.bands.numpy()
+    waveforms = 0.1 * torch.randn(32, config.features.samples)
+
+    @torch.no_grad()
+    def evaluate() -> None:
+        levels = torch.stack([torch.from_numpy(logmel(waveform, config, bands)) for waveform in waveforms.numpy()])
+        network(levels[:, None].transpose(2, 3))
+
+    evaluate()
+    return CLIPS / 32 * statistics.median(_time(evaluate) for _ in range(DESED_BATCHES))
+
+
+def sedlib_evaluation(config: Config) -> float:
+    keep_freed_memory()
+    detector = Detector(config).to(memory_format=torch.channels_last).eval()
+    waveforms = 0.1 * torch.randn(32, config.features.samples)
+
+    @torch.no_grad()
+    def evaluate() -> None:
+        detector(detector.features(waveforms))
+
+    evaluate()
+    return CLIPS / 32 * statistics.median(_time(evaluate) for _ in range(DESED_BATCHES))
+
+
+def _time(function) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+CONTESTANTS = {
+    "released": released_step,
+    "sedlib": sedlib_step,
+    "compiled": lambda config, steps: sedlib_step(config, steps, compile=True),
+    "bfloat16": lambda config, steps: sedlib_step(config, steps, precision="bf16-mixed"),
+}
+
+
+def main(rounds: int = 3) -> None:
+    """Print the comparisons."""
+    for profile in ("paper", "lesson"):
+        print(f"a training step of 24 clips, profile {profile}")
+        processes_take_turns({
+            "released architecture, plainly": ["bench.training", "released", profile],
+            "sedlib": ["bench.training", "sedlib", profile],
+            "sedlib, precision bf16-mixed": ["bench.training", "bfloat16", profile],
+            "sedlib, compiled": ["bench.training", "compiled", profile],
+        }, rounds)
+    print(f"evaluation of {CLIPS} clips from their waveforms (measured on {DESED_BATCHES} x 32), profile paper")
+    processes_take_turns({
+        "librosa and released architecture": ["bench.training", "released", "evaluation"],
+        "sedlib": ["bench.training", "sedlib", "evaluation"],
+    }, rounds)
+    waits()
+
+
+def waits(steps: int = 12) -> None:
+    """Train a few steps at paper size from a store, and say what share of the time the loop waited for input."""
+    paper = PROFILES["paper"]
+    config = dataclasses.replace(paper, training=dataclasses.replace(paper.training, epochs=1, steps_per_epoch=steps))
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        generate.mini(data, {"synthetic": 40, "weak": 40, "unlabel_in_domain": 80}, seed=0, progress=False)
+        row = train(config, data, 0, Path(folder) / "run", progress=False).metrics.iloc[-1]
+    print(f"  paper size, waveforms from the store: {100 * row['wait_share']:.2f} % of the steps' time is waiting for input, "
+          f"{1 / row['steps_per_s']:.2f} s a step with its spectrograms")
+
+
+if __name__ == "__main__":
+    contestant, what = sys.argv[1:]
+    if what == "evaluation":
+        seconds = {"released": released_evaluation, "sedlib": sedlib_evaluation}[contestant](PROFILES["paper"])
+    else:
+        times = CONTESTANTS[contestant](PROFILES[what], 6 if what == "paper" else 30)
+        seconds = statistics.median(times[2:])
+    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
