@@ -164,6 +164,18 @@ print(f"{spectrogram.shape[3]} frames of {1000 * config.features.hop / 16000:.1f
 print(detector.crnn.cnn[0])
 
 # %% [markdown]
+# Read it from top to bottom: that is what is computed. On a CPU the last three are done together, in one pass over
+# memory, because reading and writing these large arrays takes longer than the arithmetic. The numbers are the same:
+
+# %%
+block = copy.deepcopy(detector.crnn.cnn[0]).eval()
+with torch.no_grad():
+    together = block(spectrogram)
+    one_by_one = torch.nn.Sequential.forward(block, spectrogram)
+print(f"largest difference: {float((together - one_by_one).abs().max()):.1g}, "
+      f"of values up to {float(one_by_one.abs().max()):.2g}")
+
+# %% [markdown]
 # Now send the batch through and write down every shape. **Predict:** which axis do the blocks shrink in the end to
 # 1, which only a little, and which grows?
 
@@ -472,16 +484,15 @@ plots.show(fig, f"Two curves over {t.epochs} epochs: both rise in an S to {tops}
 # One step of the training, as it is run; every line has been met above. `fabric` moves it to a GPU where there is one.
 
 # %%
-source = inspect.getsource(training.train)
-first = source.index("        features = torch.cat")
-last = source.index('        state["step"] = ')
-print(textwrap.dedent(source[first:last]))
+print(textwrap.dedent(inspect.getsource(training.MeanTeacher.step).split('"""')[2]))
 
 # %% [markdown]
-# Now run it. The curves move after every epoch: on the left the four terms and their weighted sum, on the right the
-# event-based F1 on synthetic clips that were held out. The epoch where the teacher's is best is kept. A run that was
-# finished before is not trained again, and one that was stopped goes on where it was; the next cell then draws the
-# curves from its records.
+# Now run it. The curves move after every epoch: above left the four terms and their weighted sum, above right the
+# event-based F1 on synthetic clips that were held out, below the learning rate and the weight. The epoch where the
+# teacher's F1 is best is kept. A run that was finished before is not trained again. One that was stopped, by the
+# kernel's stop button or by a power cut, goes on where it was, to the same weights bit for bit, because every step is a
+# function of the seed and its number; the next cell then draws the curves from its records. A loss that becomes NaN or
+# explodes ends the training with a message that names the term.
 #
 # **Predict:** who will score higher during the training, the student or the teacher? At the start, and at the end?
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +26,7 @@ from tqdm.auto import tqdm
 from sedlib.config import Config
 from sedlib.data import tables
 from sedlib.decode import Posteriors, median_events
+from sedlib.errors import SedError
 from sedlib.metrics import event_f1
 from sedlib.model import Detector
 from sedlib.training.inputs import Inputs
@@ -32,6 +35,7 @@ from sedlib.training.runs import Run
 from sedlib.training.telemetry import Diverged, Telemetry, TensorBoard
 
 CHECKPOINT_S = 60.0  # at most this much work is lost
+COMPILERS = (os.environ.get("CXX", "c++"), "g++", "clang++")  # one of which torch.compile needs
 RESIDENT = ("cuda",)  # kinds of devices on which the waveforms of all training clips are kept
 
 
@@ -74,6 +78,8 @@ def train(
         process trains in, and a training that diverges.
     """
     data, run, t = Path(data), Run(folder), config.training
+    if t.compile and not any(map(shutil.which, COMPILERS)):
+        raise SedError("training.compile needs a C++ compiler, and there is none; Debian: apt install g++")
     fabric = fabric_for(config)
     fabric.launch()
     first = fabric.is_global_zero  # of several processes the one that writes
@@ -145,9 +151,10 @@ def train(
                     save()
                     saved = time.perf_counter()
             except Diverged as error:
-                good = run.load_checkpoint()
+                row, each = telemetry.take()
+                board.write({"step": error.step, **row}, each)
                 run.diverged(error.step, error.term, error.what)
-                if good is not None:
+                if (good := run.load_checkpoint()) is not None:
                     run.save("weights.pt", {name: good["learner"][name] for name in learner.networks()})
                 raise
         bar.close()

@@ -36,7 +36,7 @@ from sedlib.data import layout
 from sedlib.errors import SedError
 from sedlib.model import Detector
 
-FORMAT = 1  # of checkpoints and weights; counts up when those of older code would not go on to the same result
+FORMAT = 2  # of checkpoints and weights; counts up when those of older code would not go on to the same result
 CHECKPOINT, BEFORE = "checkpoint.pt", "checkpoint-before.pt"
 PARTIAL = ".partial"  # suffix of a file that is being written
 CHECKPOINTS = (CHECKPOINT + PARTIAL, CHECKPOINT, BEFORE)  # newest first, where they are whole
@@ -427,8 +427,8 @@ def _load(path: Path) -> dict[str, Any]:
     except Exception as error:  # zipfile and torch raise anything from EOFError to UnpicklingError for a damaged file
         raise _Damaged(f"{path}: damaged or not written by sedlib ({_told(error)})") from None
     if number != FORMAT:
-        by = " by sedlib {sedlib} with torch {torch}".format(**state["versions"]) if "versions" in state else ""
-        raise SedError(f"{path}: has format {number}, written{by}; this sedlib ({sedlib.__version__}) reads format "
+        by = " (written by sedlib {sedlib} with torch {torch})".format(**state["versions"]) if "versions" in state else ""
+        raise SedError(f"{path}: has format {number}{by}; this sedlib ({sedlib.__version__}) reads format "
                        f"{FORMAT}: train anew in another folder, or remove this one")
     return state
 

@@ -1,8 +1,11 @@
 """The loop: repeatable, resumable, never done twice, and never resumed by mistake."""
 
+import copy
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -13,6 +16,7 @@ from sedlib.data import tables
 from sedlib.decode import Posteriors
 from sedlib.errors import SedError
 from sedlib.training import Run, inputs, loop, mean_teacher, score, train
+from sedlib.training.loop import COMPILERS
 
 CONFIG = dataclasses.replace(
     PROFILES["smoke"],
@@ -190,3 +194,68 @@ def test_without_a_validation_score_the_last_epoch_is_kept(tiny, tmp_path, monke
     monkeypatch.setattr(loop, "validation_f1", lambda *arguments: nan)
     run = train(CONFIG, tiny, 0, tmp_path, progress=False)
     assert run.load("weights.pt")["epoch"] == 2
+
+
+@pytest.mark.parametrize("bad, what", [(float("nan"), "is nan"), (float("-inf"), "is -inf"), (11.0, "is 11, beyond 10")])
+def test_a_diverging_training_stops_with_its_last_good_weights_and_names_the_term(tiny, tmp_path, monkeypatch, bad, what):
+    terms, calls = mean_teacher.losses, []
+
+    def spoilt(*arguments):
+        calls.append(1)
+        found = terms(*arguments)
+        if len(calls) < 5:
+            return found
+        weak = found["weak"] * 0 + bad
+        return {**found, "weak": weak, "total": found["total"] + weak}
+
+    good = {}
+    save = Run.save_checkpoint
+    monkeypatch.setattr(Run, "save_checkpoint", lambda run, state: (good.update(copy.deepcopy(state["learner"])), save(run, state)))
+    monkeypatch.setattr(mean_teacher, "losses", spoilt)
+    with pytest.raises(SedError, match=f"diverged at step 5: the loss weak {what}"):
+        train(CONFIG, tiny, 0, tmp_path, progress=False)
+    run = Run(tmp_path)
+    assert run.state == "diverged" and not run.finished
+    kept = run.load("weights.pt")
+    assert all(torch.equal(value, good[who][name]) for who in ("student", "teacher") for name, value in kept[who].items())
+    assert all(value.isfinite().all() for value in run.detector().state_dict().values())
+    with pytest.raises(SedError, match="diverged at step 5.*lower learning_rate"):
+        train(CONFIG, tiny, 0, tmp_path, progress=False)
+
+
+def test_a_learning_rate_that_is_far_too_large_is_noticed(tiny, tmp_path):
+    wild = dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, learning_rate=1e4, rampup_epochs=0, epochs=5))
+    with pytest.raises(SedError, match=r"diverged at step \d+: .*learning rate 1e\+04"):
+        train(wild, tiny, 0, tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("computed", [{"precision": "bf16-mixed"}, {"compile": True}])
+def test_how_it_is_computed_changes_the_bits_and_hardly_the_losses(finished, tiny, tmp_path, computed):
+    config = dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, epochs=1, **computed))
+    if computed.get("compile"):  # its random numbers are others
+        if not any(map(shutil.which, COMPILERS)):
+            with pytest.raises(SedError, match="needs a C.. compiler"):
+                train(config, tiny, 0, tmp_path, progress=False)
+            return
+        model = dataclasses.replace(CONFIG.model, conv_dropout=0.0, rnn_dropout=0.0)
+        config = dataclasses.replace(config, model=model)
+        finished = train(dataclasses.replace(CONFIG, model=model), tiny, 0, tmp_path / "plain", progress=False)
+    run = train(config, tiny, 0, tmp_path / "run", progress=False)
+    for name in ("loss_strong", "loss_weak"):
+        assert run.metrics[name][0] == pytest.approx(finished.metrics[name][0], rel=0.02)
+    assert run.detector()  # the same names of weights
+
+
+def test_several_processes_share_a_training(tiny, tmp_path):
+    """As from the command line; only the first process scores, prints and writes."""
+    command = [sys.executable, "-m", "sedlib.cli", "train", "--profile", "smoke", "--data", str(tiny), "--devices", "2", "--run"]
+    said = subprocess.run([*command, str(tmp_path / "run")], capture_output=True, text=True, timeout=300)
+    assert said.returncode == 0, said.stderr[-2000:]
+    assert said.stdout.count("run: ") == 1
+    run = Run(tmp_path / "run")
+    assert run.state == "scored" and run.metrics["step"].tolist() == [15, 30]
+    alone = train(PROFILES["smoke"], tiny, 0, tmp_path / "alone", progress=False)
+    for name in ("loss_strong", "loss_weak"):  # of half of the clips, and normalised with theirs
+        assert run.metrics[name].iloc[-1] == pytest.approx(alone.metrics[name].iloc[-1], rel=0.2)
+    with pytest.raises(SedError, match="training.devices was 2, is 1"):
+        train(PROFILES["smoke"], tiny, 0, run.folder, progress=False)

@@ -222,11 +222,11 @@ def test_without_any_whole_checkpoint_all_are_named(run):
 def test_another_format_is_named(run, monkeypatch):
     run.save_checkpoint(state(1))
     monkeypatch.setattr(module, "FORMAT", 98)
-    message = r"checkpoint.pt: has format \d, written by sedlib .* reads format 98: train anew"
+    message = r"checkpoint.pt: has format \d .written by sedlib .* reads format 98: train anew"
     with pytest.raises(SedError, match=message):
         run.load_checkpoint()
     torch.save({"teacher": {}}, run.folder / "weights.pt")  # as sedlib wrote them before there were numbers
-    with pytest.raises(SedError, match=r"weights.pt: has format 1, written; this sedlib"):
+    with pytest.raises(SedError, match=r"weights.pt: has format 1; this sedlib"):
         run.load("weights.pt")
     monkeypatch.setattr(module, "FORMAT", 1)
     assert run.load("weights.pt") == {"teacher": {}}
