@@ -29,7 +29,7 @@ def take_turns(contestants: dict[str, Callable], rounds: int) -> None:
 
 
 def processes_take_turns(contestants: dict[str, list[str]], rounds: int) -> None:
-    """As `take_turns`, each time in a new process: a module and its arguments, printing seconds and peak kilobytes."""
+    """As `take_turns`, each time in a new process: a module and its arguments, printing seconds and the peak of memory in MB."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     memory: dict[str, float] = {}
     for _ in range(rounds):
@@ -37,7 +37,7 @@ def processes_take_turns(contestants: dict[str, list[str]], rounds: int) -> None
             command = [sys.executable, "-m", module, *arguments]
             said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
             times[name].append(float(said[0]))
-            memory[name] = float(said[1]) / 1e6
+            memory[name] = float(said[1]) / 1e3
     first = next(iter(times.values()))
     for name, spent in times.items():
         ratio = statistics.median(a / b for a, b in zip(first, spent))

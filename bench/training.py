@@ -6,7 +6,6 @@ The allocator is set for a whole process, so that every contestant runs in proce
 from __future__ import annotations
 
 import dataclasses
-import resource
 import statistics
 import sys
 import tempfile
@@ -22,9 +21,10 @@ from sedlib.data import generate
 from sedlib.model import Detector
 from sedlib.training import MeanTeacher, add_noise, train
 from sedlib.training.loop import fabric_for, keep_freed_memory
+from sedlib.training.telemetry import peak_memory
 
 CLIPS = 1168  # of DESED's development set
-DESED_BATCHES = 4  # of 32 clips: what an evaluation is measured on
+BATCHES = 4  # of 32 clips: what an evaluation is measured on
 
 
 def random_batch(config: Config) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -59,7 +59,7 @@ def released_evaluation(config: Config) -> float:
         network(levels[:, None].transpose(2, 3))
 
     evaluate()
-    return CLIPS / 32 * statistics.median(_time(evaluate) for _ in range(DESED_BATCHES))
+    return CLIPS / 32 * statistics.median(_time(evaluate) for _ in range(BATCHES))
 
 
 def sedlib_evaluation(config: Config) -> float:
@@ -72,7 +72,7 @@ def sedlib_evaluation(config: Config) -> float:
         detector(detector.features(waveforms))
 
     evaluate()
-    return CLIPS / 32 * statistics.median(_time(evaluate) for _ in range(DESED_BATCHES))
+    return CLIPS / 32 * statistics.median(_time(evaluate) for _ in range(BATCHES))
 
 
 def _time(function) -> float:
@@ -96,10 +96,14 @@ def main(rounds: int = 3) -> None:
         processes_take_turns({
             "released architecture, plainly": ["bench.training", "released", profile],
             "sedlib": ["bench.training", "sedlib", profile],
-            "sedlib, precision bf16-mixed": ["bench.training", "bfloat16", profile],
-            "sedlib, compiled": ["bench.training", "compiled", profile],
         }, rounds)
-    print(f"evaluation of {CLIPS} clips from their waveforms (measured on {DESED_BATCHES} x 32), profile paper")
+        print("and the options, beside the default (slow where the processor has no bfloat16; compiling is not counted)")
+        processes_take_turns({
+            "sedlib": ["bench.training", "sedlib", profile],
+            "compiled": ["bench.training", "compiled", profile],
+            "precision bf16-mixed": ["bench.training", "bfloat16", profile],
+        }, rounds=1)
+    print(f"evaluation of {CLIPS} clips from their waveforms (measured on {BATCHES} x 32), profile paper")
     processes_take_turns({
         "librosa and released architecture": ["bench.training", "released", "evaluation"],
         "sedlib": ["bench.training", "sedlib", "evaluation"],
@@ -126,4 +130,4 @@ if __name__ == "__main__":
     else:
         times = CONTESTANTS[contestant](PROFILES[what], 6 if what == "paper" else 30)
         seconds = statistics.median(times[2:])
-    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    print(seconds, peak_memory(torch.device("cpu"))["memory_mb"])

@@ -500,19 +500,21 @@ def training_cost(records: dict[str, dict[str, Any]]) -> Figure:
     with matplotlib.rc_context(FONT):
         fig = Figure(figsize=(12, 6.4), layout="constrained")
         axes = fig.subplots(2, 3)
-        for number, ((device, record), colour, marker) in enumerate(zip(records.items(), (BLUE, VERMILION, GREEN), "oDs")):
+        for number, (device, colour, marker) in enumerate(zip(records, (BLUE, VERMILION, GREEN), "oDs")):
+            record, look, shift = records[device], {"color": colour, "marker": marker}, number / len(records)
             cases, said = pd.DataFrame(record["cases"]), record["prediction"]
             cases["fitted_s"], cases["fitted_mb"] = (record["fits"][kind]["fitted"] for kind in ("step_s", "memory_mb"))
-            usual = cases[(cases["clips"] == said["batch"]) & (cases["frames"] == cases["frames"].max())]
-            look = {"color": colour, "marker": marker}
-            for (frames, cut), line, face in zip(cases[cases["width"] == 1].groupby("frames", sort=False), LINES, (colour, "white")):
-                _cost_on(axes[:, 0], cut, "clips", f"{device}, {frames} frames a clip", line, markerfacecolor=face, **look)
-            _cost_on(axes[:, 1], usual, "width", device, LINES[0], **look)
+            by_clips = cases[cases["width"] == 1].groupby("frames", sort=False)
+            for (frames, of_length), line, face in zip(by_clips, LINES, (colour, "white")):
+                name = f"{device}, {frames} frames a clip"
+                _cost_on(axes[:, 0], of_length, "clips", line, label=name, markerfacecolor=face, **look)
+            full = cases["frames"] == cases["frames"].max()
+            _cost_on(axes[:, 1], cases[full & (cases["clips"] == said["batch"])], "width", LINES[0], **look)
             hours = {**said["hours"], "all": said["total_hours"]}
-            _values_on(axes[0, 2], hours, [_duration(value) for value in hours.values()], number / len(records), **look)
+            _values_on(axes[0, 2], hours, [_duration(value) for value in hours.values()], shift, **look)
             gigabytes = {"memory": said["memory_mb"] / 1000, "waveforms, on disk": said["store_mb"] / 1000,
                          "spectrograms, if kept": said["spectrograms_mb"] / 1000}
-            _values_on(axes[1, 2], gigabytes, [f"{value:.1f} GB" for value in gigabytes.values()], number / len(records), **look)
+            _values_on(axes[1, 2], gigabytes, [f"{value:.1f} GB" for value in gigabytes.values()], shift, **look)
         for column, label in enumerate(("clips in a step", f"channels, times the paper's ({said['batch']} clips)")):
             axes[0, column].set(xlabel=label, ylabel="time of a step (s)")
             axes[1, column].set(xlabel=label, ylabel="peak of memory (GB)")
@@ -523,7 +525,7 @@ def training_cost(records: dict[str, dict[str, Any]]) -> Figure:
             else:
                 ax.set_ylim(bottom=0)
         axes[0, 2].set(xlabel=f"training on DESED, {said['epochs']} epochs (hours)", xscale="log")
-        axes[1, 2].set(xlabel=f"for DESED, {said['clips']} training clips (GB)", xlim=(0, None))
+        axes[1, 2].set(xlabel="needed for DESED (GB)", xlim=(0, None))
         for ax in axes.flat:
             ax.grid(color="0.85")
             ax.set_axisbelow(True)
@@ -532,25 +534,23 @@ def training_cost(records: dict[str, dict[str, Any]]) -> Figure:
         return fig
 
 
-def _cost_on(axes: Sequence[Axes], cases: pd.DataFrame, x: str, label: str, line: object, **look: object) -> None:
+def _cost_on(axes: Sequence[Axes], cases: pd.DataFrame, x: str, line: object, **look: object) -> None:
     """Measured and fitted seconds on the first of two axes, gigabytes on the second."""
     cases = cases.sort_values(x)
-    for ax, measured, fitted in zip(axes, (cases["step_s"], cases["memory_mb"] / 1000), (cases["fitted_s"], cases["fitted_mb"] / 1000)):
-        ax.plot(cases[x], fitted, linestyle=line, color=look["color"])
-        ax.plot(cases[x], measured, linestyle="", label=label, zorder=3, **look)
-    low, high = np.array(cases["range_s"].tolist()).T
-    axes[0].vlines(cases[x], low, high, color=look["color"])
+    for ax, measured, fitted, scale in zip(axes, ("step_s", "memory_mb"), ("fitted_s", "fitted_mb"), (1, 1e-3)):
+        ax.plot(cases[x], scale * cases[fitted], linestyle=line, color=look["color"])
+        ax.plot(cases[x], scale * cases[measured], linestyle="", zorder=3, **look)
+    axes[0].vlines(cases[x], cases["range_s"].str[0], cases["range_s"].str[1], color=look["color"])
 
 
 def _values_on(ax: Axes, values: dict[str, float], texts: list[str], shift: float, **look: object) -> None:
-    """A row for every value, its text beside it."""
+    """A row for every value, and its text at the end of the row."""
     rows = np.arange(len(values)) + shift
     ax.plot(list(values.values()), rows, linestyle="", **look)
-    for row, value, text in zip(rows, values.values(), texts):
-        ax.annotate(text, (value, row), (7, 0), textcoords="offset points", va="center")
+    for row, text in zip(rows, texts):
+        ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), color=look["color"], va="center")
     ax.set_yticks(range(len(values)), list(values))
-    ax.set(ylim=(len(values) - 0.2, -0.5))
-    ax.margins(x=0.35)
+    ax.set_ylim(len(values) - 0.2, -0.5)
 
 
 def _duration(hours: float) -> str:

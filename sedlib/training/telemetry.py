@@ -8,6 +8,7 @@ Paper section 3; the curves are taught in ``notebooks/04_mean_teacher.py``.
 from __future__ import annotations
 
 import math
+import re
 import resource
 import sys
 import time
@@ -220,8 +221,12 @@ class TensorBoard:
 
 def peak_memory(device: torch.device) -> dict[str, float]:
     """The most memory that this process has held so far, in 10^6 bytes: ``memory_mb``, with CUDA ``gpu_memory_mb``."""
-    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
-    peak = {"memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6}
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage's peak begins with what the process that started this one held
+        held = 1024 * int(re.search(r"VmHWM:\s*(\d+) kB", status.read_text())[1])
+    else:
+        held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    peak = {"memory_mb": held / 1e6}
     if device.type == "cuda":
         peak["gpu_memory_mb"] = torch.cuda.max_memory_allocated(device) / 1e6
     return peak
