@@ -1,4 +1,4 @@
-"""GLU, dropout and average pooling in one pass over memory: the same numbers as the modules, in a fraction of their time.
+"""GLU, dropout and average pooling in one pass over memory: the modules' numbers in a fraction of their time.
 
 On a CPU a training step of the CRNN is bound by memory: what surrounds the convolutions reads and writes their output
 a dozen times, and drawing dropout's mask takes longer than any convolution. Here each block's output is read once
@@ -44,7 +44,9 @@ def glu_dropout_pool(x: Tensor, linear: nn.Conv2d, dropout: float, pooling: tupl
 
 class _GatedPooling(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, mapped: Tensor, bias: Tensor, x: Tensor, dropout: float, seed: int, pooling: tuple[int, int]) -> Tensor:
+    def forward(
+        ctx, mapped: Tensor, bias: Tensor, x: Tensor, dropout: float, seed: int, pooling: tuple[int, int]
+    ) -> Tensor:
         mapped, gate = (t.contiguous(memory_format=torch.channels_last) for t in (mapped, x.sigmoid()))
         batch, channels, mels, frames = x.shape
         kept, below = None, round(256 * dropout)
@@ -66,8 +68,8 @@ class _GatedPooling(torch.autograd.Function):
         rows = _rows(gradient.contiguous(memory_format=torch.channels_last))
         to_bias = torch.zeros((len(rows), mapped.shape[1]))
         _set_threads()
-        _backward(rows, _rows(mapped), bias.detach().numpy(), _rows(gate), ctx.kept, _rows(to_mapped), _rows(to_x), to_bias.numpy(),
-                  *ctx.pooling, ctx.scale)
+        _backward(rows, _rows(mapped), bias.detach().numpy(), _rows(gate), ctx.kept,
+                  _rows(to_mapped), _rows(to_x), to_bias.numpy(), *ctx.pooling, ctx.scale)
         return to_mapped, to_bias.sum(0), to_x, None, None, None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,9 +50,9 @@ class Clips:
         self.device = detector.logmel.window.device
         self.waveforms = self.spectrograms = None
         if keep == "waveforms":
-            self.waveforms = torch.cat([_samples(self.read(part)).to(self.device) for part in self._parts()])
+            self.waveforms = _kept((_samples(self.read(part)).to(self.device) for part in self._parts()), len(self))
         elif keep == "spectrograms":
-            self.spectrograms = torch.cat(list(self.pieces()))
+            self.spectrograms = _kept(self.pieces(), len(self))
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -77,6 +78,17 @@ class Clips:
 
     def _parts(self) -> Iterator[np.ndarray]:
         return (np.arange(start, min(start + PIECE, len(self))) for start in range(0, len(self), PIECE))
+
+
+def _kept(pieces: Iterator[Tensor], clips: int) -> Tensor:
+    """``torch.cat`` without holding everything twice."""
+    first = next(pieces)
+    kept = first.new_empty((clips, *first.shape[1:]))
+    start = 0
+    for piece in chain([first], pieces):
+        kept[start:start + len(piece)] = piece
+        start += len(piece)
+    return kept
 
 
 def _samples(waveforms: np.ndarray) -> Tensor:
@@ -121,7 +133,8 @@ class Inputs:
     """
 
     def __init__(
-        self, config: Config, data: Path, seed: int, detector: Detector, keep: str, rank: int = 0, ranks: int = 1, progress: bool = True
+        self, config: Config, data: Path, seed: int, detector: Detector, keep: str, rank: int = 0, ranks: int = 1,
+        progress: bool = True,
     ) -> None:
         t = config.training
         self.seed, self.rank, self.ranks = seed, rank, ranks
@@ -129,7 +142,8 @@ class Inputs:
         self.sizes = {labels: getattr(t, labels) for labels in subsets if getattr(t, labels)}
         for labels, size in self.sizes.items():
             if size % ranks:
-                raise SedError(f"training.{labels} is {size}: {ranks} processes cannot share these clips evenly; use a number that divides it")
+                raise SedError(f"training.{labels} is {size}: {ranks} processes cannot share these clips evenly; "
+                               "use a number that divides it")
         stores = {labels: open_store(data, subsets[labels], progress=progress) for labels in self.sizes}
         held_out, kept = split(len(stores["strong"]), t.validation_share, seed)
         chosen = {labels: np.arange(len(store)) for labels, store in stores.items()} | {"strong": kept}
@@ -147,7 +161,8 @@ class Inputs:
         weak = np.zeros((0, len(tables.CLASSES)), np.float32)
         if t.weak:
             weak = weak_labels(layout.load(data, "weak").table, self.clips["weak"].filenames)
-        self.labels = {"strong": torch.from_numpy(strong).to(self.device), "weak": torch.from_numpy(weak).to(self.device)}
+        encoded = {"strong": strong, "weak": weak}
+        self.labels = {kind: torch.from_numpy(values).to(self.device) for kind, values in encoded.items()}
         scarce = "weak" if t.weak else "strong"  # an epoch is once through these
         self.steps_per_epoch = t.steps_per_epoch or max(1, len(self.clips[scarce]) // self.sizes[scarce])
 
@@ -166,7 +181,8 @@ class Inputs:
         """`positions` of each step, here and on the device; those of many steps go there at once, for a GPU's sake."""
         for begin in range(first, last, self.steps_per_epoch):
             steps = [self.positions(step) for step in range(begin, min(begin + self.steps_per_epoch, last))]
-            placed = {labels: torch.from_numpy(np.stack([step[labels] for step in steps])).to(self.device) for labels in self.sizes}
+            stacked = {labels: np.stack([step[labels] for step in steps]) for labels in self.sizes}
+            placed = {labels: torch.from_numpy(positions).to(self.device) for labels, positions in stacked.items()}
             for i, step in enumerate(steps):
                 yield step, {labels: positions[i] for labels, positions in placed.items()}
 
@@ -176,8 +192,8 @@ class Inputs:
 
     def features(self, batch: Batch) -> Tensor:
         """Log-Mel in dB of a batch, ``(batch, 1, mel, frame)``."""
-        parts = [self.clips[labels].features(chosen, batch.waveforms[labels]) for labels, chosen in batch.positions.items()]
-        return torch.cat(parts).contiguous(memory_format=torch.channels_last)
+        parts = (self.clips[labels].features(chosen, batch.waveforms[labels]) for labels, chosen in batch.positions.items())
+        return torch.cat(list(parts)).contiguous(memory_format=torch.channels_last)
 
     def targets(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Strong labels ``(strong, frame, class)`` and weak labels ``(weak, class)`` of a batch."""

@@ -87,85 +87,91 @@ def train(
         if first:
             run.start(config, data, seed)
         fabric.barrier()
-        if run.finished:
-            run.remove_checkpoints()  # of a process that was killed while it removed them
-            return run
-        keep_freed_memory()
-        torch.manual_seed(seed)
-        student = Detector(config).to(fabric.device, memory_format=torch.channels_last)
-        keep = "spectrograms" if t.preload else "waveforms" if fabric.device.type in RESIDENT else "nothing"
-        inputs = Inputs(config, data, seed, student, keep, fabric.global_rank, fabric.world_size, progress and first)
-        checkpoint = fabric.broadcast(run.load_checkpoint() if first else None)
-        if checkpoint is None and config.features.scaling == "zscore":
-            student.scale.fit(piece for clips in inputs.clips.values() for piece in clips.pieces())
-        learner, telemetry = MeanTeacher(student, t, fabric), Telemetry(fabric.device)
-        state: dict[str, Any] = {"step": 0, "rows": [], "best": -1.0, "best_weights": None, "seconds": 0.0}
-        if checkpoint is not None:
-            learner.load_state_dict(checkpoint["learner"])
-            telemetry.load_state_dict(checkpoint["telemetry"])
-            state = checkpoint["state"]
-        steps = t.epochs * inputs.steps_per_epoch
-        if first:
-            run.write_progress(state["step"], steps)
-        began, saved = time.perf_counter() - state["seconds"], time.perf_counter()
-
-        def save() -> None:
-            telemetry.check(student)
-            state["seconds"] = time.perf_counter() - began
-            run.save_checkpoint({"learner": learner.state_dict(), "telemetry": telemetry.state_dict(), "state": state})
-            run.write_progress(state["step"], steps)
-
-        board = TensorBoard(run.folder / "tensorboard", after=int(state["rows"][-1]["step"]) if state["rows"] else 0)
-        bar = tqdm(total=steps, initial=state["step"], desc=f"training {config.system}, seed {seed}", unit="step",
-                   disable=not (progress and first))
-        batches = inputs.batches(state["step"], steps, workers)
-        for step in range(state["step"], steps):
-            with telemetry.waiting():
-                batch = next(batches)
-            torch.manual_seed(int(np.random.default_rng([seed, step, fabric.global_rank]).integers(2**62)))
-            ramp = rampup(step, t.rampup_epochs * inputs.steps_per_epoch)
-            terms = learner.step(step, ramp, inputs.features(batch), *inputs.targets(batch))
-            state["step"] = step + 1
-            bar.update()
-            if not first:
-                continue
-            telemetry.add(step + 1, terms, learning_rate=ramp * t.learning_rate, consistency_weight=ramp * t.consistency)
-            epoch, into = divmod(step + 1, inputs.steps_per_epoch)
-            try:
-                if into == 0:
-                    telemetry.check(student)
-                    row, each = telemetry.take()
-                    row = {"epoch": epoch, "step": step + 1, **row, **validation_f1(learner.networks(), inputs, config)}
-                    row["seconds"] = time.perf_counter() - began
-                    state["rows"].append(row)
-                    # Also without any score: NaN, held-out clips without events.
-                    if not row["validation_f1_teacher"] < state["best"]:
-                        state["best"] = row["validation_f1_teacher"]
-                        state["best_weights"] = copy.deepcopy(weights(learner)) | {"epoch": epoch}
-                    run.write_metrics(state["rows"])
-                    board.write(row, each)
-                    bar.set_postfix(loss=f"{row['loss_total']:.3f}", F1=f"{100 * row['validation_f1_teacher']:.1f}%")
-                    if on_epoch is not None:
-                        on_epoch(row)
-                if into == 0 or time.perf_counter() - saved > CHECKPOINT_S:
-                    save()
-                    saved = time.perf_counter()
-            except Diverged as error:
-                row, each = telemetry.take()
-                board.write({"step": error.step, **row}, each)
-                run.diverged(error.step, error.term, error.what)
-                if (good := run.load_checkpoint()) is not None:
-                    run.save("weights.pt", {name: good["learner"][name] for name in learner.networks()})
-                raise
-        bar.close()
-        board.close()
-        if first:
-            run.save("weights.pt", state["best_weights"])
-            run.remove_checkpoints()
+        if not run.finished:
+            _train(run, config, data, seed, fabric, on_epoch, progress and first, workers)
         fabric.barrier()
+        if first:
+            run.remove_checkpoints()  # those of a process that was killed when it had finished, too
     if not first:
         sys.exit()
     return run
+
+
+def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_epoch: Callable | None, progress: bool,
+           workers: int) -> None:
+    """From the last checkpoint to the weights; as `train`, in each of its processes."""
+    first, t = fabric.is_global_zero, config.training
+    keep_freed_memory()
+    torch.manual_seed(seed)
+    student = Detector(config).to(fabric.device, memory_format=torch.channels_last)
+    keep = "spectrograms" if t.preload else "waveforms" if fabric.device.type in RESIDENT else "nothing"
+    inputs = Inputs(config, data, seed, student, keep, fabric.global_rank, fabric.world_size, progress)
+    checkpoint = fabric.broadcast(run.load_checkpoint() if first else None)
+    if checkpoint is None and config.features.scaling == "zscore":
+        student.scale.fit(piece for clips in inputs.clips.values() for piece in clips.pieces())
+    learner, telemetry = MeanTeacher(student, t, fabric), Telemetry(fabric.device)
+    state: dict[str, Any] = {"step": 0, "rows": [], "best": -1.0, "best_weights": None, "seconds": 0.0}
+    if checkpoint is not None:
+        learner.load_state_dict(checkpoint["learner"])
+        telemetry.load_state_dict(checkpoint["telemetry"])
+        state = checkpoint["state"]
+    steps = t.epochs * inputs.steps_per_epoch
+    if first:
+        run.write_progress(state["step"], steps)
+    began, saved = time.perf_counter() - state["seconds"], time.perf_counter()
+
+    def save() -> None:
+        telemetry.check(student)
+        state["seconds"] = time.perf_counter() - began
+        run.save_checkpoint({"learner": learner.state_dict(), "telemetry": telemetry.state_dict(), "state": state})
+        run.write_progress(state["step"], steps)
+
+    board = TensorBoard(run.folder / "tensorboard", after=int(state["rows"][-1]["step"]) if state["rows"] else 0)
+    bar = tqdm(total=steps, initial=state["step"], desc=f"training {config.system}, seed {seed}", unit="step",
+               disable=not progress)
+    batches = inputs.batches(state["step"], steps, workers)
+    for step in range(state["step"], steps):
+        with telemetry.waiting():
+            batch = next(batches)
+        torch.manual_seed(int(np.random.default_rng([seed, step, fabric.global_rank]).integers(2**62)))
+        ramp = rampup(step, t.rampup_epochs * inputs.steps_per_epoch)
+        terms = learner.step(step, ramp, inputs.features(batch), *inputs.targets(batch))
+        state["step"] = step + 1
+        bar.update()
+        if not first:
+            continue
+        telemetry.add(step + 1, terms, **learner.rates(ramp))
+        epoch, into = divmod(step + 1, inputs.steps_per_epoch)
+        try:
+            if into == 0:
+                telemetry.check(student)
+                row, each = telemetry.take()
+                row = {"epoch": epoch, "step": step + 1, **row, **validation_f1(learner.networks(), inputs, config)}
+                row["seconds"] = time.perf_counter() - began
+                state["rows"].append(row)
+                # Also without any score: NaN, held-out clips without events.
+                if not row["validation_f1_teacher"] < state["best"]:
+                    state["best"] = row["validation_f1_teacher"]
+                    state["best_weights"] = copy.deepcopy(weights(learner)) | {"epoch": epoch}
+                run.write_metrics(state["rows"])
+                board.write(row, each)
+                bar.set_postfix(loss=f"{row['loss_total']:.3f}", F1=f"{100 * row['validation_f1_teacher']:.1f}%")
+                if on_epoch is not None:
+                    on_epoch(row)
+            if into == 0 or time.perf_counter() - saved > CHECKPOINT_S:
+                save()
+                saved = time.perf_counter()
+        except Diverged as error:
+            row, each = telemetry.take()
+            board.write({"step": error.step, **row}, each)
+            run.diverged(error.step, error.term, error.what)
+            if (good := run.load_checkpoint()) is not None:
+                run.save("weights.pt", {name: good["learner"][name] for name in learner.networks()})
+            raise
+    bar.close()
+    board.close()
+    if first:
+        run.save("weights.pt", state["best_weights"])
 
 
 def fabric_for(config: Config) -> Fabric:

@@ -38,6 +38,10 @@ class MeanTeacher:
         network = torch.compile(student) if settings.compile else student
         self.student, self.optimizer = fabric.setup(network, optimizer)
 
+    def rates(self, ramp: float) -> dict[str, float]:
+        """What `rampup` scales: learning rate and consistency weight."""
+        return {"learning_rate": ramp * self.settings.learning_rate, "consistency_weight": ramp * self.settings.consistency}
+
     def step(self, step: int, ramp: float, features: Tensor, strong: Tensor, weak: Tensor) -> dict[str, Tensor]:
         """One step: the teacher answers, the student learns, the teacher follows.
 
@@ -57,13 +61,13 @@ class MeanTeacher:
         dict of scalar tensors
             As of `losses`.
         """
-        t = self.settings
+        t, rates = self.settings, self.rates(ramp)
         for group in self.optimizer.param_groups:
-            group["lr"] = ramp * t.learning_rate
+            group["lr"] = rates["learning_rate"]
         self.student.train(), self.teacher.train()
         with torch.no_grad(), self.fabric.autocast():
             target = self.teacher(add_noise(features, t.teacher_noise_snr_db))
-        terms = losses(self.student(features), target, strong, weak, ramp * t.consistency)
+        terms = losses(self.student(features), target, strong, weak, rates["consistency_weight"])
         self.optimizer.zero_grad()
         self.fabric.backward(terms["total"])
         self.optimizer.step()
