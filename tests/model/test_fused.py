@@ -118,6 +118,12 @@ def test_what_was_dropped_has_no_gradient():
     torch.testing.assert_close(linear.bias.grad, mapped.grad.sum((0, 2, 3)))
 
 
+def test_a_block_drops_in_training_and_not_in_use():
+    block, x = Block(1, 6, (1, 1), momentum=0.1, dropout=0.5), torch.randn(2, 1, 16, 16)
+    assert 0.4 < (block.train()(x) == 0).float().mean() < 0.6
+    assert (block.eval()(x) != 0).all()
+
+
 def test_every_element_gets_a_byte_whatever_the_size():
     for size in range(1, 40):
         kept = np.full(size, 7, np.uint8)
