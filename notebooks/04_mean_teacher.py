@@ -490,8 +490,8 @@ print(textwrap.dedent(inspect.getsource(training.MeanTeacher.step).split('"""')[
 # Now run it. The curves move after every epoch: above left the four terms and their weighted sum, above right the
 # event-based F1 on synthetic clips that were held out, below the learning rate and the weight. The epoch where the
 # teacher's F1 is best is kept. A run that was finished before is not trained again. One that was stopped, by the
-# kernel's stop button or by a power cut, goes on where it was, to the same weights bit for bit, because every step is a
-# function of the seed and its number; the next cell then draws the curves from its records. A loss that becomes NaN or
+# kernel's stop button or because the kernel died, goes on where it was, to the same weights bit for bit, because every
+# step is a function of the seed and its number; the next cell then draws the curves from its records. A loss that becomes NaN or
 # explodes ends the training with a message that names the term.
 #
 # **Predict:** who will score higher during the training, the student or the teacher? At the start, and at the end?

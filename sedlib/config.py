@@ -78,7 +78,7 @@ class Training:
     teacher_noise_snr_db: float = 30.0  # the teacher hears a noisy copy
     validation_share: float = 0.2  # of the clips with strong labels, held out to choose the epoch
     preload: bool = False  # keep the spectrograms of all training clips in memory
-    # How it is computed: these change a result within its noise only (README), but not its bits.
+    # How it is computed. These change a result's bits; what they do to its scores is not measured.
     precision: str = "32-true"  # "bf16-mixed": bfloat16 where that is safe
     compile: bool = False  # by torch.compile; the first steps take minutes
     devices: int = 1  # GPUs, or processes where there is none, that share each batch

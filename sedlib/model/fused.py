@@ -1,8 +1,8 @@
 """GLU, dropout and average pooling in one pass over memory: the modules' numbers in a fraction of their time.
 
 On a CPU a training step of the CRNN is bound by memory: what surrounds the convolutions reads and writes their output
-a dozen times, and drawing dropout's mask takes longer than any convolution. Here each block's output is read once
-forward and once backward, and the mask is a byte an element. Lesson 04 shows the modules; `make bench` what this gains.
+a dozen times, and drawing dropout's mask takes longer than any convolution. Here, after the sigmoid, all of it is one
+pass forward and one backward, and the mask is a byte an element. Lesson 04 shows the modules; `make bench` what this gains.
 """
 
 from __future__ import annotations

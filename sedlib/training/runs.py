@@ -200,7 +200,7 @@ class Run:
     def remove_checkpoints(self) -> None:
         """Remove all checkpoints, which a finished training no longer needs."""
         for name in reversed(CHECKPOINTS):  # so that a kill leaves the newest
-            self.remove(name)
+            (self.folder / name).unlink(missing_ok=True)
 
     def diverged(self, step: int, term: str, what: str) -> None:
         """Note at which step which term of the loss went wrong, and how; before the last good weights are saved.
@@ -234,10 +234,6 @@ class Run:
             return _load(path)
         except _Damaged as error:
             raise SedError(f"{error}; remove it and train again") from None
-
-    def remove(self, name: str) -> None:
-        """Remove a file that is no longer needed."""
-        (self.folder / name).unlink(missing_ok=True)
 
     def detector(self, which: str = "teacher") -> Detector:
         """The trained detector, ``teacher`` or ``student``, ready to detect; of a diverged run, the last good one."""
