@@ -41,6 +41,22 @@ class Features:
 
 
 @dataclass(frozen=True)
+class Pcen:
+    """PCEN between scaling and CRNN (section 3.3, equation 3; lesson 03). `layers` 0: none, the CRNN sees the log-Mel."""
+
+    layers: int = 0  # in parallel, each a channel of the CRNN's input; the values below are one for each
+    energy: str = "logmel"  # E: "logmel" or "mel", either of them scaled to [0, 1] clip by clip
+    trainable: bool = True  # alpha, delta, r, and how the smoothers are mixed
+    learn_s: bool = False  # the smoothing coefficients too, so that a gradient goes through the smoother
+    alpha: tuple[float, ...] = ()
+    delta: tuple[float, ...] = ()
+    r: tuple[float, ...] = ()
+    eps: float = 1e-6
+    s: tuple[float, ...] = (0.015, 0.25)  # of frames of 255 samples
+    smoother: str = "causal"  # the paper's; "zero-phase" the released code's
+
+
+@dataclass(frozen=True)
 class Model:
     """CRNN of the baseline (section 3; lesson 04)."""
 
@@ -99,6 +115,7 @@ class Config:
     profile: str = "paper"
     system: str = "baseline"
     features: Features = field(default_factory=Features)
+    pcen: Pcen = field(default_factory=Pcen)
     model: Model = field(default_factory=Model)
     training: Training = field(default_factory=Training)
     decoding: Decoding = field(default_factory=Decoding)
@@ -120,7 +137,7 @@ class Config:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Config:
         """Inverse of `to_dict`; an unknown or missing name is a `SedError`."""
-        parts = {"features": Features, "model": Model, "training": Training, "decoding": Decoding}
+        parts = {"features": Features, "pcen": Pcen, "model": Model, "training": Training, "decoding": Decoding}
         try:
             built = {name: kind(**_tuples(values[name])) for name, kind in parts.items()}
             return cls(**{**values, **built})

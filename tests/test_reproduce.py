@@ -70,7 +70,8 @@ def test_batch_trains_executes_reports_and_does_nothing_twice(workspace, monkeyp
     monkeypatch.setattr(reproduce, "report", lambda executed, table, out: table)
     first = reproduce.reproduce("smoke", seeds=2)
     folders = sorted(p.relative_to(workspace) for p in (workspace / "runs").glob("*/*/*/*"))
-    assert [str(f) for f in folders] == [f"runs/smoke/mini-smoke/baseline/seed{s}" for s in (0, 1)]
+    trained = sorted({row.system for row in systems.ROWS if row.system})
+    assert [str(f) for f in folders] == [f"runs/smoke/mini-smoke/{system}/seed{s}" for system in trained for s in (0, 1)]
     assert executed[0] == ("00_start_here", {"profile": "smoke", "data": "mini", "interactive": False})
     monkeypatch.setattr("sedlib.training.loop.Detector", None)  # a second training would need it
     assert reproduce.reproduce("smoke", seeds=2).equals(first)

@@ -5,6 +5,8 @@ Paper section 4.1 ("Log-Mel"), the baseline's features. Taught in ``notebooks/01
 
 from __future__ import annotations
 
+import math
+
 import librosa
 import torch
 from torch import Tensor, nn
@@ -59,3 +61,8 @@ class LogMel(nn.Module):
         """
         level = 20 * torch.log10(self.mel(waveform).clamp_min(self.features.floor))
         return level.maximum(level.amax((-3, -2, -1), keepdim=True) - self.features.range_db)
+
+
+def amplitude(level: Tensor) -> Tensor:
+    """dB to linear amplitude, 10^(L / 20): the Mel spectrogram of a log-Mel spectrogram."""
+    return torch.exp(level * (math.log(10) / 20))

@@ -1,6 +1,6 @@
 """Scores of event tables and posteriors: event and segment F1, PSDS, and how certain they are."""
 
-from sedlib.metrics.bootstrap import Interval, confidence, paired_difference
+from sedlib.metrics.bootstrap import Interval, confidence, interval, over_trainings, paired_difference
 from sedlib.metrics.counts import F1Result
 from sedlib.metrics.evaluate import evaluate, report
 from sedlib.metrics.events import EventIndex, count_events, event_f1, index_events, index_frames
@@ -19,6 +19,8 @@ __all__ = [
     "event_f1",
     "index_events",
     "index_frames",
+    "interval",
+    "over_trainings",
     "paired_difference",
     "psds_from_operating_points",
     "psds_from_scores",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sedlib.errors import SedError
-from sedlib.metrics.counts import F1Result
+from sedlib.metrics.counts import F1Result, f1_precision_recall
 
 PERCENTILES = (2.5, 97.5)
 
@@ -73,6 +73,55 @@ def paired_difference(first: F1Result, second: F1Result, n_resamples: int = 1000
     a, b = (_resampled(result.counts, n_resamples, seed) for result in (first, second))
     return {"macro": Interval(first.macro - second.macro, *_limits(first.macro_of(a) - second.macro_of(b))),
             "micro": Interval(first.micro - second.micro, *_limits(first.micro_of(a) - second.micro_of(b)))}
+
+
+def over_trainings(
+    systems: dict[str, list[F1Result]], n_resamples: int = 1000, seed: int = 0
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """F1 by class of systems that were trained several times, and how far chance in clips and trainings moves it.
+
+    Every system is drawn on the same clips. Of its trainings one less than there are is drawn with replacement, which
+    gives the mean over them the right variance; a single training is taken as it is, so that its chance is not seen.
+
+    Parameters
+    ----------
+    systems : dict of lists of F1Result
+        A result for each training, all on the same clips and classes.
+    n_resamples, seed : int
+        As for `confidence`.
+
+    Returns
+    -------
+    dict of name to (value, draws)
+        (class,) mean F1 over the trainings, and (resample, class). For a score of several classes average both over
+        them, for a difference subtract both; then `interval`.
+
+    Raises
+    ------
+    SedError
+        If clips or classes differ.
+    """
+    every = [result for results in systems.values() for result in results]
+    if any((r.filenames, r.classes) != (every[0].filenames, every[0].classes) for r in every):
+        raise SedError("the results are of different clips or classes; score all against the same reference")
+    rng = np.random.default_rng([seed, 1])
+    found = {}
+    for name, results in systems.items():
+        values = np.array([_f1(result, result.counts.sum(axis=0)) for result in results])
+        drawn = np.array([_f1(result, _resampled(result.counts, n_resamples, seed)) for result in results])
+        times = max(1, len(results) - 1)
+        which = rng.integers(len(results), size=(n_resamples, times))
+        found[name] = values.mean(axis=0), drawn[which, np.arange(n_resamples)[:, None]].mean(axis=1)
+    return found
+
+
+def interval(value: float, draws: np.ndarray) -> Interval:
+    """A value with the middle 95 % of its draws."""
+    return Interval(float(value), *map(float, _limits(draws)))
+
+
+def _f1(result: F1Result, counts: np.ndarray) -> np.ndarray:
+    return f1_precision_recall(counts, result.precision_of_none)[0]
 
 
 def _resampled(counts: np.ndarray, n_resamples: int, seed: int) -> np.ndarray:

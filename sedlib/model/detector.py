@@ -1,6 +1,6 @@
-"""The whole detector: log-Mel spectrogram, scaling, CRNN.
+"""The whole detector: log-Mel spectrogram, scaling, PCEN where there is one, CRNN.
 
-Taught in ``notebooks/04_mean_teacher.py``.
+Taught in ``notebooks/03_pcen.py`` (front-ends) and ``notebooks/04_mean_teacher.py``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from sedlib.config import Config
 from sedlib.data.tables import CLASSES
-from sedlib.frontend import LogMel, scaling
+from sedlib.errors import SedError
+from sedlib.frontend import PCEN, LogMel, amplitude, scaling
 from sedlib.model.crnn import CRNN, Output
 
 
@@ -20,20 +21,46 @@ class Detector(nn.Module):
     Parameters
     ----------
     config : Config
-        Uses ``features`` and ``model``.
+        Uses ``features``, ``pcen`` and ``model``.
+
+    Raises
+    ------
+    SedError
+        For settings that do not go together.
     """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.logmel = LogMel(config.features)
-        self.scale = scaling(config.features)
-        self.crnn = CRNN(config.model, config.features.n_mels, len(CLASSES))
+        features, settings = config.features, config.pcen
+        if settings.energy not in ("logmel", "mel"):
+            raise SedError(f"pcen.energy is {settings.energy!r}; it must be 'logmel' or 'mel'")
+        if settings.layers and features.scaling != "minmax":
+            raise SedError(f"features.scaling is {features.scaling!r}, which gives negative values, and PCEN takes none; "
+                           "use 'minmax'")
+        self.logmel = LogMel(features)
+        self.linear = settings.layers > 0 and settings.energy == "mel"
+        self.scale = scaling(features)
+        self.pcen = PCEN(settings, features) if settings.layers else None
+        self.crnn = CRNN(config.model, features.n_mels, len(CLASSES), channels=max(1, settings.layers))
 
     @torch.no_grad()
     def features(self, waveform: Tensor) -> Tensor:
         """``(batch, sample)`` to log-Mel in dB ``(batch, 1, mel, frame)``."""
         return self.logmel(waveform)
 
+    def energy(self, features: Tensor) -> Tensor:
+        """Log-Mel in dB to what PCEN takes, or without PCEN the network: Mel or log-Mel, scaled."""
+        return self.scale(amplitude(features) if self.linear else features)
+
+    def frontend(self, features: Tensor) -> Tensor:
+        """Log-Mel in dB to what the network sees, ``(batch, channel, mel, frame)``."""
+        energy = self.energy(features)
+        return energy if self.pcen is None else self.pcen(energy)
+
+    def learned(self) -> dict[str, float]:
+        """What the front-end has learned so far, in numbers for a row of metrics; nothing where it learns nothing."""
+        return self.pcen.summary() if self.pcen is not None and self.pcen.trainable else {}
+
     def forward(self, features: Tensor) -> Output:
         """Log-Mel in dB to posteriors and embeddings."""
-        return self.crnn(self.scale(features))
+        return self.crnn(self.frontend(features))

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sedlib.threads import share_threads
+
 
 def possible(x: Tensor) -> bool:
     """Whether `glu_dropout_pool` can take the place of the modules: float32 on a CPU, not traced by a compiler."""
@@ -50,7 +52,7 @@ class _GatedPooling(torch.autograd.Function):
         mapped, gate = (t.contiguous(memory_format=torch.channels_last) for t in (mapped, x.sigmoid()))
         batch, channels, mels, frames = x.shape
         kept, below = None, round(256 * dropout)
-        _set_threads()
+        share_threads()
         if below:
             kept = np.empty((batch, mels, frames, channels), np.uint8)
             _keep(kept.reshape(-1), np.uint64(seed), np.uint8(below))
@@ -67,7 +69,7 @@ class _GatedPooling(torch.autograd.Function):
         to_mapped, to_x = torch.empty_like(mapped), torch.empty_like(gate)
         rows = _rows(gradient.contiguous(memory_format=torch.channels_last))
         to_bias = torch.zeros((len(rows), mapped.shape[1]))
-        _set_threads()
+        share_threads()
         _backward(rows, _rows(mapped), bias.detach().numpy(), _rows(gate), ctx.kept,
                   _rows(to_mapped), _rows(to_x), to_bias.numpy(), *ctx.pooling, ctx.scale)
         return to_mapped, to_bias.sum(0), to_x, None, None, None
@@ -76,14 +78,6 @@ class _GatedPooling(torch.autograd.Function):
 def _rows(x: Tensor) -> np.ndarray:
     """A channels-last tensor as the array it is in memory, (batch, mel, frame, channel)."""
     return x.detach().permute(0, 2, 3, 1).numpy()
-
-
-def _set_threads() -> None:
-    """Have numba use torch's number of threads; its first call changes torch's, as both share one OpenMP."""
-    threads = torch.get_num_threads()
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
 
 
 @numba.njit(parallel=True, cache=True)

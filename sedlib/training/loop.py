@@ -147,6 +147,7 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
                 telemetry.check(student)
                 row, each = telemetry.take()
                 row = {"epoch": epoch, "step": step + 1, **row, **validation_f1(learner.networks(), inputs, config)}
+                row |= learner.teacher.learned()
                 row["seconds"] = time.perf_counter() - began
                 state["rows"].append(row)
                 # Also without any score: NaN, held-out clips without events.

@@ -264,5 +264,7 @@ def _tag(name: str, suffix: str = "") -> str:
     for prefix, group in (("loss_", "loss"), ("validation_f1_", "f1")):
         if name.startswith(prefix):
             return f"{group}{suffix}/{name.removeprefix(prefix)}"
+    if name.startswith("pcen"):
+        return f"pcen/{name}"
     group = "rate" if name == "learning_rate" or name.endswith("_weight") else "run"
     return f"{group}{suffix}/{name}"

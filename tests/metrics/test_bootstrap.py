@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sedlib.errors import SedError
-from sedlib.metrics import F1Result, confidence, paired_difference
+from sedlib.metrics import F1Result, confidence, interval, over_trainings, paired_difference
 
 
 @pytest.fixture
@@ -78,3 +78,40 @@ def test_draws_without_any_event_are_left_out():
 def test_different_clips_are_an_error(result):
     with pytest.raises(SedError, match="different clips"):
         paired_difference(result, F1Result(result.counts, result.filenames[::-1], result.classes))
+
+
+def trained(result, seed, clips_differ=True):
+    """A training that hits other events of the same references."""
+    rng = np.random.default_rng(seed)
+    hits, n_sys, n_ref = np.moveaxis(result.counts, -1, 0)
+    if clips_differ:
+        return with_counts(result, np.stack([rng.integers(0, np.minimum(n_sys, n_ref) + 1), n_sys, n_ref], axis=-1))
+    return with_counts(result, np.tile([[[seed + 1, 4, 4]]], (60, 3, 1)))  # all clips alike
+
+
+def test_over_trainings_of_one_is_the_interval_over_clips(result):
+    value, draws = over_trainings({"a": [result]})["a"]
+    assert value.mean() == pytest.approx(result.macro)
+    assert interval(value.mean(), draws.mean(1)) == pytest.approx(confidence(result)["macro"])
+
+
+def test_over_trainings_averages_and_pairs_the_clips(result):
+    runs = {name: [trained(result, seed) for seed in seeds] for name, seeds in {"a": (1, 2, 3), "b": (4, 5)}.items()}
+    over = over_trainings(runs)
+    for name, results in runs.items():
+        assert over[name][0].mean() == pytest.approx(np.mean([r.macro for r in results]))
+    again = over_trainings({"a": [result], "b": [result]})
+    assert np.array_equal(again["a"][1], again["b"][1])  # the same clips
+
+
+def test_chance_of_the_training_is_that_of_a_mean_over_them(result):
+    runs = [trained(result, seed, clips_differ=False) for seed in (0, 1, 2)]  # F1 of 0.25, 0.5, 0.75; no chance in clips
+    value, draws = over_trainings({"a": runs}, n_resamples=20000)["a"]
+    assert value == pytest.approx(0.5)
+    assert draws[:, 0].std() == pytest.approx(0.25 / np.sqrt(3), rel=0.02)
+
+
+def test_trainings_on_other_clips_are_refused(result):
+    other = F1Result(result.counts[:-1], result.filenames[:-1], result.classes)
+    with pytest.raises(SedError, match="different clips"):
+        over_trainings({"a": [result], "b": [other]})
