@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help reproduce test lab bench lock clean
+.PHONY: help reproduce test browser lab explore bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -13,11 +13,25 @@ help:  ## show this list
 reproduce: $(READY)  ## make the data, train, score, execute the lessons, write report/index.html
 	$(BIN)/sedlib reproduce $(ARGS)
 
-test: $(READY)  ## run the tests
+test: $(READY) browser  ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+# The browser tests need one; only where this may install packages without asking (as root, on Debian) it does.
+browser:
+	@for name in "$$CHROME" chromium chromium-browser google-chrome; do \
+	  if [ -n "$$name" ] && command -v "$$name" >/dev/null; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing Chromium for the browser tests"; \
+	  { apt-get install -y -q chromium || { apt-get update -q && apt-get install -y -q chromium; }; } >/dev/null 2>&1 && exit 0; \
+	fi; \
+	echo "no browser: the browser tests will be skipped; Debian: apt install chromium"
 
 lab: $(READY)  ## open the lessons in JupyterLab
 	$(BIN)/python -m sedlib.lesson.lab $(ARGS)
+
+explore: $(READY)  ## open the PCEN explorer as a page of its own
+	$(BIN)/python -m sedlib.lesson.page $(ARGS)
 
 bench: $(READY)  ## measure speed, beside a peer where there is one
 	$(BIN)/python -m bench $(ARGS)

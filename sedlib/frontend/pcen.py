@@ -1,7 +1,7 @@
 """Per-channel energy normalisation, equation (3) of the paper: fixed, trainable, and several in parallel.
 
-PCEN(t,f) = (E(t,f) / (eps + M(t,f))^alpha + delta)^r - delta^r: each Mel band is divided by its own recent past and then
-compressed. Paper section 3.3 and Table 1; taught in ``notebooks/03_pcen.py``.
+PCEN(t,f) = (E(t,f) / (eps + M(t,f))^alpha + delta)^r - delta^r: each Mel band is divided by its own recent past and
+then compressed. Paper section 3.3 and Table 1; taught in ``notebooks/03_pcen.py``.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def pcen(energy: Tensor, m: Tensor, alpha: Tensor | float, delta: Tensor | float
 
     Notes
     -----
-    Written as delta^r (exp(r log(1 + G / delta)) - 1) with G = E / (eps + M)^alpha, as librosa does, so that small values
-    do not drown in the difference of two large ones.
+    Written as delta^r (exp(r log(1 + G / delta)) - 1) with G = E / (eps + M)^alpha, as librosa does, so that small
+    values do not drown in the difference of two large ones.
     """
     gained = energy * torch.exp(-alpha * torch.log(m + eps))
     return delta**r * torch.expm1(r * torch.log1p(gained / delta))
@@ -105,7 +105,11 @@ class PCEN(nn.Module):
         layers, learn = settings.layers, settings.trainable
         if settings.smoother not in SMOOTHERS:
             raise SedError(f"pcen.smoother is {settings.smoother!r}; choose one of {', '.join(SMOOTHERS)}")
+        if not settings.eps > 0:
+            raise SedError(f"pcen.eps is {settings.eps:g}; it must be positive, or silence is divided by nothing")
         self.smoother, self.eps, self.trainable = SMOOTHERS[settings.smoother], settings.eps, learn
+        if not settings.s or not all(0 < s < 1 for s in settings.s):
+            raise SedError(f"pcen.s is {settings.s}; give smoothing coefficients between 0 and 1, at least one")
         for name in ("alpha", "delta", "r"):
             if len(given := getattr(settings, name)) != layers:
                 raise SedError(f"pcen.{name} has {len(given)} values for {layers} layers; give one for each")
@@ -133,35 +137,36 @@ class PCEN(nn.Module):
         Raises
         ------
         SedError
-            If an energy is negative or not a number.
+            If an energy is negative or not a finite number. On a GPU nobody looks, as the host would have to wait.
         """
-        _not_negative(energy)
+        _check(energy)
         with torch.autocast(energy.device.type, enabled=False):
             energy = energy.float()
             alpha, delta, r = (of_layers()[:, None, None] for of_layers in (self._alpha, self._delta, self._r))
             return pcen(energy, self.smoothed(energy), alpha, delta, r, self.eps)
 
     def summary(self) -> dict[str, float]:
-        """The parameters in numbers for a table: by layer ``alpha delta r``, and ``fast``, the mean weight of the faster
-        smoother."""
+        """The parameters in numbers for a table: by layer ``alpha delta r``, and ``fast``, the mean weight of the
+        faster smoother."""
         now = {name: values.detach().cpu() for name, values in self.values().items()}
         fast = int(now["s"].argmax())
-        by_layer = {"alpha": now["alpha"], "delta": now["delta"], "r": now["r"], "fast": now["weights"][:, fast].mean(-1)}
+        by_layer = {name: now[name] for name in ("alpha", "delta", "r")} | {"fast": now["weights"][:, fast].mean(-1)}
         return {f"pcen{layer}_{name}": float(value) for name, values in by_layer.items()
                 for layer, value in enumerate(values, 1)}
 
 
 def at_hop(s: float, hop: int) -> float:
-    """The smoothing coefficient that has, with frames of ``hop`` samples, the time constant of ``s`` with the paper's 255."""
+    """The coefficient that has, with frames of ``hop`` samples, the time constant of ``s`` with the paper's 255."""
     return s if hop == PAPER_HOP else coefficient(time_constant(s, PAPER_HOP), hop)
 
 
-def _not_negative(energy: Tensor) -> None:
+def _check(energy: Tensor) -> None:
     if energy.device.type != "cpu" or torch.compiler.is_compiling():  # a look at it would make the host wait
         return
-    low = energy.min()
-    if not bool(low >= 0):  # NaN too
+    low, high = (float(end) for end in energy.detach().aminmax())
+    if not (low >= 0 and high < math.inf):  # NaN too
         raise SedError(
-            f"PCEN divides by a power of the smoothed energy, so energies must not be negative; the smallest here is "
-            f"{float(low):.4g}. Log-Mel in dB and z-scores are negative: scale each clip to [0, 1] first (scaling 'minmax')"
+            "PCEN divides by a power of the smoothed energy, so energies must be finite and not negative; here they "
+            f"lie between {low:.4g} and {high:.4g}. Log-Mel in dB and z-scores are negative: scale each clip to "
+            "[0, 1] first (scaling 'minmax')"
         )

@@ -77,14 +77,13 @@ def smooth(energy: Tensor, s: Tensor | float, start: Tensor | None = None) -> Te
     """
     if energy.shape[-1] == 0:
         raise SedError(f"an energy of shape {tuple(energy.shape)} has no frame to smooth")
-    if not energy.dtype == torch.float64:
+    if energy.dtype != torch.float64:
         energy = energy.float()
     s = torch.as_tensor(s, dtype=energy.dtype, device=energy.device)
     _check(s)
-    first = energy[..., 0] if start is None else start.to(energy.dtype)
     shape = (*s.shape, *energy.shape[:-1])
     rows, coefficients = energy.reshape(-1, energy.shape[-1]), s.reshape(-1)
-    begin = first.expand(shape).reshape(len(coefficients), len(rows))
+    begin = None if start is None else start.to(energy.dtype).expand(shape).reshape(len(coefficients), len(rows))
     with torch.autocast(energy.device.type, enabled=False):
         if energy.device.type == "cpu" and not torch.compiler.is_compiling():
             smoothed = _Recursion.apply(rows, coefficients, begin)
@@ -99,8 +98,8 @@ def smooth_zero_phase(energy: Tensor, s: Tensor | float) -> Tensor:
     Parameters and result as of `smooth`; each pass starts from its first value, as ``scipy.signal.filtfilt`` without
     padding. The released code smooths so.
     """
-    s = torch.as_tensor(s, device=energy.device)
     there = smooth(energy, s).flip(-1)
+    s = torch.as_tensor(s, dtype=there.dtype, device=energy.device)
     back = smooth(there, s) if s.ndim == 0 else torch.stack([smooth(m, one) for m, one in zip(there, s)])
     return back.flip(-1)
 
@@ -113,11 +112,13 @@ def _check(s: Tensor) -> None:
 
 
 class _Recursion(torch.autograd.Function):
-    """``(row, frame)``, ``(k,)``, ``(k, row)`` to ``(k, row, frame)``."""
+    """``(row, frame)``, ``(k,)``, ``(k, row)`` or None to ``(k, row, frame)``."""
 
     @staticmethod
-    def forward(ctx, energy: Tensor, s: Tensor, start: Tensor) -> Tensor:
-        energy, start = energy.contiguous(), start.contiguous()
+    def forward(ctx, energy: Tensor, s: Tensor, start: Tensor | None) -> Tensor:
+        ctx.at_first = start is None  # torch would need as long for the gradient of energy[:, 0] as for the rest
+        energy = energy.contiguous()
+        start = (energy[:, 0].expand(len(s), -1) if start is None else start).contiguous()
         smoothed = energy.new_empty((len(s), *energy.shape))
         share_threads()
         _forward(energy.detach().numpy(), s.detach().numpy(), start.detach().numpy(), smoothed.numpy())
@@ -126,35 +127,46 @@ class _Recursion(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """With a(t) = dL/dM(t) + (1 - s) a(t+1): dL/dE = s a, dL/ds = sum a(t) (E(t) - M(t-1)), dL/dM(-1) = (1 - s) a(0)."""
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """With a(t) = dL/dM(t) + (1 - s) a(t+1): dL/dE = s a, dL/ds = sum a(t) (E(t) - M(t-1)),
+        dL/dM(-1) = (1 - s) a(0)."""
         energy, s, start, smoothed = ctx.saved_tensors
         to_energy, to_start = torch.empty_like(energy), torch.empty_like(start)
         to_s = torch.empty_like(start, dtype=torch.float64)  # by row
+        learns = ctx.needs_input_grad[1]
         share_threads()
         _backward(gradient.contiguous().numpy(), energy.detach().numpy(), s.detach().numpy(), start.detach().numpy(),
-                  smoothed.detach().numpy(), to_energy.numpy(), to_s.numpy(), to_start.numpy())
-        return to_energy, to_s.sum(1).to(s.dtype), to_start
+                  smoothed.detach().numpy(), to_energy.numpy(), to_s.numpy(), to_start.numpy(), learns)
+        if ctx.at_first:
+            to_energy[:, 0] += to_start.sum(0)
+        return to_energy, to_s.sum(1).to(s.dtype) if learns else None, None if ctx.at_first else to_start
 
 
 @numba.njit(parallel=True, cache=True, fastmath={"contract"})
 def _forward(energy, s, start, smoothed):
-    rows, frames = energy.shape
+    rows = len(energy)
     for block in numba.prange((rows + _TOGETHER - 1) // _TOGETHER):
         first = block * _TOGETHER
-        wide = min(_TOGETHER, rows - first)
-        m = np.empty(_TOGETHER, energy.dtype)
-        for k in range(len(s)):
+        if first + _TOGETHER <= rows:
+            _forward_rows(energy, s, start, smoothed, first, _TOGETHER)  # twice as fast: the compiler knows the number
+        else:
+            _forward_rows(energy, s, start, smoothed, first, rows - first)
+
+
+@numba.njit(inline="always", fastmath={"contract"})
+def _forward_rows(energy, s, start, smoothed, first, wide):
+    m = np.empty(_TOGETHER, energy.dtype)
+    for k in range(len(s)):
+        for i in range(wide):
+            m[i] = start[k, first + i]
+        for t in range(energy.shape[1]):
             for i in range(wide):
-                m[i] = start[k, first + i]
-            for t in range(frames):
-                for i in range(wide):
-                    m[i] += s[k] * (energy[first + i, t] - m[i])
-                    smoothed[k, first + i, t] = m[i]
+                m[i] += s[k] * (energy[first + i, t] - m[i])
+                smoothed[k, first + i, t] = m[i]
 
 
 @numba.njit(parallel=True, cache=True, fastmath={"contract"})
-def _backward(gradient, energy, s, start, smoothed, to_energy, to_s, to_start):
+def _backward(gradient, energy, s, start, smoothed, to_energy, to_s, to_start, learns):
     rows, frames = energy.shape
     for block in numba.prange((rows + _TOGETHER - 1) // _TOGETHER):
         first = block * _TOGETHER
@@ -170,7 +182,9 @@ def _backward(gradient, energy, s, start, smoothed, to_energy, to_s, to_start):
                 for i in range(wide):
                     a[i] = gradient[k, first + i, t] + keep * a[i]
                     to_energy[first + i, t] += s[k] * a[i]
-                    slope[i] += a[i] * (energy[first + i, t] - smoothed[k, first + i, t - 1])
+                if learns:
+                    for i in range(wide):
+                        slope[i] += a[i] * (energy[first + i, t] - smoothed[k, first + i, t - 1])
             for i in range(wide):
                 a[i] = gradient[k, first + i, 0] + keep * a[i]
                 to_energy[first + i, 0] += s[k] * a[i]
@@ -178,8 +192,8 @@ def _backward(gradient, energy, s, start, smoothed, to_energy, to_s, to_start):
                 to_start[k, first + i] = keep * a[i]
 
 
-def _by_blocks(energy: Tensor, s: Tensor, start: Tensor) -> Tensor:
-    """As `_Recursion`, in torch: inside a block M is a triangular matrix times E, from block to block one value goes on."""
+def _by_blocks(energy: Tensor, s: Tensor, start: Tensor | None) -> Tensor:
+    """As `_Recursion`, in torch: in a block M is a triangular matrix times E, from block to block one value goes on."""
     rows, frames = energy.shape
     blocks = -(-frames // BLOCK)
     age = torch.arange(BLOCK, device=energy.device)
@@ -189,7 +203,7 @@ def _by_blocks(energy: Tensor, s: Tensor, start: Tensor) -> Tensor:
     inside = torch.nn.functional.pad(energy, (0, blocks * BLOCK - frames)).reshape(rows * blocks, BLOCK)
     inside = (inside @ matrix.mT).reshape(len(s), rows, blocks, BLOCK)
     fading = keep ** torch.arange(1, BLOCK + 1, device=energy.device)  # (k, 1, frame): what is left of the value before
-    out, m = [], start[..., None]
+    out, m = [], energy[None, :, :1] if start is None else start[..., None]
     for block in inside.unbind(2):
         out.append(block + m * fading)
         m = out[-1][..., -1:]

@@ -226,6 +226,114 @@ def auc(answer: Callable[[np.ndarray, np.ndarray], float]) -> None:
     print("correct: 0.5 says nothing, 1 and 0 tell every pair apart")
 
 
+def smoother(answer: Callable[[np.ndarray, float], np.ndarray]) -> None:
+    """Lesson 03: ``M(t) = (1 - s) M(t-1) + s E(t)``, from ``M = E`` in the first frame on.
+
+    Takes energies (mel, frame) and s; gives M, (mel, frame).
+    """
+    def smoothed(e: np.ndarray, s: float, keep: float | None = None, start: np.ndarray | float | None = None,
+                 late: int = 0) -> np.ndarray:
+        m = np.empty_like(e)
+        last = e[:, 0] if start is None else start
+        for t in range(e.shape[1]):
+            last = (1 - s if keep is None else keep) * last + s * e[:, max(0, t - late)]
+            m[:, t] = last
+        return m
+
+    def first_kept(e: np.ndarray, s: float, step: Callable) -> np.ndarray:
+        m = e.copy()
+        for t in range(1, e.shape[1]):
+            m[:, t] = step(m[:, t - 1], e[:, t], e[:, t - 1])
+        return m
+
+    e = np.random.default_rng(0).random((5, 12)) + 0.1
+    _judge(answer, smoothed, [(e, 0.3), (e, 0.05), (np.ones((2, 4)), 0.5)], {
+        "your smoother runs backwards in time: M must know the past, not the future":
+            lambda e, s: smoothed(e[:, ::-1], s)[:, ::-1],
+        "your smoother starts at 0, so M is too small at first; start it at E of the first frame":
+            lambda e, s: smoothed(e, s, start=0.0),
+        "your smoother starts at 1, as librosa's does; start it at E of the first frame":
+            lambda e, s: smoothed(e, s, start=1.0),
+        "s and 1 - s are swapped: s weights the new energy, 1 - s the old M":
+            lambda e, s: smoothed(e, 1 - s),
+        "your M takes E(t-1) where it must take E(t): it is one frame late": lambda e, s: smoothed(e, s, late=1),
+        "your average goes over E(t-1) and E(t) only; it must go on from M(t-1), which remembers all frames before":
+            lambda e, s: first_kept(e, s, lambda m, new, old: (1 - s) * old + s * new),
+        "the old M needs the factor 1 - s, or M grows without limit": lambda e, s: smoothed(e, s, keep=1.0),
+        "the new energy needs the factor s, or a constant is not its own average":
+            lambda e, s: first_kept(e, s, lambda m, new, old: (1 - s) * m + new),
+        "this smooths along the Mel bands; frames are the second axis": lambda e, s: smoothed(e.T, s).T,
+        "this goes forwards and backwards (zero phase), so that M knows the future; go forwards only":
+            lambda e, s: smoothed(smoothed(e, s)[:, ::-1], s)[:, ::-1],
+        "this is the mean of all frames so far; M forgets old frames":
+            lambda e, s: e.cumsum(1) / np.arange(1, e.shape[1] + 1),
+        "the energies come back as they are": lambda e, s: e,
+    })
+    print("correct: M follows E, a little late, and a constant is its own average")
+
+
+def pcen(answer: Callable[..., np.ndarray]) -> None:
+    """Lesson 03: equation (3), ``(E / (eps + M)^alpha + delta)^r - delta^r``, of energy, m, alpha, delta, r, eps."""
+    def right(e: np.ndarray, m: np.ndarray, alpha: float, delta: float, r: float, eps: float) -> np.ndarray:
+        return (e / (eps + m) ** alpha + delta) ** r - delta**r
+
+    rng = np.random.default_rng(0)
+    e, m = rng.random((4, 6)) + 0.1, rng.random((4, 6)) + 0.05  # eps is large here, so that its place shows
+    examples = [(e, m, 0.8, 2.0, 0.5, 0.1), (e, m, 0.98, 0.5, 0.3, 0.05)]
+    _judge(answer, right, examples, {
+        "- delta^r is missing: silence must give 0": lambda e, m, a, d, r, eps: (e / (eps + m) ** a + d) ** r,
+        "you subtract delta; it is delta^r that makes silence 0":
+            lambda e, m, a, d, r, eps: (e / (eps + m) ** a + d) ** r - d,
+        "eps belongs into the brackets: (eps + M)^alpha, not eps + M^alpha":
+            lambda e, m, a, d, r, eps: (e / (eps + m**a) + d) ** r - d**r,
+        "eps is not used": lambda e, m, a, d, r, eps: right(e, m, a, d, r, 0),
+        "you divide by eps + M; it must be (eps + M)^alpha": lambda e, m, a, d, r, eps: right(e, m, 1, d, r, eps),
+        "alpha is an exponent of eps + M, not a factor":
+            lambda e, m, a, d, r, eps: (e / (a * (eps + m)) + d) ** r - d**r,
+        "alpha is the exponent of eps + M alone; you raise the whole fraction to it":
+            lambda e, m, a, d, r, eps: ((e / (eps + m)) ** a + d) ** r - d**r,
+        "the energy is to be divided by (eps + M)^alpha, not multiplied":
+            lambda e, m, a, d, r, eps: (e * (eps + m) ** a + d) ** r - d**r,
+        "delta is added to the fraction, not to what the energy is divided by":
+            lambda e, m, a, d, r, eps: (e / ((eps + m) ** a + d)) ** r - d**r,
+        "r is the exponent of the sum with delta, not of the fraction alone":
+            lambda e, m, a, d, r, eps: (e / (eps + m) ** a) ** r + d - d**r,
+        "delta is not added to the fraction": lambda e, m, a, d, r, eps: (e / (eps + m) ** a) ** r - d**r,
+        "the compression is missing: raise the sum with delta to r, and subtract delta^r":
+            lambda e, m, a, d, r, eps: e / (eps + m) ** a,
+        "r is an exponent, not a factor": lambda e, m, a, d, r, eps: r * (e / (eps + m) ** a + d) - r * d,
+        "alpha and r are swapped": lambda e, m, a, d, r, eps: right(e, m, r, d, a, eps),
+        "E and M are swapped: divide the energy by its average": lambda e, m, a, d, r, eps: right(m, e, a, d, r, eps),
+    })
+    print("correct: divided by its own past, then compressed; silence stays 0")
+
+
+def coefficient(answer: Callable[[float, float], float]) -> None:
+    """Lesson 03: s of a time constant in seconds, ``(sqrt(1 + 4 T^2) - 1) / (2 T^2)`` with T in frames."""
+    def s_of(frames: float) -> float:
+        return (math.sqrt(1 + 4 * frames**2) - 1) / (2 * frames**2)
+
+    examples = [(0.4, 255 / 16000), (0.06, 255 / 16000), (0.4, 0.064), (0.01, 255 / 16000)]
+    _judge(answer, lambda seconds, frame_s: s_of(seconds / frame_s), examples, {
+        "T in the formula is in frames; divide the seconds by the length of a frame": lambda t, h: s_of(t),
+        "seconds / frame length gives frames; you multiply": lambda t, h: s_of(t * h),
+        "seconds / frame length gives frames; yours is the other way round": lambda t, h: s_of(h / t),
+        "this is 1 - s": lambda t, h: 1 - s_of(t / h),
+        "2 T^2 must stand below the line as a whole: put it in brackets":
+            lambda t, h: (math.sqrt(1 + 4 * (t / h) ** 2) - 1) / 2 * (t / h) ** 2,
+        "below the line is 2 T^2; T alone is squared, not the 2":
+            lambda t, h: (math.sqrt(1 + 4 * (t / h) ** 2) - 1) / (2 * t / h) ** 2,
+        "T is not squared under the root": lambda t, h: (math.sqrt(1 + 4 * t / h) - 1) / (2 * (t / h) ** 2),
+        "T is not squared below the line": lambda t, h: (math.sqrt(1 + 4 * (t / h) ** 2) - 1) / (2 * t / h),
+        "under the root it is 4 T^2": lambda t, h: (math.sqrt(1 + (t / h) ** 2) - 1) / (2 * (t / h) ** 2),
+        "- 1 is missing above the line": lambda t, h: math.sqrt(1 + 4 * (t / h) ** 2) / (2 * (t / h) ** 2),
+        "this is the coefficient after which 1/e is left; the formula asks for the spread of the weights":
+            lambda t, h: 1 - math.exp(-h / t),
+        "this is 1 / T, which is near for long T and above 1 for short ones": lambda t, h: h / t,
+    })
+    print("correct: the longer the time constant, the smaller s, and s is never above 1")
+
+
 def ema(answer: Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]) -> None:
     """Lesson 04: the teacher's next weights, ``alpha * teacher + (1 - alpha) * student``."""
     teacher, student = torch.tensor([1.0, 2.0, -3.0]), torch.tensor([5.0, 0.0, 1.0])

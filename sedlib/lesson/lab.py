@@ -14,27 +14,37 @@ from pathlib import Path
 
 from sedlib.lesson.course import NOTEBOOKS
 
+# Below etc/jupyter of the environment.
 SETTINGS = {
-    "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"python": "Jupytext Notebook"}},
-    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "labconfig/default_setting_overrides.json": {
+        "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"python": "Jupytext Notebook"}},
+        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    },
+    # bytes; a file for the PCEN explorer is one message, and the usual 10 MB are less than 30 s of studio sound
+    "sedlib/jupyter_server_config.json": {"ServerApp": {"tornado_settings": {"websocket_max_message_size": 1 << 28}}},
 }
 
 
 def write_settings(prefix: str | Path = sys.prefix) -> Path:
-    """Write JupyterLab's defaults for the environment in ``prefix``; returns their file."""
-    path = Path(prefix) / "etc/jupyter/labconfig/default_setting_overrides.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(SETTINGS, indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
-    return path
+    """Write JupyterLab's defaults for the environment in ``prefix``; returns their folder."""
+    folder = Path(prefix) / "etc/jupyter"
+    for name, settings in SETTINGS.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        partial.replace(path)
+    return folder
 
 
 def main(options: list[str]) -> None:
     """Replace this process by JupyterLab."""
-    write_settings()
-    # A "python3" kernel of the user's home must not win over the one of this environment.
-    environment = {**os.environ, "JUPYTER_PREFER_ENV_PATH": "1"}
+    server = str(write_settings() / "sedlib")
+    environment = {
+        **os.environ,
+        "JUPYTER_PREFER_ENV_PATH": "1",  # a "python3" kernel of the user's home must not win over this environment's
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, [server, os.environ.get("JUPYTER_CONFIG_PATH")])),
+    }
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={NOTEBOOKS}", *options]
     os.execve(sys.executable, command, environment)
 

@@ -18,6 +18,7 @@ import pandas as pd
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from sedlib.data import tables
@@ -90,8 +91,10 @@ def spectrogram(
         return fig
 
 
-def spectrogram_on(ax: Axes, logmel: np.ndarray, frame_s: float, sample_rate: int = 16000) -> None:
-    """Draw a log-Mel spectrogram, (mel, frame) in dB, with its axis in Hz and its colour bar."""
+def spectrogram_on(
+    ax: Axes, logmel: np.ndarray, frame_s: float, sample_rate: int = 16000, label: str = "level (dB)",
+) -> None:
+    """Draw a spectrogram, (mel, frame), with its axis in Hz and its colour bar: log-Mel, or what ``label`` says."""
     logmel = np.asarray(logmel)
     bands, frames = logmel.shape
     # frame t is centred on t * frame_s
@@ -101,7 +104,7 @@ def spectrogram_on(ax: Axes, logmel: np.ndarray, frame_s: float, sample_rate: in
     ticks = [f for f in (250, 500, 1000, 2000, 4000, 8000) if centres[0] <= f <= centres[-1]]
     ax.set_yticks(np.interp(ticks, centres, np.arange(bands)), [str(f) for f in ticks])
     ax.set_ylabel("frequency (Hz)")
-    ax.figure.colorbar(drawn, ax=ax, label="level (dB)", pad=0.01)
+    ax.figure.colorbar(drawn, ax=ax, label=label, pad=0.01)
     ax.set_xlim(0, (frames - 1) * frame_s)
 
 
@@ -135,6 +138,32 @@ def spectrogram_grid(panels: dict[str, np.ndarray], frame_s: float, columns: int
         fig.supxlabel("time (s)", fontsize=11)
         fig.supylabel("frequency (Hz)", fontsize=11)
         fig.colorbar(drawn, ax=axes, label="level (dB)", pad=0.01)
+        return fig
+
+
+def front_ends(panels: dict[str, np.ndarray], frame_s: float, events: pd.DataFrame | None = None) -> Figure:
+    """What front-ends make of one clip, below each other over one time axis; each on its own scale. Figure 2 is one.
+
+    Parameters
+    ----------
+    panels : dict of title to (mel, frame) array
+        Without unit: scaled log-Mel, PCEN layers. Bands as for `spectrogram`.
+    frame_s : float
+        Seconds from frame to frame (the hop).
+    events : event table of the clip, optional
+        Drawn below.
+    """
+    with matplotlib.rc_context(FONT):
+        rows = [] if events is None else [0.4 + 0.35 * max(1, events["event_label"].nunique())]
+        heights = [2.1] * len(panels) + rows
+        fig = Figure(figsize=(10, 0.6 + sum(heights)), layout="constrained")
+        axes = fig.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+        for ax, (title, panel) in zip(axes, panels.items()):
+            spectrogram_on(ax, panel, frame_s, label="value (no unit)")
+            ax.set_title(title, loc="left")
+        if rows:
+            events_on(axes[-1], events)
+        axes[-1].set_xlabel("time (s)")
         return fig
 
 
@@ -383,6 +412,65 @@ def curves(metrics: pd.DataFrame) -> Figure:
             ax.axhline(0, zorder=0)  # so that the axis begins at 0 and still ends above the highest value
             ax.set_ylim(bottom=0)
         for ax in (rate, weight):
+            ax.set_xlabel("epoch")
+        return fig
+
+
+def front_end_scores(scores: dict[str, tuple[float, list[float], tuple[float, float]]], classes: pd.DataFrame) -> Figure:
+    """Table 1 as a picture: F1 of every front-end beside the paper's, and by class what it wins over the first.
+
+    Parameters
+    ----------
+    scores : dict of name to (paper, trainings, (low, high))
+        Event macro F1 in percent: the paper's, that of each training, and the 95 % interval of their mean.
+    classes : DataFrame
+        F1 in percent, a row a class, a column a front-end, among them the first of ``scores``.
+    """
+    with matplotlib.rc_context(FONT):
+        fig = Figure(figsize=(10, 4.6), layout="constrained")
+        left, right = fig.subplots(1, 2, width_ratios=[1, 1.35])
+        places = np.arange(len(scores))[::-1]
+        for place, (paper, trainings, (low, high)) in zip(places, scores.values()):
+            left.plot([low, high], [place, place], color=BLUE, lw=2)
+            left.plot(np.mean(trainings), place, "o", color=BLUE, ms=7)
+            left.plot(trainings, [place - 0.25] * len(trainings), "|", color=BLACK, ms=8)
+            left.plot(paper, place, "D", mfc="none", mec=VERMILION, ms=7)
+        left.set_yticks(places, list(scores))
+        left.set_xlabel("event macro F1, development (%)")
+        left.legend(handles=[
+            Line2D([], [], color=BLUE, marker="o", lw=2, label="here: mean, 95 % interval"),
+            Line2D([], [], color=BLACK, marker="|", ls="", label="here: each training"),
+            Line2D([], [], mfc="none", mec=VERMILION, marker="D", ls="", label="paper, on DESED"),
+        ], loc="upper center", bbox_to_anchor=(0.4, -0.16), frameon=False)
+        left.grid(axis="x", alpha=0.3)
+        first, *others = classes.columns
+        won = classes[others].sub(classes[first], axis=0)
+        limit = np.nanmax(np.abs(won.to_numpy()))
+        drawn = right.imshow(won, cmap="PuOr", vmin=-limit, vmax=limit, aspect="auto")
+        for (row, column), value in np.ndenumerate(won.to_numpy()):
+            right.text(column, row, f"{value:+.0f}", ha="center", va="center", fontsize=9,
+                       color="white" if abs(value) > 0.7 * limit else "black")
+        right.set_xticks(range(len(others)), others, rotation=35, ha="right")
+        right.set_yticks(range(len(won)), [name.replace("_", " ") for name in won.index], fontsize=9)
+        fig.colorbar(drawn, ax=right, label=f"F1 won over {first} (points)", pad=0.01)
+        return fig
+
+
+def pcen_paths(metrics: pd.DataFrame) -> Figure:
+    """The parameters of the PCEN layers over a training.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        A row an epoch: ``epoch``, and for every layer ``pcenN_alpha``, ``_delta``, ``_r`` and ``_fast``, the mean weight of
+        the faster smoother.
+    """
+    with matplotlib.rc_context(FONT):
+        fig = Figure(figsize=(12, 3.4), layout="constrained")
+        names = {"alpha": "alpha", "delta": "delta", "r": "r", "fast": "fast smoother's weight"}
+        for ax, (name, label) in zip(fig.subplots(1, 4), names.items()):
+            _lines(ax, metrics, f"pcen*_{name}", 1, f"{label} (no unit)")
+            ax.get_legend().set_title("layer")
             ax.set_xlabel("epoch")
         return fig
 

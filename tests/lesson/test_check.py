@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import ndimage
+from scipy import ndimage, signal
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
+from sedlib import frontend
 from sedlib.config import Features
 from sedlib.data.batches import strong_labels
 from sedlib.data.tables import CLASSES, EVENT_COLUMNS
@@ -88,6 +89,24 @@ def pairs(a, b, tie=0.5):
     return np.mean([1.0 if x > y else tie if x == y else 0.0 for x in a for y in b])
 
 
+def smoothed(e, s, new=None, old=None, start=None):
+    """new = s and old = 1 - s, started at E(0), is right."""
+    new, old = s if new is None else new, 1 - s if old is None else old
+    first = e[:, :1] if start is None else start
+    return signal.lfilter([new], [1, -old], e, zi=old * np.broadcast_to(first, (len(e), 1)))[0]
+
+
+def recursive(step):
+    """A loop that starts at the first frame's energy and goes on by step(M(t-1), E(t), E(t-1), s)."""
+    def smoother(e, s):
+        m = [e[:, 0]]
+        for t in range(1, e.shape[1]):
+            m.append(step(m[-1], e[:, t], e[:, t - 1], s))
+        return np.stack(m, 1)
+
+    return smoother
+
+
 def right_loss(s, t, strong, weak, c):
     return losses(s, t, strong, weak, c)["total"]
 
@@ -113,6 +132,9 @@ RIGHT = {
         torch.zeros(1, samples)).shape[-1],
     check.decibels: lambda x, floor, r: librosa.amplitude_to_db(x, ref=1.0, amin=floor, top_db=r),
     check.auc: lambda a, b: roc_auc_score([1] * len(a) + [0] * len(b), np.concatenate([a, b])),
+    check.smoother: smoothed,
+    check.pcen: lambda e, m, a, d, r, eps: frontend.pcen(torch.tensor(e), torch.tensor(m), a, d, r, eps).numpy(),
+    check.coefficient: frontend.coefficient,
     check.ema: lambda t, s, a: torch.lerp(s, t, a),
     check.rampup: lambda step, steps: math.exp(-5 * (1 - min(step / steps, 1)) ** 2),
     check.mean_teacher_loss: right_loss,
@@ -210,6 +232,46 @@ WRONG = [
     (check.auc, lambda a, b: pairs(a, b) * len(a) ** 2, "divide by how many"),
     (check.auc, lambda a, b: float(np.mean(a) > np.mean(b)), "not only the means"),
     (check.auc, lambda a, b: np.mean(a) - np.mean(b), "depends on the unit"),
+    (check.smoother, lambda e, s: np.fliplr(smoothed(np.fliplr(e), s)), "backwards in time"),
+    (check.smoother, lambda e, s: signal.lfilter([s], [1, s - 1], e), "starts at 0"),
+    (check.smoother, lambda e, s: smoothed(e, s, start=np.ones((1, 1))), "starts at 1, as librosa"),
+    (check.smoother, lambda e, s: smoothed(e, 1 - s), "swapped"),
+    (check.smoother, recursive(lambda m, new, old, s: (1 - s) * m + s * old), "one frame late"),
+    (check.smoother, recursive(lambda m, new, old, s: (1 - s) * old + s * new), "remembers all frames"),
+    (check.smoother, lambda e, s: e[:, :1] + s * e.cumsum(1), "grows without limit"),
+    (check.smoother, recursive(lambda m, new, old, s: (1 - s) * m + new), "not its own average"),
+    (check.smoother, lambda e, s: smoothed(e.T, s).T, "along the Mel bands"),
+    (check.smoother, lambda e, s: np.fliplr(smoothed(np.fliplr(smoothed(e, s)), s)), "zero phase"),
+    (check.smoother, lambda e, s: np.stack([e[:, : t + 1].mean(1) for t in range(e.shape[1])], 1), "forgets old"),
+    (check.smoother, lambda e, s: e, "come back as they are"),
+    (check.smoother, lambda e, s: smoothed(e, s)[:, -1], r"shape \(5,\); it should have \(5, 12\)"),
+    (check.pcen, lambda e, m, a, d, r, eps: (e / (eps + m) ** a + d) ** r, "silence must give 0"),
+    (check.pcen, lambda e, m, a, d, r, eps: (e / (eps + m) ** a + d) ** r - d, "you subtract delta"),
+    (check.pcen, lambda e, m, a, d, r, eps: (e / (eps + m**a) + d) ** r - d**r, "belongs into the brackets"),
+    (check.pcen, lambda e, m, a, d, r, eps: (e / m**a + d) ** r - d**r, "eps is not used"),
+    (check.pcen, lambda e, m, a, d, r, eps: (e / (eps + m) + d) ** r - d**r, "you divide by eps"),
+    (check.pcen, lambda e, m, a, d, r, eps: (e / (a * (eps + m)) + d) ** r - d**r, "alpha is an exponent"),
+    (check.pcen, lambda e, m, a, d, r, eps: ((e / (eps + m)) ** a + d) ** r - d**r, "whole fraction"),
+    (check.pcen, lambda e, m, a, d, r, eps: (e * (eps + m) ** a + d) ** r - d**r, "not multiplied"),
+    (check.pcen, lambda e, m, a, d, r, eps: (e / ((eps + m) ** a + d)) ** r - d**r, "added to the fraction, not"),
+    (check.pcen, lambda e, m, a, d, r, eps: (e / (eps + m) ** a) ** r + d - d**r, "exponent of the sum"),
+    (check.pcen, lambda e, m, a, d, r, eps: (e / (eps + m) ** a) ** r - d**r, "delta is not added"),
+    (check.pcen, lambda e, m, a, d, r, eps: e / (eps + m) ** a, "compression is missing"),
+    (check.pcen, lambda e, m, a, d, r, eps: (e / (eps + m) ** a + d) * r - d * r, "r is an exponent"),
+    (check.pcen, lambda e, m, a, d, r, eps: (e / (eps + m) ** r + d) ** a - d**a, "alpha and r are swapped"),
+    (check.pcen, lambda e, m, a, d, r, eps: (m / (eps + e) ** a + d) ** r - d**r, "E and M are swapped"),
+    (check.coefficient, lambda t, h: frontend.coefficient(t, 1), "divide the seconds"),
+    (check.coefficient, lambda t, h: frontend.coefficient(t * h, 1), "you multiply"),
+    (check.coefficient, lambda t, h: frontend.coefficient(h, t), "other way round"),
+    (check.coefficient, lambda t, h: 1 - frontend.coefficient(t, h), "this is 1 - s"),
+    (check.coefficient, lambda t, h: (np.sqrt(1 + 4 * (t / h) ** 2) - 1) / 2 * (t / h) ** 2, "put it in brackets"),
+    (check.coefficient, lambda t, h: (np.sqrt(1 + 4 * (t / h) ** 2) - 1) / (2 * (t / h)) ** 2, "not the 2"),
+    (check.coefficient, lambda t, h: (np.sqrt(1 + 4 * t / h) - 1) / (2 * (t / h) ** 2), "squared under the root"),
+    (check.coefficient, lambda t, h: (np.sqrt(1 + 4 * (t / h) ** 2) - 1) / (2 * t / h), "squared below the line"),
+    (check.coefficient, lambda t, h: (np.sqrt(1 + (t / h) ** 2) - 1) / (2 * (t / h) ** 2), "it is 4 T"),
+    (check.coefficient, lambda t, h: np.sqrt(1 + 4 * (t / h) ** 2) / (2 * (t / h) ** 2), "- 1 is missing"),
+    (check.coefficient, lambda t, h: 1 - np.exp(-h / t), "1/e is left"),
+    (check.coefficient, lambda t, h: h / t, "this is 1 / T"),
     (check.ema, lambda t, s, a: (1 - a) * t + a * s, "swapped"),
     (check.ema, into_student, "student's weights in place"),
     (check.ema, lambda t, s, a: a * t + s, "factor 1 - alpha"),

@@ -57,6 +57,8 @@ def test_every_axis_of_every_figure_has_its_unit():
         plots.posteriors(rng.random((157, 10)), 0.06375, reference=EVENTS),
         plots.detection(rng.normal(size=(64, 100)), 0.1, rng.random((157, 10)), 0.06375, EVENTS, EVENTS, span=(1, 2)),
         plots.curves(METRICS),
+        plots.front_ends({"a": rng.random((64, 100)), "b": rng.random((64, 100))}, 0.1, EVENTS),
+        plots.front_ends({"a": rng.random((64, 100))}, 0.1),
         plots.labels({"strong": rng.random((157, 10)), "weak": rng.random(10), "none": None}, 10.0),
         plots.decisions(rng.random(157), 0.5, {"a": np.ones(157, bool), "b": np.zeros(157, bool)}, 0.06375),
         plots.class_f1({name: {"f1": 0.5, "n_ref": 3} for name in tables.CLASSES}, np.zeros(10)),
@@ -93,6 +95,40 @@ def test_small_spectrograms_have_common_axes_and_levels():
     ticks = {t.get_text(): y for t, y in zip(axes[0].get_yticklabels(), axes[0].get_yticks())}
     assert ticks["1000"] == pytest.approx(15 / 45.245640471924965 * 65 - 1, abs=0.02)  # as above
     plots.picture(fig, "x")
+
+
+def test_front_ends_have_one_time_axis_and_scales_of_their_own():
+    x = np.random.default_rng(0).random((64, 100))
+    fig = plots.front_ends({"one": x, "two": 5 * x + 1}, 0.1, EVENTS)
+    one, two, events = (ax for ax in fig.axes if ax.get_label() != "<colorbar>")
+    assert (one.get_title("left"), two.get_title("left")) == ("one", "two")
+    assert one.images[0].get_clim() == (x.min(), x.max()) and two.images[0].get_clim() == (5 * x.min() + 1, 5 * x.max() + 1)
+    assert one.get_xlim() == two.get_xlim() == events.get_xlim() == (0, 99 * 0.1)
+    assert len(events.patches) == 3 and events.get_xlabel() == "time (s)"
+
+
+def test_pcen_paths_draw_each_parameter_of_each_layer():
+    metrics = pd.DataFrame({"epoch": [1, 2]} | {
+        f"pcen{layer}_{name}": [layer, layer + k] for layer in (1, 2) for k, name in enumerate(("alpha", "delta", "r", "fast"))})
+    panels = plots.pcen_paths(metrics).axes
+    assert [ax.get_ylabel() for ax in panels] == [f"{name} (no unit)" for name in (
+        "alpha", "delta", "r", "fast smoother's weight")]
+    for k, ax in enumerate(panels):
+        assert [list(line.get_ydata()) for line in ax.lines] == [[1, 1 + k], [2, 2 + k]]
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == ["1", "2"] and ax.get_xlabel() == "epoch"
+    assert len({line.get_linestyle() for line in panels[0].lines}) == 2  # not by colour alone
+
+
+def test_front_end_scores_show_what_each_wins_over_the_first():
+    scores = {"a": (30.0, [20, 22, 24], (19, 25)), "b": (31.0, [25], (22, 28))}
+    classes = pd.DataFrame({"a": [10.0, 20], "b": [15.0, 12]}, index=["Dog", "Running_water"])
+    left, right = plots.front_end_scores(scores, classes).axes[:2]
+    assert [text.get_text() for text in left.get_yticklabels()] == ["a", "b"]
+    lines = [list(line.get_xdata()) for line in left.lines]
+    assert lines == [[19, 25], [22], [20, 22, 24], [30], [22, 28], [25], [25], [31]]
+    assert left.lines[1].get_ydata()[0] > left.lines[5].get_ydata()[0]  # the first is on top
+    assert [text.get_text() for text in right.texts] == ["+5", "-8"] and right.images[0].get_clim() == (-8, 8)
+    assert [text.get_text() for text in right.get_yticklabels()] == ["Dog", "Running water"]
 
 
 def test_reference_lies_above_prediction_and_differs_by_more_than_colour():
