@@ -18,14 +18,16 @@ test: $(READY) browser  ## run the tests
 
 # The browser tests need one; only where this may install packages without asking (as root, on Debian) it does.
 browser:
-	@for name in "$$CHROME" chromium chromium-browser google-chrome; do \
+	@for name in "$$CHROME" chromium chromium-browser google-chrome google-chrome-stable; do \
 	  if [ -n "$$name" ] && command -v "$$name" >/dev/null; then exit 0; fi; \
 	done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "installing Chromium for the browser tests"; \
-	  { apt-get install -y -q chromium || { apt-get update -q && apt-get install -y -q chromium; }; } >/dev/null 2>&1 && exit 0; \
-	fi; \
-	echo "no browser: the browser tests will be skipped; Debian: apt install chromium"
+	  { apt-get install -y -q chromium || { apt-get update -q && apt-get install -y -q chromium; }; } >/dev/null \
+	    || echo "Chromium could not be installed; the browser tests are skipped"; \
+	else \
+	  echo "no browser: the browser tests are skipped; Debian: apt install chromium"; \
+	fi
 
 lab: $(READY)  ## open the lessons in JupyterLab
 	$(BIN)/python -m sedlib.lesson.lab $(ARGS)

@@ -607,9 +607,10 @@ for name, e in {"Mel": linear, "log-Mel": trained.energy(x)}.items():
 #
 # ## Table 1
 #
-# Which front-end finds more events? One training says little: another seed moves the score by a point or two. So each of the
-# seven rows was trained with several seeds. Where this workspace holds two trainings or more of every row in this profile
-# (`make reproduce ARGS="--seeds 3"` makes three), they are read; otherwise you see what is published with the course.
+# Which front-end finds more events? One training says little: another seed moves the score by a point or two. So each
+# of the seven rows was trained with several seeds. Where this workspace holds two trainings or more of every row in
+# this profile (`make reproduce ARGS="--seeds 3"` makes three), they are read; otherwise you see what is published with
+# the course.
 
 # %%
 measured = table1.load(profile, root)
@@ -618,9 +619,9 @@ caption = "Table 1: event-based macro F1 (%), mean ± deviation over trainings"
 html.table(table1.scores(measured), caption)
 
 # %% [markdown]
-# The paper's column and ours must not be compared number by number (lesson 04 says why); what can be compared is what wins over
-# what. The interval is that of the mean: clips and trainings were drawn anew a thousand times. The last two rows are not in the
-# paper; they belong to the next section.
+# The paper's column and ours must not be compared number by number (lesson 04 says why); what can be compared is what
+# wins over what. The interval is that of the mean: clips and trainings were drawn anew a thousand times. Rows without a
+# number of the paper's, where they were trained, belong to the next section.
 #
 # **Predict**, before you look: which classes does Fixed PCEN 1 lose, and which does a short time constant help?
 
@@ -635,16 +636,18 @@ plots.show(fig, "Left, F1 of the front-ends with intervals, and the paper's. Rig
 print(f"sounds that stay, the first five rows: {stationary}")
 
 # %% [markdown]
-# Now the sentences of section 4.1, one by one. Each is a difference between two front-ends, in points of F1, averaged over the
-# classes that the sentence is about, with its 95 % interval on the same clips. If that holds 0, these runs cannot tell.
+# Now the sentences of section 4.1, one by one. Each is a difference between two front-ends, in points of F1, averaged
+# over the classes that the sentence is about, with its 95 % interval on the same clips. If that holds 0, these runs
+# cannot tell.
 
 # %%
 html.table(table1.claims(measured), "What the paper says, and what these runs say")
 
 # %% [markdown]
-# A verdict is about *our* data and *our* small network. MiniDESED's sounds are models; the profile `lesson` has a frame every
-# 64 ms, so that Fixed PCEN 3's 60 ms is less than a frame; and it trains for a fiftieth of the paper's steps, so that what
-# learns slowly learns little. The intervals say how sure we are of our number, not how far it carries.
+# A verdict is about *our* data and *our* small network. MiniDESED's sounds are models; the profile `lesson` has a
+# frame every 64 ms, so that Fixed PCEN 3's 60 ms is less than a frame; and it trains for a fiftieth of the paper's
+# steps, so that what learns slowly learns little. The intervals say how sure we are of our number, not how far it
+# carries.
 #
 # ## Where the released code goes other ways
 #
@@ -705,8 +708,8 @@ html.table(pd.DataFrame(rows, columns=columns), "A click and the frame before it
 # The zero-phase $M$ announces the click: PCEN sinks *before* the onset, a shadow that tells the network that something
 # is about to come, as long as it need not work live. At the click itself the average is lower, because it is spread
 # over both sides, and the click stands out more. The bark takes longer than a frame to rise: there, $M$ is up by the
-# time, and the onset comes out softer. What that costs or brings in F1 can be trained: `sedlib train
-# ppcen_zero_phase`.
+# time, and the onset comes out softer. What it costs or brings in F1 is told by
+# `sedlib train --system ppcen_zero_phase`: as far as it was trained, it is a row below those of Table 1.
 #
 # ### No gradient through the smoother
 #

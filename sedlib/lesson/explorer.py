@@ -12,6 +12,7 @@ import functools
 import html
 import io
 import tempfile
+import threading
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -548,7 +549,8 @@ class _LayerControls:
         ]
         self.exactly = ipywidgets.HTML(layout=ipywidgets.Layout(width="30em"))
         title = ipywidgets.HTML(f"<b>Layer {number + 1}</b>")
-        self.box = ipywidgets.VBox([title, *(slider.widget for slider in self.sliders), self.exactly])
+        self.box = ipywidgets.VBox([title, *(slider.widget for slider in self.sliders), self.exactly],
+                                   layout=ipywidgets.Layout(margin="0 1.5em 0 0"))
 
     def show(self, layer: Layer, features: Features) -> None:
         """Put the sliders where the layer is."""
@@ -558,6 +560,9 @@ class _LayerControls:
             slider.show(value)
         mixed = "; moving T takes one smoother instead" if len(layer.seconds) > 1 else ""
         self.exactly.value = html.escape(in_words(layer, features) + mixed)
+
+
+_ONE_AT_A_TIME = threading.RLock()  # for all explorers of a kernel, as they share what they draw on
 
 
 class Explorer:
@@ -578,12 +583,14 @@ class Explorer:
 
         self.picture = Picture()
         self.at_cursor = ipywidgets.Label("Point at the picture, or move over it with the arrow keys, to read values.")
+        self.at_cursor.add_class("pcen-cursor")
         self.status = ipywidgets.HTML()
         self.status.add_class("pcen-status")
 
         wide = {"style": {"description_width": "5em"}, "layout": ipywidgets.Layout(width="28em")}
         self.sound = ipywidgets.Dropdown(options=list(SOUNDS), description="sound", **wide)
-        self.upload = ipywidgets.FileUpload(description="your own sound", accept="audio/*,.wav,.flac,.ogg,.mp3")
+        self.upload = ipywidgets.FileUpload(description="your own sound", accept="audio/*,.wav,.flac,.ogg,.mp3",
+                                            layout=ipywidgets.Layout(width="auto"))
         self.energy = ipywidgets.Dropdown(options=[("Mel", "mel"), ("log-Mel", "logmel")], description="E", **wide)
         self.smoother = ipywidgets.Dropdown(options=[("causal (paper)", "causal"), ("zero-phase (released code)",
                                                                                      "zero-phase")],
@@ -608,7 +615,8 @@ class Explorer:
             (self.count, lambda value: self._change(layers=(self.state.layers * 2)[:value])),
             (self.sound, lambda value: self._change(sound=value)),
         ):
-            control.observe(lambda event, change=change: self._quiet or change(event["new"]), "value")
+            control.observe(lambda event, change=change: self._try(lambda: self._quiet or change(event["new"])),
+                            "value")
         self.upload.observe(lambda event: event["new"] and self._try(lambda: self._uploaded(event["new"][0])), "value")
         self.picture.observe(lambda _: self._try(self._read_cursor), "cursor")
         self.hear.on_click(lambda _: self._try(self._hear))
@@ -636,15 +644,19 @@ class Explorer:
             self.presets[name] = found[1]
 
     def _try(self, action: Callable[[], None]) -> None:
-        """Do what a control asks for; what goes wrong is shown, for nobody sees the kernel's log."""
-        try:
-            action()
-        except Exception as error:
-            self._move_controls()  # back to what is shown
-            ours = isinstance(error, SedError)
-            self._say(str(error) if ours else f"{type(error).__name__}: {error}", wrong=True)
-            if not ours:
-                raise
+        """Do what a control asks for; what goes wrong is shown, for nobody sees the kernel's log.
+
+        One at a time: JupyterLab may tell of two controls in two threads.
+        """
+        with _ONE_AT_A_TIME:
+            try:
+                action()
+            except Exception as error:
+                self._move_controls()  # back to what is shown
+                ours = isinstance(error, SedError)
+                self._say(str(error) if ours else f"{type(error).__name__}: {error}", wrong=True)
+                if not ours:
+                    raise
 
     def _say(self, text: str, wrong: bool = False) -> None:
         text = html.escape(text)
@@ -658,9 +670,12 @@ class Explorer:
         self._try(lambda: self.show(replace(self.state, **changes)))
 
     def _layer_moved(self, number: int, change: dict[str, Any]) -> None:
-        layers = list(self.state.layers)
-        layers[number] = replace(layers[number], **change)
-        self._change(layers=tuple(layers))
+        def move() -> None:
+            layers = list(self.state.layers)
+            layers[number] = replace(layers[number], **change)
+            self._change(layers=tuple(layers))
+
+        self._try(move)
 
     def _uploaded(self, file: dict[str, Any]) -> None:
         name = f"your {file['name']}"

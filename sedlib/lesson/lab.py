@@ -19,6 +19,8 @@ SETTINGS = {
     "labconfig/default_setting_overrides.json": {
         "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"python": "Jupytext Notebook"}},
         "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+        # Otherwise two widgets of a lesson may be told of in two threads, and while a cell runs.
+        "@jupyterlab/apputils-extension:kernels-settings": {"commsOverSubshells": "disabled"},
     },
     # bytes; a file for the PCEN explorer is one message, and the usual 10 MB are less than 30 s of studio sound
     "sedlib/jupyter_server_config.json": {"ServerApp": {"tornado_settings": {"websocket_max_message_size": 1 << 28}}},

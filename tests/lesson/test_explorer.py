@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import threading
 import warnings
 from dataclasses import replace
 from datetime import datetime
@@ -426,3 +427,25 @@ def test_a_batch_run_shows_every_preset_without_widgets(monkeypatch):
     monkeypatch.setattr(ex, "Explorer", lambda: type("", (), {"box": "the widget"}))
     ex.explorer(interactive=True)
     assert displayed == ["the widget"]
+
+
+def test_controls_moved_in_two_threads_take_turns():
+    made = ex.Explorer()
+    steps = [round(0.3 + 0.01 * k, 2) for k in range(10)]
+    sounds = list(ex.SOUNDS)[1:4]
+
+    def move() -> None:
+        for alpha in steps:
+            made.layers[0].sliders[0].widget.value = alpha
+
+    def choose() -> None:
+        for name in sounds:
+            made.sound.value = name
+
+    threads = [threading.Thread(target=target) for target in (move, choose)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (made.state.sound, made.state.layers[0].alpha) == (sounds[-1], steps[-1])
+    assert made.picture.png == ex.picture(made.state, made.shown)
