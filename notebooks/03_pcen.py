@@ -607,7 +607,7 @@ for name, e in {"Mel": linear, "log-Mel": trained.energy(x)}.items():
 #
 # ## Table 1
 #
-# Which front-end finds more events? One training says little: another seed moves the score by a point or two. So each
+# Which front-end finds more events? One training says little: another seed moves the score by points. So each
 # of the seven rows was trained with several seeds. Where this workspace holds two trainings or more of every row in
 # this profile (`make reproduce ARGS="--seeds 3"` makes three), they are read; otherwise you see what is published with
 # the course.
