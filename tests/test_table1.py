@@ -71,5 +71,5 @@ def test_published_study_is_complete():
     assert set(table1.PAPER) <= set(published["systems"])
     assert len(published["claims"]) == len(table1.CLAIMS)
     shown = table1.scores(published).set_index("front-end")
-    assert shown.loc["Log-Mel", "paper"] == "35.93" and (shown["trainings"] >= 3).all()
+    assert shown.loc["Log-Mel", "paper"] == "35.93" and (shown.loc[shown["paper"] != "", "trainings"] >= 3).all()
     assert list(table1.by_class(published).index[:5]) == list(table1.STATIONARY)
