@@ -244,7 +244,9 @@ def test_energies_that_pcen_cannot_take_are_refused_with_the_way_out(bad, said):
     ({"alpha": (0.8, 0.0)}, "pcen.alpha is .*between 0.01 and 1$"),
     ({"delta": (1000.0, 2.0)}, "pcen.delta is .*between 0.01 and 100$"),
     ({"r": (0.5, -0.5)}, "pcen.r is .*between 0.01 and 1$"),
-    ({"s": (0.015, 1.5)}, "pcen.s is .*between 0.001 and 0.999$"),
+    ({"s": (0.015, 1.5)}, "pcen.s is .*between 0 and 1"),
+    ({"s": ()}, "pcen.s is .*at least one"),
+    ({"s": (0.015, 0.9999)}, "pcen.s is .*between 0.001 and 0.999$"),
     ({"eps": 0.0}, "pcen.eps is 0"),
     ({"smoother": "median"}, "pcen.smoother is 'median'; choose one of causal, zero-phase"),
 ])
