@@ -631,8 +631,8 @@ stationary = ", ".join(name.replace("_", " ") for name in table1.STATIONARY)
 lost = (classes["Fixed PCEN 1"] - classes["Log-Mel"]).round(0)
 words = ", ".join(f"{name} {change:+.0f}" for name, change in lost.items())
 fig = plots.front_end_scores(table1.drawn(measured), classes)
-plots.show(fig, "Left, F1 of the front-ends with intervals, and the paper's. Right, by class, "
-                f"what each wins over log-Mel. Fixed PCEN 1: {words}.")
+plots.show(fig, "Left, F1 of the front-ends with intervals, and the paper's. Right, "
+                f"by class, what each wins over log-Mel. Fixed PCEN 1: {words}.")
 print(f"sounds that stay, the first five rows: {stationary}")
 
 # %% [markdown]
