@@ -55,12 +55,13 @@ def data() -> None:
 @click.option("--jobs", type=click.IntRange(1), help="Processes; default: all cores. The result does not depend on it.")
 @click.option("--without", multiple=True, metavar="INGREDIENT", help="Close the domain gap in one respect, such as rooms or codecs; repeatable.")
 def mini(folder: Path, profile_name: str, seed: int, jobs: int | None, without: tuple[str, ...]) -> None:
-    """Make MiniDESED in FOLDER: clips mixed from procedural sounds, no recordings needed."""
-    from sedlib.config import SIZES, profile
+    """Make MiniDESED in FOLDER: clips mixed from procedural sounds, no recordings needed, and isolated sounds to mix anew."""
+    from sedlib.config import SIZES, SOUNDS, profile
     from sedlib.data import generate
 
     profile(profile_name)
-    click.echo(generate.mini(folder, sizes=SIZES[profile_name], seed=seed, jobs=jobs, without=without))
+    click.echo(generate.mini(folder, sizes=SIZES[profile_name], seed=seed, jobs=jobs, without=without,
+                             sounds=SOUNDS[profile_name]))
     click.echo(f"{folder}: ready; `sedlib data check {folder}` says what it holds")
 
 
@@ -79,11 +80,12 @@ def soundbank(sounds: Path, folder: Path, real: Path | None, profile_name: str, 
     SOUNDS holds a folder of isolated sounds for every class (directly or in foreground/), and may hold background/
     and rir/.
     """
-    from sedlib.config import SIZES, profile
+    from sedlib.config import SIZES, SOUNDS, profile
     from sedlib.data import generate
 
     profile(profile_name)
-    click.echo(generate.from_soundbank(sounds, folder, sizes=SIZES[profile_name], seed=seed, real=real, jobs=jobs))
+    click.echo(generate.from_soundbank(sounds, folder, sizes=SIZES[profile_name], seed=seed, real=real, jobs=jobs,
+                                       sounds=SOUNDS[profile_name]))
     click.echo(f"{folder}: ready; `sedlib data check {folder}` says what it holds")
 
 

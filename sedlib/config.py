@@ -41,6 +41,35 @@ class Features:
 
 
 @dataclass(frozen=True)
+class Augment:
+    """Dynamic mixing and augmentation (section 3.2; lesson 02). As it stands here: none of it."""
+
+    mixing: bool = False  # clips with strong labels are mixed anew from isolated sounds, every time
+    sources: tuple[int, int] = (1, 5)  # fewest and most foregrounds of a mixture
+    placing: str = "desed"  # classes and onsets as in DESED's synthetic clips; "uniform": any sounds at any time
+    rooms: bool = True  # every foreground in a room of its own
+    foreground_db: tuple[float, float] = (-35.0, 0.0)  # peak, in dB of full scale; uniform, or with the next line
+    foreground_normal: tuple[float, ...] = ()  # mean and deviation of a normal distribution cut off at these ends
+    background_db: tuple[float, float] = (-50.0, 5.0)  # from dB of full scale up to dB over the quietest foreground
+    background_normal: tuple[float, ...] = ()
+    effects: int = 0  # most in cascade: of each foreground, or where nothing is mixed of clips with strong labels
+    effect_names: tuple[str, ...] = ("noise burst", "sine burst", "comb", "compression", "pitch shift", "low-pass", "high-pass")
+    added_share: float = 0.0  # of clips with weak or no labels that get one more background
+    added_db: tuple[float, float] = (-30.0, 0.0)  # its peak against the clip's; the paper does not say, the released code does
+    noise_snr_db: tuple[float, ...] = ()  # ends of the SNR of Gaussian noise on the features; none: no noise
+    mel_masks: int = 0  # SpecAugment's masks; how many and how wide the paper does not say
+    mel_mask: float = 0.125  # widest, as a share of the bands
+    time_masks: int = 0
+    time_mask_s: float = 0.4  # widest
+    teacher: str = "own"  # on the features: masks and noise of its "own", the "same" as the student's, or "clean"
+
+    @property
+    def uses_soundbank(self) -> bool:
+        """Whether any of it needs isolated sounds."""
+        return self.mixing or self.added_share > 0
+
+
+@dataclass(frozen=True)
 class Pcen:
     """PCEN between scaling and CRNN (section 3.3, equation 3; lesson 03). `layers` 0: none, the CRNN sees the log-Mel."""
 
@@ -115,6 +144,7 @@ class Config:
     profile: str = "paper"
     system: str = "baseline"
     features: Features = field(default_factory=Features)
+    augment: Augment = field(default_factory=Augment)
     pcen: Pcen = field(default_factory=Pcen)
     model: Model = field(default_factory=Model)
     training: Training = field(default_factory=Training)
@@ -137,7 +167,8 @@ class Config:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Config:
         """Inverse of `to_dict`; an unknown or missing name is a `SedError`."""
-        parts = {"features": Features, "pcen": Pcen, "model": Model, "training": Training, "decoding": Decoding}
+        parts = {"features": Features, "augment": Augment, "pcen": Pcen, "model": Model, "training": Training,
+                 "decoding": Decoding}
         try:
             built = {name: kind(**_tuples(values[name])) for name, kind in parts.items()}
             return cls(**{**values, **built})
@@ -185,6 +216,9 @@ SIZES: dict[str, dict[str, int]] = {
     "lesson": {"synthetic": 1200, "weak": 600, "unlabel_in_domain": 1200, "validation": 300, "public": 200},
     "smoke": {"synthetic": 40, "weak": 16, "unlabel_in_domain": 16, "validation": 16, "public": 8},
 }
+
+# Isolated sounds of each class in a profile's MiniDESED; DESED's soundbank has about as many as "paper".
+SOUNDS: dict[str, int] = {"paper": 100, "lesson": 40, "smoke": 4}
 
 
 def profile(name: str) -> Config:

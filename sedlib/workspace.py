@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sedlib.config import SIZES, profile
+from sedlib.config import SIZES, SOUNDS, profile
 from sedlib.data import generate
 from sedlib.errors import SedError
 
@@ -20,14 +20,14 @@ def workspace() -> Path:
 
 
 def dataset(data: str = "mini", profile_name: str = "lesson", progress: bool = True) -> Path:
-    """Folder of a data set; the embedded MiniDESED is made when it is not there yet.
+    """Folder of a data set; the embedded MiniDESED, or what it lacks, is made when it is not there yet.
 
     Parameters
     ----------
     data : str
         "mini", or the path of a DESED-layout folder.
     profile_name : str
-        smoke, lesson or paper: how many clips MiniDESED has.
+        smoke, lesson or paper: how many clips and isolated sounds MiniDESED has.
     """
     if data != "mini":
         folder = Path(data).expanduser()
@@ -36,7 +36,7 @@ def dataset(data: str = "mini", profile_name: str = "lesson", progress: bool = T
         return folder
     profile(profile_name)
     folder = workspace() / "data" / f"mini-{profile_name}"
-    generate.mini(folder, sizes=SIZES[profile_name], seed=0, progress=progress)
+    generate.mini(folder, sizes=SIZES[profile_name], seed=0, progress=progress, sounds=SOUNDS[profile_name])
     return folder
 
 

@@ -4,7 +4,8 @@ A clip is made in two steps. `scenes.scenario` decides which events happen when,
 turns that into sound, with a source of isolated sounds (`voices.Voices` or `soundbank.Soundbank`) and a
 `domains.Recipe`. Clip i of a subset depends on (seed, subset, i) alone, so neither the number of processes nor a resume
 nor a larger data set changes a byte of it; and every part of it has a stream of chance of its own, so that a change of
-one leaves the others as they are. Paper section 2; taught in ``notebooks/01_data.py``.
+one leaves the others as they are. Beside the clips lie isolated sounds, as in DESED, of which dynamic mixing makes new
+ones; they too depend on (seed, what, index) alone. Paper sections 2 and 3.2; taught in ``notebooks/01_data.py``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -26,15 +28,21 @@ from tqdm.auto import tqdm
 
 from sedlib.data import audio, domains, tables
 from sedlib.data.audio import RATE
-from sedlib.data.layout import CLIP_S, REAL, STRONG, SUBSETS, SYNTHETIC, WEAK
+from sedlib.data.layout import CLIP_S, REAL, SOUNDBANK, STRONG, SUBSETS, SYNTHETIC, WEAK
 from sedlib.data.lock import wait_for
-from sedlib.data.scenes import SHORTEST_S, Event, scenario
-from sedlib.data.soundbank import EVALUATION, TRAINING, Soundbank
+from sedlib.data.scenes import HABITS, SHORTEST_S, Event, scenario
+from sedlib.data.soundbank import BACKGROUND, CONTINUOUS, EVALUATION, RIR, TRAINING, Soundbank
 from sedlib.data.voices import Voices
 from sedlib.errors import SedError
 
 VERSION = 2  # counts up when the same seed gives other clips
+SOUNDS_VERSION = 1  # likewise for the isolated sounds
 SAMPLES = round(CLIP_S * RATE)
+# Rooms for dynamic mixing, where no recorded ones are there. They stand for FUSS's responses: simulated rooms between a
+# closet and a living room, neither those of the synthetic clips nor those of the real ones.
+ROOMS = replace(domains.SYNTHETIC, rt60=(0.15, 0.6), direct_to_reverberant=(2, 12))
+_SOUND_KINDS = (*tables.CLASSES, BACKGROUND, RIR)
+_SOUND_STREAMS = 1000  # the first of their streams of chance; those of the subsets count from 0
 _BLOCK = 16  # clips a process makes before it writes their labels down
 _FEW = 64  # so many clips are made before further processes have started
 
@@ -91,7 +99,7 @@ def mix(events: list[Event], source: Source, recipe: domains.Recipe, rng: np.ran
     mixture = background * (domains.decibels(floor) / domains.rms(background))
     room = None
     if space.random() < recipe.room_share:
-        measured = source.rir(space) if hasattr(source, "rir") else None
+        measured = _measured_room(source, space)
         room = domains.room_response(recipe, space) if measured is None else domains.fit_room(measured, recipe, space)
         room /= np.linalg.norm(room)
     clip_level = floor + level.uniform(*recipe.snr)
@@ -109,6 +117,11 @@ def mix(events: list[Event], source: Source, recipe: domains.Recipe, rng: np.ran
     return domains.apply_channel(mixture, recipe, channel), labels
 
 
+def _measured_room(source: Source, rng: np.random.Generator) -> np.ndarray | None:
+    """A recorded room response, if the source has any."""
+    return source.rir(rng) if hasattr(source, "rir") else None
+
+
 def _annotated(onset: float, offset: float, jitter: float, rng: np.random.Generator) -> tuple[float, float]:
     """The times an annotator writes down, not more than ``jitter`` off. Where the clip cuts an event nothing is off."""
     early, late = rng.uniform(-jitter, jitter, 2)
@@ -118,7 +131,7 @@ def _annotated(onset: float, offset: float, jitter: float, rng: np.random.Genera
 
 
 def mini(root: str | Path, sizes: Mapping[str, int], seed: int, jobs: int | None = None, progress: bool = True,
-         without: Collection[str] = ()) -> str:
+         without: Collection[str] = (), sounds: int = 0) -> str:
     """Make MiniDESED, the embedded data set, from procedural voices.
 
     Parameters
@@ -128,14 +141,15 @@ def mini(root: str | Path, sizes: Mapping[str, int], seed: int, jobs: int | None
 
     Other arguments and result as for `generate`.
     """
-    _check_request(sizes, seed)
+    _check_request(sizes, seed, sounds)
     makings = {subset: mini_making(subset, without) for subset in sizes}
     kind = "mini" + (f" without {', '.join(sorted(without))}" if without else "")
-    return generate(root, makings, sizes, seed, kind, jobs, progress)
+    return generate(root, makings, sizes, seed, kind, jobs, progress, sounds)
 
 
 def from_soundbank(folder: str | Path, root: str | Path, sizes: Mapping[str, int], seed: int,
-                   real: str | Path | None = None, jobs: int | None = None, progress: bool = True) -> str:
+                   real: str | Path | None = None, jobs: int | None = None, progress: bool = True,
+                   sounds: int = 0) -> str:
     """Make a data set from a folder of recordings (see `soundbank`).
 
     Parameters
@@ -146,7 +160,7 @@ def from_soundbank(folder: str | Path, root: str | Path, sizes: Mapping[str, int
         Recordings for the real clips.
 
     Other arguments and result as for `generate`. Synthetic, real training and real development or evaluation clips are
-    made of different recordings, as far as there are enough.
+    made of different recordings, as far as there are enough; isolated sounds come from those of the synthetic clips.
     """
     if real is None:
         synthetic, training, evaluation = Soundbank(folder).split(SYNTHETIC, TRAINING, EVALUATION)
@@ -156,14 +170,14 @@ def from_soundbank(folder: str | Path, root: str | Path, sizes: Mapping[str, int
     makings = {"synthetic": Making("synthetic", synthetic, domains.SYNTHETIC)}
     makings |= {subset: Making(subset, source, domains.REAL) for subset, source in real_clips.items()}
     made_from = f"soundbank {synthetic.fingerprint}" + ("" if real is None else f", real {training.fingerprint}")
-    summary = generate(root, makings, sizes, seed, made_from, jobs, progress)
+    summary = generate(root, makings, sizes, seed, made_from, jobs, progress, sounds)
     notes = dict.fromkeys(note for source in (synthetic, training, evaluation) for note in source.notes)
     return "\n".join([summary, *notes])
 
 
 def generate(root: str | Path, makings: Mapping[str, Making], sizes: Mapping[str, int], seed: int, kind: str,
-             jobs: int | None = None, progress: bool = True) -> str:
-    """Make a data set in DESED's layout, or finish one; clips that are there already are kept.
+             jobs: int | None = None, progress: bool = True, sounds: int = 0) -> str:
+    """Make a data set in DESED's layout, or finish one; clips and isolated sounds that are there already are kept.
 
     The strong labels of weak and unlabelled clips, which an honest training does not see, are kept aside: see
     `hidden_labels`.
@@ -186,6 +200,8 @@ def generate(root: str | Path, makings: Mapping[str, Making], sizes: Mapping[str
         Processes; by default one per core, but one alone for few clips.
     progress : bool
         Show a bar.
+    sounds : int
+        Isolated sounds of each class, put into `layout.SOUNDBANK`; 0 for none.
 
     Returns
     -------
@@ -195,12 +211,16 @@ def generate(root: str | Path, makings: Mapping[str, Making], sizes: Mapping[str
     Raises
     ------
     SedError
-        If ``root`` holds another data set, or ``sizes`` or ``seed`` make no sense.
+        If ``root`` holds another data set, or ``sizes``, ``seed`` or ``sounds`` make no sense.
     """
     root = Path(root)
-    _check_request(sizes, seed)
+    _check_request(sizes, seed, sounds)
     with _alone(root, progress):
-        return _generate(root, makings, sizes, seed, kind, jobs, progress)
+        summary = _generate(root, makings, sizes, seed, kind, jobs, progress)
+        if sounds:
+            made = _generate_sounds(root, makings["synthetic"].source, sounds, seed, progress)
+            summary += f", {made} isolated sounds"
+        return summary
 
 
 def _generate(root: Path, makings: Mapping[str, Making], sizes: Mapping[str, int], seed: int, kind: str,
@@ -234,6 +254,69 @@ def _generate(root: Path, makings: Mapping[str, Making], sizes: Mapping[str, int
 def clip_name(subset: str, index: int) -> str:
     """File name of a clip."""
     return f"{subset}_{index:06d}.wav"
+
+
+def sound_counts(sounds: int) -> dict[str, int]:
+    """How many isolated sounds of each kind there are with ``sounds`` of each class.
+
+    Twice as many backgrounds and rooms: as every mixture has a background, they come round oftener than a class does.
+    """
+    return {what: sounds if what in tables.CLASSES else 2 * sounds for what in _SOUND_KINDS}
+
+
+def sound_path(root: Path, what: str, index: int) -> Path:
+    """Where an isolated sound of a data set lies."""
+    return root / SOUNDBANK / ("foreground" if what in tables.CLASSES else "") / what / clip_name(what, index)
+
+
+def _generate_sounds(root: Path, source: Source, sounds: int, seed: int, progress: bool) -> int:
+    """Make the isolated sounds of a data set, or finish them; the description is written when all are there.
+
+    In this process: it takes some 12 ms a sound.
+    """
+    path, counts = root / SOUNDBANK / "soundbank.json", sound_counts(sounds)
+    identity = {"generator": SOUNDS_VERSION}  # seed and kind are the data set's
+    if path.is_file():
+        _refuse_other(path, identity, counts, "sounds", f"remove {path.parent} and have it made again")
+    todo = [(what, index) for what, count in counts.items() for index in range(count)
+            if not sound_path(root, what, index).is_file()]
+    for what, index in tqdm(todo, desc=f"make {root.name}: soundbank", unit="sound", disable=not (progress and todo)):
+        place = sound_path(root, what, index)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        audio.write(place, make_sound(what, source, seed, index))
+    _describe(path, identity, counts)
+    return sum(counts.values())
+
+
+def make_sound(what: str, source: Source, seed: int, index: int) -> np.ndarray:
+    """Isolated sound ``index`` of a class, or a background, or a room response: a pure function of its arguments.
+
+    Parameters
+    ----------
+    what : str
+        One of `tables.CLASSES`, `soundbank.BACKGROUND` or `soundbank.RIR`.
+
+    Returns
+    -------
+    (sample,) float32 array
+        Peak 0.9, 16 kHz. Events are as long as those of the synthetic clips, but 10 s where any part of a sound will
+        do (`soundbank.CONTINUOUS`), backgrounds are 10 s. A room response begins with its direct sound.
+    """
+    stream = _SOUND_STREAMS + _SOUND_KINDS.index(what)
+    individual, length, chance = np.random.default_rng([seed, stream, index]).spawn(3)
+    source = source.of_clip(individual)
+    if what == BACKGROUND:
+        sound = source.background(CLIP_S, chance)
+    elif what == RIR:
+        measured = _measured_room(source, chance)
+        sound = domains.room_response(ROOMS, chance) if measured is None else measured[:SAMPLES]
+    else:
+        habit = HABITS["synthetic"][what]
+        drawn = habit.median * np.exp(habit.sigma * length.standard_normal())
+        sound = source.event(what, CLIP_S if what in CONTINUOUS else float(np.clip(drawn, SHORTEST_S, CLIP_S)), chance)
+        # As in clips: what sounds for less has a label of this length all the same.
+        sound = np.pad(sound, (0, max(0, round(SHORTEST_S * RATE) - len(sound))))
+    return sound * np.float32(0.9) / max(np.abs(sound).max(), np.float32(1e-9))  # a background may be silent
 
 
 def hidden_labels(root: str | Path, subset: str) -> pd.DataFrame:
@@ -366,7 +449,7 @@ def _parts(root: Path, subset: str) -> list[Path]:
     return sorted(truth.parent.glob(f"{truth.stem}.part*.tsv"))
 
 
-def _check_request(sizes: Mapping[str, int], seed: int) -> None:
+def _check_request(sizes: Mapping[str, int], seed: int, sounds: int) -> None:
     for subset, size in sizes.items():
         if subset not in SUBSETS:
             raise SedError(f"subset {subset!r} is not known; use {', '.join(SUBSETS)}")
@@ -376,27 +459,41 @@ def _check_request(sizes: Mapping[str, int], seed: int) -> None:
         raise SedError(f"no subset asked for; give sizes for some of {', '.join(SUBSETS)}")
     if seed < 0:
         raise SedError(f"seed {seed}; use 0 or a positive number")
+    if sounds < 0:
+        raise SedError(f"{sounds} isolated sounds of each class; ask for 1 or more, or for 0 if none are needed")
+    if sounds and "synthetic" not in sizes:
+        raise SedError("isolated sounds asked for without synthetic clips, whose sounds they are; ask for both")
 
 
 def _claim(root: Path, identity: dict, sizes: Mapping[str, int]) -> None:
     """Write ``dataset.json``; refuse a folder that holds something else."""
     path = root / "dataset.json"
     if path.is_file():
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            found_sizes = dict(found["sizes"])
-        except (ValueError, TypeError, KeyError) as error:
-            raise SedError(f"{path}: not a description of a data set ({error!r}); give an empty folder") from None
-        for key, wanted in identity.items():
-            if found.get(key) != wanted:
-                raise SedError(f"{path}: {key} is {found.get(key)!r}, asked for {wanted!r}; give another folder")
-        for subset in found_sizes:
-            if sizes.get(subset, 0) < found_sizes[subset]:
-                raise SedError(f"{path}: is for {found_sizes[subset]} clips of {subset!r}, asked for "
-                               f"{sizes.get(subset, 0)}; ask for at least as many, or give another folder")
+        _refuse_other(path, identity, sizes, "clips", "give another folder")
     elif root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise SedError(f"{root}: is not empty and holds no dataset.json of the generator; give an empty folder")
     root.mkdir(parents=True, exist_ok=True)
+    _describe(path, identity, sizes)
+
+
+def _refuse_other(path: Path, identity: dict, sizes: Mapping[str, int], things: str, fix: str) -> None:
+    """Compare a description with what is asked for: the same, and no less of it."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        found_sizes = dict(found["sizes"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise SedError(f"{path}: not a description of a data set ({error!r}); {fix}") from None
+    for key, wanted in identity.items():
+        if found.get(key) != wanted:
+            raise SedError(f"{path}: {key} is {found.get(key)!r}, asked for {wanted!r}; {fix}")
+    for name in found_sizes:
+        if sizes.get(name, 0) < found_sizes[name]:
+            raise SedError(f"{path}: is for {found_sizes[name]} {things} of {name!r}, asked for {sizes.get(name, 0)}; "
+                           f"ask for at least as many, or {fix}")
+
+
+def _describe(path: Path, identity: dict, sizes: Mapping[str, int]) -> None:
+    """Write a description in one go."""
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps({**identity, "sizes": dict(sizes)}, indent=1) + "\n", encoding="utf-8")
     partial.replace(path)

@@ -46,6 +46,7 @@ SUBSETS = {
     "validation": Place("audio/validation", "metadata/validation/validation.tsv", STRONG, REAL),
     "public": Place("audio/eval/public", "metadata/eval/public.tsv", STRONG, REAL),
 }
+SOUNDBANK = "audio/train/soundbank"  # isolated sounds, in the layout of `soundbank`
 EVALUATED = ("validation", "public")  # what a system is scored on; it learns from the others
 SILENT = 10 ** (-90 / 20)  # peak; the smallest value of 16 bits is -90.3 dB
 _READERS = {STRONG: tables.read_events, WEAK: tables.read_weak, UNLABELLED: tables.read_unlabelled}
@@ -136,7 +137,8 @@ def check(root: str | Path) -> Report:
     Returns
     -------
     Report
-        Per subset: clips, hours, rates and channels, events (or weak labels) per class; and errors and notes.
+        Per subset: clips, hours, rates and channels, events (or weak labels) per class; what the soundbank holds, if
+        there is one; and errors and notes.
 
     Raises
     ------
@@ -157,6 +159,8 @@ def check(root: str | Path) -> Report:
         else:
             report.notes.append(f"{name}: not there ({place.audio}/ and {place.metadata})")
     _check_repeats(heard, report)
+    if (root / SOUNDBANK).exists():
+        _check_soundbank(root / SOUNDBANK, report)
     return report
 
 
@@ -222,6 +226,21 @@ def _check_repeats(heard: dict[str, Heard], report: Report) -> None:
                                     "leave it in one of them")
             names[filename] = subset
     report.notes[:0] = leaks
+
+
+def _check_soundbank(folder: Path, report: Report) -> None:
+    """Add the findings on the isolated sounds to the report."""
+    from sedlib.data.soundbank import Soundbank  # here, because that module builds on this one
+
+    try:
+        bank = Soundbank(folder)
+    except SedError as error:
+        report.errors.append(str(error))
+        report.subsets["soundbank"] = ["not usable"]
+        return
+    report.notes += bank.notes
+    report.subsets["soundbank"] = [f"{sum(map(len, bank.recordings.values()))} isolated sounds",
+                                   ", ".join(f"{label} {len(found)}" for label, found in bank.recordings.items())]
 
 
 def _read_all(folder: Path, filenames: list[str], report: Report) -> tuple[Heard, dict[str, audio.Info]]:

@@ -1,7 +1,9 @@
 """A folder of anybody's isolated recordings as a source of sounds, with the interface of `voices.Voices`.
 
 ``FOLDER/foreground/CLASS/*.wav|flac|ogg``, or the class folders directly in FOLDER; ``background/`` and ``rir/`` may be
-missing. Files of any rate and number of channels. Paper section 2; taught in ``notebooks/08_your_own_sounds.py``.
+missing, and may have up to two levels of folders in them. Files of any rate and number of channels. DESED's own
+soundbank and those that `generate` makes have this layout. Paper section 2; taught in
+``notebooks/08_your_own_sounds.py``.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ LONGEST_S = 30.0  # of a longer recording only this much from its start is used
 CONTINUOUS = ("Blender", "Electric_shaver_toothbrush", "Frying", "Running_water", "Vacuum_cleaner")
 SHORTEST_S = 0.1  # a shorter recording is no event
 BACKGROUND, RIR = "background", "rir"
+# DESED keeps recordings that begin or end within the event (no onset, no offset) in folders of their own.
+FOLDERS = {label + ends: label for label in CLASSES for ends in ("", "_nOn", "_nOff", "_nOn_nOff")}
 
 
 class Recording(NamedTuple):
@@ -37,6 +41,10 @@ class Recording(NamedTuple):
 
     path: Path
     group: str
+
+    def waveform(self) -> np.ndarray:
+        """The recording as it is, at most `LONGEST_S` of it: (sample,) float32, 16 kHz mono."""
+        return audio.read(self.path, LONGEST_S)[0]
 
 
 class Soundbank:
@@ -66,8 +74,10 @@ class Soundbank:
         if not folder.is_dir():
             raise SedError(f"{folder}: no such folder; give one with a folder per class")
         classes = folder / "foreground" if (folder / "foreground").is_dir() else folder
-        places = {label: classes / label for label in CLASSES} | {BACKGROUND: folder / BACKGROUND, RIR: folder / RIR}
-        files = {label: _audio_files(place) for label, place in places.items()}
+        files: dict[str, list[Path]] = {label: [] for label in CLASSES}
+        for name, label in FOLDERS.items():
+            files[label] += _audio_files(classes / name)
+        files |= {what: _audio_files(folder / what, levels=3) for what in (BACKGROUND, RIR)}
         names = {path: path.relative_to(folder).as_posix() for paths in files.values() for path in paths}
         groups = _groups(folder / "sources.tsv")
         broken, flawed = _judge({path: label for label, paths in files.items() for path in paths})
@@ -81,13 +91,13 @@ class Soundbank:
         missing = [label for label in CLASSES if not self.recordings[label]]
         if missing:
             others = [f"{p.name}/: {unknown_label(p.name)}" for p in sorted(classes.iterdir())
-                      if p.is_dir() and p.name not in CLASSES and "did you mean" in unknown_label(p.name)]
+                      if p.is_dir() and p.name not in FOLDERS and "did you mean" in unknown_label(p.name)]
             raise SedError("; ".join([f"{folder}: no readable recording of {', '.join(missing)}", *others,
                                       f"add {classes / missing[0]}/*.wav (or {', '.join(audio.SUFFIXES[1:])})"]))
         self.notes += _unused(folder, classes, set(names))
         for label, replacement in ((BACKGROUND, "procedural backgrounds"), (RIR, "procedural rooms")):
             if not self.recordings[label]:
-                self.notes.append(f"{places[label]}: no recordings; {replacement} are used")
+                self.notes.append(f"{folder / label}: no recordings; {replacement} are used")
         self.fingerprint = _fingerprint(folder, [r.path for found in self.recordings.values() for r in found])
         self._procedural = Voices(REAL)
 
@@ -199,7 +209,7 @@ def _excerpt(waveform: np.ndarray, wanted: int, rng: np.random.Generator) -> np.
 @lru_cache(maxsize=256)
 def _recording(path: Path, changed: int) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """A decoded file as it was when it ``changed`` last, and its `_stretches`."""
-    waveform, _ = audio.read(path, LONGEST_S)
+    waveform = Recording(path, "").waveform()
     return waveform, _stretches(waveform)
 
 
@@ -239,18 +249,22 @@ def _judge(labels: dict[Path, str]) -> tuple[dict[Path, str], list[str]]:
     return {path: broken for path, (broken, _) in found.items() if broken}, [f for _, f in found.values() if f]
 
 
-def _audio_files(folder: Path) -> list[Path]:
-    """Audio files of a folder whose name is written exactly so, also where the disk would take ``dog`` for ``Dog``."""
+def _audio_files(folder: Path, levels: int = 1) -> list[Path]:
+    """Audio files of a folder whose name is written exactly so, also where the disk would take ``dog`` for ``Dog``.
+
+    More ``levels`` than one: those of the folders in it too (DESED has ``background/sins``), linked ones as well.
+    """
     if not folder.is_dir() or folder.name not in (p.name for p in folder.parent.iterdir()):
         return []
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in audio.SUFFIXES)
+    found = (p for level in range(1, levels + 1) for p in folder.glob("/".join("*" * level)))
+    return sorted(p for p in found if p.suffix.lower() in audio.SUFFIXES)
 
 
 def _unused(folder: Path, classes: Path, used: set[Path]) -> list[str]:
     """Sentences on audio files that lie where nothing is looked for: other class names, no class, too deep."""
     lost = Counter(p.parent for p in sorted(folder.rglob("*")) if p.suffix.lower() in audio.SUFFIXES and p not in used)
     return [f"{place}: {count} audio file{'s' * (count > 1)} not used; "
-            + (unknown_label(place.name) if place.parent == classes and place.name not in CLASSES else
+            + (unknown_label(place.name) if place.parent == classes and place.name not in FOLDERS else
                f"sounds belong in {classes}/CLASS, {folder / BACKGROUND} or {folder / RIR}, not deeper")
             for place, count in lost.items()]
 

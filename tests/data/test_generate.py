@@ -14,16 +14,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from sedlib.data import audio, domains, generate, layout, tables
 from sedlib.data.generate import CLIP_S, mini_making
 from sedlib.data.layout import SUBSETS
-from sedlib.data.scenes import Event
+from sedlib.data.scenes import HABITS, Event
+from sedlib.data.soundbank import CONTINUOUS, Soundbank
+from sedlib.data.voices import Voices
 from sedlib.errors import SedError
 
 REAL_EVENTS = Path(__file__).parents[3] / "shared" / "real_events"
 DRY = replace(domains.SYNTHETIC, room_share=0)
 SIZES = {"synthetic": 3, "weak": 3, "unlabel_in_domain": 2, "validation": 2, "public": 1}
+SOUNDS = 1
 
 
 class Steady:
@@ -46,7 +50,7 @@ def files(root):
 @pytest.fixture(scope="module")
 def mini(tmp_path_factory):
     root = tmp_path_factory.mktemp("made") / "mini"
-    generate.mini(root, SIZES, seed=7, jobs=1, progress=False)
+    generate.mini(root, SIZES, seed=7, jobs=1, progress=False, sounds=SOUNDS)
     return root
 
 
@@ -175,6 +179,8 @@ def test_a_made_data_set_is_whole_desed_layout(mini):
     assert list(mini.rglob("*part*")) == []
     described = json.loads((mini / "dataset.json").read_text())
     assert described == {"generator": generate.VERSION, "kind": "mini", "seed": 7, "sizes": SIZES}
+    described = json.loads((mini / layout.SOUNDBANK / "soundbank.json").read_text())
+    assert described == {"generator": generate.SOUNDS_VERSION, "sizes": generate.sound_counts(SOUNDS)}
 
 
 def test_tables_tell_what_was_mixed_and_no_more(mini):
@@ -204,7 +210,7 @@ def test_what_an_oracle_would_know_is_kept_aside(mini, tmp_path, subset):
 
 def test_the_same_seed_gives_the_same_bytes_with_one_process_or_two(mini, tmp_path, monkeypatch):
     monkeypatch.setattr(generate, "_BLOCK", 2)
-    generate.mini(tmp_path / "mini", SIZES, seed=7, jobs=2, progress=False)
+    generate.mini(tmp_path / "mini", SIZES, seed=7, jobs=2, progress=False, sounds=SOUNDS)
     assert files(tmp_path / "mini") == files(mini)
 
 
@@ -212,9 +218,131 @@ def test_a_larger_data_set_begins_with_the_smaller(mini, tmp_path):
     root = tmp_path / "mini"
     generate.mini(root, {"synthetic": 1, "weak": 2}, seed=7, jobs=1, progress=False)
     inode = (root / SUBSETS["weak"].audio / "weak_000001.wav").stat().st_ino
-    generate.mini(root, SIZES, seed=7, jobs=1, progress=False)
+    generate.mini(root, SIZES, seed=7, jobs=1, progress=False, sounds=SOUNDS)
     assert (root / SUBSETS["weak"].audio / "weak_000001.wav").stat().st_ino == inode  # kept, not made again
     assert files(root) == files(mini)
+
+
+SOUND = st.sampled_from(list(generate.sound_counts(1)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(SOUND, st.integers(0, 2**40), st.integers(0, 1000))
+def test_an_isolated_sound_is_one_event_background_or_room(what, seed, index):
+    sound = generate.make_sound(what, Voices("synthetic"), seed, index)
+    assert sound.dtype == np.float32 and np.abs(sound).max() == pytest.approx(0.9)
+    seconds = len(sound) / 16000
+    if what == "background":
+        assert seconds == 10
+    elif what == "rir":
+        assert np.argmax(np.abs(sound)) == 0 and 0.1499 <= seconds <= 0.6
+        assert 1.99 <= -20 * np.log10(np.linalg.norm(sound[1:]) / sound[0]) <= 12.01
+    elif what in CONTINUOUS:
+        assert 9.9 <= seconds <= 10  # a motor's coasting is trimmed where it is silent
+    else:
+        assert 0.25 <= seconds <= 10
+    assert np.array_equal(sound, generate.make_sound(what, Voices("synthetic"), seed, index))
+    other = generate.make_sound(what, Voices("synthetic"), seed, index + 1)
+    assert len(other) != len(sound) or np.abs(other - sound).max() > 0.01
+
+
+@pytest.mark.parametrize("label", [label for label in tables.CLASSES if label not in CONTINUOUS])
+def test_isolated_events_are_as_long_as_those_of_synthetic_clips(label):
+    durations = [len(generate.make_sound(label, Steady(), 0, index)) / 16000 for index in range(400)]
+    habit = HABITS["synthetic"][label]
+    for z in (-1, 0, 1):
+        wanted = np.clip(habit.median * np.exp(z * habit.sigma), 0.25, 10)
+        found = np.quantile(durations, norm.cdf(z))
+        assert abs(np.log(found / wanted)) < 4 * habit.sigma / 0.24 * np.sqrt(0.16 * 0.84 / 400), (z, found, wanted)
+
+
+def test_every_isolated_sound_has_an_individual_of_its_own():
+    class Tagged(Steady):
+        individuals = set()
+
+        def of_clip(self, rng):
+            self.individuals.add(rng.random())
+            return self
+
+    for what in ("Dog", "Cat", "background"):
+        for index in range(5):
+            generate.make_sound(what, Tagged(), 0, index)
+    assert len(Tagged.individuals) == 15
+
+
+def test_a_source_that_is_short_silent_or_has_rooms_of_its_own():
+    class Odd(Steady):
+        def event(self, label, duration, rng):
+            return super().event(label, 0.1, rng)
+
+        def rir(self, rng):
+            return np.r_[1.0, np.full(200_000, 1e-3)].astype(np.float32)
+
+    dog = generate.make_sound("Dog", Odd(), 0, 0)
+    assert len(dog) == 4000 and dog[:1600].all() and not dog[1600:].any()  # no label is shorter than 0.25 s
+    room = generate.make_sound("rir", Odd(), 0, 0)
+    assert len(room) == 160000 and room[1] / room[0] == pytest.approx(1e-3)
+    assert not generate.make_sound("background", Odd(), 0, 0).any()
+
+
+def test_isolated_sounds_are_added_to_a_data_set_that_is_there(mini, tmp_path):
+    """Nothing of the data set itself changes, and a larger soundbank begins with the smaller."""
+    root = tmp_path / "mini"
+    generate.mini(root, SIZES, seed=7, jobs=1, progress=False)
+    bare = files(root)
+    assert not (root / layout.SOUNDBANK).exists()
+    summary = generate.mini(root, SIZES, seed=7, jobs=1, progress=False, sounds=SOUNDS)
+    assert summary.endswith("clips, 14 isolated sounds")
+    assert files(root) == files(mini) and files(root).items() > bare.items()
+    generate.mini(root, SIZES, seed=7, jobs=1, progress=False)  # who asks for none leaves them alone
+    assert files(root) == files(mini)
+    generate.mini(root, SIZES, seed=7, jobs=1, progress=False, sounds=2)
+    larger = files(root)
+    marker = f"{layout.SOUNDBANK}/soundbank.json"
+    assert {name: larger[name] for name in files(mini) if name != marker} == \
+        {name: content for name, content in files(mini).items() if name != marker}
+    assert len(larger) == len(files(mini)) + 14
+    stored, _ = audio.read(generate.sound_path(root, "Dog", 1))
+    made = generate.make_sound("Dog", Voices("synthetic"), 7, 1)
+    assert np.array_equal(audio.to_int16(stored), audio.to_int16(made))
+    bank = Soundbank(root / layout.SOUNDBANK)
+    assert bank.notes == []
+    assert {what: len(found) for what, found in bank.recordings.items()} == generate.sound_counts(2)
+    with pytest.raises(SedError, match="soundbank.json: is for 2 sounds of 'Alarm.*, asked for 1; ask for at least as"):
+        generate.mini(root, SIZES, seed=7, jobs=1, progress=False, sounds=1)
+    (root / marker).write_text(json.dumps({"generator": 0, "sizes": {}}))
+    with pytest.raises(SedError, match=r"generator is 0, asked for \d; remove .*soundbank and have it made again"):
+        generate.mini(root, SIZES, seed=7, jobs=1, progress=False, sounds=2)
+
+
+def test_a_soundbank_half_made_is_finished(mini, tmp_path, monkeypatch):
+    root, make_sound, made = tmp_path / "mini", generate.make_sound, []
+
+    def killed(*args):
+        if len(made) == 5:
+            raise KeyboardInterrupt
+        made.append(args)
+        return make_sound(*args)
+
+    monkeypatch.setattr(generate, "make_sound", killed)
+    with pytest.raises(KeyboardInterrupt):
+        generate.mini(root, SIZES, seed=7, jobs=1, progress=False, sounds=SOUNDS)
+    assert not (root / layout.SOUNDBANK / "soundbank.json").exists()
+    again = []
+    monkeypatch.setattr(generate, "make_sound", lambda *args: again.append(args) or make_sound(*args))
+    generate.mini(root, SIZES, seed=7, jobs=1, progress=False, sounds=SOUNDS)
+    assert files(root) == files(mini) and len(again) == 14 - 5
+
+
+def test_the_version_of_the_sounds_is_raised_when_the_same_seed_gives_others():
+    """As below, for `generate.SOUNDS_VERSION`."""
+    digest = hashlib.sha256()
+    for what in generate.sound_counts(1):
+        for index in range(6):
+            sound = generate.make_sound(what, Voices("synthetic"), 0, index)
+            level = round(20 * np.log10(domains.rms(sound)))
+            digest.update(repr((what, index, level, round(len(sound) / 1600))).encode())
+    assert (generate.SOUNDS_VERSION, digest.hexdigest()[:12]) == (1, "f776fd6634f8")
 
 
 def test_the_version_is_raised_when_the_same_seed_gives_other_clips():
@@ -249,12 +377,12 @@ def test_a_killed_run_is_finished(mini, tmp_path, monkeypatch):
     make_clip = generate.make_clip
     monkeypatch.setattr(generate, "make_clip", killed)
     with pytest.raises(KeyboardInterrupt):
-        generate.mini(root, SIZES, seed=7, jobs=1, progress=False)
+        generate.mini(root, SIZES, seed=7, jobs=1, progress=False, sounds=SOUNDS)
     damaged = root / SUBSETS["synthetic"].audio / "synthetic_000001.wav"
     damaged.write_bytes(damaged.read_bytes()[:1000])
     again = []
     monkeypatch.setattr(generate, "make_clip", lambda *args: again.append(args[0]) or make_clip(*args))
-    generate.mini(root, SIZES, seed=7, jobs=1, progress=False)
+    generate.mini(root, SIZES, seed=7, jobs=1, progress=False, sounds=SOUNDS)
     # The second block was begun but not written down, and one clip of the first was damaged.
     assert files(root) == files(mini)
     assert len(again) == sum(SIZES.values()) - 5 + 1
@@ -265,14 +393,14 @@ import sys
 from sedlib.data import generate
 generate._BLOCK, generate._FEW = 2, 4
 if __name__ == "__main__":
-    generate.mini(sys.argv[1], {sizes}, seed=7, jobs=2, progress=False)
+    generate.mini(sys.argv[1], {sizes}, seed=7, jobs=2, progress=False, sounds={sounds})
 """
 
 
 def test_sigkill_at_any_moment_loses_nothing(mini, tmp_path):
     """The processes that make the clips are killed with their parent, at random moments; then the work is finished."""
     script, root, rng = tmp_path / "make.py", tmp_path / "mini", np.random.default_rng(0)
-    script.write_text(MAKE.format(sizes=SIZES))
+    script.write_text(MAKE.format(sizes=SIZES, sounds=SOUNDS))
     killed = 0
     for wait in rng.uniform(0.0, 1.5, 4):
         process = subprocess.Popen([sys.executable, script, root], start_new_session=True)
@@ -282,14 +410,14 @@ def test_sigkill_at_any_moment_loses_nothing(mini, tmp_path):
         os.killpg(process.pid, signal.SIGKILL)
         killed += process.wait() == -signal.SIGKILL
     assert killed
-    generate.mini(root, SIZES, seed=7, jobs=1, progress=False)
+    generate.mini(root, SIZES, seed=7, jobs=1, progress=False, sounds=SOUNDS)
     assert files(root) == files(mini)
 
 
 def test_two_processes_make_one_data_set_and_leave_no_orphans(mini, tmp_path):
     """Two at once; the one that came first is killed alone, its workers end by themselves, the other one goes on."""
     script, root = tmp_path / "make.py", tmp_path / "mini"
-    script.write_text(MAKE.format(sizes=SIZES))
+    script.write_text(MAKE.format(sizes=SIZES, sounds=SOUNDS))
     first = subprocess.Popen([sys.executable, script, root], start_new_session=True)
     while not any(root.glob("audio/**/*.wav")):
         time.sleep(0.01)
@@ -328,11 +456,20 @@ def test_impossible_requests_are_named(tmp_path, sizes, seed, words):
     assert not (tmp_path / "mini").exists()
 
 
+@pytest.mark.parametrize(("subset", "sounds", "words"), [
+    ("synthetic", -1, "-1 isolated sounds of each class; ask for 1 or more"),
+    ("weak", 1, "without synthetic clips, whose sounds they are; ask for both")])
+def test_impossible_numbers_of_sounds_are_named(tmp_path, subset, sounds, words):
+    with pytest.raises(SedError, match=words):
+        generate.mini(tmp_path / "mini", {subset: 1}, 0, sounds=sounds)
+    assert not (tmp_path / "mini").exists()
+
+
 @pytest.mark.skipif(not REAL_EVENTS.is_dir(), reason="no recordings beside the repository")
 def test_on_real_recordings(tmp_path):
     sizes = {"synthetic": 4, "weak": 3, "validation": 3}
-    summary = generate.from_soundbank(REAL_EVENTS, tmp_path / "bank", sizes, seed=0, jobs=1, progress=False)
-    assert "Vacuum_cleaner: 1 recording for 3 pools" in summary
+    summary = generate.from_soundbank(REAL_EVENTS, tmp_path / "bank", sizes, seed=0, jobs=1, progress=False, sounds=2)
+    assert "Vacuum_cleaner: 1 recording for 3 pools" in summary and "clips, 28 isolated sounds" in summary
     assert layout.check(tmp_path / "bank").ok
     with pytest.raises(SedError, match="kind is 'soundbank real_events"):
         generate.mini(tmp_path / "bank", sizes, seed=0, jobs=1, progress=False)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from sedlib.data import layout
+from sedlib.data import layout, tables
 from sedlib.errors import SedError
 
 WEAK_AUDIO, WEAK_TABLE = layout.SUBSETS["weak"].audio, layout.SUBSETS["weak"].metadata
@@ -26,6 +26,22 @@ def test_a_whole_data_set_has_no_findings(desed):
     assert report.ok and report.errors == [] and report.notes == []
     assert "3 clips, 0.01 h, strong labels" in report.text()
     assert "Dog 2," in report.subsets["validation"][2] and "Cat 3," in report.subsets["weak"][2]
+
+
+def test_check_tells_what_the_soundbank_holds_and_what_is_wrong_with_it(desed):
+    bank, sound = desed / layout.SOUNDBANK, 0.1 * np.random.default_rng(0).standard_normal(16000)
+    for folder in (*(f"foreground/{label}" for label in tables.CLASSES), "background/sins", "rir"):
+        (bank / folder).mkdir(parents=True)
+        soundfile.write(bank / folder / "a.wav", sound, 16000)
+    report = layout.check(desed)
+    assert report.ok and report.notes == []
+    assert report.subsets["soundbank"][0] == "12 isolated sounds" and "Dog 1," in report.subsets["soundbank"][1]
+    soundfile.write(bank / "rir" / "b.wav", np.zeros(16000), 16000)
+    only(layout.check(desed).notes, "b.wav", "silent")
+    shutil.rmtree(bank / "foreground" / "Dog")
+    report = layout.check(desed)
+    only(report.errors, "no readable recording of Dog; add", "foreground/Dog/*.wav")
+    assert report.subsets["soundbank"] == ["not usable"] and len(report.subsets) == 1 + len(layout.SUBSETS)
 
 
 def test_load_names_what_is_missing(desed, tmp_path):

@@ -10,7 +10,7 @@ import soundfile
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sedlib.data.soundbank import CONTINUOUS, Soundbank
+from sedlib.data.soundbank import CONTINUOUS, LONGEST_S, Soundbank
 from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
 
@@ -91,6 +91,58 @@ def test_class_folders_may_lie_directly_below(folder):
         place.rename(folder / place.name)
     (folder / "foreground").rmdir()
     assert len(Soundbank(folder).recordings["Dog"]) == 3
+
+
+def test_an_empty_class_folder_is_named_with_its_fix(folder):
+    for path in (folder / "foreground" / "Frying").iterdir():
+        path.unlink()
+    with pytest.raises(SedError) as error:
+        Soundbank(folder)
+    assert str(error.value) == (f"{folder}: no readable recording of Frying; add {folder}/foreground/Frying/*.wav "
+                                "(or .flac, .ogg)")
+
+
+def test_folders_of_recordings_that_begin_or_end_within_the_event_belong_to_their_class(folder):
+    classes = folder / "foreground"
+    (classes / "Frying").rename(classes / "Frying_nOn_nOff")
+    for name in ("Dog_nOn", "Dog_nOff", "Dog_nX"):
+        (classes / name).mkdir()
+        soundfile.write(classes / name / "a.wav", burst(1, seed=99), 16000)
+    bank = Soundbank(folder)
+    assert {r.path.parent.name for r in bank.recordings["Frying"]} == {"Frying_nOn_nOff"}
+    assert [r.path.parent.name for r in bank.recordings["Dog"]] == ["Dog"] * 3 + ["Dog_nOn", "Dog_nOff"]
+    notes = [note for note in bank.notes if "not used" in note]
+    assert len(notes) == 1 and "Dog_nX: 1 audio file not used; label 'Dog_nX'" in notes[0]
+    for path in (classes / "Frying_nOn_nOff").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(SedError, match=r"no readable recording of Frying; Dog_nX/: [^;]*; did you mean 'Dog'\?; add"):
+        Soundbank(folder)
+
+
+def test_backgrounds_and_rooms_may_lie_in_folders_of_their_own(folder):
+    for name in ("background/sins", "background/tut/home", "rir/train/room_1"):
+        (folder / name).mkdir(parents=True)
+        soundfile.write(folder / name / "a.wav", burst(1), 16000)
+    (folder / "rir" / "linked").symlink_to(folder / "rir" / "train")
+    bank = Soundbank(folder)
+    assert len(bank.recordings["background"]) == 2 and len(bank.recordings["rir"]) == 2 and bank.notes == []
+
+
+def test_recordings_as_they_are_whatever_their_rate_and_length(folder):
+    dogs = folder / "foreground" / "Dog"
+    whole = burst(2, seed=5)
+    soundfile.write(dogs / "0.wav", whole, 16000, subtype="FLOAT")  # with whatever silence it has
+    soundfile.write(dogs / "1.wav", np.stack([burst(1.5, 44100)] * 2, 1), 44100)
+    soundfile.write(dogs / "2.wav", burst(60), 16000)
+    soundfile.write(dogs / "3.wav", burst(0.03), 16000)
+    soundfile.write(dogs / "4.flac", burst(1, 8000), 8000)
+    bank = Soundbank(folder)
+    waveforms = {r.path.stem: r.waveform() for r in bank.recordings["Dog"]}
+    assert {name: len(x) / 16000 for name, x in waveforms.items()} == {"0": 2, "1": 1.5, "2": LONGEST_S, "4": 1}
+    assert all(x.dtype == np.float32 for x in waveforms.values())
+    assert np.array_equal(waveforms["0"], whole.astype(np.float32))
+    assert [note for note in bank.notes if "Dog" in note] == [
+        f"skipped {dogs / '3.wav'}: 0.030 s; a recording of 0.1 s or more is needed"]
 
 
 def test_missing_folders_and_classes_are_named(folder, tmp_path):
