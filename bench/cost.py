@@ -31,6 +31,7 @@ from lightning_fabric import Fabric
 from scipy.optimize import nnls
 from torch import Tensor
 
+from sedlib.augment import views
 from sedlib.config import PROFILES, SIZES, Config
 from sedlib.data import audio, layout, tables
 from sedlib.data.store import SAMPLES, open_store
@@ -158,7 +159,7 @@ def take_steps(config: Config, root: str, steps: int) -> dict[str, Any]:
 
     def one() -> None:
         batch = next(batches)
-        learner.step(0, 1.0, inputs.features(batch), *inputs.targets(batch))
+        learner.step(0, 1.0, views(inputs.features(batch), config), *inputs.targets(batch))
         _wait(fabric.device)
 
     times = [_seconds(one) for _ in range(WARM_UP + steps)][WARM_UP:]

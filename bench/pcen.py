@@ -97,4 +97,4 @@ def step_and_frontend(system: str) -> tuple[Callable[[], object], Callable[[], N
         with torch.no_grad():
             teacher.frontend(features)
 
-    return lambda: learner.step(0, 1.0, features, strong, weak), frontend
+    return lambda: learner.step(0, 1.0, (features, features), strong, weak), frontend

@@ -46,7 +46,7 @@ def sedlib_step(config: Config, steps: int, **computed: object) -> list[float]:
     learner = MeanTeacher(Detector(config).to(memory_format=torch.channels_last), config.training, fabric_for(config))
     features, strong, weak = random_batch(config)
     features = features.contiguous(memory_format=torch.channels_last)
-    return [_time(lambda: learner.step(step, 1.0, features, strong, weak)) for step in range(steps)]
+    return [_time(lambda: learner.step(step, 1.0, (features, features), strong, weak)) for step in range(steps)]
 
 
 def released_evaluation(config: Config) -> float:

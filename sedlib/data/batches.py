@@ -5,6 +5,7 @@ Paper section 2 (three kinds of labels); taught in ``notebooks/01_data.py`` and 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -32,13 +33,21 @@ def strong_labels(table: pd.DataFrame, filenames: list[str], frames: int, frame_
     -------
     (clip, frame, class) float32 array
     """
-    labels = np.zeros((len(filenames), frames, len(CLASSES)), np.float32)
-    clip = {name: i for i, name in enumerate(filenames)}
+    listed: dict[str, list[tuple[float, float, str]]] = {name: [] for name in filenames}
     for row in tables.events(table).itertuples():
-        if row.filename in clip:
-            first = min(round(row.onset / frame_s), frames - 1)
-            last = max(round(row.offset / frame_s), first + 1)
-            labels[clip[row.filename], first:last, CLASSES.index(row.event_label)] = 1
+        if row.filename in listed:
+            listed[row.filename].append((row.onset, row.offset, row.event_label))
+    return np.stack([event_labels(events, frames, frame_s) for events in listed.values()]) if filenames else (
+        np.zeros((0, frames, len(CLASSES)), np.float32))
+
+
+def event_labels(events: Iterable[tuple[float, float, str]], frames: int, frame_s: float) -> np.ndarray:
+    """The events (onset, offset, label) of one clip as frames, ``(frame, class)``; rounded as `strong_labels` does."""
+    labels = np.zeros((frames, len(CLASSES)), np.float32)
+    for onset, offset, label in events:
+        first = min(round(onset / frame_s), frames - 1)
+        last = max(round(offset / frame_s), first + 1)
+        labels[first:last, CLASSES.index(label)] = 1
     return labels
 
 

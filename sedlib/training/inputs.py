@@ -1,6 +1,6 @@
 """What a training reads: the clips of every step, their spectrograms and labels.
 
-Which clips a step takes is a function of (seed, step) alone; how they come (read from the store ahead of time by any
+Which clips a step takes, and what is mixed or changed in them, is a function of (seed, step) alone; how they come (read from the store ahead of time by any
 number of threads, kept on the training's device as waveforms or as spectrograms) changes no number. Paper section 2;
 taught in ``notebooks/04_mean_teacher.py``.
 """
@@ -19,13 +19,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from sedlib.augment import Change, Mixture, change, draw, draw_change, events, open_bank, render
 from sedlib.config import Config
 from sedlib.data import generate, layout, tables
-from sedlib.data.batches import batch_indices, strong_labels, weak_labels
+from sedlib.data.batches import batch_indices, event_labels, strong_labels, weak_labels
 from sedlib.data.store import Store, open_store
 from sedlib.errors import SedError
 from sedlib.model import Detector
 
+AUGMENTATION = 2  # the stream of chance of mixtures and effects
 PIECE = 32  # clips whose spectrograms are computed at once where all of them are wanted
 
 
@@ -57,19 +59,32 @@ class Clips:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def read(self, positions: np.ndarray) -> np.ndarray | None:
-        """Waveforms from the store ``(batch, sample)``, unless what is needed of them is kept; for any thread."""
-        if self.waveforms is None and self.spectrograms is None:
-            return self.store.waveforms(self.indices[positions])
-        return None
+    def read(self, positions: np.ndarray, changed: list[int] | tuple[()] = ()) -> np.ndarray | None:
+        """Waveforms from the store ``(batch, sample)``, unless what is needed of them is kept; for any thread.
 
-    def features(self, positions: Tensor, read: np.ndarray | None) -> Tensor:
-        """Log-Mel in dB of the clips at these positions, ``(batch, 1, mel, frame)``; ``read`` as `read` gave it."""
+        Of clips whose spectrograms are kept only the ``changed`` ones are read: places within ``positions``.
+        """
         if self.spectrograms is not None:
-            return self.spectrograms[positions]
-        if self.waveforms is not None:
-            return self.detector.features(self.waveforms[positions].float() / 32768)
-        return self.detector.features(torch.from_numpy(read).to(self.device))
+            return self.store.waveforms(self.indices[positions[changed]]) if len(changed) else None
+        return self.store.waveforms(self.indices[positions]) if self.waveforms is None else None
+
+    def features(self, positions: Tensor, read: np.ndarray | None, changed: list[int] | tuple[()] = (),
+                 change: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Log-Mel in dB of the clips at these positions, ``(batch, 1, mel, frame)``.
+
+        ``read`` is what `read` gave; ``change`` is done to the waveforms of the ``changed`` ones.
+        """
+        if self.spectrograms is not None:
+            features = self.spectrograms[positions]
+            if changed:
+                features[changed] = self.detector.features(change(torch.from_numpy(read).to(self.device)))
+            return features
+        kept = self.waveforms is not None
+        waveforms = self.waveforms[positions].float() / 32768 if kept else torch.from_numpy(read).to(self.device)
+        if changed:
+            waveforms = waveforms.clone()  # the batch keeps what was read
+            waveforms[changed] = change(waveforms[changed])
+        return self.detector.features(waveforms)
 
     def pieces(self) -> Iterator[Tensor]:
         """The spectrograms of all clips in order, some at a time."""
@@ -100,6 +115,8 @@ class Batch(NamedTuple):
 
     positions: dict[str, Tensor]
     waveforms: dict[str, np.ndarray | None]
+    changes: dict[str, dict[int, Change]]  # what happens to which of the clips
+    mixtures: list[Mixture]  # instead of the clips with strong labels, where they are mixed anew
 
 
 class Inputs:
@@ -137,7 +154,7 @@ class Inputs:
         progress: bool = True,
     ) -> None:
         t = config.training
-        self.seed, self.rank, self.ranks = seed, rank, ranks
+        self.config, self.seed, self.rank, self.ranks = config, seed, rank, ranks
         subsets = {"strong": t.strong_from, "weak": "weak", "unlabelled": "unlabel_in_domain"}
         self.sizes = {labels: getattr(t, labels) for labels in subsets if getattr(t, labels)}
         for labels, size in self.sizes.items():
@@ -154,10 +171,11 @@ class Inputs:
             print(f"keeping the {keep} of all training clips in memory ...")
         self.clips = {labels: Clips(stores[labels], indices, detector, keep) for labels, indices in chosen.items()}
         self.validation = Clips(stores["strong"], held_out, detector, keep)
-        self.device = self.validation.device
-        events = strong_table(data, t.strong_from)
-        self.reference = events[events["filename"].isin(self.validation.filenames)]
-        strong = strong_labels(events, self.clips["strong"].filenames, config.frames, config.frame_s)
+        self.detector, self.device = detector, self.validation.device
+        self.bank = open_bank(data, progress).to(self.device) if config.augment.uses_soundbank else None
+        table = strong_table(data, t.strong_from)
+        self.reference = table[table["filename"].isin(self.validation.filenames)]
+        strong = strong_labels(table, self.clips["strong"].filenames, config.frames, config.frame_s)
         weak = np.zeros((0, len(tables.CLASSES)), np.float32)
         if t.weak:
             weak = weak_labels(layout.load(data, "weak").table, self.clips["weak"].filenames)
@@ -165,6 +183,10 @@ class Inputs:
         self.labels = {kind: torch.from_numpy(values).to(self.device) for kind, values in encoded.items()}
         scarce = "weak" if t.weak else "strong"  # an epoch is once through these
         self.steps_per_epoch = t.steps_per_epoch or max(1, len(self.clips[scarce]) // self.sizes[scarce])
+
+    def _rng(self, step: int, kind: int, clip: int) -> np.random.Generator:
+        """The chance of one clip of the whole batch, whichever process takes it."""
+        return np.random.default_rng([self.seed, AUGMENTATION, step, kind, clip])
 
     def positions(self, step: int) -> dict[str, np.ndarray]:
         """Which clips this process takes in a step, numbers within `clips`."""
@@ -177,28 +199,46 @@ class Inputs:
         """The batches of steps ``first`` to ``last - 1``, read ahead by ``workers`` threads (0: when asked for)."""
         return ahead(self._read, self._schedule(first, last), workers)
 
-    def _schedule(self, first: int, last: int) -> Iterator[tuple[dict[str, np.ndarray], dict[str, Tensor]]]:
+    def _schedule(self, first: int, last: int) -> Iterator[tuple[int, dict[str, np.ndarray], dict[str, Tensor]]]:
         """`positions` of each step, here and on the device; those of many steps go there at once, for a GPU's sake."""
         for begin in range(first, last, self.steps_per_epoch):
             steps = [self.positions(step) for step in range(begin, min(begin + self.steps_per_epoch, last))]
             stacked = {labels: np.stack([step[labels] for step in steps]) for labels in self.sizes}
             placed = {labels: torch.from_numpy(positions).to(self.device) for labels, positions in stacked.items()}
             for i, step in enumerate(steps):
-                yield step, {labels: positions[i] for labels, positions in placed.items()}
+                yield begin + i, step, {labels: positions[i] for labels, positions in placed.items()}
 
-    def _read(self, scheduled: tuple[dict[str, np.ndarray], dict[str, Tensor]]) -> Batch:
-        here, placed = scheduled
-        return Batch(placed, {labels: self.clips[labels].read(chosen) for labels, chosen in here.items()})
+    def _read(self, scheduled: tuple[int, dict[str, np.ndarray], dict[str, Tensor]]) -> Batch:
+        step, here, placed = scheduled
+        settings, mixtures = self.config.augment, []
+        waveforms: dict[str, np.ndarray | None] = {}
+        changes: dict[str, dict[int, Change]] = {}
+        for kind, (labels, chosen) in enumerate(here.items()):
+            chance = [self._rng(step, kind, self.rank + self.ranks * i) for i in range(len(chosen))]
+            if labels == "strong" and settings.mixing:
+                mixtures = [draw(rng, self.bank, settings) for rng in chance]
+                continue
+            drawn = [draw_change(rng, self.bank, settings, labels == "strong") for rng in chance]
+            changes[labels] = {i: change for i, change in enumerate(drawn) if change != Change()}
+            waveforms[labels] = self.clips[labels].read(chosen, list(changes[labels]))
+        return Batch(placed, waveforms, changes, mixtures)
 
     def features(self, batch: Batch) -> Tensor:
         """Log-Mel in dB of a batch, ``(batch, 1, mel, frame)``."""
-        parts = (self.clips[labels].features(chosen, batch.waveforms[labels]) for labels, chosen in batch.positions.items())
-        return torch.cat(list(parts)).contiguous(memory_format=torch.channels_last)
+        parts = [self.detector.features(render(batch.mixtures, self.bank))] if batch.mixtures else []
+        for labels, changes in batch.changes.items():
+            parts.append(self.clips[labels].features(
+                batch.positions[labels], batch.waveforms[labels], list(changes),
+                lambda waveforms, chosen=changes: change(waveforms, list(chosen.values()), self.bank)))
+        return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
     def targets(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Strong labels ``(strong, frame, class)`` and weak labels ``(weak, class)`` of a batch."""
         none = torch.zeros(0, dtype=torch.long, device=self.device)
         strong, weak = (self.labels[kind][batch.positions.get(kind, none)] for kind in ("strong", "weak"))
+        if batch.mixtures:
+            mixed = [event_labels(events(m, self.bank), self.config.frames, self.config.frame_s) for m in batch.mixtures]
+            strong = torch.from_numpy(np.stack(mixed)).to(self.device)
         return strong, weak
 
 

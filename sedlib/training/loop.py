@@ -23,6 +23,7 @@ import torch
 from lightning_fabric import Fabric
 from tqdm.auto import tqdm
 
+from sedlib.augment import views
 from sedlib.config import Config
 from sedlib.data import tables
 from sedlib.decode import Posteriors, median_events
@@ -135,7 +136,7 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
             batch = next(batches)
         torch.manual_seed(int(np.random.default_rng([seed, step, fabric.global_rank]).integers(2**62)))
         ramp = rampup(step, t.rampup_epochs * inputs.steps_per_epoch)
-        terms = learner.step(step, ramp, inputs.features(batch), *inputs.targets(batch))
+        terms = learner.step(step, ramp, views(inputs.features(batch), config), *inputs.targets(batch))
         state["step"] = step + 1
         bar.update()
         if not first:

@@ -42,7 +42,7 @@ class MeanTeacher:
         """What `rampup` scales: learning rate and consistency weight."""
         return {"learning_rate": ramp * self.settings.learning_rate, "consistency_weight": ramp * self.settings.consistency}
 
-    def step(self, step: int, ramp: float, features: Tensor, strong: Tensor, weak: Tensor) -> dict[str, Tensor]:
+    def step(self, step: int, ramp: float, views: tuple[Tensor, Tensor], strong: Tensor, weak: Tensor) -> dict[str, Tensor]:
         """One step: the teacher answers, the student learns, the teacher follows.
 
         Parameters
@@ -51,8 +51,9 @@ class MeanTeacher:
             From 0.
         ramp : float
             `rampup` of the step: factor of learning rate and consistency weight.
-        features : (batch, 1, mel, frame) tensor
-            Log-Mel in dB of clips with strong, weak and no labels, in this order.
+        views : two (batch, 1, mel, frame) tensors
+            Log-Mel in dB of clips with strong, weak and no labels, in this order: as the student sees them and as the
+            teacher does, which without augmentation (`sedlib.augment.views`) are the same.
         strong, weak : tensors
             Their labels, as of `losses`.
 
@@ -61,13 +62,13 @@ class MeanTeacher:
         dict of scalar tensors
             As of `losses`.
         """
-        t, rates = self.settings, self.rates(ramp)
+        t, rates, (seen, seen_by_teacher) = self.settings, self.rates(ramp), views
         for group in self.optimizer.param_groups:
             group["lr"] = rates["learning_rate"]
         self.student.train(), self.teacher.train()
         with torch.no_grad(), self.fabric.autocast():
-            target = self.teacher(add_noise(features, t.teacher_noise_snr_db))
-        terms = losses(self.student(features), target, strong, weak, rates["consistency_weight"])
+            target = self.teacher(add_noise(seen_by_teacher, t.teacher_noise_snr_db))
+        terms = losses(self.student(seen), target, strong, weak, rates["consistency_weight"])
         self.optimizer.zero_grad()
         self.fabric.backward(terms["total"])
         self.optimizer.step()

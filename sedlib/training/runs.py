@@ -474,14 +474,24 @@ def _fingerprint(data: Path, config: Config) -> Any:
     """What identifies the data that a training reads.
 
     Of generated data, how they were made. Of anybody's recordings, for each subset the checksum of its table and the
-    number and bytes of its clips: cheap, and blind to other sound in files of the same names and the same size.
+    number and bytes of its clips, and these of isolated sounds: cheap, and blind to other sound in files of the same
+    names and the same size.
     """
-    path = data / "dataset.json"
+    path, t = data / "dataset.json", config.training
+    isolated = {"soundbank": _soundbank_identity(data / layout.SOUNDBANK)} if config.augment.uses_soundbank else {}
+    if path.exists():
+        return _read_json(path) | isolated
+    subsets = {"weak": t.weak, "unlabel_in_domain": t.unlabelled, t.strong_from: t.strong}
+    return {subset: _identity(data, subset) for subset, clips in subsets.items() if clips} | isolated
+
+
+def _soundbank_identity(folder: Path) -> Any:
+    """As `_fingerprint`, of the isolated sounds that dynamic mixing takes."""
+    path = folder / "soundbank.json"
     if path.exists():
         return _read_json(path)
-    t = config.training
-    subsets = {"weak": t.weak, "unlabel_in_domain": t.unlabelled, t.strong_from: t.strong}
-    return {subset: _identity(data, subset) for subset, clips in subsets.items() if clips}
+    sizes = [file.stat().st_size for file in folder.rglob("*") if file.is_file()]
+    return {"files": len(sizes), "bytes": sum(sizes)}
 
 
 def _identity(data: Path, subset: str) -> dict[str, int]:

@@ -32,13 +32,13 @@ def minmax(x: torch.Tensor) -> torch.Tensor:
     return (x - low) / (high - low)
 
 
-def learner(system: str) -> tuple[MeanTeacher, tuple[torch.Tensor, ...]]:
-    """A mean teacher of the smallest size, and a batch for it."""
+def learner(system: str) -> tuple[MeanTeacher, tuple]:
+    """A mean teacher of the smallest size, and what its step takes of a batch."""
     torch.manual_seed(0)
     config = configuration(system, "smoke")
     t, detector = config.training, Detector(config)
     features = detector.features(waveforms(config, t.strong + t.weak + t.unlabelled))
-    batch = features, torch.ones(t.strong, config.frames, 10), torch.ones(t.weak, 10)
+    batch = (features, features), torch.ones(t.strong, config.frames, 10), torch.ones(t.weak, 10)
     return MeanTeacher(detector, t, Fabric(accelerator="cpu", devices=1)), batch
 
 

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from sedlib.augment import Change, events, views
 from sedlib.config import PROFILES
+from sedlib.data.batches import event_labels
 from sedlib.errors import SedError
 from sedlib.model import Detector
+from sedlib.systems import configuration
 from sedlib.training import inputs as module
 from sedlib.training import loop, train
 from sedlib.training.inputs import Inputs, ahead
@@ -19,15 +22,18 @@ CONFIG = dataclasses.replace(
     SMOKE, training=dataclasses.replace(SMOKE.training, steps_per_epoch=3, strong=2, weak=2, unlabelled=4, preload=False)
 )
 KEEP = ("nothing", "waveforms", "spectrograms")
+AUGMENTED = {system: dataclasses.replace(CONFIG, augment=configuration(system, "smoke").augment)
+             for system in ("augm", "augm_effects")}
 
 
 def inputs(data, keep="nothing", rank=0, ranks=1, config=CONFIG) -> Inputs:
     return Inputs(config, data, 0, Detector(config), keep, rank, ranks, progress=False)
 
 
-def everything(source: Inputs, workers: int) -> list[torch.Tensor]:
+def everything(source: Inputs, workers: int, first: int = 2) -> list[torch.Tensor]:
     """Spectrograms and labels of steps 2 to 8, over the ends of two epochs."""
-    return [part for batch in source.batches(2, 9, workers) for part in (source.features(batch), *source.targets(batch))]
+    batches = source.batches(first, 9, workers)
+    return [part for batch in batches for part in (source.features(batch), *source.targets(batch))]
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
@@ -40,6 +46,72 @@ def test_a_batch_is_a_function_of_seed_and_step(tiny, keep, workers, monkeypatch
     assert all(torch.equal(a, b) for a, b in zip(found, expected))
     assert found[0].shape == (8, 1, 32, SMOKE.features.frames)
     assert found[1].shape == (2, SMOKE.frames, 10) and found[2].shape == (2, 10)
+
+
+@pytest.mark.parametrize("keep, workers", [("nothing", 2), ("waveforms", 0), ("spectrograms", 1)])
+@pytest.mark.parametrize("system", AUGMENTED)
+def test_an_augmented_batch_is_one_too(tiny_with_sounds, system, keep, workers):
+    """From any step on; spectrograms of other groups of clips differ in their last bits."""
+    config = AUGMENTED[system]
+    expected = everything(inputs(tiny_with_sounds, config=config), 0)[3 * 4 :]
+    source = inputs(tiny_with_sounds, keep, config=config)
+    found = everything(source, workers, first=6)
+    assert len(found) == len(expected) == 3 * 3
+    for a, b in zip(found, expected):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-4)
+    assert found[0].shape == (8, 1, 32, SMOKE.features.frames)
+
+
+@pytest.mark.parametrize("keep", KEEP)
+def test_features_of_a_batch_may_be_asked_for_again(tiny_with_sounds, keep):
+    source = inputs(tiny_with_sounds, keep, config=AUGMENTED["augm_effects"])
+    for batch in source.batches(0, 3):
+        assert torch.equal(source.features(batch), source.features(batch))
+
+
+def test_mixtures_stand_in_for_strongly_labelled_clips_with_their_own_labels(tiny_with_sounds):
+    source, plain = (inputs(tiny_with_sounds, config=config) for config in (AUGMENTED["augm"], CONFIG))
+    seen = []
+    for batch, old in zip(source.batches(0, 6), plain.batches(0, 6)):
+        strong, weak = source.targets(batch)
+        assert len(batch.mixtures) == 2 and "strong" not in batch.changes
+        for labels, mixture in zip(strong, batch.mixtures):
+            expected = event_labels(events(mixture, source.bank), CONFIG.frames, CONFIG.frame_s)
+            assert np.array_equal(labels.numpy(), expected) and expected.any()
+        assert torch.equal(weak, plain.targets(old)[1])
+        assert all(not c.effects and c.added for kind in batch.changes.values() for c in kind.values())
+        changed = {*batch.changes["weak"], *(2 + i for i in batch.changes["unlabelled"])}
+        off = (source.features(batch) - plain.features(old))[2:].abs().amax((1, 2, 3))
+        assert all(off[i] > 0.5 if i in changed else off[i] < 1e-4 for i in range(6))
+        seen += map(repr, batch.mixtures)
+    assert len(set(seen)) == len(seen), "the same mixture came twice"
+
+
+def test_without_mixing_strongly_labelled_clips_keep_their_labels_under_effects(tiny_with_sounds):
+    source, plain = (inputs(tiny_with_sounds, config=config) for config in (AUGMENTED["augm_effects"], CONFIG))
+    changed = 0
+    for batch, old in zip(source.batches(0, 6), plain.batches(0, 6)):
+        assert all(torch.equal(a, b) for a, b in zip(source.targets(batch), plain.targets(old)))
+        assert not batch.mixtures and all(c.effects and not c.added for c in batch.changes["strong"].values())
+        changed += len(batch.changes["strong"])
+    assert 0 < changed < 12 and all(c != Change() for c in batch.changes["strong"].values())
+
+
+def test_processes_share_the_chance_of_a_batch(tiny_with_sounds):
+    """Whichever of them takes a clip, the same happens to it."""
+    for config in (AUGMENTED["augm"], AUGMENTED["augm_effects"]):
+        whole, *parts = (inputs(tiny_with_sounds, rank=rank, ranks=ranks, config=config)
+                         for rank, ranks in ((0, 1), (0, 2), (1, 2)))
+        for batch, *shares in zip(*(source.batches(0, 4) for source in (whole, *parts))):
+            for rank, share in enumerate(shares):
+                assert share.mixtures == batch.mixtures[rank::2]
+                for labels, changes in batch.changes.items():
+                    assert share.changes[labels] == {i // 2: c for i, c in changes.items() if i % 2 == rank}
+
+
+def test_mixing_without_isolated_sounds_is_refused(tiny):
+    with pytest.raises(SedError, match="soundbank: no such folder, and dynamic mixing needs isolated sounds"):
+        inputs(tiny, config=AUGMENTED["augm"])
 
 
 def test_labels_are_those_of_the_clips(tiny):
@@ -109,5 +181,5 @@ def test_on_a_gpu_a_step_never_waits_for_the_host(tiny):
     learner, telemetry = MeanTeacher(detector, CONFIG.training, fabric), Telemetry(fabric.device)
     for step, batch in enumerate(source.batches(0, 3)):
         torch.cuda.set_sync_debug_mode("error" if step else "default")  # the first one compiles and allocates
-        telemetry.add(step + 1, learner.step(step, 1.0, source.features(batch), *source.targets(batch)))
+        telemetry.add(step + 1, learner.step(step, 1.0, views(source.features(batch), CONFIG), *source.targets(batch)))
     torch.cuda.set_sync_debug_mode("default")

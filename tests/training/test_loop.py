@@ -15,6 +15,7 @@ from sedlib.config import PROFILES
 from sedlib.data import tables
 from sedlib.decode import Posteriors
 from sedlib.errors import SedError
+from sedlib.systems import configuration
 from sedlib.training import Run, inputs, loop, mean_teacher, score, train
 from sedlib.training.loop import COMPILERS
 
@@ -61,6 +62,25 @@ def test_a_stopped_run_goes_on_to_the_same_weights(finished, tiny, tmp_path, mon
     assert same(finished, run)
     columns = [c for c in run.metrics if c not in ("seconds", "wait_share", "steps_per_s", "memory_mb")]
     pd.testing.assert_frame_equal(run.metrics[columns], finished.metrics[columns])
+
+
+def test_an_augmented_training_goes_on_to_the_same_weights(tiny_with_sounds, tmp_path, monkeypatch):
+    """Mixtures, effects, added backgrounds, noise and masks again, whatever the threads."""
+    config = dataclasses.replace(CONFIG, augment=configuration("augm", "smoke").augment)
+    expected = train(config, tiny_with_sounds, 0, tmp_path / "whole", progress=False)
+    monkeypatch.setattr(loop, "CHECKPOINT_S", 0.0)
+    update = mean_teacher.update_teacher
+
+    def stop(teacher, student, step, ema):
+        if step == 5:
+            raise KeyboardInterrupt
+        update(teacher, student, step, ema)
+
+    monkeypatch.setattr(mean_teacher, "update_teacher", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tiny_with_sounds, 0, tmp_path / "stopped", progress=False, workers=3)
+    monkeypatch.setattr(mean_teacher, "update_teacher", update)
+    assert same(train(config, tiny_with_sounds, 0, tmp_path / "stopped", progress=False, workers=0), expected)
 
 
 def test_metrics_have_a_row_an_epoch_and_every_term(finished):

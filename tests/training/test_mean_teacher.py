@@ -7,11 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lightning_fabric import Fabric
 from torch import nn
 
+from sedlib.config import profile
 from sedlib.data.batches import batch_indices, weak_labels
-from sedlib.model import Output
-from sedlib.training import add_noise, losses, rampup, update_teacher
+from sedlib.model import Detector, Output
+from sedlib.training import MeanTeacher, add_noise, losses, rampup, update_teacher
 
 
 def output(seed: int, clips: int = 6) -> Output:
@@ -85,6 +87,20 @@ def test_noise_has_the_signal_to_noise_ratio_in_every_band():
     noise = add_noise(x, 30.0) - x
     snr = 10 * torch.log10(x.square().mean(-1) / noise.square().mean(-1))
     torch.testing.assert_close(snr, torch.full_like(snr, 30.0), atol=0.3, rtol=0)
+
+
+def test_student_and_teacher_each_see_their_view():
+    torch.manual_seed(0)
+    config = profile("smoke")
+    t, seen = config.training, {}
+    learner = MeanTeacher(Detector(config), t, Fabric(accelerator="cpu", devices=1))
+    for name, network in learner.networks().items():
+        network.register_forward_pre_hook(lambda _, inputs, name=name: seen.update({name: inputs[0]}))
+    views = torch.randn(2, t.strong + t.weak + t.unlabelled, 1, config.features.n_mels, config.features.frames)
+    learner.step(0, 1.0, tuple(views), torch.ones(t.strong, config.frames, 10), torch.ones(t.weak, 10))
+    assert torch.equal(seen["student"], views[0])
+    noise = seen["teacher"] - views[1]
+    assert noise.any() and noise.std() < 0.1  # of add_noise
 
 
 @given(st.integers(1, 9), st.integers(1, 20), st.integers(0, 5))

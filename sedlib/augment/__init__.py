@@ -1,0 +1,9 @@
+"""Dynamic mixing and augmentation (paper section 3.2, lesson 02)."""
+
+from sedlib.augment.bank import Bank, Sound, open_bank
+from sedlib.augment.effects import EFFECTS, draw_effect
+from sedlib.augment.features import gaussian_noise, mask, views
+from sedlib.augment.mixing import Background, Change, Mixture, Source, change, draw, draw_change, events, render, stems
+
+__all__ = ["EFFECTS", "Background", "Bank", "Change", "Mixture", "Sound", "Source", "change", "draw",
+           "draw_change", "draw_effect", "events", "gaussian_noise", "mask", "open_bank", "render", "stems", "views"]

@@ -1,0 +1,260 @@
+"""Effects on waveforms: bursts, comb, compression, pitch shift, filters, rooms. All batched, on any device.
+
+Every effect is a pure function of waveforms ``(source, sample)``, float32 at 16 kHz, and of one value of each parameter
+per row, ``(source,)``. It keeps the shape and where events begin and end; levels are set afterwards (`mixing`), so none
+of them clips. `EFFECTS` names them with the ranges their parameters are drawn from: the paper gives the names alone, the
+ranges are ours, narrow enough that a sound stays what its label says. Paper section 3.2; taught in
+``notebooks/02_augmentation.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import python_stretch
+import torch
+from scipy.fft import next_fast_len
+from torch import Tensor
+from torch.nn import functional as F
+
+from sedlib.augment import vocoder
+from sedlib.data.audio import RATE
+from sedlib.errors import SedError
+
+_NOISE = 1 << 18  # samples of white noise from which every noise burst is cut
+_RING = 4096  # samples after which a filter has died out
+_INAUDIBLE = 1e-5  # of a peak; the rounding of a Fourier transform lies below
+_BLOCK = 80  # samples in which a compressor measures the level: 5 ms
+
+
+def noise_burst(waveform: Tensor, start: Tensor, duration: Tensor, snr_db: Tensor, noise: Tensor) -> Tensor:
+    """White noise for a short time.
+
+    Parameters
+    ----------
+    waveform : (source, sample) tensor
+    start, duration : (source,) tensors
+        Seconds.
+    snr_db : (source,) tensor
+        Energy of what sounds at the same time over that of the burst; in a pause the burst is silent.
+    noise : (source,) tensor
+        In [0, 1): which noise.
+    """
+    n = torch.arange(waveform.shape[1], device=waveform.device)
+    table = _noise(waveform.device)
+    white = table[((noise[:, None] * _NOISE).long() + n) % _NOISE]
+    return waveform + _burst(waveform, white, start, duration, snr_db)
+
+
+def sine_burst(waveform: Tensor, start: Tensor, duration: Tensor, snr_db: Tensor, frequency: Tensor) -> Tensor:
+    """A sine of ``frequency`` Hz for a short time; other parameters as of `noise_burst`."""
+    sine = torch.sin(2 * math.pi * frequency[:, None] * _seconds(waveform))
+    return waveform + _burst(waveform, sine, start, duration, snr_db)
+
+
+def comb(waveform: Tensor, delay: Tensor, depth: Tensor, rate: Tensor, gain: Tensor) -> Tensor:
+    """Time-varying comb filter y(n) = x(n) + gain x(n - d(n)), the delay d swept by a sine: a flanger.
+
+    Parameters
+    ----------
+    delay : (source,) tensor
+        Mean of d, in ms.
+    depth : (source,) tensor
+        How far d is swept to either side, as a share of its mean, in [0, 1].
+    rate : (source,) tensor
+        Sweeps per second.
+    gain : (source,) tensor
+        In [0, 1].
+
+    Notes
+    -----
+    The released code has a comb of 100 to 290 ms that looks ahead, which would move an event's beginning, and does not
+    use it.
+    """
+    swept = 1 + depth[:, None] * torch.sin(2 * math.pi * rate[:, None] * _seconds(waveform))
+    samples = delay[:, None] * (RATE / 1000) * swept
+    share = samples.frac()  # between two samples: linear interpolation
+    place = torch.arange(1, waveform.shape[1] + 1, device=waveform.device) - samples.long()
+    padded = F.pad(waveform, (1, 0))  # a zero before the first sample
+    late, early = padded.gather(1, place.clamp_min(0)), padded.gather(1, (place - 1).clamp_min(0))
+    return waveform + gain[:, None] * (late + share * (early - late))
+
+
+def compress(waveform: Tensor, threshold_db: Tensor, ratio: Tensor) -> Tensor:
+    """Dynamic range compression: above the threshold the level rises only 1 dB for every ``ratio`` dB.
+
+    Parameters
+    ----------
+    threshold_db : (source,) tensor
+        Against the row's loudest 5 ms; negative.
+    ratio : (source,) tensor
+        1 or more.
+    """
+    padded = F.pad(waveform, (0, _BLOCK + -waveform.shape[1] % _BLOCK))  # ends as if silence followed, whatever does
+    level = F.avg_pool1d(padded.square()[:, None], _BLOCK).sqrt()
+    over = level / (level.amax(-1, keepdim=True) * _amplitude(threshold_db)[:, None, None]).clamp_min(1e-9)
+    gain = over.clamp_min(1.0) ** (1 / ratio - 1)[:, None, None]
+    gain = F.interpolate(gain, scale_factor=_BLOCK, mode="linear", align_corners=False)
+    return waveform * gain[:, 0, : waveform.shape[1]]
+
+
+def pitch_shift(waveform: Tensor, semitones: Tensor) -> Tensor:
+    """Pitch up or down by some semitones at the same tempo.
+
+    On CPUs python-stretch, which keeps onsets best (a click within 1.3 ms and whole); elsewhere a batched phase vocoder
+    (`vocoder`), for python-stretch knows CPUs only.
+    """
+    if waveform.device.type != "cpu":
+        return vocoder.pitch_shift(waveform, semitones)
+    shifted = torch.zeros_like(waveform)
+    for row, out, shift in zip(waveform.numpy(), shifted.numpy(), semitones.tolist()):
+        loud = np.flatnonzero(np.abs(row) > _INAUDIBLE * np.abs(row).max(initial=0.0))
+        if len(loud):
+            sounding = loud[-1] + 1  # it takes 4 ms for a second of sound, so none for the zeros at the end
+            stretch = python_stretch.Signalsmith.Stretch()
+            stretch.preset(1, RATE)
+            stretch.setTransposeSemitones(shift)
+            out[:sounding] = stretch.process(row[None, :sounding])[0]
+    return shifted
+
+
+def low_pass(waveform: Tensor, cutoff: Tensor) -> Tensor:
+    """Butterworth low-pass of second order, ``cutoff`` in Hz."""
+    return _filtered(waveform, cutoff, lambda s: 1 / (1 + math.sqrt(2) * s + s**2))
+
+
+def high_pass(waveform: Tensor, cutoff: Tensor) -> Tensor:
+    """Butterworth high-pass of second order, ``cutoff`` in Hz."""
+    return _filtered(waveform, cutoff, lambda s: s**2 / (1 + math.sqrt(2) * s + s**2))
+
+
+def low_shelf(waveform: Tensor, gain_db: Tensor, cutoff: Tensor) -> Tensor:
+    """Everything well below ``cutoff`` Hz louder by ``gain_db``; second order, half the gain (in dB) at the cut-off."""
+    a = _amplitude(gain_db / 2)[:, None]
+    slope = (2 * a).sqrt()
+    return _filtered(waveform, cutoff, lambda s: a * (s**2 + slope * s + a) / (a * s**2 + slope * s + 1))
+
+
+def high_shelf(waveform: Tensor, gain_db: Tensor, cutoff: Tensor) -> Tensor:
+    """Everything well above ``cutoff`` Hz louder by ``gain_db``: all of it louder, and the lows softer again."""
+    return low_shelf(waveform, -gain_db, cutoff) * _amplitude(gain_db)[:, None]
+
+
+def contrast(waveform: Tensor, amount: Tensor) -> Tensor:
+    """SoX's "contrast": a sine-shaped curve that makes a sound louder without raising its peak; ``amount`` 0 to 100."""
+    peak = _peak(waveform)
+    bent = math.pi / 2 * waveform / peak
+    return peak * torch.sin(bent + amount[:, None] / 750 * torch.sin(4 * bent))
+
+
+def overdrive(waveform: Tensor, gain_db: Tensor) -> Tensor:
+    """SoX's "overdrive" without its colour: half the sound, and three quarters of it driven into a cubic curve."""
+    peak = _peak(waveform)
+    driven = (waveform / peak * _amplitude(gain_db)[:, None]).clamp(-1, 1)
+    return peak * (waveform / peak / 2 + 0.75 * (driven - driven**3 / 3))
+
+
+def reverberate(waveform: Tensor, response: Tensor) -> Tensor:
+    """Convolve each row with a room's impulse response, cut to the length of the waveform.
+
+    Parameters
+    ----------
+    waveform : (source, sample) tensor
+        With as many zeros at the end as the room's tail is to last.
+    response : (source, tap) tensor
+        The direct sound at tap 0, so that events keep their onsets.
+    """
+    n = next_fast_len(waveform.shape[1] + response.shape[1] - 1, real=True)
+    return torch.fft.irfft(torch.fft.rfft(waveform, n) * torch.fft.rfft(response, n), n)[:, : waveform.shape[1]]
+
+
+class Range(NamedTuple):
+    """What a parameter is drawn from, uniformly, or uniformly in its logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+class Effect(NamedTuple):
+    """A function of waveforms and parameters, and the ranges of these."""
+
+    function: Callable[..., Tensor]
+    ranges: dict[str, Range]
+
+
+_BURST = {"start": Range(0, 1), "duration": Range(0.05, 0.5, log=True), "snr_db": Range(0, 20)}
+EFFECTS: dict[str, Effect] = {
+    "noise burst": Effect(noise_burst, _BURST | {"noise": Range(0, 1)}),
+    "sine burst": Effect(sine_burst, _BURST | {"frequency": Range(100, 4000, log=True)}),
+    "comb": Effect(comb, {"delay": Range(1, 10, log=True), "depth": Range(0.1, 0.9), "rate": Range(0.1, 2, log=True),
+                          "gain": Range(0.3, 0.9)}),
+    "compression": Effect(compress, {"threshold_db": Range(-30, -10), "ratio": Range(2, 8, log=True)}),
+    "pitch shift": Effect(pitch_shift, {"semitones": Range(-3, 3)}),
+    "low-pass": Effect(low_pass, {"cutoff": Range(1000, 6000, log=True)}),
+    "high-pass": Effect(high_pass, {"cutoff": Range(50, 800, log=True)}),
+    # What the released code has instead; its pitch shift, bursts and shelves have these ranges too.
+    "contrast": Effect(contrast, {"amount": Range(0, 100)}),
+    "overdrive": Effect(overdrive, {"gain_db": Range(5, 50)}),
+    "low shelf": Effect(low_shelf, {"gain_db": Range(-10, 15), "cutoff": Range(20, 400)}),
+    "high shelf": Effect(high_shelf, {"gain_db": Range(-15, 15), "cutoff": Range(1000, 4000)}),
+}
+
+
+def draw_effect(rng: np.random.Generator, name: str, seconds: float) -> dict[str, float]:
+    """Parameters of an effect on a sound of some length; bursts lie within it.
+
+    Raises
+    ------
+    SedError
+        For an effect that does not exist.
+    """
+    if name not in EFFECTS:
+        raise SedError(f"effect {name!r} does not exist; choose from {', '.join(EFFECTS)}")
+    values = {}
+    for parameter, (low, high, log) in EFFECTS[name].ranges.items():
+        values[parameter] = float(np.exp(rng.uniform(np.log(low), np.log(high))) if log else rng.uniform(low, high))
+    if "start" in values:
+        values["duration"] = min(values["duration"], seconds)
+        values["start"] *= seconds - values["duration"]
+    return values
+
+
+def _burst(waveform: Tensor, sound: Tensor, start: Tensor, duration: Tensor, snr_db: Tensor) -> Tensor:
+    """``sound`` between start and start + duration at its SNR, zeros elsewhere."""
+    since = _seconds(waveform) - start[:, None]
+    inside = (since >= 0) & (since < duration[:, None])
+    sound = torch.where(inside, sound, 0.0)
+    there = torch.where(inside, waveform, 0.0).square().sum(1, keepdim=True)
+    return sound * (there / sound.square().sum(1, keepdim=True).clamp_min(1e-12)).sqrt() * _amplitude(-snr_db)[:, None]
+
+
+def _filtered(waveform: Tensor, cutoff: Tensor, response: Callable[[Tensor], Tensor]) -> Tensor:
+    """Filter by an analogue frequency response of s = jw / w_cutoff, made digital by the bilinear transform."""
+    n = next_fast_len(waveform.shape[1] + _RING, real=True)
+    warped = torch.tan(math.pi * torch.arange(n // 2 + 1, device=waveform.device) / n).clamp(0, 1e6)
+    warped[n // 2 :] = 1e6  # at half the rate it is infinite, whatever the rounding of pi says
+    s = 1j * warped / torch.tan(math.pi * cutoff / RATE)[:, None]
+    return torch.fft.irfft(torch.fft.rfft(waveform, n) * response(s), n)[:, : waveform.shape[1]]
+
+
+def _seconds(waveform: Tensor) -> Tensor:
+    """Time of each sample, from 0."""
+    return torch.arange(waveform.shape[1], device=waveform.device) / RATE
+
+
+def _amplitude(level_db: Tensor) -> Tensor:
+    return 10 ** (level_db / 20)
+
+
+def _peak(waveform: Tensor) -> Tensor:
+    return waveform.abs().amax(1, keepdim=True).clamp_min(1e-9)
+
+
+@lru_cache(maxsize=4)
+def _noise(device: torch.device) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(0).standard_normal(_NOISE, dtype=np.float32)).to(device)

@@ -1,0 +1,268 @@
+"""Dynamic mixing: an endless stream of labelled soundscapes.
+
+A `Mixture` is plain numbers (which sounds, when, in which rooms, with which effects, how loud), drawn by `draw` from a
+seed; `events` reads its labels off, and `render` turns many into sound in one batched pass, on the device where the bank
+is. So what a step hears is a function of its seed alone. Paper section 3.2; taught in ``notebooks/02_augmentation.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sedlib.augment.bank import Bank, Sound
+from sedlib.augment.effects import EFFECTS, draw_effect, reverberate
+from sedlib.config import Augment
+from sedlib.data.audio import RATE
+from sedlib.data.layout import CLIP_S
+from sedlib.data.scenes import SHORTEST_S, scenario
+from sedlib.data.soundbank import CONTINUOUS
+from sedlib.errors import SedError
+
+SAMPLES = round(CLIP_S * RATE)
+FADE = RATE // 100  # 10 ms against the click of a cut
+RING = RATE // 20  # for what filters and combs still have to say after a sound's end
+Cascade = tuple[tuple[str, dict[str, float]], ...]  # effects in their order: a name of `EFFECTS` and its parameters
+_ROWS = 6  # sounds of about the same length that a CPU takes at once; a GPU takes all
+
+
+class Source(NamedTuple):
+    """A foreground of a mixture: a part of an isolated sound, and what happens to it. Times in samples."""
+
+    sound: int  # number in `Bank.foregrounds`
+    first: int  # of its samples
+    samples: int
+    onset: int  # in the clip
+    level_db: float  # its peak, of full scale
+    room: int | None = None  # number in `Bank.rooms`
+    effects: Cascade = ()
+
+
+class Background(NamedTuple):
+    """A clip's length of a background."""
+
+    sound: int  # number in `Bank.backgrounds`
+    first: int
+    level_db: float  # its peak: of full scale in a mixture, of the clip's peak where it is added to one
+
+
+class Mixture(NamedTuple):
+    """A soundscape."""
+
+    sources: tuple[Source, ...]
+    background: Background
+
+
+class Change(NamedTuple):
+    """What happens to the sound of a whole clip; to an unchanged one nothing."""
+
+    effects: Cascade = ()
+    added: Background | None = None
+
+
+def draw(rng: np.random.Generator, bank: Bank, settings: Augment) -> Mixture:
+    """Choose the sounds of a soundscape, their times, rooms, effects and levels.
+
+    Parameters
+    ----------
+    rng : Generator
+        The only source of chance.
+    bank : Bank
+    settings : Augment
+        ``placing`` "desed": classes and onsets of a clip of DESED's synthetic set (`scenes.scenario`), of each class any
+        sound, whole, and of sounds that go on for long (`CONTINUOUS`) any part of the length that was planned; "uniform":
+        any sounds, beginning at any time.
+
+    Raises
+    ------
+    SedError
+        For settings that make no sense.
+    """
+    fewest, most = settings.sources
+    if not 1 <= fewest <= most:
+        raise SedError(f"augment.sources is {settings.sources}; give the fewest, 1 or more, and the most")
+    if settings.placing not in _PLACING:
+        raise SedError(f"augment.placing is {settings.placing!r}; it must be one of {', '.join(_PLACING)}")
+    planned = _PLACING[settings.placing](rng, bank, fewest, most)
+    sources = []
+    for sound, onset, wanted in planned:
+        sounding = bank.foregrounds[sound].samples
+        samples = min(sounding, SAMPLES - onset, wanted)
+        first = int(rng.integers(sounding - samples + 1)) if bank.foregrounds[sound].label in CONTINUOUS else 0
+        sources.append(Source(
+            sound, first, samples, onset, _level(rng, settings.foreground_db, settings.foreground_normal),
+            int(rng.integers(len(bank.rooms))) if settings.rooms else None, cascade(rng, settings, samples / RATE)))
+    lowest, over = settings.background_db
+    highest = min(source.level_db for source in sources) + over
+    return Mixture(tuple(sources), _background(rng, bank, _level(rng, (lowest, highest), settings.background_normal)))
+
+
+def cascade(rng: np.random.Generator, settings: Augment, seconds: float) -> Cascade:
+    """Up to ``settings.effects`` different effects for a sound of some length, each number of them as likely."""
+    if settings.effects > len(settings.effect_names):
+        raise SedError(f"augment.effects is {settings.effects}, and augment.effect_names has {len(settings.effect_names)}; "
+                       "name more of them, or ask for fewer")
+    names = rng.choice(settings.effect_names, int(rng.integers(settings.effects + 1)), replace=False)
+    return tuple((str(name), draw_effect(rng, str(name), seconds)) for name in names)
+
+
+def draw_change(rng: np.random.Generator, bank: Bank | None, settings: Augment, strong: bool) -> Change:
+    """What happens to a clip that is as it was recorded: effects where its labels are strong, otherwise a background."""
+    if strong:
+        return Change(effects=cascade(rng, settings, CLIP_S))
+    if bank is None or rng.random() >= settings.added_share:
+        return Change()
+    return Change(added=_background(rng, bank, rng.uniform(*settings.added_db)))
+
+
+def events(mixture: Mixture, bank: Bank) -> list[tuple[float, float, str]]:
+    """Onset, offset (s, to 1 ms) and label of each source: where its direct sound is, the room's tail does not count.
+
+    As in DESED no label is shorter than `scenes.SHORTEST_S`, and none goes beyond the clip.
+    """
+    return [(round(s.onset / RATE, 3), round(min(CLIP_S, s.onset / RATE + max(s.samples / RATE, SHORTEST_S)), 3),
+             bank.foregrounds[s.sound].label) for s in mixture.sources]
+
+
+def stems(mixture: Mixture, bank: Bank) -> Tensor:
+    """The foregrounds of a mixture in their order, and last its background, as they are added: ``(stem, 160000)``."""
+    heard = bank.samples.new_zeros((len(mixture.sources) + 1, SAMPLES), dtype=torch.float32)
+    for stem, source, waveform in zip(heard, mixture.sources, sounds(mixture.sources, bank)):
+        stem[source.onset : source.onset + len(waveform)] = waveform
+    heard[-1] = backgrounds([mixture.background], bank)[0]
+    return heard
+
+
+def render(mixtures: Sequence[Mixture], bank: Bank) -> Tensor:
+    """The sound of mixtures, ``(clip, 160000)`` float32 in [-1, 1]: the sum of the `stems`, turned down if it clips."""
+    mixed = backgrounds([mixture.background for mixture in mixtures], bank)
+    places = [(clip, source) for clip, mixture in enumerate(mixtures) for source in mixture.sources]
+    for (clip, source), waveform in zip(places, sounds([source for _, source in places], bank)):
+        mixed[clip, source.onset : source.onset + len(waveform)] += waveform
+    return unclipped(mixed)
+
+
+def sounds(sources: Sequence[Source], bank: Bank) -> list[Tensor]:
+    """Each source in its room, with its effects, at its level; a ``(sample,)`` tensor that ends with tail or clip."""
+    heard: dict[int, Tensor] = {}
+    order = sorted(range(len(sources)), key=lambda i: sources[i].samples)
+    size = _ROWS if bank.samples.device.type == "cpu" else max(1, len(order))
+    for group in (order[start : start + size] for start in range(0, len(order), size)):
+        chosen = [sources[i] for i in group]
+        for i, source, waveform in zip(group, chosen, _at_levels(_in_rooms(chosen, bank), chosen)):
+            heard[i] = waveform[: min(SAMPLES - source.onset, _extent(source, bank))]
+    return [heard[i] for i in range(len(sources))]
+
+
+def _extent(source: Source, bank: Bank) -> int:
+    """Samples of a source with its room's tail."""
+    return source.samples + (0 if source.room is None else bank.rooms[source.room].samples - 1) + RING
+
+
+def _in_rooms(sources: list[Source], bank: Bank) -> Tensor:
+    """``(source, sample)``: each in its room and with its effects; zeros after the shorter ones."""
+    rooms = [bank.rooms[source.room] for source in sources if source.room is not None]
+    extents = [_extent(source, bank) for source in sources]
+    waveform = _rows([(bank.foregrounds[s.sound], s.first, s.samples) for s in sources], bank, max(extents))
+    for row, source in zip(waveform, sources):
+        fade = min(FADE, source.samples // 4)
+        ramp = torch.linspace(0, 1, fade, device=row.device)
+        if source.first:  # cut out of a longer sound
+            row[:fade] *= ramp
+        row[source.samples - fade : source.samples] *= ramp.flip(0)
+    reverberant = [i for i, source in enumerate(sources) if source.room is not None]
+    if reverberant:
+        responses = _rows([(room, 0, room.samples) for room in rooms], bank, max(room.samples for room in rooms))
+        waveform[reverberant] = reverberate(waveform[reverberant], responses)
+        for row, extent in zip(waveform, extents):
+            row[extent:] = 0  # rounding of the transform
+    return with_effects(waveform, [source.effects for source in sources])
+
+
+def with_effects(waveform: Tensor, cascades: Sequence[Cascade]) -> Tensor:
+    """``(source, sample)``: each row with its effects, the first ones of all rows first, effect by effect."""
+    waveform = waveform.clone()
+    for place in range(max(map(len, cascades), default=0)):
+        rows: dict[str, list[int]] = {}
+        for i, effects in enumerate(cascades):
+            if place < len(effects):
+                rows.setdefault(effects[place][0], []).append(i)
+        for name, chosen in rows.items():
+            values = {parameter: torch.tensor([cascades[i][place][1][parameter] for i in chosen], device=waveform.device)
+                      for parameter in EFFECTS[name].ranges}
+            waveform[chosen] = EFFECTS[name].function(waveform[chosen], **values)
+    return waveform
+
+
+def backgrounds(chosen: Sequence[Background], bank: Bank) -> Tensor:
+    """``(clip, 160000)``: backgrounds at their levels."""
+    waveform = _rows([(bank.backgrounds[b.sound], b.first, SAMPLES) for b in chosen], bank, SAMPLES)
+    return _scaled(waveform, [b.level_db for b in chosen])
+
+
+def change(waveform: Tensor, changes: Sequence[Change], bank: Bank | None) -> Tensor:
+    """Clips ``(clip, 160000)`` with their effects, at the peak they had, and the added backgrounds; none clips."""
+    peak = waveform.abs().amax(1, keepdim=True)
+    changed = with_effects(waveform, [c.effects for c in changes])
+    changed *= peak / changed.abs().amax(1, keepdim=True).clamp_min(1e-9)
+    rows = [i for i, c in enumerate(changes) if c.added is not None]
+    if rows:
+        changed[rows] += peak[rows] * backgrounds([changes[i].added for i in rows], bank)
+    return unclipped(changed)
+
+
+def unclipped(waveform: Tensor) -> Tensor:
+    """Rows whose peak exceeds 1 divided by it."""
+    return waveform / waveform.abs().amax(1, keepdim=True).clamp_min(1.0)
+
+
+def _at_levels(waveform: Tensor, sources: list[Source]) -> Tensor:
+    """Rows scaled so that what the clip holds of each, and nothing else is left of it, has its level."""
+    for row, source in zip(waveform, sources):
+        row[SAMPLES - source.onset :] = 0
+    return _scaled(waveform, [source.level_db for source in sources])
+
+
+def _scaled(waveform: Tensor, levels_db: list[float]) -> Tensor:
+    level = torch.tensor([10 ** (level / 20) for level in levels_db], device=waveform.device)
+    return waveform * (level / waveform.abs().amax(1).clamp_min(1e-9))[:, None]
+
+
+def _rows(parts: Sequence[tuple[Sound, int, int]], bank: Bank, length: int) -> Tensor:
+    """Parts of sounds (sound, first sample, samples) as rows of one length."""
+    rows = bank.samples.new_zeros((len(parts), length), dtype=torch.float32)
+    for row, (sound, first, samples) in zip(rows, parts):
+        row[:samples] = bank.waveform(sound, first, samples)
+    return rows
+
+
+def _as_desed(rng: np.random.Generator, bank: Bank, fewest: int, most: int) -> list[tuple[int, int, int]]:
+    """Number of a sound, onset and longest length of each foreground: a `scenario` of as many as allowed."""
+    while not fewest <= len(planned := scenario(rng, "synthetic")) <= most:
+        pass
+    return [(int(rng.choice(bank.classes[event.label])), round(event.onset * RATE),
+             round(event.duration * RATE) if event.label in CONTINUOUS else SAMPLES) for event in planned]
+
+
+def _anywhere(rng: np.random.Generator, bank: Bank, fewest: int, most: int) -> list[tuple[int, int, int]]:
+    """As `_as_desed`: any sounds, whole, at times that leave each at least the shortest event's length."""
+    count = int(rng.integers(fewest, most + 1))
+    onsets = rng.integers(SAMPLES - round(SHORTEST_S * RATE) + 1, size=count)
+    return [(int(rng.integers(len(bank.foregrounds))), int(onset), SAMPLES) for onset in sorted(onsets)]
+
+
+_PLACING = {"desed": _as_desed, "uniform": _anywhere}
+
+
+def _background(rng: np.random.Generator, bank: Bank, level_db: float) -> Background:
+    sound = int(rng.integers(len(bank.backgrounds)))
+    return Background(sound, int(rng.integers(bank.backgrounds[sound].samples - SAMPLES + 1)), float(level_db))
+
+
+def _level(rng: np.random.Generator, ends: tuple[float, float], normal: tuple[float, ...]) -> float:
+    """dB: uniform between the ends, or normal and cut off there."""
+    return float(np.clip(rng.normal(*normal), *ends) if normal else rng.uniform(*ends))
