@@ -53,7 +53,7 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from sedlib import frontend, model, systems, table1, training, workspace
+from sedlib import comparisons, frontend, model, systems, training, workspace
 from sedlib.config import Features
 from sedlib.data import batches, domains, generate, scenes, tables, voices
 from sedlib.lesson import check, explore, explorer, html, live, players, plots
@@ -613,6 +613,7 @@ for name, e in {"Mel": linear, "log-Mel": trained.energy(x)}.items():
 # the course.
 
 # %%
+table1 = comparisons.TABLE1
 measured = table1.load(profile, root)
 print(f"profile {measured['profile']}, {measured['from']}")
 caption = "Table 1: event-based macro F1 (%), mean ± deviation over trainings"
@@ -627,10 +628,10 @@ html.table(table1.scores(measured), caption)
 
 # %%
 classes = table1.by_class(measured)
-stationary = ", ".join(name.replace("_", " ") for name in table1.STATIONARY)
+stationary = ", ".join(name.replace("_", " ") for name in comparisons.STATIONARY)
 lost = (classes["Fixed PCEN 1"] - classes["Log-Mel"]).round(0)
 words = ", ".join(f"{name} {change:+.0f}" for name, change in lost.items())
-fig = plots.front_end_scores(table1.drawn(measured), classes)
+fig = plots.system_scores(table1.drawn(measured), classes)
 plots.show(fig, "Left, F1 of the front-ends with intervals, and the paper's. Right, "
                 f"by class, what each wins over log-Mel. Fixed PCEN 1: {words}.")
 print(f"sounds that stay, the first five rows: {stationary}")
@@ -641,7 +642,7 @@ print(f"sounds that stay, the first five rows: {stationary}")
 # cannot tell.
 
 # %%
-html.table(table1.claims(measured), "What the paper says, and what these runs say")
+html.table(table1.verdicts(measured), "What the paper says, and what these runs say")
 
 # %% [markdown]
 # In the published study the vacuum cleaner *wins* most under Fixed PCEN 1, though next to nothing of it stays in the

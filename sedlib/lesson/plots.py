@@ -108,8 +108,9 @@ def spectrogram_on(
     ax.set_xlim(0, (frames - 1) * frame_s)
 
 
-def spectrogram_grid(panels: dict[str, np.ndarray], frame_s: float, columns: int = 5, sample_rate: int = 16000) -> Figure:
-    """Small log-Mel spectrograms beside each other, all with the same axes and the same levels.
+def spectrogram_grid(panels: dict[str, np.ndarray], frame_s: float, columns: int = 5, sample_rate: int = 16000,
+                     common: bool = True) -> Figure:
+    """Small log-Mel spectrograms beside each other, all with the same axes and, unless ``common`` is off, levels.
 
     Parameters
     ----------
@@ -129,7 +130,9 @@ def spectrogram_grid(panels: dict[str, np.ndarray], frame_s: float, columns: int
         for ax, (title, panel) in zip(axes.flat, panels.items()):
             extent = (-frame_s / 2, (panel.shape[1] - 0.5) * frame_s, -0.5, len(panel) - 0.5)
             drawn = ax.imshow(panel, origin="lower", aspect="auto", extent=extent, cmap="magma",
-                              interpolation="nearest", vmin=loudest - 80, vmax=loudest)
+                              interpolation="nearest", **({"vmin": loudest - 80, "vmax": loudest} if common else {}))
+            if not common:
+                fig.colorbar(drawn, ax=ax, pad=0.02)
             ax.set_title(title, fontsize=10)
             ax.set_xlim(0, (longest - 1) * frame_s)
         centres = librosa.mel_frequencies(n_mels=len(panel) + 2, fmin=0, fmax=sample_rate / 2)[1:-1]
@@ -137,7 +140,10 @@ def spectrogram_grid(panels: dict[str, np.ndarray], frame_s: float, columns: int
         axes[0, 0].set_yticks(np.interp(ticks, centres, np.arange(len(panel))), [str(f) for f in ticks])
         fig.supxlabel("time (s)", fontsize=11)
         fig.supylabel("frequency (Hz)", fontsize=11)
-        fig.colorbar(drawn, ax=axes, label="level (dB)", pad=0.01)
+        if common:
+            fig.colorbar(drawn, ax=axes, label="level (dB)", pad=0.01)
+        else:
+            fig.suptitle("level in dB, a scale for each", fontsize=11)
         return fig
 
 
@@ -416,7 +422,7 @@ def curves(metrics: pd.DataFrame) -> Figure:
         return fig
 
 
-def front_end_scores(scores: dict[str, tuple[float, list[float], tuple[float, float]]], classes: pd.DataFrame) -> Figure:
+def system_scores(scores: dict[str, tuple[float, list[float], tuple[float, float]]], classes: pd.DataFrame) -> Figure:
     """Table 1 as a picture: F1 of every front-end beside the paper's, and by class what it wins over the first.
 
     Parameters
@@ -647,3 +653,58 @@ def _duration(hours: float) -> str:
         if hours >= 2 * size:
             return f"{hours / size:.1f} {unit}"
     return f"{3600 * hours:.1f} s"
+
+
+def stems(
+    waveforms: np.ndarray, titles: Sequence[str], spans: Sequence[tuple[float, float] | None], sample_rate: int = 16000,
+) -> Figure:
+    """The parts of a mixture below each other: the level of each over time, and where its label says it sounds.
+
+    Parameters
+    ----------
+    waveforms : (stem, sample) array
+    titles : sequence of str
+    spans : sequence of (onset, offset) in seconds, or None
+        None: no label, as a background has none.
+    """
+    block = sample_rate // 100
+    blocks = np.abs(waveforms[:, : waveforms.shape[1] // block * block]).reshape(len(waveforms), -1, block).max(2)
+    level, times = 20 * np.log10(blocks.clip(1e-4)), block / sample_rate * np.arange(blocks.shape[1])
+    with matplotlib.rc_context(FONT):
+        fig = Figure(figsize=(10, 0.7 + 1.15 * len(waveforms)), layout="constrained")
+        axes = fig.subplots(len(waveforms), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        for ax, curve, title, span in zip(axes, level, titles, spans):
+            ax.fill_between(times, -80, curve, step="post", color=SKY if span is None else BLUE, linewidth=0)
+            if span is not None:
+                ax.axvspan(*span, facecolor=ORANGE, alpha=0.25, linewidth=0)
+                for time in span:
+                    ax.axvline(time, color=VERMILION, linestyle="--")
+            ax.set_title(title, loc="left", fontsize=10)
+            ax.grid(color="0.85")
+            ax.set_axisbelow(True)
+        axes[-1].set(xlabel="time (s)", xlim=(0, waveforms.shape[1] / sample_rate), ylim=(-80, 3))
+        fig.supylabel("peak level in 10 ms (dB of full scale)", fontsize=11)
+        return fig
+
+
+def growth(panels: dict[str, dict[str, np.ndarray]]) -> Figure:
+    """How many different things have been seen after 1, 2, 3 ... draws, in panels side by side.
+
+    Parameters
+    ----------
+    panels : dict of y label to dict of name to (draw,) array
+    """
+    with matplotlib.rc_context(FONT):
+        fig = Figure(figsize=(12, 3.8), layout="constrained")
+        axes = fig.subplots(1, len(panels), squeeze=False)[0]
+        styles = list(zip((BLACK, BLUE, VERMILION, GREEN), LINES))
+        names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
+        for ax, (label, curves) in zip(axes, panels.items()):
+            for name, counts in curves.items():
+                colour, line = styles[names.index(name)]
+                ax.plot(np.arange(1, len(counts) + 1), counts, color=colour, linestyle=line, label=name)
+            ax.set(xlabel="clips heard", ylabel=label, xlim=(0, None), ylim=(0, None))
+            ax.grid(color="0.85")
+        handles = {name: handle for ax in axes for handle, name in zip(*ax.get_legend_handles_labels())}
+        fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=len(handles), frameon=False)
+        return fig

@@ -61,6 +61,8 @@ def test_every_axis_of_every_figure_has_its_unit():
         plots.front_ends({"a": rng.random((64, 100))}, 0.1),
         plots.labels({"strong": rng.random((157, 10)), "weak": rng.random(10), "none": None}, 10.0),
         plots.decisions(rng.random(157), 0.5, {"a": np.ones(157, bool), "b": np.zeros(157, bool)}, 0.06375),
+        plots.stems(rng.normal(size=(2, 16000)), ["Dog", "background"], [(0.1, 0.4), None]),
+        plots.growth({"soundscapes": {"fixed": np.arange(5), "dynamic": np.arange(8)}}),
         plots.class_f1({name: {"f1": 0.5, "n_ref": 3} for name in tables.CLASSES}, np.zeros(10)),
         plots.class_counts({"a": pd.DataFrame({"correct": 3, "missed": 2}, index=list(tables.CLASSES))} | {
             "b": pd.DataFrame({"correct": 0, "missed": 0}, index=list(tables.CLASSES))}),
@@ -68,11 +70,11 @@ def test_every_axis_of_every_figure_has_its_unit():
     for fig in figures:
         assert isinstance(fig, Figure)
         labels = [ax.get_ylabel() for ax in fig.axes] + [ax.get_xlabel() for ax in fig.axes]
-        assert any(label in ("time (s)", "epoch", "events", "event-based F1 (%)") for label in labels)
+        assert any(label in ("time (s)", "epoch", "events", "event-based F1 (%)", "clips heard") for label in labels)
         for ax in fig.axes:
             row = ax.get_shared_y_axes().get_siblings(ax)  # only the first of a row is labelled
             names = [tick.get_text().strip("0.123456789−") for one in row for tick in one.get_yticklabels()]
-            assert ax.get_ylabel() or any(names)
+            assert ax.get_ylabel() or any(names) or fig.get_supylabel()
 
 
 def test_the_frequency_axis_is_in_hertz():
@@ -97,6 +99,39 @@ def test_small_spectrograms_have_common_axes_and_levels():
     plots.picture(fig, "x")
 
 
+def test_small_spectrograms_may_have_levels_of_their_own():
+    level = np.random.default_rng(0).normal(size=(64, 100))
+    fig = plots.spectrogram_grid({"a": level, "b": 100 * level}, 0.1, columns=2, common=False)
+    panels = {ax.get_title(): ax.images[0] for ax in fig.axes if ax.images}
+    assert [panels[title].get_clim() for title in "ab"] == [
+        (level.min(), level.max()), (100 * level.min(), 100 * level.max())]
+    assert all(image.colorbar is not None for image in panels.values()) and "dB" in fig.get_suptitle()
+
+
+def test_stems_show_levels_and_labels():
+    waveforms = np.zeros((2, 32000))
+    waveforms[0, 8000:16000] = -0.1  # from 0.5 to 1 s, -20 dB
+    fig = plots.stems(waveforms, ["Dog", "background"], [(0.5, 1.0), None])
+    dog, background = fig.axes
+    assert (dog.get_title("left"), background.get_title("left")) == ("Dog", "background")
+    outline = dog.collections[0].get_paths()[0].vertices
+    assert outline[:, 1].max() == pytest.approx(-20)
+    inside = outline[outline[:, 1] > -79, 0]
+    assert (inside.min(), inside.max()) == pytest.approx((0.5, 1.0), abs=0.011)
+    assert [line.get_xdata()[0] for line in dog.lines] == [0.5, 1.0] and not background.lines
+    assert "dB" in fig.get_supylabel() and background.get_xlabel() == "time (s)"
+
+
+def test_growth_draws_a_curve_for_every_name_in_its_own_line():
+    curves = {"fixed": np.array([1, 2, 2]), "dynamic": np.array([1, 2, 3])}
+    fig = plots.growth({"soundscapes": curves, "sounds": {"dynamic": np.array([2, 2, 2])}})
+    left, right = fig.axes
+    assert [list(line.get_ydata()) for line in left.lines] == [[1, 2, 2], [1, 2, 3]]
+    assert list(left.lines[0].get_xdata()) == [1, 2, 3] and left.get_ylabel() == "soundscapes"
+    assert left.lines[1].get_linestyle() == right.lines[0].get_linestyle() != left.lines[0].get_linestyle()
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["fixed", "dynamic"]
+
+
 def test_front_ends_have_one_time_axis_and_scales_of_their_own():
     x = np.random.default_rng(0).random((64, 100))
     fig = plots.front_ends({"one": x, "two": 5 * x + 1}, 0.1, EVENTS)
@@ -119,10 +154,10 @@ def test_pcen_paths_draw_each_parameter_of_each_layer():
     assert len({line.get_linestyle() for line in panels[0].lines}) == 2  # not by colour alone
 
 
-def test_front_end_scores_show_what_each_wins_over_the_first():
+def test_system_scores_show_what_each_wins_over_the_first():
     scores = {"a": (30.0, [20, 22, 24], (19, 25)), "b": (31.0, [25], (22, 28))}
     classes = pd.DataFrame({"a": [10.0, 20], "b": [15.0, 12]}, index=["Dog", "Running_water"])
-    left, right = plots.front_end_scores(scores, classes).axes[:2]
+    left, right = plots.system_scores(scores, classes).axes[:2]
     assert [text.get_text() for text in left.get_yticklabels()] == ["a", "b"]
     lines = [list(line.get_xdata()) for line in left.lines]
     assert lines == [[19, 25], [22], [20, 22, 24], [30], [22, 28], [25], [25], [31]]

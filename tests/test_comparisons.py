@@ -5,7 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from sedlib import systems, table1
+from sedlib import comparisons, systems
+from sedlib.comparisons import AUGMENTATION, STATIONARY, TABLE1
 from sedlib.data import layout, tables
 from sedlib.training.runs import write_json
 from sedlib.workspace import run_folder
@@ -15,36 +16,36 @@ from sedlib.workspace import run_folder
 def runs(workspace, tiny):
     """Two scored "trainings" of every front-end: all of the reference, without two classes for Fixed PCEN 1."""
     reference = layout.load(tiny, "validation").table
-    for system in table1.PAPER:
+    for system in TABLE1.rows:
         for seed in (0, 1):
             folder = run_folder("smoke", tiny, system, seed)
             folder.mkdir(parents=True)
             said = reference
             if system == "fixed_pcen_1":
-                said = reference[~reference["event_label"].isin(table1.STATIONARY)]
+                said = reference[~reference["event_label"].isin(STATIONARY)]
             tables.write(said, folder / "validation.tsv")
             write_json(folder / "config.json", {"config": systems.configuration(system, "smoke").to_dict()})
             write_json(folder / "results.json", {"public": {"event_f1": {"macro": 0.3 + 0.1 * seed}}})
             pd.DataFrame({"epoch": [1, 2], "pcen1_alpha": [0.8, 0.7 + 0.1 * seed]}).to_csv(folder / "metrics.csv", index=False)
             (folder / "weights.pt").touch()
-    return table1.finished("smoke", tiny)
+    return TABLE1.finished("smoke", tiny)
 
 
 def test_measured_from_the_events_of_every_run(runs, tiny):
-    measured = table1.measure(runs, tiny)
-    assert list(measured["systems"]) == list(table1.PAPER)
+    measured = TABLE1.measure(runs, tiny)
+    assert list(measured["systems"]) == list(TABLE1.rows)
     logmel, fixed = (measured["systems"][name] for name in ("logmel", "fixed_pcen_1"))
     assert logmel["dev"] == [1, 1] and tuple(logmel["ci95"]) == (1, 1) and logmel["eval"] == [0.3, 0.4]
     assert [found["pcen1_alpha"] for found in logmel["learned"]] == pytest.approx([0.7, 0.8])
     assert 0 < fixed["dev"][0] < 1
-    assert {name for name, f1 in fixed["classes"].items() if f1 == 0} <= set(table1.STATIONARY)
+    assert {name for name, f1 in fixed["classes"].items() if f1 == 0} <= set(STATIONARY)
     assert json.loads(json.dumps(measured))["systems"]["fixed_pcen_1"]["dev"] == fixed["dev"]
 
 
 def test_claims_follow_the_differences(runs, tiny):
-    measured = table1.measure(runs, tiny)
+    measured = TABLE1.measure(runs, tiny)
     assert measured["claims"][0]["value"] == -1
-    said = table1.claims(measured)
+    said = TABLE1.verdicts(measured)
     assert said["verdict"].tolist() == ["holds", "no difference seen, as said"] + 4 * ["not decided by these runs"]
     assert said["difference here"][0] == "-100.0 (-100.0 to -100.0)"
 
@@ -56,20 +57,20 @@ def test_claims_follow_the_differences(runs, tiny):
     (0, -0.03, -0.01, "does not hold: worse here"),
 ])
 def test_verdicts(sign, low, high, verdict):
-    assert table1._verdict(sign, {"low": low, "high": high}) == verdict
+    assert comparisons.verdict(sign, {"low": low, "high": high}) == verdict
 
 
 def test_loaded_from_here_when_every_front_end_was_trained_twice(runs, tiny):
-    assert table1.load("smoke", tiny)["from"].endswith("trained here")
+    assert TABLE1.load("smoke", tiny)["from"].endswith("trained here")
     (run_folder("smoke", tiny, "ppcen_mel", 1) / "results.json").unlink()
-    published = table1.load("smoke", tiny)
+    published = TABLE1.load("smoke", tiny)
     assert published["from"] == "figures/table1.json, as published" and published["profile"] == "lesson"
 
 
 def test_published_study_is_complete():
-    published = json.loads(table1.PUBLISHED.read_text(encoding="utf-8"))
-    assert set(table1.PAPER) <= set(published["systems"])
-    assert len(published["claims"]) == len(table1.CLAIMS)
-    shown = table1.scores(published).set_index("front-end")
+    published = json.loads(TABLE1.published.read_text(encoding="utf-8"))
+    assert set(TABLE1.rows) <= set(published["systems"])
+    assert len(published["claims"]) == len(TABLE1.claims)
+    shown = TABLE1.scores(published).set_index("front-end")
     assert shown.loc["Log-Mel", "paper"] == "35.93" and (shown.loc[shown["paper"] != "", "trainings"] >= 3).all()
-    assert list(table1.by_class(published).index[:5]) == list(table1.STATIONARY)
+    assert list(TABLE1.by_class(published).index[:5]) == list(STATIONARY)
