@@ -96,7 +96,8 @@ class Comparison(NamedTuple):
         runs = self.finished(profile, data)
         if all(len(runs.get(system, [])) > 1 for system in self.rows):
             return {**self.measure(runs, data), "from": f"{workspace() / 'runs'}, trained here"}
-        return {**json.loads(self.published.read_text(encoding="utf-8")), "from": f"figures/{self.published.name}, as published"}
+        published = json.loads(self.published.read_text(encoding="utf-8"))
+        return {**published, "from": f"figures/{self.published.name}, as published"}
 
     def scores(self, measured: dict[str, Any]) -> pd.DataFrame:
         """A row a system: its name under the heading ``of``, ``paper``, ``development F1``, ``95 % interval``,
@@ -140,7 +141,8 @@ TABLE1 = Comparison(
     "front-end", {row.system: row.name for row in ROWS if row.table == 1},
     {"ppcen_zero_phase": "ppcen zero phase", "ppcen_learned_s": "ppcen learned s"},
     (
-        Claim("Fixed PCEN 1 degrades sound classes that are intrinsically stationary", "fixed_pcen_1", "logmel", -1, STATIONARY),
+        Claim("Fixed PCEN 1 degrades sound classes that are intrinsically stationary",
+              "fixed_pcen_1", "logmel", -1, STATIONARY),
         Claim("Fixed PCEN 2 no longer does: its performance is similar to log-Mel", "fixed_pcen_2", "logmel", 0),
         Claim("Fixed PCEN 3 brings a modest improvement over log-Mel", "fixed_pcen_3", "logmel", 1),
         Claim("Trainable PCEN is slightly better than Fixed PCEN 3", "trainable_pcen", "fixed_pcen_3", 1),

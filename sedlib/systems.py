@@ -84,8 +84,10 @@ EFFECTS = {"effects": 2, "added_share": 0.5, "noise_snr_db": (10.0, 30.0), "mel_
 AUGM = MIXING | EFFECTS
 # What the released code does otherwise: one effect of others, other levels, less noise, more and smaller masks.
 RELEASED_AUGM = AUGM | {
-    "effects": 1, "effect_names": ("pitch shift", "contrast", "overdrive", "low shelf", "high shelf", "noise burst", "sine burst"),
-    "placing": "uniform", "foreground_db": (-45.0, 0.0), "foreground_normal": (-30.0, 7.0), "background_normal": (-30.0, 12.0),
+    "effects": 1,
+    "effect_names": ("pitch shift", "contrast", "overdrive", "low shelf", "high shelf", "noise burst", "sine burst"),
+    "placing": "uniform", "foreground_db": (-45.0, 0.0), "foreground_normal": (-30.0, 7.0),
+    "background_normal": (-30.0, 12.0),
     "noise_snr_db": (9.5, 29.5), "mel_masks": 5, "mel_mask": 2 / 128, "time_masks": 10, "time_mask_s": 0.05,
 }
 
@@ -99,7 +101,8 @@ SYSTEMS: dict[str, System] = {
     "ppcen_mel": System("two parallel PCEN layers that learn, on Mel", ON_MEL | {"pcen": TWO | {"energy": "mel"}}),
     "ppcen_logmel": System("two parallel PCEN layers that learn, on log-Mel", {"features": PER_CLIP, "pcen": TWO}),
     "augm": System("the baseline with dynamic mixing and augmentation", {"augment": AUGM}),
-    "ppcen_augm": System("two parallel PCEN layers on log-Mel, with the same", {"features": PER_CLIP, "pcen": TWO, "augment": AUGM}),
+    "ppcen_augm": System("two parallel PCEN layers on log-Mel, with the same",
+                         {"features": PER_CLIP, "pcen": TWO, "augment": AUGM}),
     # The parts of it, and the released code's choices (lesson 02).
     "augm_mixing": System("the baseline with dynamic mixing alone", {"augment": MIXING}),
     "augm_effects": System("the baseline with effects alone, on clips that stay as they are", {"augment": EFFECTS}),

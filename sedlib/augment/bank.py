@@ -8,6 +8,7 @@ only read. Paper section 3.2; taught in ``notebooks/02_augmentation.py``.
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -96,7 +97,7 @@ def open_bank(root: str | Path, progress: bool = True) -> Bank:
     folder = Path(root) / SOUNDBANK
     if not folder.is_dir():
         raise SedError(f"{folder}: no such folder, and dynamic mixing needs isolated sounds; put them there as "
-                       "foreground/CLASS/*.wav, background/*.wav and rir/*.wav (README, 'Data')")
+                       "foreground/CLASS/*.wav, background/*.wav and rir/*.wav (README, 'Use your own sounds')")
     path, sources = Path(root) / "store" / "soundbank.npz", _sources(folder)
     bank = _opened(path, sources)
     if bank is None:
@@ -109,6 +110,9 @@ def open_bank(root: str | Path, progress: bool = True) -> Bank:
                          [(s.name, s.label) for s in (*bank.foregrounds, *bank.backgrounds, *bank.rooms)]),
                      places=np.array([(s.first, s.samples) for s in (*bank.foregrounds, *bank.backgrounds, *bank.rooms)]))
         partial.replace(path)
+        if bank.notes:
+            warnings.warn(f"{folder}: {len(bank.notes)} of its files are not used, or not as they are (`sedlib data check` "
+                          f"says more), the first: {bank.notes[0]}", stacklevel=2)
     return bank
 
 
@@ -136,7 +140,7 @@ def _decoded(folder: Path, progress: bool) -> Bank:
     for kind, what in ((BACKGROUND, "backgrounds"), (RIR, "room responses")):
         if not soundbank.recordings[kind]:
             raise SedError(f"{folder / kind}: no readable recordings, and dynamic mixing needs {what}; add *.wav")
-    notes = [note for note in soundbank.notes]
+    notes = list(soundbank.notes)
     pieces, sounds, end = [], [], 0
     listed = [(label, recording.path) for label in (*CLASSES, BACKGROUND, RIR) for recording in soundbank.recordings[label]]
     for label, path in tqdm(listed, desc=f"decode {folder.name}", unit="sound", disable=not progress):

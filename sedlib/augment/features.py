@@ -29,13 +29,15 @@ def gaussian_noise(features: Tensor, snr_db: Tensor) -> Tensor:
 
 
 def mask(features: Tensor, axis: int, count: int, widest: int) -> Tensor:
-    """SpecAugment: ``count`` masks of 0 to ``widest`` bands or frames in every clip, filled with the clip's mean.
+    """SpecAugment: ``count`` masks in every clip, filled with the clip's mean.
 
     Parameters
     ----------
     features : (batch, 1, mel, frame) tensor
     axis : int
         `MEL` or `FRAME`.
+    count, widest : int
+        How many, and how many bands or frames a mask is narrower than: its width is drawn from [0, widest).
     """
     mean = features.mean((1, 2, 3), keepdim=True)
     line = [size if place in (0, axis) else 1 for place, size in enumerate(features.shape)]

@@ -27,6 +27,7 @@ SAMPLES = round(CLIP_S * RATE)
 FADE = RATE // 100  # 10 ms against the click of a cut
 RING = RATE // 20  # for what filters and combs still have to say after a sound's end
 Cascade = tuple[tuple[str, dict[str, float]], ...]  # effects in their order: a name of `EFFECTS` and its parameters
+_TRIES = 1000  # scenes drawn until one has as many events as wanted
 _ROWS = 6  # sounds of about the same length that a CPU takes at once; a GPU takes all
 
 
@@ -242,8 +243,12 @@ def _rows(parts: Sequence[tuple[Sound, int, int]], bank: Bank, length: int) -> T
 
 def _as_desed(rng: np.random.Generator, bank: Bank, fewest: int, most: int) -> list[tuple[int, int, int]]:
     """Number of a sound, onset and longest length of each foreground: a `scenario` of as many as allowed."""
-    while not fewest <= len(planned := scenario(rng, "synthetic")) <= most:
-        pass
+    for _ in range(_TRIES):
+        if fewest <= len(planned := scenario(rng, "synthetic")) <= most:
+            break
+    else:
+        raise SedError(f"augment.sources is {(fewest, most)}, and clips of DESED have hardly ever so many events; "
+                       "use augment.placing 'uniform', or other numbers")
     return [(int(rng.choice(bank.classes[event.label])), round(event.onset * RATE),
              round(event.duration * RATE) if event.label in CONTINUOUS else SAMPLES) for event in planned]
 

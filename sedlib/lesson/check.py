@@ -226,6 +226,118 @@ def auc(answer: Callable[[np.ndarray, np.ndarray], float]) -> None:
     print("correct: 0.5 says nothing, 1 and 0 tell every pair apart")
 
 
+def comb(answer: Callable[[np.ndarray, int, float], np.ndarray]) -> None:
+    """Lesson 02: ``y(n) = x(n) + gain x(n - delay)`` of a waveform x, the delay in samples; silence before it begins."""
+    def late(x: np.ndarray, delay: int) -> np.ndarray:
+        return np.pad(x, (delay, 0))[: len(x)]
+
+    def fed_back(x: np.ndarray, delay: int, gain: float) -> np.ndarray:
+        y = x.copy()
+        for n in range(delay, len(x)):
+            y[n] += gain * y[n - delay]
+        return y
+
+    x = np.random.default_rng(0).normal(size=40)
+    _judge(answer, lambda x, d, g: x + g * late(x, d), [(x, 7, 0.5), (x, 1, 0.9), (x, 15, 0.3)], {
+        "this looks ahead, x(n + delay): an event would begin before its label (the released code's comb does that)":
+            lambda x, d, g: x + g * np.pad(x[d:], (0, d)),
+        "the end of the sound comes back at its beginning, as np.roll has it; before the sound there is silence":
+            lambda x, d, g: x + g * np.roll(x, d),
+        "this feeds the output back, y(n - delay); the equation delays the input": fed_back,
+        "the gain is missing": lambda x, d, g: x + late(x, d),
+        "the delayed sound is added, not subtracted": lambda x, d, g: x - g * late(x, d),
+        "x(n) itself is missing": lambda x, d, g: g * late(x, d),
+        "the gain is that of the delayed sound alone": lambda x, d, g: g * (x + late(x, d)),
+        "the sound must keep its length: cut what the delay moves beyond its end":
+            lambda x, d, g: np.pad(x, (0, d)) + g * np.pad(x, (d, 0)),
+    })
+    print("correct: the sound and a later copy of it, and nothing sounds before it did")
+
+
+def direct_sound(answer: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Lesson 02: a room response from its direct sound on, its largest sample of either sign."""
+    rng = np.random.default_rng(0)
+    tail = np.exp(-np.arange(60) / 15) * rng.normal(size=60)
+
+    def response(sign: float, before: int, reflection: float) -> np.ndarray:
+        quiet = 0.01 * rng.normal(size=before)  # a recorded response has noise before its direct sound
+        return np.concatenate([np.zeros(3), quiet, [sign], reflection * tail])
+
+    examples = [(response(1.0, 20, 0.2),), (response(-1.0, 35, 0.2),), (response(1.0, 0, 0.1),)]
+    _judge(answer, lambda h: h[np.abs(h).argmax():], examples, {
+        "the response comes back as it is: every event would begin late by what lies before the direct sound": lambda h: h,
+        "the direct sound may be negative: look for the largest absolute value": lambda h: h[h.argmax():],
+        "this begins at the first sample that is not zero, which may be noise; the direct sound is the largest":
+            lambda h: h[np.flatnonzero(h)[0]:],
+        "the direct sound itself is gone; begin with it, not after it": lambda h: h[np.abs(h).argmax() + 1:],
+        "this is what lies before the direct sound": lambda h: h[: np.abs(h).argmax()],
+        "this moves the tail's end to the front, as np.roll has it; cut off what lies before the direct sound":
+            lambda h: np.roll(h, -np.abs(h).argmax()),
+        "this is where it begins; give the response from there on": lambda h: np.abs(h).argmax(),
+    })
+    print("correct: the direct sound is at time zero, so an event in a room begins when its label says")
+
+
+def at_level(answer: Callable[[np.ndarray, float], np.ndarray]) -> None:
+    """Lesson 02: a waveform scaled so that its peak is at ``level_db``, in dB of full scale (1)."""
+    def scaled(x: np.ndarray, db: float, measured: Callable = lambda x: np.abs(x).max(), factor: float = 20) -> np.ndarray:
+        return x * 10 ** (db / factor) / measured(x)
+
+    x = np.random.default_rng(0).normal(size=50)
+    x[7] = -1.5 * np.abs(x).max()  # the peak is negative
+    _judge(answer, scaled, [(x, 0.0), (x, -20.0), (0.01 * x, -35.0)], {
+        "this sets the RMS; the level meant here is that of the peak":
+            lambda x, db: scaled(x, db, lambda x: np.sqrt((x**2).mean())),
+        "the peak may be negative: take the largest absolute value": lambda x, db: scaled(x, db, lambda x: x.max()),
+        "10^(dB / 10) is for energies; amplitudes take 10^(dB / 20)": lambda x, db: scaled(x, db, factor=10),
+        "this changes the level by so many dB; the sound must have that level afterwards, whatever it had before":
+            lambda x, db: x * 10 ** (db / 20),
+        "this brings the peak to 1 whatever the level": lambda x, db: x / np.abs(x).max(),
+        "dB are no factor: 10^(dB / 20) is": lambda x, db: x * db / np.abs(x).max(),
+        "a negative level is softer: 10^(dB / 20), without another minus": lambda x, db: scaled(x, -db),
+    })
+    print("correct: 20 log10 of the largest absolute sample is the level")
+
+
+def highest_background(answer: Callable[[list[float]], float]) -> None:
+    """Lesson 02: the highest level that the background may have, given those of the foregrounds, all in dB."""
+    _judge(answer, lambda levels: min(levels) + 5, [([-11.0, -20.0, -3.0],), ([-35.0],), ([-1.0, -2.0],)], {
+        "the rule is about the quietest foreground; you take the loudest": lambda levels: max(levels) + 5,
+        "the rule is about the quietest foreground; you take the mean": lambda levels: sum(levels) / len(levels) + 5,
+        "the rule is about the quietest foreground; you take the first": lambda levels: levels[0] + 5,
+        "the background may be 5 dB over it, not must be 5 dB under it": lambda levels: min(levels) - 5,
+        "it may be 5 dB over the quietest foreground, not only as loud": lambda levels: min(levels),
+        "dB are added; 5 dB over is not 5 times": lambda levels: 5 * min(levels),
+        "these are levels in dB already: add 5": lambda levels: 20 * math.log10(10 ** (min(levels) / 20) + 5),
+        "no limit at 0 dB is meant: with one loud foreground the background may be louder than full scale, and the "
+        "mixture is turned down afterwards": lambda levels: min(min(levels) + 5, 0.0),
+    })
+    print("correct: the quietest foreground is at most 5 dB below the background")
+
+
+def event_times(answer: Callable[[int, int, int], tuple[float, float]]) -> None:
+    """Lesson 02: onset and offset in seconds of a sound of ``samples`` samples, placed at sample ``onset`` of a clip of
+    10 s at 16 kHz. The room's tail, ``tail`` samples, is no part of the event."""
+    def times(onset: int, samples: int, tail: int, end: float = 10.0, rate: int = 16000) -> tuple[float, float]:
+        return onset / rate, min((onset + samples) / rate, end)
+
+    examples = [(16000, 32000, 8000), (152000, 32000, 8000), (0, 160000, 4000), (144000, 12000, 6400)]
+    _judge(answer, times, examples, {
+        "an event ends with the clip at the latest, after 10 s": lambda o, n, t: times(o, n, t, math.inf),
+        "the room's tail is no part of the event: its direct sound ends earlier": lambda o, n, t: times(o, n + t, t),
+        "the room's tail is no part of the event, and an event ends with the clip at the latest":
+            lambda o, n, t: times(o, n + t, t, math.inf),
+        "the second number is the offset, not the duration": lambda o, n, t: (o / 16000, min(n / 16000, 10 - o / 16000)),
+        "the second number is the offset, not the duration; and an event ends with the clip at the latest":
+            lambda o, n, t: (o / 16000, n / 16000),
+        "these are samples; event tables are in seconds": lambda o, n, t: (o, min(o + n, 160000)),
+        "these are milliseconds; event tables are in seconds":
+            lambda o, n, t: tuple(1000 * value for value in times(o, n, t)),
+        "the event begins with its onset, not with the clip": lambda o, n, t: (0.0, times(o, n, t)[1]),
+    })
+    print("correct: from its direct sound's beginning to its end, or to the clip's")
+
+
 def smoother(answer: Callable[[np.ndarray, float], np.ndarray]) -> None:
     """Lesson 03: ``M(t) = (1 - s) M(t-1) + s E(t)``, from ``M = E`` in the first frame on.
 

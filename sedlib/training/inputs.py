@@ -1,8 +1,8 @@
 """What a training reads: the clips of every step, their spectrograms and labels.
 
-Which clips a step takes, and what is mixed or changed in them, is a function of (seed, step) alone; how they come (read from the store ahead of time by any
-number of threads, kept on the training's device as waveforms or as spectrograms) changes no number. Paper section 2;
-taught in ``notebooks/04_mean_teacher.py``.
+Which clips a step takes, and what is mixed or changed in them, is a function of (seed, step) alone; how they come (read
+from the store ahead of time by any number of threads, kept on the training's device as waveforms or as spectrograms)
+changes no number. Paper sections 2 and 3.2; taught in ``notebooks/04_mean_teacher.py``.
 """
 
 from __future__ import annotations

@@ -1,17 +1,24 @@
-"""JupyterLab opens, runs lesson 03, and the explorer there shows what its pure function says."""
+"""JupyterLab opens and runs lesson 03, and its explorer and the composer show what their pure functions say."""
 
 from __future__ import annotations
 
 import io
+import urllib.error
+import urllib.request
 from dataclasses import replace
 
 import jupytext
 import numpy as np
 import pytest
 import soundfile
-from driver import ExplorerPage, until
-from playwright.sync_api import Page
+from driver import ExplorerPage, decoded, pixels, until
+from nbformat.v4 import new_code_cell
+from playwright.sync_api import Locator, Page
 
+from sedlib.augment import Bank, Mixture, draw, open_bank
+from sedlib.data import generate
+from sedlib.data.audio import RATE
+from sedlib.lesson import composer
 from sedlib.lesson.execute import read
 from sedlib.lesson.explorer import PRESETS, SOUNDS, Explorer, State, panels, sound, spectrogram, uploaded, values_at
 
@@ -26,14 +33,24 @@ READY = "Python 3 (ipykernel) | Idle"
 
 
 @pytest.fixture(scope="module")
-def lesson(page, lessons, lab) -> Page:
-    """Lesson 03 in JupyterLab, run from top to bottom with profile "smoke"."""
-    notebook = read(LESSON)
-    parameters = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
-    parameters.source += '\nprofile = "smoke"'
-    jupytext.write(notebook, lessons / "lesson.py", fmt="py:percent")
+def opened(page, lab) -> Page:
+    """JupyterLab; it tells of its address a while before it listens there."""
+    until(lambda: listens(lab), 60, "JupyterLab to listen")
     page.goto(lab)
-    page.locator(".jp-DirListing-item", has_text="lesson.py").dblclick()
+    return page
+
+
+def listens(url: str) -> bool:
+    """Whether anybody answers."""
+    try:
+        return urllib.request.urlopen(url).status == 200
+    except urllib.error.URLError:
+        return False
+
+
+def run_all(page: Page, lesson: str) -> None:
+    """Open a lesson and run it from top to bottom."""
+    page.locator(".jp-DirListing-item", has_text=lesson).dblclick(timeout=60_000)
     # a run before the kernel is there is forgotten by JupyterLab
     page.get_by_text(READY).wait_for(timeout=60_000)
     page.locator("#jp-MainMenu").get_by_text("Run", exact=True).click()
@@ -42,7 +59,17 @@ def lesson(page, lessons, lab) -> Page:
                            timeout=300_000)
     page.get_by_text(READY).wait_for(timeout=60_000)
     assert page.evaluate(ERRORS) == []
-    return page
+
+
+@pytest.fixture(scope="module")
+def lesson(opened, lessons) -> Page:
+    """Lesson 03 with profile "smoke"."""
+    notebook = read(LESSON)
+    parameters = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
+    parameters.source += '\nprofile = "smoke"'
+    jupytext.write(notebook, lessons / "lesson.py", fmt="py:percent")
+    run_all(opened, "lesson.py")
+    return opened
 
 
 @pytest.fixture
@@ -105,3 +132,64 @@ def test_mouse_reads_the_arrays(explorer, panel):
     # a pixel of the page is wider than a frame
     near = [values_at(FIXED_1, shown, f, b) for f in range(frame - 3, frame + 4) for b in (band - 1, band, band + 1)]
     until(lambda: explorer.at_cursor() in near, 20, f"values near frame {frame} of band {band}")
+
+
+# ------------------------------------------------------------------------------------------------ the composer
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory) -> tuple[Bank, str]:
+    """Isolated sounds, and where they lie."""
+    folder = tmp_path_factory.mktemp("data") / "tiny"
+    generate.mini(folder, {"synthetic": 1}, seed=0, progress=False, sounds=2)
+    return open_bank(folder, progress=False), str(folder)
+
+
+@pytest.fixture(scope="module")
+def mixing(opened, lessons, bank) -> Locator:
+    """The composer, by the one call of lesson 02, in a notebook of its own."""
+    notebook = read(LESSON)
+    notebook.cells = [new_code_cell(
+        "from sedlib.augment import open_bank\nfrom sedlib.lesson import composer\n"
+        f"composer.composer(open_bank({bank[1]!r}, progress=False), interactive=True)")]
+    jupytext.write(notebook, lessons / "composer.py", fmt="py:percent")
+    run_all(opened, "composer.py")
+    return opened.locator(".mixture-composer")
+
+
+def shows(mixing: Locator, mixture: Mixture, bank: Bank) -> None:
+    """Wait until the picture is, pixel by pixel, that of a mixture whose first foreground is being edited."""
+    composed = composer.compose(mixture, bank)
+    expected = decoded(composer.picture(composed, bank, 0))
+    image = mixing.locator(".pcen-picture")
+    until(lambda: np.array_equal(pixels(image), expected), 30, f"the picture of {mixture}; {mixing.inner_text()}")
+    assert image.get_attribute("alt") == composer.description(composed, bank)
+    assert mixing.locator("audio").count() == 1
+
+
+def test_composer_draws_and_follows_keyboard_and_choices(mixing, bank):
+    bank, _ = bank
+    drawn = draw(np.random.default_rng([5]), bank, composer.SETTINGS)
+    first = drawn.sources[0]
+    mixing.get_by_label("seed").fill("5")
+    mixing.page.keyboard.press("Tab")
+    mixing.get_by_role("button", name="Draw one").click()
+    shows(mixing, drawn, bank)
+    mixing.locator(".widget-slider", has_text="onset").get_by_role("slider").focus()
+    mixing.page.keyboard.press("ArrowRight")
+    moved = first._replace(onset=round((round(first.onset / RATE, 2) + 0.01) * RATE))
+    shows(mixing, drawn._replace(sources=(moved, *drawn.sources[1:])), bank)
+    mixing.get_by_label("class").select_option("Cat")
+    cat = composer.with_sound(moved, bank.classes["Cat"][0], bank)
+    shows(mixing, drawn._replace(sources=(cat, *drawn.sources[1:])), bank)
+
+
+def test_composer_tells_of_a_background_beyond_the_rule_and_puts_it_back(mixing, bank):
+    mixing.locator(".widget-slider", has_text="peak").last.get_by_role("slider").focus()
+    mixing.page.keyboard.press("End")
+    alert = mixing.get_by_role("alert")
+    alert.wait_for()
+    assert "beyond the paper's limit" in alert.inner_text()
+    mixing.get_by_role("button", name="Put it 5 dB over").click()
+    alert.wait_for(state="detached")
+    assert "5.0 dB over the quietest foreground, within" in mixing.inner_text()

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
 from sedlib import frontend
+from sedlib.augment import effects
 from sedlib.config import Features
 from sedlib.data.batches import strong_labels
 from sedlib.data.tables import CLASSES, EVENT_COLUMNS
@@ -107,6 +108,21 @@ def recursive(step):
     return smoother
 
 
+def right_comb(x, delay, gain):
+    """The library's, which takes milliseconds and has a moving delay."""
+    one = torch.ones(1)
+    return effects.comb(torch.tensor(x)[None], delay * one / 16, 0 * one, one, gain * one)[0].numpy()
+
+
+def shifted(x, delay):
+    return np.concatenate([np.zeros(delay), x])[:len(x)]
+
+
+def in_seconds(onset, samples, tail, longest=10.0):
+    """Right with its default."""
+    return onset / 16000, min((onset + samples) / 16000, longest)
+
+
 def right_loss(s, t, strong, weak, c):
     return losses(s, t, strong, weak, c)["total"]
 
@@ -132,6 +148,11 @@ RIGHT = {
         torch.zeros(1, samples)).shape[-1],
     check.decibels: lambda x, floor, r: librosa.amplitude_to_db(x, ref=1.0, amin=floor, top_db=r),
     check.auc: lambda a, b: roc_auc_score([1] * len(a) + [0] * len(b), np.concatenate([a, b])),
+    check.comb: right_comb,
+    check.direct_sound: lambda h: h[np.argmax(h**2):],
+    check.at_level: lambda x, db: x / np.abs(x).max() * 10 ** (db / 20),
+    check.highest_background: lambda levels: sorted(levels)[0] + 5,
+    check.event_times: in_seconds,
     check.smoother: smoothed,
     check.pcen: lambda e, m, a, d, r, eps: frontend.pcen(torch.tensor(e), torch.tensor(m), a, d, r, eps).numpy(),
     check.coefficient: frontend.coefficient,
@@ -232,6 +253,45 @@ WRONG = [
     (check.auc, lambda a, b: pairs(a, b) * len(a) ** 2, "divide by how many"),
     (check.auc, lambda a, b: float(np.mean(a) > np.mean(b)), "not only the means"),
     (check.auc, lambda a, b: np.mean(a) - np.mean(b), "depends on the unit"),
+    (check.comb, lambda x, d, g: x + g * np.concatenate([x[d:], np.zeros(d)]), "this looks ahead"),
+    (check.comb, lambda x, d, g: x + g * np.roll(x, d), "as np.roll has it"),
+    (check.comb, lambda x, d, g: signal.lfilter([1], [1, *np.zeros(d - 1), -g], x), "feeds the output back"),
+    (check.comb, lambda x, d, g: x + shifted(x, d), "the gain is missing"),
+    (check.comb, lambda x, d, g: x - g * shifted(x, d), "added, not subtracted"),
+    (check.comb, lambda x, d, g: g * shifted(x, d), r"x\(n\) itself is missing"),
+    (check.comb, lambda x, d, g: g * x + g * shifted(x, d), "delayed sound alone"),
+    (check.comb, lambda x, d, g: np.convolve(x, [1, *np.zeros(d - 1), g]), "must keep its length"),
+    (check.comb, lambda x, d, g: x, r"array of shape \(40,\), 7, 0.5\) gives"),
+    (check.direct_sound, lambda h: h, "comes back as it is"),
+    (check.direct_sound, lambda h: h[np.argmax(h):], "may be negative"),
+    (check.direct_sound, lambda h: np.trim_zeros(h, "f"), "may be noise"),
+    (check.direct_sound, lambda h: h[np.argmax(h**2) + 1:], "not after it"),
+    (check.direct_sound, lambda h: h[:np.argmax(h**2)], "what lies before"),
+    (check.direct_sound, lambda h: np.roll(h, -np.argmax(h**2)), "moves the tail's end"),
+    (check.direct_sound, lambda h: np.argmax(h**2), "give the response from there on"),
+    (check.at_level, lambda x, db: x / np.sqrt(np.mean(x * x)) * 10 ** (db / 20), "sets the RMS"),
+    (check.at_level, lambda x, db: x / x.max() * 10 ** (db / 20), "may be negative"),
+    (check.at_level, lambda x, db: x / np.abs(x).max() * 10 ** (db / 10), "is for energies"),
+    (check.at_level, lambda x, db: x * 10 ** (db / 20), "changes the level by"),
+    (check.at_level, lambda x, db: x / np.abs(x).max(), "whatever the level"),
+    (check.at_level, lambda x, db: x / np.abs(x).max() * db, "are no factor"),
+    (check.at_level, lambda x, db: x / np.abs(x).max() / 10 ** (db / 20), "without another minus"),
+    (check.highest_background, lambda levels: max(levels) + 5, "you take the loudest"),
+    (check.highest_background, lambda levels: np.mean(levels) + 5, "you take the mean"),
+    (check.highest_background, lambda levels: levels[0] + 5, "you take the first"),
+    (check.highest_background, lambda levels: min(levels) - 5, "must be 5 dB under"),
+    (check.highest_background, min, "not only as loud"),
+    (check.highest_background, lambda levels: min(levels) * 5, "is not 5 times"),
+    (check.highest_background, lambda levels: 20 * np.log10(10 ** (min(levels) / 20) + 5), "add 5"),
+    (check.highest_background, lambda levels: min(0, min(levels) + 5), "no limit at 0 dB"),
+    (check.event_times, lambda o, n, t: (o / 16000, (o + n) / 16000), "after 10 s"),
+    (check.event_times, lambda o, n, t: in_seconds(o, n + t, 0), "tail is no part of the event: its"),
+    (check.event_times, lambda o, n, t: (o / 16000, (o + n + t) / 16000), "tail is no part of the event, and"),
+    (check.event_times, lambda o, n, t: (o / 16000, in_seconds(o, n, t)[1] - o / 16000), "not the duration$"),
+    (check.event_times, lambda o, n, t: (o / 16000, n / 16000), "not the duration; and"),
+    (check.event_times, lambda o, n, t: (o, min(o + n, 160000)), "these are samples"),
+    (check.event_times, lambda o, n, t: (o / 16, min((o + n) / 16, 10000)), "these are milliseconds"),
+    (check.event_times, lambda o, n, t: (0.0, in_seconds(o, n, t)[1]), "not with the clip"),
     (check.smoother, lambda e, s: np.fliplr(smoothed(np.fliplr(e), s)), "backwards in time"),
     (check.smoother, lambda e, s: signal.lfilter([s], [1, s - 1], e), "starts at 0"),
     (check.smoother, lambda e, s: smoothed(e, s, start=np.ones((1, 1))), "starts at 1, as librosa"),
