@@ -98,7 +98,7 @@ def _compared(comparison: Comparison, profile: str, root: Path, lesson: str, wha
     """Publishes the numbers, too."""
     measured = comparison.load(profile, root)
     comparison.published.write_text(json.dumps({**measured, "from": None}, indent=1) + "\n", encoding="utf-8")
-    rows = comparison.scores(measured)
+    rows = comparison.scores(measured)[: len(comparison.rows)]
     first, *_ = comparison.rows.values()
     said = ", ".join(f"{name} {f1}" for name, f1 in zip(rows[comparison.of], rows["development F1"]))
     return plots.system_scores(comparison.drawn(measured), comparison.by_class(measured)), {
