@@ -99,7 +99,8 @@ def draw(rng: np.random.Generator, bank: Bank, settings: Augment) -> Mixture:
             int(rng.integers(len(bank.rooms))) if settings.rooms else None, cascade(rng, settings, samples / RATE)))
     lowest, over = settings.background_db
     highest = min(source.level_db for source in sources) + over
-    return Mixture(tuple(sources), _background(rng, bank, _level(rng, (lowest, highest), settings.background_normal)))
+    level = _level(rng, (min(lowest, highest), highest), settings.background_normal)
+    return Mixture(tuple(sources), _background(rng, bank, level))
 
 
 def cascade(rng: np.random.Generator, settings: Augment, seconds: float) -> Cascade:

@@ -138,6 +138,11 @@ def test_the_released_codes_levels_and_effects(bank):
     assert over.max() == pytest.approx(5) and min(m.background.level_db for m in drawn) == -50
 
 
+def test_the_background_keeps_its_limit_where_its_lower_end_lies_above(bank):
+    for mixture in mixtures(bank, dataclasses.replace(AUGM, background_db=(-10.0, 5.0)), 30):
+        assert mixture.background.level_db <= min(source.level_db for source in mixture.sources) + 5
+
+
 def test_the_systems_are_what_the_paper_says():
     assert configuration("baseline", "paper").augment == Augment() and not Augment().mixing
     for system in ("augm", "ppcen_augm"):
