@@ -40,7 +40,7 @@ def test_help_answers_without_loading_torch():
 def run_folder(tiny, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("cli") / "run"
     os.environ["SEDLIB_WORKSPACE"] = str(folder.parent)
-    code, out, err = sedlib("train", "--profile", "smoke", "--data", tiny, "--seed", 3, "--run", folder)
+    code, out, err = sedlib("train", "--profile", "smoke", "--data", tiny, "--seed", 3, "--epochs", 1, "--run", folder)
     del os.environ["SEDLIB_WORKSPACE"]
     assert code == 0 and "validation" in out and "macro" in out and str(folder) in out, err
     return folder
@@ -59,13 +59,17 @@ def test_detect_writes_an_event_table_or_audacity_labels(run_folder, tmp_path):
     assert code == 0 and len((tmp_path / "l.txt").read_text().splitlines()) == len(events) / 2
 
 
+def test_a_run_may_be_shorter_or_longer_than_its_profile(run_folder):
+    assert len((run_folder / "metrics.csv").read_text().splitlines()) == 1 + 1
+
+
 def test_runs_lists_them_with_state_and_scores(run_folder, workspace):
     code, out, err = sedlib("runs", run_folder.parent)
     assert code == 0, err
     header, row = out.splitlines()
     assert header.split()[:3] == ["run", "system", "profile"]
     scores = json.loads((run_folder / "results.json").read_text())
-    assert {"run", "baseline", "smoke", "tiny", "3", "scored", "30/30"} <= set(row.split())
+    assert {"run", "baseline", "smoke", "tiny", "3", "scored", "15/15"} <= set(row.split())
     assert row.split()[-3:-1] == [f"{100 * scores['public']['event_f1']['macro']:.1f}", f"{scores['validation']['psds']['value']:.3f}"]
     for arguments in ([], [workspace]):  # nothing there yet, then a folder without runs
         code, out, err = sedlib("runs", *arguments)
@@ -112,6 +116,7 @@ def test_mini_makes_the_same_data_as_the_library(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("arguments, message", [
     (["train", "--system", "baselin"], "system 'baselin' does not exist; choose one of baseline"),
+    (["train", "--epochs", "30"], "--epochs 30: a run of another length must not stand among the profile's; give it a"),
     (["train", "--profile", "papers"], "profile 'papers' does not exist; choose one of paper, lesson, smoke"),
     (["train", "--data", "NOWHERE"], "'NOWHERE': no such folder"),
     (["data", "check", "NOWHERE"], "NOWHERE"),
