@@ -22,14 +22,13 @@ from tqdm.auto import tqdm
 from sedlib.data import audio
 from sedlib.data.audio import RATE
 from sedlib.data.layout import CLIP_S, SOUNDBANK
-from sedlib.data.soundbank import BACKGROUND, LONGEST_S, RIR, Soundbank
+from sedlib.data.soundbank import BACKGROUND, LONGEST_S, RIR, Soundbank, looped
 from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
 
 FORMAT = 1  # counts up when the same files would be kept in another way
 _SILENT_DB = -50.0  # against the loudest 10 ms: what is softer at the ends of a recording is no part of the event
 _TAIL_DB = -60.0  # of a room's energy: what remains of its response after this is cut off
-_JOINT = RATE // 20  # cross-fade where a short background is repeated
 
 
 class Sound(NamedTuple):
@@ -180,11 +179,7 @@ def _background(waveform: np.ndarray) -> tuple[np.ndarray, str]:
     wanted = round(CLIP_S * RATE)
     if len(waveform) >= wanted:
         return waveform, ""
-    joint = min(_JOINT, len(waveform) // 4)
-    ramp = np.sqrt(np.linspace(0, 1, joint, dtype=np.float32))  # constant power
-    once = waveform[: len(waveform) - joint].copy()
-    once[:joint] = once[:joint] * ramp + waveform[len(waveform) - joint :] * ramp[::-1]
-    return np.resize(once, wanted), f"{len(waveform) / RATE:.1f} s; repeated to {CLIP_S:g} s"
+    return np.resize(looped(waveform), wanted), f"{len(waveform) / RATE:.1f} s; repeated to {CLIP_S:g} s"
 
 
 def _room(waveform: np.ndarray) -> tuple[np.ndarray, str]:

@@ -195,15 +195,21 @@ class Soundbank:
 
 def _excerpt(waveform: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
     """``wanted`` samples from a random place on; a shorter recording is repeated, its joints cross-faded."""
-    overlap = min(800, len(waveform) // 4)  # 50 ms
     if len(waveform) < wanted:
-        ramp = np.sqrt(np.linspace(0, 1, overlap, dtype=np.float32))  # constant power
-        once = waveform[: len(waveform) - overlap].copy()
-        once[:overlap] = once[:overlap] * ramp + waveform[len(waveform) - overlap :] * ramp[::-1]
+        once = looped(waveform)
         start = rng.integers(len(once))
         return np.resize(np.roll(once, -start), wanted)
     start = rng.integers(len(waveform) - wanted + 1)
     return waveform[start : start + wanted].copy()
+
+
+def looped(waveform: np.ndarray) -> np.ndarray:
+    """A recording that can be repeated without a click: its end is cross-faded into its beginning."""
+    overlap = min(800, len(waveform) // 4)  # 50 ms
+    ramp = np.sqrt(np.linspace(0, 1, overlap, dtype=np.float32))  # constant power
+    once = waveform[: len(waveform) - overlap].copy()
+    once[:overlap] = once[:overlap] * ramp + waveform[len(waveform) - overlap :] * ramp[::-1]
+    return once
 
 
 @lru_cache(maxsize=256)

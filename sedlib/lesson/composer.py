@@ -36,7 +36,7 @@ from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
 from sedlib.lesson import html as pieces
 from sedlib.lesson import players
-from sedlib.lesson.explorer import DPI, Picture, _Slider, spectrogram
+from sedlib.lesson.explorer import DPI, Picture, Slider, spectrogram
 from sedlib.lesson.plots import FONT, ORANGE, SKY
 from sedlib.systems import configuration
 
@@ -260,8 +260,8 @@ class Composer:
         def choice(name: str, options: list, change: Callable[[Any], None]) -> ipywidgets.Dropdown:
             return told(ipywidgets.Dropdown(options=options, description=name, **wide), change)
 
-        def slider(name: str, span: tuple[float, float], step: float, change: Callable[[float], None]) -> _Slider:
-            return _Slider(name, span, step, f".{1 if step == 0.5 else 2}f", False,
+        def slider(name: str, span: tuple[float, float], step: float, change: Callable[[float], None]) -> Slider:
+            return Slider(name, span, step, f".{1 if step == 0.5 else 2}f", False,
                            lambda value: self._try(lambda: change(value)), **wide)
 
         def source(change: Callable[[Source, Any], Source]) -> Callable[[Any], None]:

@@ -504,7 +504,7 @@ class Picture(anywidget.AnyWidget):
     cursor = traitlets.List([]).tag(sync=True)  # frame, band
 
 
-class _Slider:
+class Slider:
     """A slider of one number, with or without a logarithmic scale.
 
     The browser puts its handle on the nearest step and tells that as its new value. This is no move, so whatever lies
@@ -537,8 +537,8 @@ class _LayerControls:
 
     def __init__(self, number: int, moved: Callable[[int, dict[str, Any]], None]) -> None:
         def slider(name: str, span: tuple[float, float], form: str, log: bool, change: Callable[[float], dict[str, Any]]
-                   ) -> _Slider:
-            return _Slider(name, span, 0.01, form, log, lambda value: moved(number, change(value)),
+                   ) -> Slider:
+            return Slider(name, span, 0.01, form, log, lambda value: moved(number, change(value)),
                            style={"description_width": "3em"}, layout=ipywidgets.Layout(width="30em"))
 
         self.sliders = [
@@ -597,7 +597,7 @@ class Explorer:
                                             description="smoother", **wide)
         self.count = ipywidgets.ToggleButtons(options=[("1 layer", 1), ("2 layers", 2)],
                                               style={"button_width": "6em"})
-        self.eps = _Slider("eps", EPS, 0.1, ".1e", True, lambda value: self._change(eps=value), **wide)
+        self.eps = Slider("eps", EPS, 0.1, ".1e", True, lambda value: self._change(eps=value), **wide)
         self.layers = [_LayerControls(number, self._layer_moved) for number in range(2)]
         self.buttons = {name: ipywidgets.Button(description=name, tooltip=preset.note)
                         for name, preset in self.presets.items()}
