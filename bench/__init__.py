@@ -25,7 +25,7 @@ def take_turns(contestants: dict[str, Callable], rounds: int) -> None:
     first = next(iter(times.values()))
     for name, spent in times.items():
         ratio = statistics.median(a / b for a, b in zip(first, spent))
-        print(f"  {name:<52}{statistics.median(spent):>10.2f} ms   x{ratio:.1f}")
+        print(f"  {name:<52}{statistics.median(spent):>10.2f} ms   x{ratio:.2f}")
 
 
 def processes_take_turns(contestants: dict[str, list[str]], rounds: int) -> None:

@@ -154,12 +154,12 @@ def take_steps(config: Config, root: str, steps: int) -> dict[str, Any]:
     """
     fabric, student, inputs = _begin(config, root)
     student.scale.fit(inputs.features(batch) for batch in inputs.batches(0, 1))
-    learner = MeanTeacher(student, config.training, fabric)
+    learner = MeanTeacher(student, config, fabric, 1)
     batches = inputs.batches(0, WARM_UP + steps + PROFILED)
 
     def one() -> None:
         batch = next(batches)
-        learner.step(0, 1.0, views(inputs.features(batch), config), *inputs.targets(batch))
+        learner.step(0, views(inputs.features(batch), config), *inputs.targets(batch))
         _wait(fabric.device)
 
     times = [_seconds(one) for _ in range(WARM_UP + steps)][WARM_UP:]
@@ -177,7 +177,7 @@ def parts(config: Config, root: str) -> dict[str, float]:
     built_s = _seconds(lambda: stores.extend(open_store(root, subset, progress=False) for subset in CLIPS))
     half = dataclasses.replace(config, training=dataclasses.replace(config.training, validation_share=0.5))
     fabric, student, inputs = _begin(half, root)
-    networks = MeanTeacher(student, config.training, fabric).networks()
+    networks = MeanTeacher(student, config, fabric, 1).networks()
     clips = sum(map(len, stores))
     few = torch.from_numpy(stores[0].waveforms(np.arange(min(PIECE, len(stores[0]))))).to(fabric.device)
 

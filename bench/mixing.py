@@ -98,7 +98,7 @@ def beside_the_peer(mixtures: list[Mixture], bank: Bank, detector: Detector, con
 
 def in_a_step(config: Config, data: Path, mixtures: list[Mixture], bank: Bank, detector: Detector, rounds: int) -> None:
     """A training step, and the part of its input that augmentation takes."""
-    learner = MeanTeacher(Detector(config).to(memory_format=torch.channels_last), config.training, fabric_for(config))
+    learner = MeanTeacher(Detector(config).to(memory_format=torch.channels_last), config, fabric_for(config), 1)
     augmented, plain = (Inputs(c, data, 0, detector, "nothing", progress=False)
                         for c in (config, configuration("baseline", "paper")))
     step = iter(range(10**6))
@@ -112,7 +112,7 @@ def in_a_step(config: Config, data: Path, mixtures: list[Mixture], bank: Bank, d
           f"{sum(augmented.sizes.values())} clips; wanted: x3,\n"
           "  and between the two inputs at most 10 % of the step")
     take_turns({
-        "step, its input ready": lambda: learner.step(0, 1.0, *ready),
+        "step, its input ready": lambda: learner.step(0, *ready),
         "its input, mixed and augmented": lambda: read(augmented),
         "its input without mixing and augmentation": lambda: read(plain),
         f"{2 * CLIPS} clips, all of them mixed": lambda: views(

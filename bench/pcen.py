@@ -86,7 +86,7 @@ def forward_and_backward(way: Callable[[Tensor], Tensor], energy: Tensor, learns
 def step_and_frontend(system: str) -> tuple[Callable[[], object], Callable[[], None]]:
     """A training step, and its front-end alone: the student's forward and backward, the teacher's forward."""
     config = configuration(system, "paper")
-    learner = MeanTeacher(Detector(config).to(memory_format=torch.channels_last), config.training, fabric_for(config))
+    learner = MeanTeacher(Detector(config).to(memory_format=torch.channels_last), config, fabric_for(config), 1)
     student, teacher = learner.networks().values()
     features, strong, weak = random_batch(config)
     features = features.contiguous(memory_format=torch.channels_last)
@@ -97,4 +97,4 @@ def step_and_frontend(system: str) -> tuple[Callable[[], object], Callable[[], N
         with torch.no_grad():
             teacher.frontend(features)
 
-    return lambda: learner.step(0, 1.0, (features, features), strong, weak), frontend
+    return lambda: learner.step(0, (features, features), strong, weak), frontend

@@ -43,10 +43,10 @@ def released_step(config: Config, steps: int) -> list[float]:
 def sedlib_step(config: Config, steps: int, **computed: object) -> list[float]:
     keep_freed_memory()
     config = dataclasses.replace(config, training=dataclasses.replace(config.training, **computed))
-    learner = MeanTeacher(Detector(config).to(memory_format=torch.channels_last), config.training, fabric_for(config))
+    learner = MeanTeacher(Detector(config).to(memory_format=torch.channels_last), config, fabric_for(config), 1)
     features, strong, weak = random_batch(config)
     features = features.contiguous(memory_format=torch.channels_last)
-    return [_time(lambda: learner.step(step, 1.0, (features, features), strong, weak)) for step in range(steps)]
+    return [_time(lambda: learner.step(step, (features, features), strong, weak)) for step in range(steps)]
 
 
 def released_evaluation(config: Config) -> float:

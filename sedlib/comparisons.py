@@ -1,7 +1,8 @@
 """Systems beside each other, from finished runs: means, intervals, and the paper's sentences against them.
 
 `TABLE1` compares front-ends (paper section 4.1, ``notebooks/03_pcen.py``), `AUGMENTATION` the parts of dynamic mixing
-and augmentation (section 4.2, ``notebooks/02_augmentation.py``).
+and augmentation (section 4.2, ``notebooks/02_augmentation.py``), `ADVERSARIAL` domain-adversarial training with and
+without them (sections 3.1 and 4.2, ``notebooks/05_domain_adversarial.py``).
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Comparison(NamedTuple):
         dict
             ``profile generator``; ``systems``: per system ``dev`` and ``eval`` (event macro F1 of every seed), ``ci95``
             (of the mean of ``dev``, over clips and trainings), ``classes`` (F1 by class, mean over the trainings) and
-            ``learned`` (a dict a seed); ``claims``: per claim ``value low high`` of its difference. Fractions.
+            ``learned`` (a dict a seed: what PCEN and the domain classifier ended with); ``claims``: per claim ``value low high`` of its difference. Fractions.
         """
         reference = layout.load(data, "validation").table
         results = {system: [event_f1(reference, tables.read_events(run.folder / "validation.tsv")) for run in of_system]
@@ -78,7 +79,8 @@ class Comparison(NamedTuple):
                 "eval": [run.results["public"]["event_f1"]["macro"] for run in of_system if "public" in run.results],
                 "ci95": _mean(value, draws)[1:],
                 "classes": dict(zip(classes, value.tolist())),
-                "learned": [{name: value for name, value in run.metrics.iloc[-1].items() if name.startswith("pcen")}
+                "learned": [{name: value for name, value in run.metrics.iloc[-1].items()
+                             if name.startswith(("pcen", "loss_domain"))}
                             for run in of_system],
             }
         claims = []
@@ -163,6 +165,23 @@ AUGMENTATION = Comparison(
         Claim("both are better than mixing alone", "augm", "augm_mixing", 1),
     ),
     FIGURES / "augmentation.json",
+)
+
+ADVERSARIAL = Comparison(
+    "trained with", {"baseline": "none (baseline)", "dat": "DAT", "augm": "+Augm", "dat_augm": "+DAT+Augm",
+                     "ppcen_logmel": "+PPCEN", "ppcen_augm": "+PPCEN+Augm", "ppcen_dat_augm": "+PPCEN+DAT+Augm",
+                     "dat_reversal": "DAT by reversal, scheduled", "dat_paper_lambda": "DAT, lambda as the paper words it"},
+    {"dat_weight_0.03": "DAT, weight 0.03", "dat_weight_0.3": "DAT, weight 0.3", "dat_weight_1": "DAT, weight 1"},
+    (
+        Claim("the paper: augmentation brings significant benefits when it is coupled with DAT", "dat_augm", "baseline", 1),
+        Claim("the paper: with augmentation, DAT is better than none", "dat_augm", "augm", 1),
+        Claim("the paper: PPCEN on top of DAT leads only to a modest improvement", "ppcen_dat_augm", "dat_augm", 1),
+        Claim("the paper: DAT makes up for part of what augmentation costs PPCEN", "ppcen_dat_augm", "ppcen_augm", 1),
+        Claim("the paper: two steps are better than gradient reversal", "dat", "dat_reversal", 1),
+        Claim("DAT helps without augmentation too", "dat", "baseline", 1),
+        Claim("weights 1 and 0.1 are better than 0.1 and 0.9", "dat", "dat_paper_lambda", 1),
+    ),
+    FIGURES / "adversarial.json",
 )
 
 

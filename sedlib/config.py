@@ -130,6 +130,28 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Adversarial:
+    """Domain-adversarial training (section 3.1, Figure 1; lesson 05). As it stands here: none of it."""
+
+    updates: str = "none"  # "two-step" (equations 1 and 2) or "reversal" (the layer of Ganin et al.)
+    # Factors of the two losses in equation (1), and of the second in (2). The paper calls them lambda and 1 - lambda and
+    # has lambda = 0.1; the released code has these.
+    main_weight: float = 1.0
+    domain_weight: float = 0.1
+    schedule: str = "constant"  # of domain_weight, for the CNN: "ganin" starts at 0 and ends at domain_weight
+    learning_rate: float = 2e-4  # the domain classifier's
+    rampup_epochs: float = 50
+    gradient_clip: float = 5.0  # largest norm of the gradient of either network; the paper does not say, the released code does
+    # The classifier, Conv-TasNet's separator, as in the released code.
+    blocks: int = 4  # dilated 1, 2, 4, ... frames
+    repeats: int = 2  # of those blocks
+    bottleneck: int = 64  # channels between blocks
+    hidden: int = 128  # channels within
+    skip: int = 0  # channels of skip connections to the output; 0: residual ones alone, as in the released code
+    kernel: int = 3
+
+
+@dataclass(frozen=True)
 class Decoding:
     """From posteriors to events (section 3.4; lesson 06)."""
 
@@ -148,6 +170,7 @@ class Config:
     pcen: Pcen = field(default_factory=Pcen)
     model: Model = field(default_factory=Model)
     training: Training = field(default_factory=Training)
+    adversarial: Adversarial = field(default_factory=Adversarial)
     decoding: Decoding = field(default_factory=Decoding)
 
     @property
@@ -168,7 +191,7 @@ class Config:
     def from_dict(cls, values: dict[str, Any]) -> Config:
         """Inverse of `to_dict`; an unknown or missing name is a `SedError`."""
         parts = {"features": Features, "augment": Augment, "pcen": Pcen, "model": Model, "training": Training,
-                 "decoding": Decoding}
+                 "adversarial": Adversarial, "decoding": Decoding}
         try:
             built = {name: kind(**_tuples(values[name])) for name, kind in parts.items()}
             return cls(**{**values, **built})
@@ -195,6 +218,7 @@ PROFILES: dict[str, Config] = {
         training=Training(
             epochs=10, steps_per_epoch=100, rampup_epochs=1, learning_rate=5e-3, ema=0.99, preload=True,
         ),
+        adversarial=Adversarial(learning_rate=2e-3, rampup_epochs=1, bottleneck=32, hidden=64),
     ),
     "smoke": Config(
         profile="smoke",
@@ -207,6 +231,7 @@ PROFILES: dict[str, Config] = {
             strong=4, weak=4, unlabelled=4, epochs=2, steps_per_epoch=15, rampup_epochs=1, learning_rate=3e-3,
             ema=0.9, preload=True,
         ),
+        adversarial=Adversarial(learning_rate=1e-3, rampup_epochs=1, blocks=2, repeats=1, bottleneck=8, hidden=16),
     ),
 }
 

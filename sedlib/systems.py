@@ -37,7 +37,7 @@ ROWS: tuple[Row, ...] = (
     Row(2, "+PPCEN", {"dev_f1": 39.93}, "ppcen_logmel"),
     Row(2, "+PPCEN+HMM", {"dev_f1": 43.69}),
     Row(2, "+Augm", {"dev_f1": 37.31}, "augm"),
-    Row(2, "+DAT+Augm", {"dev_f1": 40.91}),
+    Row(2, "+DAT+Augm", {"dev_f1": 40.91}, "dat_augm"),
     Row(2, "+PPCEN+Augm", {"dev_f1": 33.20}, "ppcen_augm"),
     Row(2, "+DAT+Augm+HMM", {"dev_f1": 45.20}),
     Row(2, "+PPCEN+DAT+Augm+HMM", {"dev_f1": 46.30}),
@@ -91,6 +91,12 @@ RELEASED_AUGM = AUGM | {
     "noise_snr_db": (9.5, 29.5), "mel_masks": 5, "mel_mask": 2 / 128, "time_masks": 10, "time_mask_s": 0.05,
 }
 
+# Section 3.1. The weights are the released code's, for the main loss 1 and for the domain loss 0.1 (Adversarial); the
+# paper's text has 0.1 and 0.9.
+DAT = {"updates": "two-step"}
+PAPER_LAMBDA = DAT | {"main_weight": 0.1, "domain_weight": 0.9}
+REVERSAL = {"updates": "reversal", "schedule": "ganin"}
+
 SYSTEMS: dict[str, System] = {
     "baseline": System("mean-teacher CRNN on log-Mel, median filter"),
     "logmel": System("the baseline, each clip scaled by itself", {"features": PER_CLIP}),
@@ -103,7 +109,18 @@ SYSTEMS: dict[str, System] = {
     "augm": System("the baseline with dynamic mixing and augmentation", {"augment": AUGM}),
     "ppcen_augm": System("two parallel PCEN layers on log-Mel, with the same",
                          {"features": PER_CLIP, "pcen": TWO, "augment": AUGM}),
-    # The parts of it, and the released code's choices (lesson 02).
+    "dat": System("the baseline with domain-adversarial training", {"adversarial": DAT}),
+    "dat_augm": System("the same with dynamic mixing and augmentation", {"adversarial": DAT, "augment": AUGM}),
+    "ppcen_dat_augm": System("two parallel PCEN layers on log-Mel, with both",
+                             {"features": PER_CLIP, "pcen": TWO, "adversarial": DAT, "augment": AUGM}),
+    # Weights as the paper words them, and the gradient reversal that it compares with (lesson 05).
+    "dat_paper_lambda": System("domain-adversarial training with the paper's lambda, 0.1 for the main loss and 0.9 for the domain's",
+                               {"adversarial": PAPER_LAMBDA}),
+    "dat_reversal": System("domain-adversarial training by gradient reversal, with its schedule", {"adversarial": REVERSAL}),
+    # The released code's way with other weights of the domain loss.
+    **{f"dat_weight_{weight:g}": System(f"domain-adversarial training with {weight:g} as the domain loss's weight",
+                                        {"adversarial": DAT | {"domain_weight": weight}}) for weight in (0.03, 0.3, 1.0)},
+    # The parts of augmentation, and the released code's choices (lesson 02).
     "augm_mixing": System("the baseline with dynamic mixing alone", {"augment": MIXING}),
     "augm_effects": System("the baseline with effects alone, on clips that stay as they are", {"augment": EFFECTS}),
     "augm_literal": System("dynamic mixing and augmentation with noise as the paper words it",

@@ -13,7 +13,7 @@ import torch
 from matplotlib.figure import Figure
 
 from sedlib import gap
-from sedlib.comparisons import AUGMENTATION, TABLE1, Comparison
+from sedlib.comparisons import ADVERSARIAL, AUGMENTATION, TABLE1, Comparison
 from sedlib.data import layout, statistics, tables
 from sedlib.data.store import open_store
 from sedlib.decode import Posteriors
@@ -37,7 +37,7 @@ def draw(profile: str = "lesson", seed: int = 0) -> None:
     root = dataset("mini", profile)
     FIGURES.mkdir(exist_ok=True)
     manifest = []
-    for draw_one in (_detection, _figure2, _augmentation, _table1, _statistics, _domain_gap, _training_cost):
+    for draw_one in (_detection, _figure2, _augmentation, _adversarial, _table1, _statistics, _domain_gap, _training_cost):
         figure, entry = draw_one(profile, root, seed)
         figure.savefig(FIGURES / entry["file"], dpi=100, facecolor="white")
         manifest.append(entry)
@@ -92,6 +92,11 @@ def _table1(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, obje
 
 def _augmentation(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, object]]:
     return _compared(AUGMENTATION, profile, root, "02_augmentation", "What mixing and augmentation bring: left, event-based macro F1")
+
+
+def _adversarial(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, object]]:
+    return _compared(ADVERSARIAL, profile, root, "05_domain_adversarial",
+                     "Domain-adversarial training with and without augmentation: left, event-based macro F1")
 
 
 def _compared(comparison: Comparison, profile: str, root: Path, lesson: str, what: str) -> tuple[Figure, dict[str, object]]:

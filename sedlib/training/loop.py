@@ -30,8 +30,9 @@ from sedlib.decode import Posteriors, median_events
 from sedlib.errors import SedError
 from sedlib.metrics import event_f1
 from sedlib.model import Detector
-from sedlib.training.inputs import Inputs
-from sedlib.training.mean_teacher import MeanTeacher, rampup
+from sedlib.training.adversarial import DomainAdversarial
+from sedlib.training.inputs import Batch, Inputs
+from sedlib.training.mean_teacher import MeanTeacher
 from sedlib.training.runs import Run
 from sedlib.training.telemetry import Diverged, Telemetry, TensorBoard
 
@@ -110,7 +111,8 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
     checkpoint = fabric.broadcast(run.load_checkpoint() if first else None)
     if checkpoint is None and config.features.scaling == "zscore":
         student.scale.fit(piece for clips in inputs.clips.values() for piece in clips.pieces())
-    learner, telemetry = MeanTeacher(student, t, fabric), Telemetry(fabric.device)
+    kind = MeanTeacher if config.adversarial.updates == "none" else DomainAdversarial
+    learner, telemetry = kind(student, config, fabric, inputs.steps_per_epoch), Telemetry(fabric.device)
     state: dict[str, Any] = {"step": 0, "rows": [], "best": -1.0, "best_weights": None, "seconds": 0.0}
     if checkpoint is not None:
         learner.load_state_dict(checkpoint["learner"])
@@ -120,6 +122,14 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
     if first:
         run.write_progress(state["step"], steps)
     began, saved = time.perf_counter() - state["seconds"], time.perf_counter()
+
+    def learn(step: int, batch: Batch) -> dict[str, torch.Tensor]:
+        try:
+            return learner.step(step, views(inputs.features(batch), config), *inputs.targets(batch))
+        except RuntimeError:
+            if first:
+                telemetry.check(student)  # torch takes no NaN for a posterior: a step before this one went wrong
+            raise
 
     def save() -> None:
         telemetry.check(student)
@@ -135,15 +145,14 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
         with telemetry.waiting():
             batch = next(batches)
         torch.manual_seed(int(np.random.default_rng([seed, step, fabric.global_rank]).integers(2**62)))
-        ramp = rampup(step, t.rampup_epochs * inputs.steps_per_epoch)
-        terms = learner.step(step, ramp, views(inputs.features(batch), config), *inputs.targets(batch))
-        state["step"] = step + 1
-        bar.update()
-        if not first:
-            continue
-        telemetry.add(step + 1, terms, **learner.rates(ramp))
-        epoch, into = divmod(step + 1, inputs.steps_per_epoch)
         try:
+            terms = learn(step, batch)
+            state["step"] = step + 1
+            bar.update()
+            if not first:
+                continue
+            telemetry.add(step + 1, terms, **learner.rates(step))
+            epoch, into = divmod(step + 1, inputs.steps_per_epoch)
             if into == 0:
                 telemetry.check(student)
                 row, each = telemetry.take()
@@ -158,6 +167,8 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
                 run.write_metrics(state["rows"])
                 board.write(row, each)
                 bar.set_postfix(loss=f"{row['loss_total']:.3f}", F1=f"{100 * row['validation_f1_teacher']:.1f}%")
+                if progress and (said := learner.health(row)):
+                    bar.write(f"epoch {epoch}: {said}")
                 if on_epoch is not None:
                     on_epoch(row)
             if into == 0 or time.perf_counter() - saved > CHECKPOINT_S:

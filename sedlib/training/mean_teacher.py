@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedlib.config import Training
+from sedlib.config import Config
 from sedlib.model import Detector, Output
 
 
@@ -26,31 +26,33 @@ class MeanTeacher:
     ----------
     student : Detector
         The teacher starts as its copy.
-    settings : Training
+    config : Config
+        Uses ``training``.
     fabric : Fabric
         Knows device, precision and the other processes.
+    steps_per_epoch : int
     """
 
-    def __init__(self, student: Detector, settings: Training, fabric: Fabric) -> None:
-        self.settings, self.fabric = settings, fabric
+    def __init__(self, student: Detector, config: Config, fabric: Fabric, steps_per_epoch: int) -> None:
+        self.settings, self.fabric, self.steps_per_epoch = config.training, fabric, steps_per_epoch
         self.teacher = copy.deepcopy(student)
-        optimizer = torch.optim.Adam(student.parameters(), lr=settings.learning_rate)
-        network = torch.compile(student) if settings.compile else student
+        optimizer = torch.optim.Adam(student.parameters(), lr=config.training.learning_rate)
+        network = torch.compile(student) if config.training.compile else student
         self.student, self.optimizer = fabric.setup(network, optimizer)
 
-    def rates(self, ramp: float) -> dict[str, float]:
-        """What `rampup` scales: learning rate and consistency weight."""
-        return {"learning_rate": ramp * self.settings.learning_rate, "consistency_weight": ramp * self.settings.consistency}
+    def rates(self, step: int) -> dict[str, float]:
+        """What `rampup` scales: learning rate and consistency weight of a step."""
+        t = self.settings
+        ramp = rampup(step, t.rampup_epochs * self.steps_per_epoch)
+        return {"learning_rate": ramp * t.learning_rate, "consistency_weight": ramp * t.consistency}
 
-    def step(self, step: int, ramp: float, views: tuple[Tensor, Tensor], strong: Tensor, weak: Tensor) -> dict[str, Tensor]:
+    def step(self, step: int, views: tuple[Tensor, Tensor], strong: Tensor, weak: Tensor) -> dict[str, Tensor]:
         """One step: the teacher answers, the student learns, the teacher follows.
 
         Parameters
         ----------
         step : int
             From 0.
-        ramp : float
-            `rampup` of the step: factor of learning rate and consistency weight.
         views : two (batch, 1, mel, frame) tensors
             Log-Mel in dB of clips with strong, weak and no labels, in this order: as the student sees them and as the
             teacher does, which without augmentation (`sedlib.augment.views`) are the same.
@@ -60,33 +62,58 @@ class MeanTeacher:
         Returns
         -------
         dict of scalar tensors
-            As of `losses`.
+            As of `losses`, and what `update` adds.
         """
-        t, rates, (seen, seen_by_teacher) = self.settings, self.rates(ramp), views
-        for group in self.optimizer.param_groups:
-            group["lr"] = rates["learning_rate"]
+        t, rates, (seen, seen_by_teacher) = self.settings, self.rates(step), views
         self.student.train(), self.teacher.train()
         with torch.no_grad(), self.fabric.autocast():
             target = self.teacher(add_noise(seen_by_teacher, t.teacher_noise_snr_db))
-        terms = losses(self.student(seen), target, strong, weak, rates["consistency_weight"])
-        self.optimizer.zero_grad()
-        self.fabric.backward(terms["total"])
-        self.optimizer.step()
+        output = self.student(seen)
+        terms = losses(output, target, strong, weak, rates["consistency_weight"])
+        terms |= self.update(output, terms["total"], len(strong), rates)
         update_teacher(self.teacher, self.student, step + 1, t.ema)
         return terms
 
+    def update(self, output: Output, loss: Tensor, synthetic: int, rates: dict[str, float]) -> dict[str, Tensor]:
+        """The student learns from the loss of its output on a batch whose first clips are ``synthetic``.
+
+        Returns
+        -------
+        dict of scalar tensors
+            Further terms to keep a record of; of a mean teacher none.
+        """
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        descend(self.optimizer, rates["learning_rate"])
+        return {}
+
+    def health(self, row: dict[str, float]) -> str:
+        """What a reader of an epoch's metrics should be told, where something is out of order that does not stop it."""
+        return ""
+
     def networks(self) -> dict[str, nn.Module]:
-        """``student`` and ``teacher``."""
+        """``student`` and ``teacher``: what a finished run keeps."""
         return {"student": self.student.module, "teacher": self.teacher}
+
+    def parts(self) -> dict[str, Any]:
+        """Everything that has a state."""
+        return {**self.networks(), "optimizer": self.optimizer}
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint needs of it."""
-        return {name: part.state_dict() for name, part in {**self.networks(), "optimizer": self.optimizer}.items()}
+        return {name: part.state_dict() for name, part in self.parts().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
-        for name, part in {**self.networks(), "optimizer": self.optimizer}.items():
+        for name, part in self.parts().items():
             part.load_state_dict(state[name])
+
+
+def descend(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """One step of an optimiser along the gradients that are there."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+    optimizer.step()
 
 
 def rampup(step: float, length: float) -> float:

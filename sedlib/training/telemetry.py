@@ -266,5 +266,5 @@ def _tag(name: str, suffix: str = "") -> str:
             return f"{group}{suffix}/{name.removeprefix(prefix)}"
     if name.startswith("pcen"):
         return f"pcen/{name}"
-    group = "rate" if name == "learning_rate" or name.endswith("_weight") else "run"
+    group = "rate" if name.endswith(("learning_rate", "_weight")) else "run"
     return f"{group}{suffix}/{name}"

@@ -39,7 +39,7 @@ def learner(system: str) -> tuple[MeanTeacher, tuple]:
     t, detector = config.training, Detector(config)
     features = detector.features(waveforms(config, t.strong + t.weak + t.unlabelled))
     batch = (features, features), torch.ones(t.strong, config.frames, 10), torch.ones(t.weak, 10)
-    return MeanTeacher(detector, t, Fabric(accelerator="cpu", devices=1)), batch
+    return MeanTeacher(detector, config, Fabric(accelerator="cpu", devices=1), 1), batch
 
 
 def of_pcen(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -112,7 +112,7 @@ def test_trained_layers_mix_the_papers_two_smoothers(system):
 def test_a_fixed_front_end_never_changes(system):
     training, batch = learner(system)
     before = of_pcen(training.networks()["student"])
-    training.step(0, 1.0, *batch)
+    training.step(0, *batch)
     for network in training.networks().values():
         for name, value in of_pcen(network).items():
             assert torch.equal(value, before[name]), name
@@ -127,7 +127,7 @@ def test_a_trained_front_end_learns_and_the_teacher_follows(system):
     before = of_pcen(student)
     for step in range(2):
         of_teacher = of_pcen(teacher)
-        training.step(step, 1.0, *batch)
+        training.step(step, *batch)
         average = min(1 - 1 / (step + 2), training.settings.ema)
         for name, value in of_pcen(student).items():
             learns = not name.startswith("pcen._s.") or system == "ppcen_learned_s"

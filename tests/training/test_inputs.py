@@ -178,8 +178,8 @@ def test_on_a_gpu_a_step_never_waits_for_the_host(tiny):
     fabric = loop.fabric_for(CONFIG)
     detector = Detector(CONFIG).to(fabric.device)
     source = Inputs(CONFIG, tiny, 0, detector, "waveforms", progress=False)
-    learner, telemetry = MeanTeacher(detector, CONFIG.training, fabric), Telemetry(fabric.device)
+    learner, telemetry = MeanTeacher(detector, CONFIG, fabric, 3), Telemetry(fabric.device)
     for step, batch in enumerate(source.batches(0, 3)):
         torch.cuda.set_sync_debug_mode("error" if step else "default")  # the first one compiles and allocates
-        telemetry.add(step + 1, learner.step(step, 1.0, views(source.features(batch), CONFIG), *source.targets(batch)))
+        telemetry.add(step + 1, learner.step(step, views(source.features(batch), CONFIG), *source.targets(batch)))
     torch.cuda.set_sync_debug_mode("default")

@@ -29,6 +29,21 @@ def test_rampup():
     assert values == sorted(values)
 
 
+def test_a_step_takes_its_rates_from_the_ramp():
+    config = profile("smoke")
+    t = config.training
+    learner = MeanTeacher(Detector(config), config, Fabric(accelerator="cpu", devices=1), 8)
+    batch = 2 * [torch.randn(t.strong + t.weak + t.unlabelled, 1, config.features.n_mels, config.features.frames)]
+    for step, ramp in ((0, math.exp(-5)), (4, math.exp(-1.25)), (8, 1), (80, 1)):  # an epoch long
+        rates = learner.rates(step)
+        assert rates == pytest.approx({"learning_rate": ramp * t.learning_rate, "consistency_weight": ramp * t.consistency})
+        terms = learner.step(step, batch, torch.ones(t.strong, config.frames, 10), torch.ones(t.weak, 10))
+        assert [group["lr"] for group in learner.optimizer.param_groups] == [rates["learning_rate"]]
+        consistency = terms["consistency_strong"] + terms["consistency_weak"]
+        assert float(terms["total"]) == pytest.approx(
+            float(terms["strong"] + terms["weak"] + rates["consistency_weight"] * consistency), rel=1e-6)
+
+
 def test_losses_against_numpy():
     student, teacher = output(0), output(1)
     strong, weak = (torch.rand(2, 5, 10) > 0.5).float(), (torch.rand(1, 10) > 0.5).float()
@@ -93,11 +108,11 @@ def test_student_and_teacher_each_see_their_view():
     torch.manual_seed(0)
     config = profile("smoke")
     t, seen = config.training, {}
-    learner = MeanTeacher(Detector(config), t, Fabric(accelerator="cpu", devices=1))
+    learner = MeanTeacher(Detector(config), config, Fabric(accelerator="cpu", devices=1), 1)
     for name, network in learner.networks().items():
         network.register_forward_pre_hook(lambda _, inputs, name=name: seen.update({name: inputs[0]}))
     views = torch.randn(2, t.strong + t.weak + t.unlabelled, 1, config.features.n_mels, config.features.frames)
-    learner.step(0, 1.0, tuple(views), torch.ones(t.strong, config.frames, 10), torch.ones(t.weak, 10))
+    learner.step(0, tuple(views), torch.ones(t.strong, config.frames, 10), torch.ones(t.weak, 10))
     assert torch.equal(seen["student"], views[0])
     noise = seen["teacher"] - views[1]
     assert noise.any() and noise.std() < 0.1  # of add_noise

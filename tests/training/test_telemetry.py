@@ -262,6 +262,15 @@ def test_tensorboard_shows_every_column_and_every_step(tmp_path):
     }
 
 
+def test_tensorboard_groups_what_domain_adversarial_training_adds(tmp_path):
+    row = {"loss_domain": 0.5, "loss_domain_error": 0.3, "domain_learning_rate": 1e-3, "domain_weight": 0.1}
+    board = TensorBoard(tmp_path, after=0)
+    board.write({"step": 1, **row}, [{"step": 1, "time": 0.0, **row}])
+    board.close()
+    groups = {f"{name}{suffix}" for name in ("loss", "rate") for suffix in ("", "_step")}
+    assert {tag.split("/")[0] for tag in shown(tmp_path)} == groups
+
+
 def test_what_a_killed_process_has_written_is_there(tmp_path):
     code = """if True:
         import os, signal, sys

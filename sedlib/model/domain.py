@@ -1,0 +1,55 @@
+"""The domain classifier: is this clip synthetic, or was it recorded?
+
+Paper section 3.1 and Figure 1. Taught in ``notebooks/05_domain_adversarial.py``.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from asteroid.masknn import TDConvNet
+from torch import Tensor, nn
+
+from sedlib.config import Adversarial
+from sedlib.errors import SedError
+
+# Conv-TasNet's global layer norm, over channels and frames of a clip at once; torch's own is 1.6 times as fast here.
+GLOBAL_NORM = partial(nn.GroupNorm, 1, eps=1e-8)
+
+
+class DomainClassifier(nn.Module):
+    """Conv-TasNet's separator, which gives one number a frame instead of masks; their mean is the clip's logit.
+
+    It learns beside the RNN on the CNN's embeddings. Only the training knows it: weights of a finished run, and so what
+    `detect` loads, are without it.
+
+    Parameters
+    ----------
+    settings : Adversarial
+        Uses ``blocks``, ``repeats``, ``bottleneck``, ``hidden``, ``skip`` and ``kernel``; the defaults are the released
+        code's.
+    features : int
+        Size of an embedding; 128 in the paper.
+
+    Raises
+    ------
+    SedError
+        For sizes that make no network.
+    """
+
+    def __init__(self, settings: Adversarial, features: int) -> None:
+        super().__init__()
+        for name in ("blocks", "repeats", "bottleneck", "hidden", "kernel"):
+            if getattr(settings, name) < 1:
+                raise SedError(f"adversarial.{name} is {getattr(settings, name)}; it must be at least 1")
+        if settings.kernel % 2 == 0:
+            raise SedError(f"adversarial.kernel is {settings.kernel}; it must be odd, so that frames keep their places")
+        self.network = TDConvNet(
+            features, n_src=1, out_chan=1, n_blocks=settings.blocks, n_repeats=settings.repeats,
+            bn_chan=settings.bottleneck, hid_chan=settings.hidden, skip_chan=settings.skip,
+            conv_kernel_size=settings.kernel, norm_type=GLOBAL_NORM, mask_act="linear",
+        )
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """``(batch, frame, feature)`` to one logit a clip ``(batch,)``; positive says synthetic."""
+        return self.network(embeddings.transpose(1, 2)).mean(-1).flatten()

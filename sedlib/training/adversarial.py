@@ -1,0 +1,158 @@
+"""Domain-adversarial training: equations (1) and (2), in two steps or with the gradient reversed.
+
+A classifier learns from the CNN's embeddings whether a clip is synthetic or was recorded, and the CNN learns to leave it
+nothing to go by. Paper section 3.1 and Figure 1; Ganin et al., 2016. Taught in
+``notebooks/05_domain_adversarial.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.nn import functional as F
+
+from sedlib.config import Config
+from sedlib.errors import SedError
+from sedlib.model import Detector, Output
+from sedlib.model.domain import DomainClassifier
+from sedlib.training.mean_teacher import MeanTeacher, descend, rampup
+
+UPDATES = ("two-step", "reversal")
+SCHEDULES = ("constant", "ganin")
+# Of an epoch's training clips: a classifier that makes fewer errors leaves the CNN hardly a gradient, one that makes more
+# tells it nothing either (0.5 is chance).
+SATURATED, COLLAPSED = 0.02, 0.48
+
+
+class DomainAdversarial(MeanTeacher):
+    """A mean teacher whose student also learns against a domain classifier.
+
+    Parameters
+    ----------
+    student : Detector
+    config : Config
+        Uses ``training``, ``adversarial`` and ``model``.
+    fabric : Fabric
+    steps_per_epoch : int
+
+    Raises
+    ------
+    SedError
+        For settings that do not exist, and batches without clips of both domains.
+    """
+
+    def __init__(self, student: Detector, config: Config, fabric: Fabric, steps_per_epoch: int) -> None:
+        super().__init__(student, config, fabric, steps_per_epoch)
+        self.adversarial = a = config.adversarial
+        for name, known in (("updates", UPDATES), ("schedule", SCHEDULES)):
+            if getattr(a, name) not in known:
+                raise SedError(f"adversarial.{name} is {getattr(a, name)!r}; it must be one of {', '.join(known)}")
+        for name in ("main_weight", "domain_weight"):
+            if not 0 <= getattr(a, name) < math.inf:
+                raise SedError(f"adversarial.{name} is {getattr(a, name)}; it must not be negative: the updates have the signs")
+        t = config.training
+        if not (t.strong and t.weak + t.unlabelled) or t.strong_from != "synthetic":
+            raise SedError(f"domain-adversarial training needs synthetic and recorded clips in every batch; here are {t.strong} "
+                           f"of {t.strong_from}, {t.weak} weak and {t.unlabelled} unlabelled ones")
+        domain = DomainClassifier(a, config.model.filters[-1]).to(fabric.device)
+        optimizer = torch.optim.Adam(domain.parameters(), lr=a.learning_rate)
+        self.domain, self.domain_optimizer = fabric.setup(domain, optimizer)
+
+    def rates(self, step: int) -> dict[str, float]:
+        """Those of the mean teacher, the classifier's own learning rate, and the CNN's weight of the domain loss."""
+        a, t = self.adversarial, self.settings
+        share = ganin(step / (t.epochs * self.steps_per_epoch)) if a.schedule == "ganin" else 1.0
+        ramp = rampup(step, a.rampup_epochs * self.steps_per_epoch)
+        return {**super().rates(step), "domain_learning_rate": ramp * a.learning_rate, "domain_weight": share * a.domain_weight}
+
+    def update(self, output: Output, loss: Tensor, synthetic: int, rates: dict[str, float]) -> dict[str, Tensor]:
+        """Equations (1) and (2).
+
+        Returns
+        -------
+        dict of scalar tensors
+            ``domain``, the classifier's cross-entropy, and ``domain_error``, its `balanced_error`.
+        """
+        embeddings = output.embeddings
+        is_synthetic = (torch.arange(len(embeddings), device=embeddings.device) < synthetic).to(embeddings.dtype)
+        self.optimizer.zero_grad()
+        self.domain_optimizer.zero_grad()
+        steps = self.two_steps if self.adversarial.updates == "two-step" else self.one_step
+        logits = steps(loss, embeddings, is_synthetic, rates)
+        return {"domain": domain_loss(logits, is_synthetic), "domain_error": balanced_error(logits, synthetic)}
+
+    def two_steps(self, loss: Tensor, embeddings: Tensor, is_synthetic: Tensor, rates: dict[str, float]) -> Tensor:
+        """First the CRNN goes against the classifier, which stays as it is; then the classifier learns from the same embeddings."""
+        a, classifier = self.adversarial, self.domain.module.requires_grad_(False)
+        with self.fabric.autocast():
+            against = domain_loss(classifier(embeddings), is_synthetic)
+        self.fabric.backward(a.main_weight * loss - rates["domain_weight"] * against)
+        self._descend(self.student, self.optimizer, rates["learning_rate"])
+
+        classifier.requires_grad_(True)
+        logits = self.domain(embeddings.detach())
+        self.fabric.backward(a.domain_weight * domain_loss(logits, is_synthetic))
+        self._descend(self.domain, self.domain_optimizer, rates["domain_learning_rate"])
+        return logits.detach()
+
+    def one_step(self, loss: Tensor, embeddings: Tensor, is_synthetic: Tensor, rates: dict[str, float]) -> Tensor:
+        """The same gradients in one pass: on the way back from the classifier to the CNN they change their sign."""
+        a = self.adversarial
+        logits = self.domain(reverse(embeddings, rates["domain_weight"] / a.domain_weight if a.domain_weight else 0.0))
+        self.fabric.backward(a.main_weight * loss + a.domain_weight * domain_loss(logits, is_synthetic))
+        self._descend(self.student, self.optimizer, rates["learning_rate"])
+        self._descend(self.domain, self.domain_optimizer, rates["domain_learning_rate"])
+        return logits.detach()
+
+    def _descend(self, network: Any, optimizer: Any, learning_rate: float) -> None:
+        self.fabric.clip_gradients(network, optimizer, max_norm=self.adversarial.gradient_clip, error_if_nonfinite=False)
+        descend(optimizer, learning_rate)
+
+    def health(self, row: dict[str, float]) -> str:
+        """Whether the classifier has won or lost outright."""
+        error = row["loss_domain_error"]
+        if error < SATURATED:
+            return f"the domain classifier is wrong about {error:.1%} of the clips: the CNN does not move it (saturated)"
+        if error > COLLAPSED:
+            return f"the domain classifier is wrong about {error:.1%} of the clips, no better than chance (collapsed)"
+        return ""
+
+    def parts(self) -> dict[str, Any]:
+        """Everything that has a state; the classifier is no part of what a finished run keeps."""
+        return {**super().parts(), "domain": self.domain.module, "domain_optimizer": self.domain_optimizer}
+
+
+class _Reverse(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: float) -> Tensor:
+        ctx.weight = weight
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        return -ctx.weight * gradient, None
+
+
+def reverse(x: Tensor, weight: float = 1.0) -> Tensor:
+    """The gradient reversal layer of Ganin et al.: x itself, but a gradient goes back as ``-weight`` times itself."""
+    return _Reverse.apply(x, weight)
+
+
+def ganin(progress: float) -> float:
+    """2 / (1 + exp(-10 p)) - 1: from 0 at the start to nearly 1 at the end of a training, p from 0 to 1."""
+    return 2 / (1 + math.exp(-10 * progress)) - 1
+
+
+def domain_loss(logits: Tensor, is_synthetic: Tensor) -> Tensor:
+    """L_adv, the binary cross-entropy of ``(clip,)`` logits; 1 means synthetic."""
+    return F.binary_cross_entropy_with_logits(logits, is_synthetic)
+
+
+def balanced_error(logits: Tensor, synthetic: int) -> Tensor:
+    """Share of wrong answers, the mean of both domains' shares so that 0.5 is chance; the first clips are ``synthetic``."""
+    missed, mistaken = (logits[:synthetic] <= 0).float().mean(), (logits[synthetic:] > 0).float().mean()
+    return (missed + mistaken) / 2
