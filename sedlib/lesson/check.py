@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -621,6 +622,157 @@ def events_of(answer: Callable[[np.ndarray, float], list[tuple[float, float]]]) 
             lambda a, s: [(i * s, (i + 1) * s) for i in np.flatnonzero(a)],
     })
     print("correct: every run of active frames is one event, from the start of its first frame to the end of its last")
+
+
+def reversed_gradient(answer: Callable[[Any, torch.Tensor], tuple[torch.Tensor, None]]) -> None:
+    """Lesson 05: ``backward`` of the gradient reversal layer, whose ``forward(ctx, x, weight)`` kept ``ctx.weight``.
+
+    Takes the context and the gradient of the layer's output; gives the gradients of x and, None, of the weight.
+    """
+    def of_x(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        given = _call(answer, ctx, gradient)
+        if not isinstance(given, tuple) or len(given) != 2 or given[1] is not None:
+            raise WrongAnswer("backward gives one gradient for each of forward's inputs, x and weight; the weight is a plain "
+                              "number and has none: return yours for x, and None")
+        return given[0]
+
+    gradient = torch.tensor([0.5, -4.0, 1.0])
+    _judge(of_x, lambda ctx, g: -ctx.weight * g, [(types.SimpleNamespace(weight=w), gradient) for w in (1.0, 0.3, 0.0)], {
+        "the sign must change, or the CNN helps the classifier": lambda ctx, g: ctx.weight * g,
+        "the weight is missing": lambda ctx, g: -g,
+        "this is the gradient as it came; turn it round and weight it": lambda ctx, g: g,
+        "the weight is a factor of the gradient; you subtract it": lambda ctx, g: -g - ctx.weight,
+        "every number's sign must change; this makes all of them negative": lambda ctx, g: -ctx.weight * g.abs(),
+        "1 - weight is the weight of another loss": lambda ctx, g: -(1 - ctx.weight) * g,
+        "this stops the gradient: the CNN would not notice the classifier": lambda ctx, g: 0 * g,
+    })
+    print("correct: forwards nothing happens, backwards the gradient turns round")
+
+
+def domain_loss(answer: Callable[[torch.Tensor, int], torch.Tensor]) -> None:
+    """Lesson 05: L_adv, the binary cross-entropy of logits (clip,) whose first ``synthetic`` clips have label 1."""
+    def labels(x: torch.Tensor, n: int) -> torch.Tensor:
+        return (torch.arange(len(x)) < n).to(x.dtype)
+
+    bce = F.binary_cross_entropy_with_logits
+    logits = torch.tensor([2.0, -0.5, 0.3, -1.5, -3.0, 0.8, -0.1, 1.2])
+    _judge(answer, lambda x, n: bce(x, labels(x, n)), [(logits, 2), (logits, 6), (4 * logits, 3)], {
+        "1 means synthetic, and those clips come first; your labels are the other way round":
+            lambda x, n: bce(x, 1 - labels(x, n)),
+        "this is the sum over the clips; take their mean": lambda x, n: bce(x, labels(x, n), reduction="sum"),
+        "the recorded clips are missing: their label is 0, and they count too": lambda x, n: bce(x[:n], labels(x[:n], n)),
+        "the synthetic clips are missing": lambda x, n: bce(x[n:], labels(x, n)[n:]),
+        "every clip counts the same; you give both domains the same weight":
+            lambda x, n: (bce(x[:n], labels(x, n)[:n]) + bce(x[n:], labels(x, n)[n:])) / 2,
+        "these are logits; this takes the sigmoid twice": lambda x, n: bce(x.sigmoid(), labels(x, n)),
+        "this is the mean squared error of the probabilities": lambda x, n: F.mse_loss(x.sigmoid(), labels(x, n)),
+        "this is -L; the updates have the signs, the loss has none": lambda x, n: -bce(x, labels(x, n)),
+        "this takes the logarithm to base 2": lambda x, n: bce(x, labels(x, n)) / math.log(2),
+    })
+    print(f"correct: ln 2 = {math.log(2):.3f} for a classifier that says 0.5 to everything")
+
+
+def balanced_error(answer: Callable[[torch.Tensor, int], float]) -> None:
+    """Lesson 05: the mean of both domains' shares of wrong answers, of logits (clip,) whose first ``synthetic`` clips are
+    synthetic; a positive logit says synthetic."""
+    def shares(x: torch.Tensor, n: int, limit: float = 0.0) -> tuple[float, float]:
+        return float((x[:n] <= limit).float().mean()), float((x[n:] > limit).float().mean())
+
+    logits = torch.tensor([2.0, -0.5, 0.3, -1.5, -3.0, 0.8, -0.1, 1.2, -2.0, -1.0, -4.0])
+    _judge(answer, lambda x, n: sum(shares(x, n)) / 2, [(logits, 2), (logits, 7), (logits + 0.25, 3)], {
+        "this is the share of right answers; the error is what is left to 1": lambda x, n: 1 - sum(shares(x, n)) / 2,
+        "every clip counts the same here, so that saying 'recorded' to everything looks good where there are more of those; "
+        "take each domain's share, then their mean":
+            lambda x, n: float(((x > 0) != (torch.arange(len(x)) < n)).float().mean()),
+        "every clip counts the same here, and it is the right answers that you count":
+            lambda x, n: float(((x > 0) == (torch.arange(len(x)) < n)).float().mean()),
+        "a logit of 0, not of 0.5, is where the classifier changes its mind": lambda x, n: sum(shares(x, n, 0.5)) / 2,
+        "the sum of both shares goes up to 2; take their mean": lambda x, n: sum(shares(x, n)),
+        "these are the synthetic clips' errors alone": lambda x, n: shares(x, n)[0],
+        "these are the recorded clips' errors alone": lambda x, n: shares(x, n)[1],
+    })
+    print("correct: 0 for a perfect classifier, 0.5 for one that guesses, or says the same to every clip")
+
+
+def two_updates(answer: Callable[..., tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """Lesson 05: theta_c and theta_a after equations (1) and (2), against finite differences of the losses.
+
+    Takes theta_c, theta_a (one-dimensional, their gradients wanted), the functions ``main(theta_c)`` and
+    ``domain(theta_c, theta_a)``, the two losses' weights, and alpha; gives the new theta_c and theta_a.
+    """
+    double = {"dtype": torch.float64}
+    x, y = torch.linspace(-1, 2, 9, **double), torch.tensor([1, 1, 0, 1, 0, 0, 0, 0, 0], **double)
+
+    def main(c: torch.Tensor) -> torch.Tensor:
+        return ((c[2] * (c[0] * x).tanh() + c[1] - 0.3 * x**2) ** 2).mean()
+
+    def domain(c: torch.Tensor, a: torch.Tensor) -> torch.Tensor:  # the RNN, c[2], is not on the way
+        return F.binary_cross_entropy_with_logits(a[0] * (c[0] * x).tanh() + a[1] * c[1], y)
+
+    def slope(loss: Callable, at: torch.Tensor, h: float = 1e-5) -> torch.Tensor:
+        ends = [loss(at + sign * h * e) for e in torch.eye(len(at), **double) for sign in (1, -1)]
+        return (torch.stack(ends[::2]) - torch.stack(ends[1::2])) / (2 * h)
+
+    def updated(c: torch.Tensor, a: torch.Tensor, weights: tuple, alpha: float, *, of_main: int = 1, against: int = -1,
+                swapped: bool = False, weighted: bool = True, learns: int = 1, late: bool = False) -> torch.Tensor:
+        c, a = c.detach(), a.detach()
+        m, d = weights[::-1] if swapped else weights
+        new = c - alpha * (of_main * m * slope(main, c) + against * d * slope(lambda c: domain(c, a), c))
+        of_a = slope(lambda a: domain(new if late else c, a), a)
+        return torch.cat([new, a - alpha * learns * (d if weighted else 1) * of_a])
+
+    def mistake(**how: Any) -> Callable:
+        return lambda c, a, weights, alpha: updated(c, a, weights, alpha, **how)
+
+    def given(c: torch.Tensor, a: torch.Tensor, weights: tuple, alpha: float) -> torch.Tensor:
+        both = _call(answer, c, a, main, domain, weights, alpha)
+        if not isinstance(both, (tuple, list)) or len(both) != 2:
+            raise WrongAnswer("return both, the new theta_c and the new theta_a")
+        return torch.cat([torch.as_tensor(new).detach().flatten() for new in both])
+
+    c, a = torch.tensor([0.7, -0.4, 1.1], **double), torch.tensor([0.9, 1.5], **double)
+    examples = [(c.clone().requires_grad_(), a.clone().requires_grad_(), weights, alpha)
+                for weights, alpha in (((1.0, 0.1), 0.5), ((0.1, 0.9), 1.0), ((0.6, 0.6), 0.8))]
+    _judge(given, mistake(), examples, {
+        "in equation (1) the domain loss has a minus: the CRNN is to make it larger. Yours helps the classifier":
+            mistake(against=1),
+        "equation (2) goes downhill: the classifier learns its task. Yours unlearns it": mistake(learns=-1),
+        "both signs of the domain loss are the wrong way round": mistake(against=1, learns=-1),
+        "the main loss goes downhill too: theta_c minus its gradient": mistake(of_main=-1),
+        "the two weights are swapped: the first is the main loss's": mistake(swapped=True),
+        "equation (2) has the domain loss's weight as well": mistake(weighted=False),
+        "theta_a stays where it is: it went uphill in your first step and downhill in the second, or in neither": mistake(learns=0),
+        "theta_c does not hear of the domain loss": mistake(against=0),
+        "the main loss is missing in equation (1)": mistake(of_main=0),
+        "here theta_a learns from what the moved theta_c makes of the clips; take both gradients before you move anything":
+            mistake(late=True),
+    })
+    print("correct: as finite differences say; one goes uphill on the domain loss, the other downhill")
+
+
+def ganin(answer: Callable[[float], float]) -> None:
+    """Lesson 05: ``2 / (1 + exp(-10 p)) - 1``, p from 0 to 1."""
+    _judge(answer, lambda p: 2 / (1 + math.exp(-10 * p)) - 1, [(0.0,), (0.1,), (0.35,), (0.5,), (1.0,)], {
+        "- 1 is missing: it must start at 0": lambda p: 2 / (1 + math.exp(-10 * p)),
+        "the exponent needs a minus, or it runs downhill": lambda p: 2 / (1 + math.exp(10 * p)) - 1,
+        "the factor 10 is missing in the exponent": lambda p: 2 / (1 + math.exp(-p)) - 1,
+        "this is the sigmoid, which starts at 0.5; twice that, minus 1": lambda p: 1 / (1 + math.exp(-10 * p)),
+        "this is half as much: 2 stands above the line": lambda p: 1 / (1 + math.exp(-10 * p)) - 0.5,
+        "the - 1 belongs behind the fraction": lambda p: 2 / (1 + math.exp(-10 * p) - 1),
+        "this is a straight line": lambda p: p,
+    })
+    print("correct: 0 at the start, and nearly 1 after half of the training")
+
+
+def a_distance(answer: Callable[[float], float]) -> None:
+    """Lesson 05: the proxy A-distance of a classifier's error, ``2 (1 - 2 error)``."""
+    _judge(answer, lambda error: 2 * (1 - 2 * error), [(0.5,), (0.0,), (0.1,), (0.42,)], {
+        "the error counts twice: chance, 0.5, must give 0": lambda e: 2 * (1 - e),
+        "this is 1 - 2 error; the distance is twice that": lambda e: 1 - 2 * e,
+        "this is the share of right answers": lambda e: 1 - e,
+        "the sign is wrong: the fewer errors, the further apart": lambda e: -2 * (1 - 2 * e),
+    })
+    print("correct: 0 where no classifier does better than chance, 2 where one is always right")
 
 
 def _judge(answer: Callable, right: Callable, examples: list[tuple], mistakes: dict[str, Callable]) -> None:

@@ -1,5 +1,6 @@
 """Step checks: the right answer passes, every usual mistake gets its own hint."""
 
+import functools
 import math
 
 import librosa
@@ -18,8 +19,10 @@ from sedlib.data.batches import strong_labels
 from sedlib.data.tables import CLASSES, EVENT_COLUMNS
 from sedlib.frontend import LogMel
 from sedlib.lesson import check
+from sedlib.training import adversarial
 from sedlib.training.mean_teacher import losses
 
+BCE = F.binary_cross_entropy_with_logits
 S = 4 * 255 / 16000
 
 
@@ -136,6 +139,20 @@ def apart(s, t, clips=slice(None), term=F.mse_loss):
     return term(s.strong[clips], t.strong[clips]) + term(s.weak[clips], t.weak[clips])
 
 
+def said(answer):
+    """An answer of labels, 1 for the first n clips, as one of n."""
+    return lambda x, n: answer(x, (torch.arange(len(x)) < n).to(x.dtype))
+
+
+def equations(c, a, main, domain, weights, alpha, signs=(1, -1, 1), late=False):
+    """Right with its defaults: theta_c and theta_a after equations (1) and (2), by autograd."""
+    of_main, against, learns = signs
+    of_c, = torch.autograd.grad(of_main * weights[0] * main(c) + against * weights[1] * domain(c, a), c)
+    new = c - alpha * of_c
+    of_a, = torch.autograd.grad(weights[1] * domain(new.detach() if late else c, a), a)
+    return new, a - alpha * learns * of_a
+
+
 RIGHT = {
     check.frame_start: lambda frame: frame * S,
     check.frame_at: lambda second: math.floor(second * 16000 / 1020),
@@ -162,6 +179,12 @@ RIGHT = {
     check.attention_pooling: right_pool,
     check.median_filter: lambda x, size: ndimage.median_filter(x, size, mode="constant"),
     check.events_of: right_events,
+    check.reversed_gradient: lambda ctx, g: (g * -ctx.weight, None),
+    check.domain_loss: said(adversarial.domain_loss),
+    check.balanced_error: adversarial.balanced_error,
+    check.two_updates: equations,
+    check.ganin: adversarial.ganin,
+    check.a_distance: lambda error: 2 - 4 * error,
 }
 
 
@@ -403,6 +426,53 @@ WRONG = [
     (check.events_of, lambda a, s: [(np.argmax(a) * s, (len(a) - np.argmax(a[::-1])) * s)] if a.any() else [],
      "a pause ends"),
     (check.events_of, lambda a, s: [(i * s, (i + 1) * s) for i in range(len(a)) if a[i]], "one event per active frame"),
+    (check.reversed_gradient, lambda ctx, g: -ctx.weight * g, "one gradient for each of forward's inputs"),
+    (check.reversed_gradient, lambda ctx, g: (ctx.weight * g, None), "sign must change"),
+    (check.reversed_gradient, lambda ctx, g: (-g, None), "weight is missing"),
+    (check.reversed_gradient, lambda ctx, g: (g, None), "as it came"),
+    (check.reversed_gradient, lambda ctx, g: (-g - ctx.weight, None), "you subtract it"),
+    (check.reversed_gradient, lambda ctx, g: (-ctx.weight * g.abs(), None), "makes all of them negative"),
+    (check.reversed_gradient, lambda ctx, g: ((ctx.weight - 1) * g, None), "another loss"),
+    (check.reversed_gradient, lambda ctx, g: (torch.zeros_like(g), None), "stops the gradient"),
+    (check.domain_loss, said(lambda x, y: BCE(x, 1 - y)), "other way round"),
+    (check.domain_loss, said(lambda x, y: BCE(x, y, reduction="sum")), "take their mean"),
+    (check.domain_loss, lambda x, n: F.softplus(-x[:n]).mean(), "recorded clips are missing"),
+    (check.domain_loss, lambda x, n: F.softplus(x[n:]).mean(), "synthetic clips are missing"),
+    (check.domain_loss, lambda x, n: (F.softplus(-x[:n]).mean() + F.softplus(x[n:]).mean()) / 2, "both domains the same"),
+    (check.domain_loss, said(lambda x, y: BCE(x.sigmoid(), y)), "sigmoid twice"),
+    (check.domain_loss, said(lambda x, y: (x.sigmoid() - y).square().mean()), "mean squared error"),
+    (check.domain_loss, said(lambda x, y: -BCE(x, y)), "the loss has none"),
+    (check.domain_loss, said(lambda x, y: BCE(x, y) / np.log(2)), "base 2"),
+    (check.balanced_error, lambda x, n: 1 - adversarial.balanced_error(x, n), "share of right answers"),
+    (check.balanced_error, said(lambda x, y: ((x > 0) != y.bool()).double().mean()), "each domain's share"),
+    (check.balanced_error, said(lambda x, y: ((x > 0) == y.bool()).double().mean()), "right answers that you count"),
+    (check.balanced_error, lambda x, n: adversarial.balanced_error(x - 0.5, n), "not of 0.5"),
+    (check.balanced_error, lambda x, n: 2 * adversarial.balanced_error(x, n), "sum of both"),
+    (check.balanced_error, lambda x, n: (x[:n] < 0).double().mean(), "synthetic clips' errors alone"),
+    (check.balanced_error, lambda x, n: (x[n:] > 0).double().mean(), "recorded clips' errors alone"),
+    (check.two_updates, functools.partial(equations, signs=(1, 1, 1)), "helps the classifier"),
+    (check.two_updates, functools.partial(equations, signs=(1, -1, -1)), "unlearns"),
+    (check.two_updates, functools.partial(equations, signs=(1, 1, -1)), "both signs"),
+    (check.two_updates, functools.partial(equations, signs=(-1, -1, 1)), "main loss goes downhill too"),
+    (check.two_updates, lambda c, a, m, d, w, alpha: equations(c, a, m, d, w[::-1], alpha), "weights are swapped"),
+    (check.two_updates, lambda c, a, m, d, w, alpha: (equations(c, a, m, d, w, alpha)[0],
+                                                      equations(c, a, m, d, (1, 1), alpha)[1]), "weight as well"),
+    (check.two_updates, lambda *given: (equations(*given)[0], given[1]), "uphill in your first step"),
+    (check.two_updates, functools.partial(equations, signs=(1, 0, 1)), "does not hear"),
+    (check.two_updates, functools.partial(equations, signs=(0, -1, 1)), "main loss is missing"),
+    (check.two_updates, functools.partial(equations, late=True), "before you move anything"),
+    (check.two_updates, lambda *given: equations(*given)[0], "return both"),
+    (check.ganin, lambda p: adversarial.ganin(p) + 1, "it must start at 0"),
+    (check.ganin, lambda p: -adversarial.ganin(p), "needs a minus"),
+    (check.ganin, lambda p: adversarial.ganin(p / 10), "factor 10"),
+    (check.ganin, lambda p: (adversarial.ganin(p) + 1) / 2, "this is the sigmoid"),
+    (check.ganin, lambda p: adversarial.ganin(p) / 2, "half as much"),
+    (check.ganin, lambda p: 2 / (np.exp(-10 * p) - 1 + 1), "behind the fraction"),
+    (check.ganin, lambda p: p, "straight line"),
+    (check.a_distance, lambda e: 2 - 2 * e, "chance, 0.5, must give 0"),
+    (check.a_distance, lambda e: 1 - 2 * e, "twice that"),
+    (check.a_distance, lambda e: 1 - e, "share of right answers"),
+    (check.a_distance, lambda e: 4 * e - 2, "sign is wrong"),
 ]
 
 

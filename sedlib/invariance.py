@@ -1,0 +1,309 @@
+"""Fooled, or invariant? What embeddings still say of a clip's domain, and what that does to each class.
+
+A domain classifier that is wrong about half of the clips may have been thrown off by the training. So classifiers that
+were never fooled learn anew from the frozen embeddings, and answer for clips that they did not learn from. Paper section
+3.1; the distance is Ben-David et al.'s (Machine Learning, 2010), as Ganin et al. measure it. Taught in
+``notebooks/05_domain_adversarial.py``; ``python -m sedlib.invariance`` measures the finished runs and publishes them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.manifold import TSNE
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from tqdm.auto import tqdm
+
+from sedlib.config import Adversarial, Config
+from sedlib.data import generate, layout, tables
+from sedlib.data.store import Store, open_store
+from sedlib.decode import Posteriors, median_events
+from sedlib.errors import SedError
+from sedlib.metrics import event_f1, interval
+from sedlib.model import Detector
+from sedlib.model.domain import DomainClassifier
+from sedlib.training import Run
+from sedlib.training.adversarial import domain_loss
+from sedlib.training.inputs import split
+from sedlib.training.runs import write_json
+from sedlib.workspace import dataset, run_folder
+
+SYSTEMS = ("baseline", "dat", "augm", "dat_augm", "dat_weight_1", "uda_weight_0", "uda_weight_0.1")
+PUBLISHED = Path(__file__).resolve().parents[1] / "figures" / "invariance.json"
+FOLDS = 3
+# Of a fresh domain classifier: steps, clips of either domain in each, learning rate.
+STEPS, EACH, LEARNING_RATE = 150, 16, 2e-3
+
+
+class Probe(NamedTuple):
+    """How often a classifier of domains is wrong about clips that it did not learn from."""
+
+    error: float  # balanced: the mean of both domains' shares; 0.5 is chance
+    low: float  # 95 % interval over clips
+    high: float
+
+    @property
+    def a_distance(self) -> float:
+        """Proxy A-distance 2 (1 - 2 error): 0 where the domains cannot be told apart, 2 where they always can."""
+        return 2 * (1 - 2 * self.error)
+
+
+class Heard(NamedTuple):
+    """What a detector makes of synthetic clips that its training held out, and of the real development clips."""
+
+    embeddings: np.ndarray  # (clip, frame, feature) float32, what RNN and domain classifier are given
+    is_synthetic: np.ndarray  # (clip,) bool
+    seconds: np.ndarray  # (clip, class): how long each class really sounds
+    classes: dict[str, dict[str, float | None]]  # event F1 by domain, "synthetic" and "real", and class; None without events
+
+
+# ------------------------------------------------------------------------------------------------ hearing
+
+
+def hear(detector: Detector, config: Config, data: str | Path, seed: int) -> Heard:
+    """Embeddings, labels and scores of a detector on clips of both domains that it did not learn from.
+
+    Parameters
+    ----------
+    detector : Detector
+        In evaluation mode.
+    config : Config
+    data : path
+        A folder in DESED's layout.
+    seed : int
+        Of the training, which decides which synthetic clips are held out.
+    """
+    embeddings, seconds, classes, counts = [], [], {}, []
+    for domain, subset in (("synthetic", "synthetic"), ("real", "validation")):
+        store, table = open_store(data, subset, progress=False), layout.load(data, subset).table
+        clips = np.arange(len(store))
+        if domain == "synthetic":
+            clips, _ = split(len(store), config.training.validation_share, seed)
+        embedded, scores = embed(detector, store, clips)
+        names = [store.filenames[i] for i in clips]
+        reference = table[table["filename"].isin(names)]
+        found = median_events(Posteriors(scores, names, tables.CLASSES, config.frame_s), config.decoding, config.features.clip_s)
+        result = event_f1(reference, found)
+        classes[domain] = {name: one["f1"] if one["n_ref"] else None for name, one in result.per_class.items()}
+        embeddings.append(embedded)
+        seconds.append(class_seconds(reference, names))
+        counts.append(len(clips))
+    return Heard(np.concatenate(embeddings), np.repeat([True, False], counts), np.concatenate(seconds), classes)
+
+
+@torch.no_grad()
+def embed(detector: Detector, store: Store, clips: np.ndarray, batch: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings ``(clip, frame, feature)`` and posteriors ``(clip, frame, class)`` of some clips of a store, float32."""
+    outputs = []
+    for start in range(0, len(clips), batch):
+        waveforms = torch.from_numpy(store.waveforms(clips[start : start + batch]))
+        outputs.append(detector(detector.features(waveforms)))
+    return tuple(torch.cat([getattr(o, name) for o in outputs]).numpy() for name in ("embeddings", "strong"))
+
+
+def class_seconds(table: pd.DataFrame, filenames: list[str]) -> np.ndarray:
+    """Seconds of each class in each clip, ``(clip, class)``, of an event table."""
+    events = tables.events(table)
+    lengths = (events["offset"] - events["onset"]).groupby([events["filename"], events["event_label"]]).sum()
+    return lengths.unstack(fill_value=0.0).reindex(index=filenames, columns=tables.CLASSES, fill_value=0.0).to_numpy()
+
+
+# ------------------------------------------------------------------------------------------------ probes
+
+
+def statistics(embeddings: np.ndarray) -> np.ndarray:
+    """Mean and standard deviation over time, ``(clip, frame, feature)`` to ``(clip, 2 * feature)``."""
+    return np.concatenate([embeddings.mean(1), embeddings.std(1)], axis=1)
+
+
+def linear_probe(features: np.ndarray, is_synthetic: np.ndarray, seed: int = 0) -> Probe:
+    """Logistic regression on standardised features.
+
+    Parameters
+    ----------
+    features : (clip, feature) array
+        `statistics` of embeddings, or anything else that may tell the domains apart.
+    is_synthetic : (clip,) bool array
+    seed : int
+        Decides which clips are asked about together.
+
+    Raises
+    ------
+    SedError
+        If a domain has fewer clips than there are folds.
+    """
+    def fitted(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000, class_weight="balanced"))
+        return classifier.fit(features[train], is_synthetic[train]).predict(features[test])
+
+    return _cross_fitted(fitted, is_synthetic, seed)
+
+
+def network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Adversarial, seed: int = 0) -> Probe:
+    """A `DomainClassifier` that starts anew, with as many clips of either domain in each of its 150 steps.
+
+    Parameters
+    ----------
+    embeddings : (clip, frame, feature) array
+    settings : Adversarial
+        Sizes of the classifier.
+    is_synthetic, seed
+        As of `linear_probe`, whose errors it has too.
+    """
+    x = torch.from_numpy((embeddings - embeddings.mean((0, 1))) / (embeddings.std((0, 1)) + 1e-6))
+
+    def fitted(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        rng, of_domain = np.random.default_rng(seed), [train[is_synthetic[train]], train[~is_synthetic[train]]]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            classifier = DomainClassifier(settings, x.shape[2])
+        optimizer = torch.optim.Adam(classifier.parameters(), lr=LEARNING_RATE)
+        target = torch.arange(2 * EACH) < EACH
+        for _ in range(STEPS):
+            clips = np.concatenate([rng.choice(of, EACH) for of in of_domain])
+            optimizer.zero_grad()
+            domain_loss(classifier(x[clips]), target.float()).backward()
+            optimizer.step()
+        with torch.no_grad():
+            return (classifier.eval()(x[test]) > 0).numpy()
+
+    return _cross_fitted(fitted, is_synthetic, seed)
+
+
+def _cross_fitted(fitted: Any, is_synthetic: np.ndarray, seed: int) -> Probe:
+    """The errors of ``fitted(train, test)``, the answers for clips that it did not learn from, with their interval."""
+    clips = [int(is_synthetic.sum()), int((~is_synthetic).sum())]
+    if min(clips) < FOLDS:
+        raise SedError(f"{clips[0]} synthetic and {clips[1]} recorded clips are too few to probe their domains: "
+                       f"at least {FOLDS} of each are needed")
+    said = np.empty(len(is_synthetic), bool)
+    for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(is_synthetic, is_synthetic):
+        said[test] = fitted(train, test)
+    wrong = said != is_synthetic
+    shares = [wrong[is_synthetic].mean(), wrong[~is_synthetic].mean()]
+    # A clip is right or wrong, so that drawing clips anew is drawing from binomial distributions.
+    rng = np.random.default_rng(seed)
+    draws = np.mean([rng.binomial(n, share, 2000) / n for n, share in zip(clips, shares)], axis=0)
+    return Probe(*interval(np.mean(shares), draws))
+
+
+def project(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Clips in the plane, ``(clip, 2)``: those with similar statistics beside each other (t-SNE, from principal components).
+
+    Distances between groups and the axes have no meaning.
+    """
+    x = StandardScaler().fit_transform(statistics(embeddings))
+    return TSNE(perplexity=min(30, (len(x) - 1) / 3), init="pca", random_state=seed).fit_transform(x)
+
+
+# ------------------------------------------------------------------------------------------------ the study
+
+
+def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> dict[str, Any]:
+    """What a run's embeddings say, as plain values.
+
+    Parameters
+    ----------
+    untrained : bool
+        Of its detector before the first step instead: random weights, scaled for its training clips.
+
+    Returns
+    -------
+    dict
+        ``linear``, ``network``, ``labels``: ``[error, low, high]`` of `linear_probe`, of `network_probe`, and of a linear
+        probe that is given nothing but the true `class_seconds`. ``adversary``: the error of the training's own
+        classifier in its last epoch, null where it has none. ``classes``: as of `Heard`.
+    """
+    detector = run.detector()
+    if untrained:
+        detector = _as_begun(detector, run.config, seed)
+    heard = hear(detector, run.config, data, seed)
+    probes = {
+        "linear": linear_probe(statistics(heard.embeddings), heard.is_synthetic),
+        "network": network_probe(heard.embeddings, heard.is_synthetic, run.config.adversarial),
+        "labels": linear_probe(heard.seconds, heard.is_synthetic),
+    }
+    own = run.metrics.iloc[-1].get("loss_domain_error")
+    return {**{name: [round(value, 4) for value in probe] for name, probe in probes.items()},
+            "adversary": None if own is None or untrained else float(own), "classes": heard.classes}
+
+
+def _as_begun(trained: Detector, config: Config, seed: int) -> Detector:
+    """A detector with random weights and the trained one's scale of the input."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        detector = Detector(config)
+    detector.scale.load_state_dict(trained.scale.state_dict())
+    return detector.eval()
+
+
+def study(profile: str, data: Path, progress: bool = True) -> dict[str, Any]:
+    """`measure` of every finished run of `SYSTEMS` in the workspace: ``profile generator systems``; per system a list, an
+    entry a seed. ``untrained`` is the baseline's detector before training."""
+    found: dict[str, list[Any]] = {}
+    runs = [(system, seed, run) for system in SYSTEMS for seed in range(10)
+            if (run := Run(run_folder(profile, data, system, seed))).state == "scored"]
+    for system, seed, run in tqdm(runs, desc="probes", disable=not progress):
+        if system == "baseline":
+            found.setdefault("untrained", []).append(measure(run, data, seed, untrained=True))
+        found.setdefault(system, []).append(measure(run, data, seed))
+    return {"profile": profile, "generator": generate.VERSION, "systems": found}
+
+
+def load(name: str = "mini-lesson") -> dict[str, Any]:
+    """The published study of a data set, ``mini-lesson`` or ``mini-lesson-acoustic``."""
+    return json.loads(PUBLISHED.read_text(encoding="utf-8"))[name]
+
+
+def table(measured: dict[str, Any]) -> pd.DataFrame:
+    """A row a system: ``trained as``, the errors of ``its own classifier``, of the ``linear probe`` and the ``network probe``
+    (%, mean ± deviation over trainings), the ``A-distance`` of the better of these, ``trainings``."""
+    rows = []
+    for system, found in measured["systems"].items():
+        errors = {name: np.array([one[name][0] for one in found]) for name in ("linear", "network")}
+        own = np.array([one["adversary"] for one in found], float)
+        best = np.minimum(errors["linear"], errors["network"])
+        rows.append({
+            "trained as": system, "its own classifier": "" if np.isnan(own).any() else _percent(own),
+            "linear probe": _percent(errors["linear"]), "network probe": _percent(errors["network"]),
+            "A-distance": f"{np.mean(2 * (1 - 2 * best)):.2f}", "trainings": len(found),
+        })
+    return pd.DataFrame(rows)
+
+
+def class_changes(measured: dict[str, Any], system: str, beside: str) -> pd.DataFrame:
+    """F1 in points, ``system`` minus ``beside``, mean over the seeds that both have: a row a class, columns ``synthetic``
+    (held-out clips) and ``real`` (development clips)."""
+    pairs = list(zip(measured["systems"][system], measured["systems"][beside]))
+    return pd.DataFrame({domain: 100 * np.mean([_of(a, domain) - _of(b, domain) for a, b in pairs], axis=0)
+                         for domain in ("synthetic", "real")}, index=tables.CLASSES)
+
+
+def _of(measured: dict[str, Any], domain: str) -> np.ndarray:
+    return np.array([measured["classes"][domain][name] for name in tables.CLASSES], float)
+
+
+def _percent(errors: np.ndarray) -> str:
+    spread = f" ± {100 * errors.std(ddof=1):.1f}" if len(errors) > 1 else ""
+    return f"{100 * errors.mean():.1f}{spread}"
+
+
+def publish(profile: str = "lesson") -> None:
+    """Measure what is finished in the workspace, on MiniDESED and on its part whose domains differ in sound alone, and write
+    ``figures/invariance.json``."""
+    root = dataset("mini", profile)
+    acoustic = root.with_name(f"{root.name}-acoustic")
+    write_json(PUBLISHED, {data.name: study(profile, data) for data in (root, acoustic) if data.is_dir()})
+
+
+if __name__ == "__main__":
+    publish()
