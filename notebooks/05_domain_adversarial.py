@@ -458,8 +458,16 @@ print(f"the own classifier of dat_augm: {probed['dat_augm']['adversary']:.2f}")
 # domain loss.
 
 # %%
-study = invariance.load()
-html.table(invariance.table(study), "Errors (%) of classifiers of domains, as published")
+study = invariance.load(profile, root)
+print(f"profile {study['profile']}, {study['from']}")
+html.table(invariance.table(study), "Errors (%) of classifiers of domains, 50 is chance")
+
+# %% [markdown]
+# The same as a picture, a mark a training:
+
+# %%
+fig = plots.domain_errors(invariance.errors(study), invariance.labels_error(study))
+plots.show(fig, invariance.text(study))
 
 # %% [markdown]
 # Read the columns against each other. The classifier that took part in the training of `dat_weight_1` is at chance: a

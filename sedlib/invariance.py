@@ -8,8 +8,9 @@ were never fooled learn anew from the frozen embeddings, and answer for clips th
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from collections.abc import Callable
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,11 +36,11 @@ from sedlib.training import Run
 from sedlib.training.adversarial import domain_loss
 from sedlib.training.inputs import split
 from sedlib.training.runs import write_json
-from sedlib.workspace import dataset, run_folder
+from sedlib.workspace import dataset, run_folder, workspace
 
 SYSTEMS = ("baseline", "dat", "augm", "dat_augm", "dat_weight_1", "uda_weight_0", "uda_weight_0.1")
 PUBLISHED = Path(__file__).resolve().parents[1] / "figures" / "invariance.json"
-FOLDS = 3
+LINEAR_FOLDS, NETWORK_FOLDS = 5, 3  # the second takes seconds for each
 # Of a fresh domain classifier: steps, clips of either domain in each, learning rate.
 STEPS, EACH, LEARNING_RATE = 150, 16, 2e-3
 
@@ -139,17 +140,17 @@ def linear_probe(features: np.ndarray, is_synthetic: np.ndarray, seed: int = 0) 
     Raises
     ------
     SedError
-        If a domain has fewer clips than there are folds.
+        If a domain has fewer clips than there are folds, five.
     """
     def fitted(train: np.ndarray, test: np.ndarray) -> np.ndarray:
         classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000, class_weight="balanced"))
         return classifier.fit(features[train], is_synthetic[train]).predict(features[test])
 
-    return _cross_fitted(fitted, is_synthetic, seed)
+    return _cross_fitted(fitted, is_synthetic, LINEAR_FOLDS, seed)
 
 
 def network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Adversarial, seed: int = 0) -> Probe:
-    """A `DomainClassifier` that starts anew, with as many clips of either domain in each of its 150 steps.
+    """A `DomainClassifier` that starts anew, with as many clips of either domain in each of its `STEPS`.
 
     Parameters
     ----------
@@ -157,11 +158,11 @@ def network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Ad
     settings : Adversarial
         Sizes of the classifier.
     is_synthetic, seed
-        As of `linear_probe`, whose errors it has too.
+        As of `linear_probe`, whose errors it has too; folds are three.
     """
-    x = torch.from_numpy((embeddings - embeddings.mean((0, 1))) / (embeddings.std((0, 1)) + 1e-6))
-
     def fitted(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        mean, deviation = embeddings[train].mean((0, 1)), embeddings[train].std((0, 1))
+        x = torch.from_numpy((embeddings - mean) / (deviation + 1e-6))
         rng, of_domain = np.random.default_rng(seed), [train[is_synthetic[train]], train[~is_synthetic[train]]]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -176,17 +177,18 @@ def network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Ad
         with torch.no_grad():
             return (classifier.eval()(x[test]) > 0).numpy()
 
-    return _cross_fitted(fitted, is_synthetic, seed)
+    return _cross_fitted(fitted, is_synthetic, NETWORK_FOLDS, seed)
 
 
-def _cross_fitted(fitted: Any, is_synthetic: np.ndarray, seed: int) -> Probe:
+def _cross_fitted(fitted: Callable[[np.ndarray, np.ndarray], np.ndarray], is_synthetic: np.ndarray, folds: int,
+                  seed: int) -> Probe:
     """The errors of ``fitted(train, test)``, the answers for clips that it did not learn from, with their interval."""
     clips = [int(is_synthetic.sum()), int((~is_synthetic).sum())]
-    if min(clips) < FOLDS:
+    if min(clips) < folds:
         raise SedError(f"{clips[0]} synthetic and {clips[1]} recorded clips are too few to probe their domains: "
-                       f"at least {FOLDS} of each are needed")
+                       f"at least {folds} of each are needed")
     said = np.empty(len(is_synthetic), bool)
-    for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(is_synthetic, is_synthetic):
+    for train, test in StratifiedKFold(folds, shuffle=True, random_state=seed).split(is_synthetic, is_synthetic):
         said[test] = fitted(train, test)
     wrong = said != is_synthetic
     shares = [wrong[is_synthetic].mean(), wrong[~is_synthetic].mean()]
@@ -221,7 +223,7 @@ def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> d
     dict
         ``linear``, ``network``, ``labels``: ``[error, low, high]`` of `linear_probe`, of `network_probe`, and of a linear
         probe that is given nothing but the true `class_seconds`. ``adversary``: the error of the training's own
-        classifier in its last epoch, null where it has none. ``classes``: as of `Heard`.
+        classifier in its last epoch, null where it has none that learned. ``classes``: as of `Heard`.
     """
     detector = run.detector()
     if untrained:
@@ -232,9 +234,12 @@ def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> d
         "network": network_probe(heard.embeddings, heard.is_synthetic, run.config.adversarial),
         "labels": linear_probe(heard.seconds, heard.is_synthetic),
     }
-    own = run.metrics.iloc[-1].get("loss_domain_error")
+    own = None
+    # With weight 0 the classifier's own loss is multiplied by 0 as well: it answers, and never learns.
+    if run.config.adversarial.updates != "none" and run.config.adversarial.domain_weight and not untrained:
+        own = float(run.metrics["loss_domain_error"].iloc[-1])
     return {**{name: [round(value, 4) for value in probe] for name, probe in probes.items()},
-            "adversary": None if own is None or untrained else float(own), "classes": heard.classes}
+            "adversary": own, "classes": heard.classes}
 
 
 def _as_begun(trained: Detector, config: Config, seed: int) -> Detector:
@@ -248,35 +253,65 @@ def _as_begun(trained: Detector, config: Config, seed: int) -> Detector:
 
 def study(profile: str, data: Path, progress: bool = True) -> dict[str, Any]:
     """`measure` of every finished run of `SYSTEMS` in the workspace: ``profile generator systems``; per system a list, an
-    entry a seed. ``untrained`` is the baseline's detector before training."""
+    entry for each of the seeds 0, 1, ... as far as they go. ``untrained`` is the baseline's detector before training, and so
+    that of every system here."""
     found: dict[str, list[Any]] = {}
-    runs = [(system, seed, run) for system in SYSTEMS for seed in range(10)
-            if (run := Run(run_folder(profile, data, system, seed))).state == "scored"]
-    for system, seed, run in tqdm(runs, desc="probes", disable=not progress):
+    runs = [(system, seed, run) for system in SYSTEMS for seed, run in takewhile(
+        lambda one: one[1].state == "scored", ((seed, Run(run_folder(profile, data, system, seed))) for seed in count()))]
+    for system, seed, run in tqdm(runs, desc=f"probes, {data.name}", disable=not progress):
         if system == "baseline":
             found.setdefault("untrained", []).append(measure(run, data, seed, untrained=True))
         found.setdefault(system, []).append(measure(run, data, seed))
     return {"profile": profile, "generator": generate.VERSION, "systems": found}
 
 
-def load(name: str = "mini-lesson") -> dict[str, Any]:
-    """The published study of a data set, ``mini-lesson`` or ``mini-lesson-acoustic``."""
-    return json.loads(PUBLISHED.read_text(encoding="utf-8"))[name]
+def load(profile: str = "lesson", data: str | Path = "mini-lesson") -> dict[str, Any]:
+    """The study of a data set that `publish` measured in this workspace; without that, the published one (of profile lesson).
+
+    Parameters
+    ----------
+    data : path
+        Its name counts: ``-acoustic`` at the end means domains that differ in sound alone.
+
+    Returns
+    -------
+    dict
+        As `study` gives it; ``from`` says which of the two it is.
+    """
+    name, here = Path(data).name, _here()
+    if here.is_file():
+        measured = json.loads(here.read_text(encoding="utf-8")).get(name)
+        if measured and (measured["profile"], measured["generator"]) == (profile, generate.VERSION):
+            return {**measured, "from": "report/invariance/invariance.json, measured here"}
+    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    found = published["mini-lesson-acoustic" if name.endswith("-acoustic") else "mini-lesson"]
+    return {**found, "from": f"figures/{PUBLISHED.name}, as published"}
+
+
+def errors(measured: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
+    """By system, in percent and a value a training: of ``its own classifier`` (none where it has none), of the ``linear probe``
+    and of the ``network probe``; as `lesson.plots.domain_errors` draws them."""
+    def percent(found: list[dict[str, Any]], name: str) -> list[float]:
+        return [100 * (one[name] if name == "adversary" else one[name][0]) for one in found if one[name] is not None]
+
+    columns = {"its own classifier": "adversary", "linear probe": "linear", "network probe": "network"}
+    return {system: {title: percent(found, name) for title, name in columns.items()}
+            for system, found in measured["systems"].items()}
+
+
+def labels_error(measured: dict[str, Any]) -> float:
+    """Error in percent of a probe that is given the true labels alone, mean over the trainings' held-out clips."""
+    return 100 * float(np.mean([one["labels"][0] for found in measured["systems"].values() for one in found]))
 
 
 def table(measured: dict[str, Any]) -> pd.DataFrame:
-    """A row a system: ``trained as``, the errors of ``its own classifier``, of the ``linear probe`` and the ``network probe``
-    (%, mean ± deviation over trainings), the ``A-distance`` of the better of these, ``trainings``."""
+    """A row a system: ``trained as``, its `errors` (%, mean ± deviation over trainings), the ``A-distance`` of the better
+    probe, ``trainings``."""
     rows = []
-    for system, found in measured["systems"].items():
-        errors = {name: np.array([one[name][0] for one in found]) for name in ("linear", "network")}
-        own = np.array([one["adversary"] for one in found], float)
-        best = np.minimum(errors["linear"], errors["network"])
-        rows.append({
-            "trained as": system, "its own classifier": "" if np.isnan(own).any() else _percent(own),
-            "linear probe": _percent(errors["linear"]), "network probe": _percent(errors["network"]),
-            "A-distance": f"{np.mean(2 * (1 - 2 * best)):.2f}", "trainings": len(found),
-        })
+    for system, found in errors(measured).items():
+        best = np.minimum(found["linear probe"], found["network probe"]) / 100
+        rows.append({"trained as": system, **{name: _spread(of) for name, of in found.items()},
+                     "A-distance": f"{np.mean(2 * (1 - 2 * best)):.2f}", "trainings": len(best)})
     return pd.DataFrame(rows)
 
 
@@ -292,17 +327,32 @@ def _of(measured: dict[str, Any], domain: str) -> np.ndarray:
     return np.array([measured["classes"][domain][name] for name in tables.CLASSES], float)
 
 
-def _percent(errors: np.ndarray) -> str:
-    spread = f" ± {100 * errors.std(ddof=1):.1f}" if len(errors) > 1 else ""
-    return f"{100 * errors.mean():.1f}{spread}"
+def _spread(values: list[float]) -> str:
+    spread = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.1f}{spread}" if values else ""
 
 
-def publish(profile: str = "lesson") -> None:
+def text(measured: dict[str, Any]) -> str:
+    """What was measured, for people: describes the picture of `errors`."""
+    rows = [f"{row['trained as']}: " + ", ".join(f"{name} {row[name]}" for name in list(row.index)[1:4] if row[name])
+            for _, row in table(measured).iterrows()]
+    return (f"Errors in percent of classifiers that tell synthetic clips from real ones; 50 is chance, and labels alone "
+            f"give {labels_error(measured):.1f}. {'; '.join(rows)}.")
+
+
+def _here() -> Path:
+    return workspace() / "report" / "invariance" / "invariance.json"
+
+
+def publish(profile: str = "lesson", progress: bool = True) -> None:
     """Measure what is finished in the workspace, on MiniDESED and on its part whose domains differ in sound alone, and write
-    ``figures/invariance.json``."""
-    root = dataset("mini", profile)
+    ``report/invariance/invariance.json``; of profile lesson also ``figures/invariance.json``."""
+    root = dataset("mini", profile, progress)
     acoustic = root.with_name(f"{root.name}-acoustic")
-    write_json(PUBLISHED, {data.name: study(profile, data) for data in (root, acoustic) if data.is_dir()})
+    found = {data.name: study(profile, data, progress) for data in (root, acoustic) if data.is_dir()}
+    _here().parent.mkdir(parents=True, exist_ok=True)
+    for path in (_here(), PUBLISHED) if profile == "lesson" else (_here(),):
+        write_json(path, found)
 
 
 if __name__ == "__main__":

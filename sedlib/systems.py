@@ -98,6 +98,7 @@ PAPER_LAMBDA = DAT | {"main_weight": 0.1, "domain_weight": 0.9}
 # What it was made for, unsupervised domain adaptation: labels of synthetic clips alone, and no teacher.
 UDA = {"strong": 12, "weak": 0, "unlabelled": 12, "consistency": 0.0}
 REVERSAL = {"updates": "reversal", "schedule": "ganin"}
+LONGER = {"epochs": 30}
 
 SYSTEMS: dict[str, System] = {
     "baseline": System("mean-teacher CRNN on log-Mel, median filter"),
@@ -126,6 +127,9 @@ SYSTEMS: dict[str, System] = {
     **{f"uda_weight_{weight:g}": System(f"synthetic labels alone, no teacher, {weight:g} as the domain loss's weight",
                                         {"training": UDA, "adversarial": DAT | {"domain_weight": weight}})
        for weight in (0.0, 0.1)},
+    # Is it the length? In profile lesson three times as many steps.
+    "baseline_30_epochs": System("the baseline, trained for 30 epochs", {"training": LONGER}),
+    "dat_30_epochs": System("domain-adversarial training for 30 epochs", {"training": LONGER, "adversarial": DAT}),
     # The parts of augmentation, and the released code's choices (lesson 02).
     "augm_mixing": System("the baseline with dynamic mixing alone", {"augment": MIXING}),
     "augm_effects": System("the baseline with effects alone, on clips that stay as they are", {"augment": EFFECTS}),

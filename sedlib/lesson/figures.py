@@ -1,4 +1,5 @@
-"""``python -m sedlib.lesson.figures``: draw the README's pictures anew from a finished run, with their manifest.
+"""``python -m sedlib.lesson.figures [NAME ...]``: draw the README's pictures, or some of them, anew from finished runs, with
+their manifest.
 
 ``figures/manifest.json`` says of every picture from which lesson, profile, data and seed it comes, by which rule its
 clip was chosen, and what there is to see.
@@ -7,16 +8,19 @@ clip was chosen, and what there is to see.
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
 
-from sedlib import gap
+from sedlib import gap, invariance
 from sedlib.comparisons import ADVERSARIAL, AUGMENTATION, TABLE1, Comparison
 from sedlib.data import layout, statistics, tables
 from sedlib.data.store import open_store
 from sedlib.decode import Posteriors
+from sedlib.errors import SedError
 from sedlib.lesson import plots, retention, sounds
 from sedlib.training import Run
 from sedlib.workspace import dataset, run_folder
@@ -24,24 +28,34 @@ from sedlib.workspace import dataset, run_folder
 FIGURES = Path(__file__).resolve().parents[2] / "figures"
 
 
-def draw(profile: str = "lesson", seed: int = 0) -> None:
-    """Write the pictures and the manifest from the runs of the baseline and of Table 1, from `sedlib gap` and from
-    ``python -m bench cost``.
+def draw(names: Sequence[str] = (), profile: str = "lesson", seed: int = 0) -> None:
+    """Write pictures and the manifest from finished runs, from `sedlib gap` and from ``python -m bench cost``.
+
+    Parameters
+    ----------
+    names : sequence of str
+        File names without ``.png``; none: all of them. The others stay as they are.
 
     Raises
     ------
     SedError
-        If the baseline's run or that of PPCEN on log-Mel is not finished; `sedlib train` finishes it. A Table 1 or a gap
-        that is not measured here stays as published, and so do the costs of devices that are not here.
+        For a name that is not drawn here; if the baseline's run or that of PPCEN on log-Mel is needed and not finished
+        (`sedlib train` finishes it). A comparison or a gap that is not measured here stays as published, and so do the costs
+        of devices that are not here.
     """
+    for name in names:
+        if name not in DRAWN:
+            raise SedError(f"there is no picture {name!r}; choose from {', '.join(DRAWN)}")
     root = dataset("mini", profile)
-    FIGURES.mkdir(exist_ok=True)
-    manifest = []
-    for draw_one in (_detection, _figure2, _augmentation, _adversarial, _table1, _statistics, _domain_gap, _training_cost):
-        figure, entry = draw_one(profile, root, seed)
-        figure.savefig(FIGURES / entry["file"], dpi=100, facecolor="white")
-        manifest.append(entry)
-    (FIGURES / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    path = FIGURES / "manifest.json"
+    manifest = {entry["file"]: entry for entry in json.loads(path.read_text(encoding="utf-8"))}
+    for name in names or DRAWN:
+        figure, entry = DRAWN[name](profile, root, seed)
+        file = f"{name}.png"
+        figure.savefig(FIGURES / file, dpi=100, facecolor="white")
+        manifest[file] = {"file": file, **entry}
+    known = [manifest[f"{name}.png"] for name in DRAWN if f"{name}.png" in manifest]
+    path.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
 
 
 def _detection(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, object]]:
@@ -59,7 +73,7 @@ def _detection(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, o
         posteriors.scores[posteriors.filenames.index(name)], config.frame_s, *of_clip, title=f"{name}, MiniDESED's development set",
     )
     return figure, {
-        "file": "detection.png", "lesson": "04_mean_teacher", "profile": profile, "data": root.name, "system": "baseline",
+        "lesson": "04_mean_teacher", "profile": profile, "data": root.name, "system": "baseline",
         "seed": seed, "clip": name, "rule": "the development clip with the most classes, the first of these by name",
         "alt": f"One clip of ten seconds in three rows over the same time axis: log-Mel spectrogram, posteriors of the ten "
                f"classes, and events. Reference: {plots.in_words(of_clip[0])}. Detected: {plots.in_words(of_clip[1])}.",
@@ -79,7 +93,7 @@ def _figure2(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, obj
     numbers = "; ".join(f"{title}: stationary share {one.stationary:.2f}, onset contrast {one.onset:.2f}"
                         for title, one in zip(titles, kept))
     return plots.front_ends(dict(zip(titles, pictures)), frame_s, events), {
-        "file": "ppcen.png", "lesson": "03_pcen", "profile": profile, "data": root.name, "system": "ppcen_logmel",
+        "lesson": "03_pcen", "profile": profile, "data": root.name, "system": "ppcen_logmel",
         "seed": seed, "clip": f"sounds.figure2_clip({seed})",
         "alt": "The paper's Figure 2 from a training here: ten seconds with a vacuum cleaner throughout and speech three "
                f"times, as log-Mel and as the two parallel PCEN layers give them. {numbers}.",
@@ -99,15 +113,23 @@ def _adversarial(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str,
                      "Domain-adversarial training with and without augmentation: left, event-based macro F1")
 
 
+def _invariance(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, object]]:
+    measured = invariance.load(profile, root)
+    trainings = min(map(len, measured["systems"].values()))
+    return plots.domain_errors(invariance.errors(measured), invariance.labels_error(measured)), {
+        "lesson": "05_domain_adversarial", "profile": measured["profile"], "data": root.name, "seed": list(range(trainings)),
+        "alt": invariance.text(measured),
+    }
+
+
 def _compared(comparison: Comparison, profile: str, root: Path, lesson: str, what: str) -> tuple[Figure, dict[str, object]]:
     """Publishes the numbers, too."""
-    measured = comparison.load(profile, root)
-    comparison.published.write_text(json.dumps({**measured, "from": None}, indent=1) + "\n", encoding="utf-8")
+    measured = comparison.publish(profile, root)
     rows = comparison.scores(measured)[: len(comparison.rows)]
     first, *_ = comparison.rows.values()
     said = ", ".join(f"{name} {f1}" for name, f1 in zip(rows[comparison.of], rows["development F1"]))
     return plots.system_scores(comparison.drawn(measured), comparison.by_class(measured)), {
-        "file": f"{comparison.published.stem}.png", "lesson": lesson, "profile": measured["profile"], "data": root.name,
+        "lesson": lesson, "profile": measured["profile"], "data": root.name,
         "seed": list(range(int(rows["trainings"].min()))),
         "alt": f"{what} on the development clips with 95 % intervals, beside the paper's on DESED; right, by class, what each "
                f"wins or loses against {first}. F1 here in percent: {said}.",
@@ -119,7 +141,7 @@ def _statistics(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, 
     titles = {"synthetic": "synthetic clips (DESED: its set of 2019)", "validation": "real clips (development set)"}
     durations = compared["ratio"].xs("duration_50", level="quantity").dropna()
     return plots.beside_desed({title: compared.loc[subset] for subset, title in titles.items()}), {
-        "file": "statistics.png", "lesson": "01_data", "profile": profile, "data": root.name, "seed": 0,
+        "lesson": "01_data", "profile": profile, "data": root.name, "seed": 0,
         "alt": "MiniDESED beside DESED, a row of panels for synthetic and one for real clips: median and quartiles of the "
                "ten classes' durations, share of clips, events per clip, and how many events sound at once. The medians of "
                f"the durations are {durations.min():.2f} to {durations.max():.2f} times DESED's.",
@@ -131,7 +153,7 @@ def _domain_gap(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, 
     gap.PUBLISHED.write_text(json.dumps({**measured, "from": None}, indent=1) + "\n", encoding="utf-8")
     shares = gap.shares(measured)
     return plots.gap(gap.by_system(measured), shares), {
-        "file": "domain_gap.png", "lesson": "01_data", "profile": measured["profile"], "data": root.name,
+        "lesson": "01_data", "profile": measured["profile"], "data": root.name,
         "seed": list(range(measured["seeds"])), "alt": gap.text(measured),
     }
 
@@ -145,12 +167,22 @@ def _training_cost(profile: str, root: Path, seed: int) -> tuple[Figure, dict[st
             f"{device}: {said['total_hours']:.1f} hours for {said['epochs']} epochs, {said['memory_mb'] / 1000:.1f} GB "
             f"of memory; the fitted time of a step is off by {off:.0f} % at worst.")
     return plots.training_cost(records), {
-        "file": "training_cost.png", "lesson": "04_mean_teacher", "profile": "paper", "data": "noise", "seed": 0,
+        "lesson": "04_mean_teacher", "profile": "paper", "data": "noise", "seed": 0,
         "alt": "Time of a training step and its peak of memory against the clips in it and against the channels of the "
                "network, measured points and fitted lines, for clips of all and of half the frames; and what a whole "
                f"training on real DESED is predicted to need. {' '.join(predicted)}",
     }
 
 
+DRAWN = {
+    "detection": _detection, "ppcen": _figure2, "augmentation": _augmentation, "adversarial": _adversarial,
+    "invariance": _invariance, "table1": _table1, "statistics": _statistics, "domain_gap": _domain_gap,
+    "training_cost": _training_cost,
+}
+
+
 if __name__ == "__main__":
-    draw()
+    try:
+        draw(sys.argv[1:])
+    except SedError as error:
+        sys.exit(str(error))
