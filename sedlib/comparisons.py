@@ -64,7 +64,7 @@ class Comparison(NamedTuple):
         dict
             ``profile generator``; ``systems``: per system ``dev`` and ``eval`` (event macro F1 of every seed), ``ci95``
             (of the mean of ``dev``, over clips and trainings), ``classes`` (F1 by class, mean over the trainings) and
-            ``learned`` (a dict a seed: what PCEN and the domain classifier ended with); ``claims``: per claim
+            ``learned`` (a dict a seed: what PCEN and the domain classifier had come to after the last epoch); ``claims``: per claim
             ``value low high`` of its difference. Fractions.
         """
         reference = layout.load(data, "validation").table
@@ -81,9 +81,7 @@ class Comparison(NamedTuple):
                 "eval": [run.results["public"]["event_f1"]["macro"] for run in of_system if "public" in run.results],
                 "ci95": _mean(value, draws)[1:],
                 "classes": dict(zip(classes, value.tolist())),
-                "learned": [{name: value for name, value in run.metrics.iloc[-1].items()
-                             if name.startswith(("pcen", "loss_domain"))}
-                            for run in of_system],
+                "learned": [_learned(run) for run in of_system],
             }
         claims = []
         for claim in self.claims:
@@ -118,8 +116,8 @@ class Comparison(NamedTuple):
             low, high = found["ci95"]
             rows.append({
                 self.of: name, "paper": f"{PAPER[system]:.2f}" if system in PAPER else "",
-                "development F1": _spread(found["dev"]), "95 % interval": f"{100 * low:.1f} to {100 * high:.1f}",
-                "evaluation F1": _spread(found["eval"]), "trainings": len(found["dev"]),
+                "development F1": spread(found["dev"]), "95 % interval": f"{100 * low:.1f} to {100 * high:.1f}",
+                "evaluation F1": spread(found["eval"]), "trainings": len(found["dev"]),
             })
         return pd.DataFrame(rows)
 
@@ -234,7 +232,14 @@ def _points(found: dict[str, float]) -> str:
     return "{value:+.1f} ({low:+.1f} to {high:+.1f})".format(**{name: 100 * value for name, value in found.items()})
 
 
-def _spread(values: list[float]) -> str:
+def _learned(run: Run) -> dict[str, float]:
+    # With weight 0 a domain classifier looks on and does not learn.
+    learners = ("pcen", "loss_domain") if run.config.adversarial.domain_weight else ("pcen",)
+    return {name: value for name, value in run.metrics.iloc[-1].items() if name.startswith(learners)}
+
+
+def spread(values: list[float]) -> str:
+    """Fractions as their mean ± standard deviation in percent; empty without any."""
     percent = 100 * np.array(values)
-    spread = f" ± {percent.std(ddof=1):.1f}" if len(percent) > 1 else ""
-    return f"{percent.mean():.1f}{spread}" if len(percent) else ""
+    deviation = f" ± {percent.std(ddof=1):.1f}" if len(percent) > 1 else ""
+    return f"{percent.mean():.1f}{deviation}" if len(percent) else ""

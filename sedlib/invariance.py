@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm.auto import tqdm
 
+from sedlib.comparisons import ADAPTATION, ADAPTATION_ACOUSTIC, LONGER, spread
 from sedlib.config import Adversarial, Config
 from sedlib.data import generate, layout, tables
 from sedlib.data.store import Store, open_store
@@ -211,7 +212,7 @@ def project(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> dict[str, Any]:
-    """What a run's embeddings say, as plain values.
+    """What a run's embeddings say at the end of its training, as plain values.
 
     Parameters
     ----------
@@ -221,11 +222,12 @@ def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> d
     Returns
     -------
     dict
-        ``linear``, ``network``, ``labels``: ``[error, low, high]`` of `linear_probe`, of `network_probe`, and of a linear
-        probe that is given nothing but the true `class_seconds`. ``adversary``: the error of the training's own
-        classifier in its last epoch, null where it has none that learned. ``classes``: as of `Heard`.
+        ``linear``, ``network``, ``labels``: ``[error, low, high]`` of `linear_probe` and of `network_probe` on the embeddings
+        of the last student, which is what the training's own classifier was up against, and of a linear probe that is given
+        nothing but the true `class_seconds`. ``adversary``: the error of that classifier in the last epoch, on training
+        clips; null where it has none that learned. ``classes``: as of `Heard`, of the teacher, which is what is scored.
     """
-    detector = run.detector()
+    detector = run.detector("last")
     if untrained:
         detector = _as_begun(detector, run.config, seed)
     heard = hear(detector, run.config, data, seed)
@@ -238,8 +240,8 @@ def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> d
     # With weight 0 the classifier's own loss is multiplied by 0 as well: it answers, and never learns.
     if run.config.adversarial.updates != "none" and run.config.adversarial.domain_weight and not untrained:
         own = float(run.metrics["loss_domain_error"].iloc[-1])
-    return {**{name: [round(value, 4) for value in probe] for name, probe in probes.items()},
-            "adversary": own, "classes": heard.classes}
+    return {**{name: [round(value, 4) for value in probe] for name, probe in probes.items()}, "adversary": own,
+            "classes": heard.classes if untrained else hear(run.detector(), run.config, data, seed).classes}
 
 
 def _as_begun(trained: Detector, config: Config, seed: int) -> Detector:
@@ -271,7 +273,7 @@ def load(profile: str = "lesson", data: str | Path = "mini-lesson") -> dict[str,
     Parameters
     ----------
     data : path
-        Its name counts: ``-acoustic`` at the end means domains that differ in sound alone.
+        Its name counts: ``-acoustic`` at the end means domains with the same scenes and voices.
 
     Returns
     -------
@@ -289,30 +291,30 @@ def load(profile: str = "lesson", data: str | Path = "mini-lesson") -> dict[str,
 
 
 def errors(measured: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
-    """By system, in percent and a value a training: of ``its own classifier`` (none where it has none), of the ``linear probe``
-    and of the ``network probe``; as `lesson.plots.domain_errors` draws them."""
-    def percent(found: list[dict[str, Any]], name: str) -> list[float]:
-        return [100 * (one[name] if name == "adversary" else one[name][0]) for one in found if one[name] is not None]
+    """By system, a value a training: of ``its own classifier`` (none where it has none), of the ``linear probe`` and of the
+    ``network probe``; as `lesson.plots.domain_errors` draws them."""
+    def values(found: list[dict[str, Any]], name: str) -> list[float]:
+        return [one[name] if name == "adversary" else one[name][0] for one in found if one[name] is not None]
 
     columns = {"its own classifier": "adversary", "linear probe": "linear", "network probe": "network"}
-    return {system: {title: percent(found, name) for title, name in columns.items()}
+    return {system: {title: values(found, name) for title, name in columns.items()}
             for system, found in measured["systems"].items()}
 
 
 def labels_error(measured: dict[str, Any]) -> float:
-    """Error in percent of a probe that is given the true labels alone, mean over the trainings' held-out clips."""
-    return 100 * float(np.mean([one["labels"][0] for found in measured["systems"].values() for one in found]))
+    """Error of a probe that is given the true labels alone, mean over the trainings' held-out clips."""
+    return float(np.mean([one["labels"][0] for found in measured["systems"].values() for one in found]))
 
 
 def table(measured: dict[str, Any]) -> pd.DataFrame:
-    """A row a system: ``trained as``, its `errors` (%, mean ± deviation over trainings), the ``A-distance`` of the better
+    """A row a system: ``trained as``, its `errors` (%, mean ± deviation over trainings), the ``A-distance`` by the linear
     probe, ``trainings``."""
-    rows = []
-    for system, found in errors(measured).items():
-        best = np.minimum(found["linear probe"], found["network probe"]) / 100
-        rows.append({"trained as": system, **{name: _spread(of) for name, of in found.items()},
-                     "A-distance": f"{np.mean(2 * (1 - 2 * best)):.2f}", "trainings": len(best)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame([
+        {"trained as": system, **{name: spread(of) for name, of in found.items()},
+         "A-distance (linear)": f"{np.mean([Probe(*one['linear']).a_distance for one in measured['systems'][system]]):.2f}",
+         "trainings": len(measured["systems"][system])}
+        for system, found in errors(measured).items()
+    ])
 
 
 def class_changes(measured: dict[str, Any], system: str, beside: str) -> pd.DataFrame:
@@ -327,17 +329,12 @@ def _of(measured: dict[str, Any], domain: str) -> np.ndarray:
     return np.array([measured["classes"][domain][name] for name in tables.CLASSES], float)
 
 
-def _spread(values: list[float]) -> str:
-    spread = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.1f}{spread}" if values else ""
-
-
 def text(measured: dict[str, Any]) -> str:
     """What was measured, for people: describes the picture of `errors`."""
     rows = [f"{row['trained as']}: " + ", ".join(f"{name} {row[name]}" for name in list(row.index)[1:4] if row[name])
             for _, row in table(measured).iterrows()]
     return (f"Errors in percent of classifiers that tell synthetic clips from real ones; 50 is chance, and labels alone "
-            f"give {labels_error(measured):.1f}. {'; '.join(rows)}.")
+            f"give {100 * labels_error(measured):.1f}. {'; '.join(rows)}.")
 
 
 def _here() -> Path:
@@ -345,14 +342,27 @@ def _here() -> Path:
 
 
 def publish(profile: str = "lesson", progress: bool = True) -> None:
-    """Measure what is finished in the workspace, on MiniDESED and on its part whose domains differ in sound alone, and write
-    ``report/invariance/invariance.json``; of profile lesson also ``figures/invariance.json``."""
+    """Measure what is finished in the workspace, on MiniDESED and on ``...-acoustic``, whose domains have the same scenes and
+    voices, and write ``report/invariance/invariance.json``; of profile lesson also ``figures/invariance.json`` and the
+    scores of the studies of lesson 05.
+
+    Raises
+    ------
+    SedError
+        If a data set has no finished run.
+    """
     root = dataset("mini", profile, progress)
     acoustic = root.with_name(f"{root.name}-acoustic")
     found = {data.name: study(profile, data, progress) for data in (root, acoustic) if data.is_dir()}
+    for name, measured in found.items():
+        if not measured["systems"]:
+            raise SedError(f"no finished run on {name} among {', '.join(SYSTEMS)}; `sedlib train` makes them")
     _here().parent.mkdir(parents=True, exist_ok=True)
-    for path in (_here(), PUBLISHED) if profile == "lesson" else (_here(),):
-        write_json(path, found)
+    write_json(_here(), found)
+    if profile == "lesson":
+        write_json(PUBLISHED, found)
+        for comparison, data in ((ADAPTATION, root), (ADAPTATION_ACOUSTIC, acoustic), (LONGER, root)):
+            comparison.publish(profile, data)
 
 
 if __name__ == "__main__":

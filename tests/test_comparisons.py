@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from sedlib import comparisons, systems
-from sedlib.comparisons import ADAPTATION, ADAPTATION_ACOUSTIC, ADVERSARIAL, AUGMENTATION, STATIONARY, TABLE1
+from sedlib.comparisons import ADAPTATION, ADAPTATION_ACOUSTIC, ADVERSARIAL, AUGMENTATION, LONGER, STATIONARY, TABLE1
 from sedlib.data import layout, tables
 from sedlib.training.runs import write_json
 from sedlib.workspace import run_folder
@@ -67,7 +67,14 @@ def test_loaded_from_here_when_every_front_end_was_trained_twice(runs, tiny):
     assert published["from"] == "figures/table1.json, as published" and published["profile"] == "lesson"
 
 
-@pytest.mark.parametrize("comparison", [TABLE1, AUGMENTATION, ADVERSARIAL, ADAPTATION, ADAPTATION_ACOUSTIC],
+def test_what_is_published_is_what_was_loaded(runs, tiny, tmp_path):
+    comparison = TABLE1._replace(published=tmp_path / "table1.json")
+    measured = comparison.publish("smoke", tiny)
+    assert comparison.published.read_text(encoding="utf-8") == json.dumps({**measured, "from": None}, indent=1) + "\n"
+    assert measured["from"].endswith("trained here")
+
+
+@pytest.mark.parametrize("comparison", [TABLE1, AUGMENTATION, ADVERSARIAL, ADAPTATION, ADAPTATION_ACOUSTIC, LONGER],
                          ids=lambda comparison: comparison.published.stem)
 def test_published_study_is_complete(comparison):
     published = json.loads(comparison.published.read_text(encoding="utf-8"))

@@ -9,12 +9,13 @@ import torch
 
 from sedlib import comparisons, invariance
 from sedlib.config import Adversarial
-from sedlib.data import layout, tables
+from sedlib.data import generate, layout, tables
 from sedlib.data.store import open_store
 from sedlib.errors import SedError
 from sedlib.invariance import Probe, linear_probe, network_probe, statistics
 from sedlib.systems import configuration
-from sedlib.training import train
+from sedlib.training import Run, score, train
+from sedlib.workspace import run_folder
 
 SMALL = Adversarial(blocks=2, repeats=1, bottleneck=6, hidden=8)
 
@@ -65,7 +66,7 @@ def test_no_clip_is_asked_of_a_probe_that_learned_from_it(monkeypatch):
         asked.extend(test)
         return np.ones(len(test), bool)
 
-    probe = invariance._cross_fitted(fitted, np.arange(30) < 6, seed=0)
+    probe = invariance._cross_fitted(fitted, np.arange(30) < 6, folds=3, seed=0)
     assert sorted(asked) == list(range(30))
     assert probe.error == 0.5 and probe.low == probe.high == 0.5  # "synthetic" to every clip: balanced, that is chance
 
@@ -77,7 +78,7 @@ def test_interval_is_that_of_resampled_clips():
     def shares(chosen: np.ndarray) -> float:
         return (wrong[chosen][is_synthetic[chosen]].mean() + wrong[chosen][~is_synthetic[chosen]].mean()) / 2
 
-    probe = invariance._cross_fitted(lambda train, test: is_synthetic[test] ^ wrong[test], is_synthetic, 0)
+    probe = invariance._cross_fitted(lambda train, test: is_synthetic[test] ^ wrong[test], is_synthetic, 3, 0)
     draws = [shares(np.r_[rng.integers(0, 100, 100), rng.integers(100, 300, 200)]) for _ in range(2000)]
     assert probe.error == pytest.approx(shares(np.arange(300)))
     assert [probe.low, probe.high] == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=0.012)
@@ -151,16 +152,82 @@ def test_tables_of_a_study():
     study["systems"]["b"][0]["classes"]["real"]["Dog"] = None
     shown = invariance.table(study).set_index("trained as")
     assert shown.loc["a", "linear probe"] == "25.0 ± 7.1" and shown.loc["b", "its own classifier"] == "25.0"
-    assert shown.loc["a", "its own classifier"] == "" and shown.loc["b", "A-distance"] == "1.60"
+    assert shown.loc["a", "its own classifier"] == "" and shown.loc["b", "A-distance (linear)"] == "1.60"
     changes = invariance.class_changes(study, "a", "b")  # of the seed that both have
     assert changes.loc["Cat", "real"] == pytest.approx(10) and np.isnan(changes.loc["Dog", "real"])
 
 
+def test_errors_in_numbers_and_words():
+    study = {"systems": {"a": [measured(0.2, 0.5), measured(0.3, 0.7)], "b": [measured(0.1, 0.4) | {"adversary": 0.25}]}}
+    errors = invariance.errors(study)
+    assert errors["a"]["its own classifier"] == [] and errors["b"]["its own classifier"] == [0.25]
+    assert errors["a"]["linear probe"] == pytest.approx([0.2, 0.3]) and errors["a"]["network probe"] == [0.5, 0.5]
+    assert invariance.labels_error(study) == pytest.approx(0.2)
+    said = invariance.text(study)
+    assert "labels alone give 20.0" in said and "a: linear probe 25.0 ± 7.1, network probe 50.0 ± 0.0;" in said
+    assert "b: its own classifier 25.0, linear probe 10.0, network probe 50.0." in said
+
+
+@pytest.fixture
+def trained(workspace, tiny, monkeypatch):
+    """Finished runs of two systems, seed 0, in the workspace, and of one of them seed 2."""
+    monkeypatch.setattr(invariance, "SYSTEMS", ("baseline", "dat"))
+    monkeypatch.setattr(invariance, "STEPS", 2)
+    for system, seed in (("baseline", 0), ("dat", 0), ("dat", 2)):
+        config = configuration(system, "smoke")
+        t = dataclasses.replace(config.training, epochs=1, steps_per_epoch=1, validation_share=0.5)
+        run = train(dataclasses.replace(config, training=t), tiny, seed, run_folder("smoke", tiny, system, seed), progress=False)
+        score(run, tiny, progress=False)
+    return tiny
+
+
+def test_a_study_reads_the_finished_runs_seed_by_seed(trained):
+    found = invariance.study("smoke", trained, progress=False)
+    assert {system: len(of) for system, of in found["systems"].items()} == {"untrained": 1, "baseline": 1, "dat": 1}
+    assert (found["profile"], found["generator"]) == ("smoke", generate.VERSION)
+    assert found["systems"]["dat"] == [invariance.measure(Run(run_folder("smoke", trained, "dat", 0)), trained, 0)]
+    assert found["systems"]["untrained"][0]["labels"] == found["systems"]["baseline"][0]["labels"]
+
+
+def test_what_is_measured_here_is_loaded_before_what_is_published(trained, monkeypatch, tmp_path):
+    monkeypatch.setattr(invariance, "dataset", lambda *_: trained)
+    monkeypatch.setattr(invariance, "PUBLISHED", tmp_path / "published.json")
+    invariance.publish("smoke", progress=False)
+    assert not invariance.PUBLISHED.exists()  # of profile lesson alone
+    assert invariance.load("smoke", trained)["from"] == "report/invariance/invariance.json, measured here"
+    monkeypatch.undo()
+    assert invariance.load("lesson", trained)["from"] == "figures/invariance.json, as published"
+
+
+def test_nothing_is_published_of_no_runs(workspace, tiny, monkeypatch, tmp_path):
+    monkeypatch.setattr(invariance, "dataset", lambda *_: tiny)
+    monkeypatch.setattr(invariance, "PUBLISHED", tmp_path / "published.json")
+    with pytest.raises(SedError, match="no finished run on .* among baseline, dat"):
+        invariance.publish("lesson", progress=False)
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_what_is_published_of_profile_lesson(workspace, tiny, monkeypatch, tmp_path):
+    of_study = {"profile": "lesson", "generator": 0, "systems": {"baseline": []}}
+    monkeypatch.setattr(invariance, "dataset", lambda *_: tiny)
+    monkeypatch.setattr(invariance, "study", lambda profile, data, progress: of_study)
+    monkeypatch.setattr(invariance, "PUBLISHED", tmp_path / "published.json")
+    names = ("ADAPTATION", "ADAPTATION_ACOUSTIC", "LONGER")
+    for name in names:
+        comparison = getattr(invariance, name)
+        (tmp_path / name).write_bytes(comparison.published.read_bytes())
+        monkeypatch.setattr(invariance, name, comparison._replace(published=tmp_path / name))
+    invariance.publish("lesson", progress=False)
+    assert json.loads(invariance.PUBLISHED.read_text(encoding="utf-8")) == {tiny.name: of_study}
+    assert all(json.loads((tmp_path / name).read_text(encoding="utf-8"))["from"] is None for name in names)
+
+
 @pytest.mark.parametrize("name", ["mini-lesson", "mini-lesson-acoustic"])
 def test_published_study(name):
-    found = invariance.load(name)
+    found = json.loads(invariance.PUBLISHED.read_text(encoding="utf-8"))[name]
     assert found["profile"] == "lesson" and {"untrained", "baseline", "dat"} <= set(found["systems"])
     assert all(one["adversary"] is not None for one in found["systems"]["dat"])
+    assert invariance.load("lesson", f"anywhere/{name}")["systems"] == found["systems"]
 
 
 def test_published_systems_exist():

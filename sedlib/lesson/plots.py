@@ -588,9 +588,9 @@ def domain_errors(errors: dict[str, dict[str, list[float]]], labels: float) -> F
     Parameters
     ----------
     errors : dict of system to dict of classifier to list
-        Balanced errors in percent, a value a training; a list may be empty.
+        Balanced errors (fractions), a value a training; a list may be empty.
     labels : float
-        Error of a classifier that is given the true labels alone.
+        That of a classifier that is given the true labels alone.
     """
     with matplotlib.rc_context(FONT):
         fig = Figure(figsize=(10, 1.4 + 0.45 * len(errors)), layout="constrained")
@@ -598,10 +598,10 @@ def domain_errors(errors: dict[str, dict[str, list[float]]], labels: float) -> F
         rows = np.arange(len(errors))[::-1]
         looks = zip(next(iter(errors.values())), ((VERMILION, "D", 0.2), (BLUE, "o", 0.0), (GREEN, "s", -0.2)))
         for classifier, (colour, marker, shift) in looks:
-            points = [(value, row + shift) for row, found in zip(rows, errors.values()) for value in found[classifier]]
+            points = [(100 * value, row + shift) for row, found in zip(rows, errors.values()) for value in found[classifier]]
             ax.plot(*zip(*points), marker, color=colour, mfc="none", mew=1.5, ls="", label=classifier)
         ax.axvline(50, color=BLACK, lw=1, linestyle="--", label="chance")
-        ax.axvline(labels, color=BLACK, lw=1, linestyle=":", label="the true labels alone")
+        ax.axvline(100 * labels, color=BLACK, lw=1, linestyle=":", label="the true labels alone")
         ax.set_yticks(rows, list(errors))
         ax.set(xlabel="wrong about a clip's domain (%, balanced)", xlim=(0, 60))
         ax.grid(axis="x", color="0.85")

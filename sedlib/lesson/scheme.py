@@ -127,14 +127,16 @@ def _losses(ax: Axes, config: Config, places: dict[str, tuple[float, float]], ha
     main = f"{a.main_weight:g} $L_m$" if a.updates != "none" else "$L_m$"
     back = {"color": GREEN, "linestyle": "--"}
     (x, y), (cnn, _) = places["RNN"], places["CNN"]
-    _arrow(ax, (places["strong"][0] - half, 4.15), (cnn, 3.62), connectionstyle="arc3,rad=0.12", **back)
+    first, _ = places.get("front-end", places["CNN"])
+    _arrow(ax, (places["strong"][0] - half, 4.15), (first, 3.62), connectionstyle="arc3,rad=0.12", **back)
     ax.text((x + cnn) / 2 + 0.4, 4.38, f"down: {main}", color=GREEN, ha="center", fontsize=10)
     if a.updates == "none":
         return "The main loss goes downhill in all of them."
     domain = f"{a.domain_weight:g} $L_a$"
-    down, up = (x, 1.35), (cnn, 2.38)
     _arrow(ax, (cnn + 0.35, 2.38), (x - half, 0.95))
     _arrow(ax, (x - half, 0.6), (cnn - 0.2, 2.38), color=VERMILION, linestyle="--")
+    if first != cnn:
+        _arrow(ax, (cnn - 0.45, 2.38), (first, 2.38), color=VERMILION, linestyle="--", connectionstyle="arc3,rad=-0.3")
     middle = (x - half + cnn) / 2 - 0.35
     ax.text(middle - 0.1, 1.15, f"up: {domain}\n(equation 1)", color=VERMILION, ha="right", va="center", fontsize=10)
     ax.text(x + half + 0.1, 0.75, f"down: {domain}\n(equation 2)", color=VERMILION, va="center", fontsize=10)

@@ -23,7 +23,6 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -31,7 +30,6 @@ from sedlib.errors import SedError
 from sedlib.lesson.plots import BLACK, BLUE, FONT, GREEN, LINES, PURPLE, VERMILION
 from sedlib.training.adversarial import SCHEDULES, UPDATES, balanced_error, domain_loss, ganin, reverse
 
-CLASSES = ("Cat", "Dog")
 POINTS, UNSEEN = 128, 1000  # of each domain: to train with, and to measure with
 STEPS, EVERY = 300, 60  # of the training, and from measurement to measurement
 WIDTH = 16  # of hidden layers
@@ -300,6 +298,7 @@ def draw_sweep(swept: dict[str, pd.DataFrame]) -> tuple[Figure, str]:
             found = table.groupby("domain_weight")
             places = np.arange(found.ngroups)
             for column, name, colour, line in (("real_accuracy", "right, real points", VERMILION, "o-"),
+                                               ("domain_error", "wrong, adversary", PURPLE, "^:"),
                                                ("probe_error", "wrong, fresh probe", GREEN, "s--")):
                 low, middle, high = (100 * found[column].agg(how) for how in ("min", "mean", "max"))
                 ax.fill_between(places, low, high, color=colour, alpha=0.2)

@@ -113,8 +113,10 @@ class DomainAdversarial(MeanTeacher):
         descend(optimizer, learning_rate)
 
     def health(self, row: dict[str, float]) -> str:
-        """Whether the classifier has won or lost outright."""
+        """Whether the classifier has won or lost outright; with weight 0 it never learns, and nothing is said."""
         error = row["loss_domain_error"]
+        if not self.adversarial.domain_weight:
+            return ""
         if error < SATURATED:
             return f"the domain classifier is wrong about {error:.1%} of the clips: the CNN does not move it (saturated)"
         if error > COLLAPSED:

@@ -167,7 +167,7 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
                 run.write_metrics(state["rows"])
                 board.write(row, each)
                 bar.set_postfix(loss=f"{row['loss_total']:.3f}", F1=f"{100 * row['validation_f1_teacher']:.1f}%")
-                if progress and (said := learner.health(row)):
+                if said := learner.health(row):
                     bar.write(f"epoch {epoch}: {said}")
                 if on_epoch is not None:
                     on_epoch(row)
@@ -184,7 +184,8 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
     bar.close()
     board.close()
     if first:
-        run.save("weights.pt", state["best_weights"])
+        # The student after the last step, too: what a domain classifier was up against to the end.
+        run.save("weights.pt", {**state["best_weights"], "last": weights(learner)["student"]})
 
 
 def fabric_for(config: Config) -> Fabric:

@@ -236,7 +236,8 @@ class Run:
             raise SedError(f"{error}; remove it and train again") from None
 
     def detector(self, which: str = "teacher") -> Detector:
-        """The trained detector, ``teacher`` or ``student``, ready to detect; of a diverged run, the last good one."""
+        """The trained detector, ready to detect: ``teacher`` or ``student`` of the epoch that was chosen, or ``last``, the student
+        after the last step; of a diverged run, the last good ``teacher`` or ``student``."""
         config = self.config
         weights = self.load("weights.pt")
         if weights is None:
@@ -244,6 +245,9 @@ class Run:
                 raise SedError(self._why_diverged())
             raise SedError(f"{self.folder}: the training has not finished (weights.pt is missing); "
                            "run `sedlib train` again to go on with it")
+        if which not in weights:
+            raise SedError(f"{self.folder}: weights.pt has no network {which!r}; a training that ends well keeps teacher, student "
+                           "and last (an older version's kept no last: train again)")
         detector = Detector(config)
         detector.load_state_dict(weights[which])
         return detector.eval()

@@ -1,4 +1,4 @@
-"""JupyterLab opens and runs lesson 03, and its explorer and the composer show what their pure functions say."""
+"""JupyterLab opens and runs lesson 03, and its explorer, the composer and the adversarial toy show what their pure functions say."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from playwright.sync_api import Locator, Page
 from sedlib.augment import Bank, Mixture, draw, open_bank
 from sedlib.data import generate
 from sedlib.data.audio import RATE
-from sedlib.lesson import composer
+from sedlib.lesson import composer, toy
 from sedlib.lesson.execute import read
 from sedlib.lesson.explorer import PRESETS, SOUNDS, Explorer, State, panels, sound, spectrogram, uploaded, values_at
 
@@ -193,3 +193,22 @@ def test_composer_tells_of_a_background_beyond_the_rule_and_puts_it_back(mixing,
     mixing.get_by_role("button", name="Put it 5 dB over").click()
     alert.wait_for(state="detached")
     assert "5.0 dB over the quietest foreground, within" in mixing.inner_text()
+
+
+# ------------------------------------------------------------------------------------------------ the adversarial toy
+
+
+def test_toy_is_trained_anew_when_a_slider_moves(opened, lessons):
+    cell = next(cell for cell in read("05").cells if "explore.explore(toy.draw" in cell.source)
+    notebook = read(LESSON)
+    notebook.cells = [new_code_cell(f"from sedlib.lesson import explore, toy\ninteractive = True\n{cell.source}")]
+    jupytext.write(notebook, lessons / "toy.py", fmt="py:percent")
+    run_all(opened, "toy.py")
+    panel = opened.locator(".jp-Notebook:visible")
+    for key, (weight, share) in ((None, (0, 0.5)), ("ArrowRight", (0.3, 0.5)), ("End", (0.3, 0.9))):
+        if key:
+            panel.get_by_role("slider").nth(int(key == "End")).focus()
+            opened.keyboard.press(key)
+        said = toy.draw(domain_weight=weight, real_share=share)[1]
+        image = panel.locator("img")
+        until(lambda: image.count() == 1 and image.get_attribute("alt") == said, 30, f"the picture of {said!r}")

@@ -12,6 +12,7 @@ import torch
 
 from bench import cost
 from sedlib.config import PROFILES
+from sedlib.errors import SedError
 from sedlib.lesson import figures, plots
 from sedlib.lesson.figures import FIGURES
 
@@ -21,6 +22,20 @@ def test_manifest_lists_every_picture_with_its_description():
     assert {entry["file"] for entry in manifest} == {path.name for path in FIGURES.glob("*.png")}
     for entry in manifest:
         assert {"lesson", "profile", "data", "seed", "alt"} <= set(entry) and len(entry["alt"]) > 40
+
+
+def test_one_picture_drawn_anew_leaves_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "FIGURES", tmp_path)
+    monkeypatch.setattr(figures, "dataset", lambda *_: tmp_path)
+    before = [{"file": "ppcen.png", "alt": "old"}, {"file": "table1.png", "alt": "old"}, {"file": "forgotten.png"}]
+    (tmp_path / "manifest.json").write_text(json.dumps(before), encoding="utf-8")
+    monkeypatch.setitem(figures.DRAWN, "ppcen", lambda *_: (plots.figure()[0], {"alt": "new"}))
+    figures.draw(["ppcen"])
+    after = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
+    assert after == [{"file": "ppcen.png", "alt": "new"}, {"file": "table1.png", "alt": "old"}]
+    assert [path.name for path in tmp_path.glob("*.png")] == ["ppcen.png"]
+    with pytest.raises(SedError, match="no picture 'pcen'; choose from detection, ppcen"):
+        figures.draw(["pcen"])
 
 
 def test_readme_shows_only_listed_pictures_with_alt_text():
@@ -109,7 +124,7 @@ def test_the_picture_of_costs_says_what_is_predicted_for_each_device(tmp_path, m
     figure, entry = figures._training_cost("lesson", tmp_path, 0)
     for device, made in records.items():
         assert f"{device}: {made['prediction']['total_hours']:.1f} hours for 200 epochs, 3.1 GB" in entry["alt"]
-    figure.savefig(tmp_path / entry["file"])
+    figure.savefig(tmp_path / "training_cost.png")
 
 
 def test_the_costs_are_measured_part_by_part(monkeypatch):

@@ -166,6 +166,19 @@ def test_system_scores_show_what_each_wins_over_the_first():
     assert [text.get_text() for text in right.get_yticklabels()] == ["Dog", "Running water"]
 
 
+def test_domain_errors_stand_beside_their_system_and_classifier():
+    columns = ["its own classifier", "linear probe", "network probe"]
+    errors = {"untrained": dict(zip(columns, ([], [0.125], [0.25]))), "dat": dict(zip(columns, ([0.5, 0.375], [0.125, 0.25], [0.0, 0.75])))}
+    ax = plots.domain_errors(errors, labels=0.33).axes[0]
+    places = {tick.get_text(): place for tick, place in zip(ax.get_yticklabels(), ax.get_yticks())}
+    assert places["untrained"] > places["dat"]  # the first is on top
+    lines = {line.get_label(): line for line in ax.lines}
+    drawn = {name: [(x, min(places, key=lambda system: abs(places[system] - y))) for x, y in lines[name].get_xydata()] for name in columns}
+    assert drawn == {name: [(100 * x, system) for system in errors for x in errors[system][name]] for name in columns}
+    assert lines["chance"].get_xdata()[0] == 50 and lines["the true labels alone"].get_xdata()[0] == 33
+    assert len({lines[name].get_marker() for name in columns}) == 3 and "%" in ax.get_xlabel()  # not by colour alone
+
+
 def test_reference_lies_above_prediction_and_differs_by_more_than_colour():
     fig, axes = plots.figure()
     plots.events_on(axes[0, 0], EVENTS, EVENTS.assign(onset=EVENTS["onset"] + 0.2))

@@ -289,6 +289,10 @@ def test_a_classifier_that_has_won_or_lost_is_told_of(error, said):
     assert said in found and bool(said) == bool(found)
 
 
+def test_of_a_classifier_that_looks_on_nothing_is_told():
+    assert learner(tiny_config(domain_weight=0.0)).health({"loss_domain_error": 0.6}) == ""
+
+
 @pytest.mark.parametrize("training, of_adversarial, said", [
     ({}, {"updates": "gan"}, "adversarial.updates is 'gan'; it must be one of two-step, reversal"),
     ({}, {"schedule": "linear"}, "adversarial.schedule is 'linear'; it must be one of constant, ganin"),

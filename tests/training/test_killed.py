@@ -211,7 +211,7 @@ def test_the_weights_are_the_same(whole, killed):
     for run in killed:
         weights = run.load("weights.pt")
         assert weights["epoch"] == expected["epoch"], run.folder
-        for who in ("student", "teacher"):
+        for who in ("student", "teacher", "last"):
             assert weights[who].keys() == expected[who].keys()
             assert all(torch.equal(weights[who][name], value) for name, value in expected[who].items()), run.folder
 

@@ -125,6 +125,30 @@ def test_detector_of_a_run_is_the_saved_teacher(finished):
     assert not finished.detector().training
 
 
+def test_the_last_student_is_kept_beside_those_of_the_chosen_epoch(tiny, tmp_path, monkeypatch):
+    """Validation says that the first of two epochs is the best."""
+    said = iter([0.5, 0.4])
+    monkeypatch.setattr(loop, "validation_f1", lambda networks, *_: dict.fromkeys(
+        [f"validation_f1_{name}" for name in networks], next(said)))
+    after = []
+    telemetry = loop.Telemetry.check
+    monkeypatch.setattr(loop.Telemetry, "check", lambda self, student: after.append(
+        {name: value.clone() for name, value in student.state_dict().items()}) or telemetry(self, student))
+    run = train(CONFIG, tiny, 0, tmp_path, progress=False)
+    assert run.load("weights.pt")["epoch"] == 1
+    last, chosen = run.detector("last").state_dict(), run.detector("student").state_dict()
+    assert all(torch.equal(last[name], after[-1][name]) for name in last)
+    assert not all(torch.equal(last[name], chosen[name]) for name in last)
+
+
+def test_an_older_runs_lack_of_the_last_student_is_named(finished, tmp_path):
+    run = Run(tmp_path)
+    (tmp_path / "config.json").write_bytes((finished.folder / "config.json").read_bytes())
+    run.save("weights.pt", {"teacher": finished.detector().state_dict()})
+    with pytest.raises(SedError, match="has no network 'last'.*train again"):
+        run.detector("last")
+
+
 def test_the_teacher_sees_the_students_scaling(finished):
     weights = finished.load("weights.pt")
     assert weights["teacher"]["scale.mean"].abs().sum() > 0
