@@ -530,13 +530,13 @@ for ax, (title, change) in zip(axes[0], changes.items()):
                 edgecolor="white", label=f"{domain} clips")
     ax.set(title=title, xlabel="event F1 (points)")
     ax.axvline(0, color="black", lw=0.8)
-axes[0, 0].set_yticks(places, [name.replace("_", " ") for name in tables.CLASSES])
-axes[0, 1].legend()
 
 # %% [markdown]
 # In words, the means over classes:
 
 # %%
+axes[0, 0].set_yticks(places, [name.replace("_", " ") for name in tables.CLASSES])
+axes[0, 1].legend()
 words = "; ".join(
     f"{title}: synthetic {change['synthetic'].mean():+.1f} points, "
     f"real {change['real'].mean():+.1f}" for title, change in changes.items())
