@@ -33,6 +33,7 @@ from sedlib.errors import SedError
 from sedlib.metrics import event_f1, interval
 from sedlib.model import Detector
 from sedlib.model.domain import DomainClassifier
+from sedlib.threads import one_thread
 from sedlib.training import Run
 from sedlib.training.adversarial import domain_loss
 from sedlib.training.inputs import split
@@ -178,7 +179,8 @@ def network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Ad
         with torch.no_grad():
             return (classifier.eval()(x[test]) > 0).numpy()
 
-    return _cross_fitted(fitted, is_synthetic, NETWORK_FOLDS, seed)
+    with one_thread():
+        return _cross_fitted(fitted, is_synthetic, NETWORK_FOLDS, seed)
 
 
 def _cross_fitted(fitted: Callable[[np.ndarray, np.ndarray], np.ndarray], is_synthetic: np.ndarray, folds: int,

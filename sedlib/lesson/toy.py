@@ -28,6 +28,7 @@ from torch.nn import functional as F
 
 from sedlib.errors import SedError
 from sedlib.lesson.plots import BLACK, BLUE, FONT, GREEN, LINES, PURPLE, VERMILION
+from sedlib.threads import one_thread
 from sedlib.training.adversarial import SCHEDULES, UPDATES, balanced_error, domain_loss, ganin, reverse
 
 POINTS, UNSEEN = 128, 1000  # of each domain: to train with, and to measure with
@@ -148,12 +149,8 @@ class Trained(NamedTuple):
 @functools.lru_cache(64)
 def train(setting: Setting) -> Trained:
     """Train the toy; the same setting gives the same numbers, and at once where it was trained before."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # arrays this small are slower with more
-    try:
+    with one_thread():
         return _train(setting)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _train(setting: Setting) -> Trained:
