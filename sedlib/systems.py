@@ -95,7 +95,7 @@ RELEASED_AUGM = AUGM | {
 # paper's text has 0.1 and 0.9.
 DAT = {"updates": "two-step"}
 PAPER_LAMBDA = DAT | {"main_weight": 0.1, "domain_weight": 0.9}
-# What it was made for, unsupervised domain adaptation: labels of synthetic clips alone, and no teacher.
+# What it was made for, unsupervised domain adaptation: labels of synthetic clips alone, and no consistency with a teacher.
 UDA = {"strong": 12, "weak": 0, "unlabelled": 12, "consistency": 0.0}
 REVERSAL = {"updates": "reversal", "schedule": "ganin"}
 LONGER = {"epochs": 30}
@@ -124,7 +124,7 @@ SYSTEMS: dict[str, System] = {
     **{f"dat_weight_{weight:g}": System(f"domain-adversarial training with {weight:g} as the domain loss's weight",
                                         {"adversarial": DAT | {"domain_weight": weight}}) for weight in (0.03, 0.3, 1.0)},
     # The same without weak labels and without a teacher; with weight 0 the domain classifier looks on.
-    **{f"uda_weight_{weight:g}": System(f"synthetic labels alone, no teacher, {weight:g} as the domain loss's weight",
+    **{f"uda_weight_{weight:g}": System(f"synthetic labels alone, no consistency, {weight:g} as the domain loss's weight",
                                         {"training": UDA, "adversarial": DAT | {"domain_weight": weight}})
        for weight in (0.0, 0.1)},
     # Is it the length? In profile lesson three times as many steps.
