@@ -166,21 +166,22 @@ def runs(folder: Path | None) -> None:
 @click.argument("recordings", metavar="AUDIO...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--run", "folder", required=True, type=click.Path(path_type=Path), help="A finished run.")
 @click.option("--format", "kind", type=click.Choice(["tsv", "audacity"]), default="tsv", show_default=True)
+@click.option("--hmm", "hmm_file", type=click.Path(path_type=Path), help="What `sedlib tune --json` wrote, instead of the median filter.")
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; default: standard output.")
-def detect(recordings: tuple[Path, ...], folder: Path, kind: str, out: Path | None) -> None:
+def detect(recordings: tuple[Path, ...], folder: Path, kind: str, hmm_file: Path | None, out: Path | None) -> None:
     """List the sound events in recordings of any length, sample rate and number of channels."""
     import pandas as pd
 
     from sedlib.data import tables
-    from sedlib.decode import audacity_labels
+    from sedlib.decode import Hmm, audacity_labels
     from sedlib.decode import detect as detect_events
     from sedlib.training import Run
 
     if kind == "audacity" and len(recordings) > 1:
         raise SedError(f"an Audacity label track belongs to one recording, {len(recordings)} were given; call once for each")
-    run = Run(folder)
+    run, hmm = Run(folder), None if hmm_file is None else Hmm.load(hmm_file)
     detector, config = run.detector(), run.config
-    events = pd.concat([detect_events(detector, config, path) for path in recordings], ignore_index=True)
+    events = pd.concat([detect_events(detector, config, path, hmm) for path in recordings], ignore_index=True)
     if kind == "audacity":
         text = audacity_labels(events)
     else:
@@ -217,6 +218,81 @@ def evaluate(reference: Path, predictions: Path, json_file: Path | None, **optio
     click.echo(report(result))
     if json_file is not None:
         json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+SCORES = click.argument("scores", metavar="SCORES.npz", type=click.Path(path_type=Path))
+
+
+@cli.command(epilog=examples(
+    "sedlib tune validation.npz --reference validation.tsv --search robust --json hmm.json",
+    "sedlib tune validation.npz --reference validation.tsv --search forest --fraction 0.5 --seed 3",
+))
+@SCORES
+@click.option("--reference", required=True, type=click.Path(path_type=Path), help="Event table (TSV) of the same clips.")
+@click.option("--search", type=click.Choice(["forest", "exact", "robust"]), default="robust", show_default=True,
+              help="The paper's random forest, the best of the same family, or one that holds on other clips.")
+@click.option("--fraction", default=0.5, show_default=True, help="Share of the clips to tune on; the others judge.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the split, and of the forest.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write parameters and scores here, for `sedlib decode`.")
+def tune(scores: Path, reference: Path, search: str, fraction: float, seed: int, json_file: Path | None) -> None:
+    """Tune the two-state HMMs on posteriors, for event-based macro F1."""
+    from sedlib.data import tables
+    from sedlib.decode import Posteriors, tuning
+
+    result = tuning.tune(Posteriors.load(scores), tables.read_events(reference), search, fraction, seed)
+    click.echo(tuning.text(result))  # first, so that nothing that took long is lost
+    if json_file is not None:
+        try:
+            json_file.parent.mkdir(parents=True, exist_ok=True)
+            json_file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise SedError(f"{json_file}: cannot be written ({error.strerror}); the result stands above") from None
+
+
+@cli.command(epilog=examples(
+    "sedlib decode validation.npz --hmm hmm.json -o events.tsv",
+    "sedlib decode validation.npz --median 0.45 --threshold 0.5 -o events.tsv",
+    "sedlib decode validation.npz --hmm hmm.json --points points.tsv -o events.tsv",
+))
+@SCORES
+@click.option("--hmm", "hmm_file", type=click.Path(path_type=Path), help="What `sedlib tune --json` wrote.")
+@click.option("--median", "median_s", type=click.FloatRange(0), help="Length of a median filter, seconds.")
+@click.option("--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.5, show_default=True)
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Event table to write.")
+@click.option("--points", type=click.Path(path_type=Path), help="With --hmm: also write events at 50 thresholds, for "
+              "`sedlib evaluate --operating-points`.")
+def decode(scores: Path, hmm_file: Path | None, median_s: float | None, threshold: float, out: Path, points: Path | None) -> None:
+    """Turn posteriors into an event table, by HMM or by median filter and threshold."""
+    import pandas as pd
+
+    from sedlib.config import Decoding
+    from sedlib.data import tables
+    from sedlib.decode import Hmm, Posteriors, hmm_events, median_events, operating_points
+    from sedlib.decode.posteriors import check_scores
+
+    if (hmm_file is None) == (median_s is None):
+        raise SedError("give --hmm FILE or --median SECONDS, one of the two")
+    if points is not None and hmm_file is None:
+        raise SedError("--points goes with --hmm; of a median filter `sedlib evaluate --scores` knows every threshold")
+    found = Posteriors.load(scores)
+    check_scores(found.scores)
+    if hmm_file is None:
+        events = median_events(found, Decoding(threshold, median_s))
+    else:
+        hmm = Hmm.load(hmm_file)
+        events = hmm_events(found, hmm, threshold=threshold)
+    silent = pd.DataFrame({"filename": sorted(set(found.filenames) - set(events["filename"]))})
+    try:
+        if points is not None:
+            every = pd.concat([table.assign(threshold=at) for at, table in operating_points(found, hmm).items()])
+            if every.empty:
+                raise SedError(f"{scores}: no event at any threshold, so that there is nothing to write to {points}; leave --points away")
+            points.parent.mkdir(parents=True, exist_ok=True)
+            every[["threshold", *tables.EVENT_COLUMNS]].to_csv(points, sep="\t", index=False, float_format="%.6g")
+        tables.write(pd.concat([events, silent]).reindex(columns=tables.EVENT_COLUMNS), out)
+    except OSError as error:
+        raise SedError(f"{error.filename}: cannot be written ({error.strerror})") from None
+    click.echo(f"{out}: {len(events)} events in {len(found.filenames)} clips", err=True)
 
 
 @cli.command(epilog=examples("sedlib reproduce", "sedlib reproduce --seeds 3", "sedlib reproduce --profile paper --data /data/DESED"))

@@ -1,6 +1,6 @@
 """Events in recordings of any length and rate.
 
-Taught in ``notebooks/04_mean_teacher.py``.
+Taught in ``notebooks/04_mean_teacher.py`` and ``notebooks/06_hmm.py``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 
 from sedlib.config import Config
 from sedlib.data import audio, tables
+from sedlib.decode.hmm import Hmm, hmm_events
 from sedlib.decode.median import median_events
 from sedlib.decode.posteriors import Posteriors
 from sedlib.model import Detector
@@ -56,11 +57,13 @@ def recording_posteriors(detector: Detector, config: Config, waveform: np.ndarra
     return Posteriors(scores[None, :frames], [filename], tables.CLASSES, config.frame_s)
 
 
-def detect(detector: Detector, config: Config, path: str | Path) -> pd.DataFrame:
-    """Event table of a recording of any length, sample rate and number of channels; `SedError` if it cannot be read."""
+def detect(detector: Detector, config: Config, path: str | Path, hmm: Hmm | None = None) -> pd.DataFrame:
+    """Event table of a recording of any length, sample rate and number of channels, by the configuration's median filter or by an
+    HMM; `SedError` if it cannot be read."""
     waveform, _ = audio.read(path)
     scores = recording_posteriors(detector, config, waveform, Path(path).name)
-    return median_events(scores, config.decoding, len(waveform) / config.features.sample_rate)
+    duration_s = len(waveform) / config.features.sample_rate
+    return median_events(scores, config.decoding, duration_s) if hmm is None else hmm_events(scores, hmm, duration_s)
 
 
 def audacity_labels(events: pd.DataFrame) -> str:

@@ -6,12 +6,15 @@ Paper section 3.4 ("a popular approach"). Taught in ``notebooks/04_mean_teacher.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from scipy.ndimage import median_filter
 
 from sedlib.config import Decoding
 from sedlib.decode.posteriors import Posteriors
+from sedlib.errors import SedError
 
 
 def median_events(posteriors: Posteriors, decoding: Decoding, duration_s: float | None = None) -> pd.DataFrame:
@@ -33,8 +36,17 @@ def median_events(posteriors: Posteriors, decoding: Decoding, duration_s: float 
     return frames_to_events(smooth(active, filter_frames(decoding.median_s, posteriors.frame_s)), posteriors, duration_s)
 
 
+def median_scores(posteriors: Posteriors, decoding: Decoding) -> Posteriors:
+    """Posteriors after the same filter; cut at a threshold they give the decisions that `median_events` makes at it, which is
+    what PSDS needs: a median commutes with a threshold."""
+    frames = filter_frames(decoding.median_s, posteriors.frame_s)
+    return replace(posteriors, scores=median_filter(posteriors.scores, size=(1, frames, 1), mode="constant"))
+
+
 def filter_frames(seconds: float, frame_s: float) -> int:
     """The odd number of frames nearest to a filter length in seconds, at least 1: 0.45 s are 7 frames of 63.75 ms."""
+    if not 0 <= seconds < np.inf:
+        raise SedError(f"median filter: a length of {seconds} s, expected seconds, 0 or more")
     return 2 * max(0, round((seconds / frame_s - 1) / 2)) + 1
 
 

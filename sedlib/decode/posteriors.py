@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,14 +41,44 @@ class Posteriors:
             )
         partial.replace(path)
 
+    def select(self, filenames: Sequence[str]) -> Posteriors:
+        """Those of some clips, in their order; `SedError` for a clip that is not here or here twice."""
+        place = {name: i for i, name in enumerate(self.filenames)}
+        if len(place) < len(self.filenames):
+            twice = next(name for i, name in enumerate(self.filenames) if place[name] != i)
+            raise SedError(f"scores: clip {twice!r} is there twice; give each clip once")
+        missing = [name for name in filenames if name not in place]
+        if missing:
+            raise SedError(f"scores: {len(missing)} of the reference's {len(filenames)} clips are missing, for example "
+                           f"{missing[0]!r}; both must be of the same clips")
+        return replace(self, scores=self.scores[[place[name] for name in filenames]], filenames=list(filenames))
+
     @classmethod
     def load(cls, path: str | Path) -> Posteriors:
         """Read what `save` wrote; `SedError` for a file that is something else."""
         try:
             with np.load(path, allow_pickle=False) as values:
-                return cls(values["scores"], values["filenames"].tolist(), tuple(values["classes"].tolist()), float(values["frame_s"]))
+                found = cls(values["scores"], values["filenames"].tolist(), tuple(values["classes"].tolist()), float(values["frame_s"]))
         except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
             raise SedError(f"{path}: not an .npz of posteriors with scores, filenames, classes and frame_s ({error})") from None
+        shape = np.shape(found.scores)
+        if len(shape) != 3 or not shape[1] or (shape[0], shape[2]) != (len(found.filenames), len(found.classes)):
+            raise SedError(f"{path}: scores of shape {shape} for {len(found.filenames)} filenames and {len(found.classes)} classes; "
+                           "expected (clip, frame, class)")
+        if not 0 < found.frame_s < np.inf:
+            raise SedError(f"{path}: frame_s is {found.frame_s:g}, expected seconds of a frame, more than 0")
+        return found
+
+
+def check_scores(scores: np.ndarray) -> None:
+    """`SedError` unless these are posteriors (clip, frame, class): float in [0, 1] or uint8 percent."""
+    if scores.ndim != 3 or not scores.shape[1]:
+        raise SedError(f"scores: shape {scores.shape}, expected (clip, frame, class) with at least one frame")
+    top = 100 if scores.dtype == np.uint8 else 1
+    if scores.size and not (scores.min() >= 0 and scores.max() <= top):  # NaN fails both
+        clip, frame, label = np.argwhere(~((scores >= 0) & (scores <= top)))[0]
+        raise SedError(f"scores: clip {clip}, frame {frame}, class {label} holds {scores[clip, frame, label]}, expected a "
+                       f"posterior from 0 to {top}")
 
 
 @torch.no_grad()

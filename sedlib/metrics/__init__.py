@@ -4,7 +4,7 @@ from sedlib.metrics.bootstrap import Interval, confidence, interval, over_traini
 from sedlib.metrics.counts import F1Result
 from sedlib.metrics.evaluate import evaluate, report
 from sedlib.metrics.events import EventIndex, count_events, event_f1, index_events, index_frames
-from sedlib.metrics.psds import Psds, psds_from_operating_points, psds_from_scores
+from sedlib.metrics.psds import Psds, psd_roc, psds_from_operating_points, psds_from_scores
 from sedlib.metrics.segments import count_segments, segment_f1
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "interval",
     "over_trainings",
     "paired_difference",
+    "psd_roc",
     "psds_from_operating_points",
     "psds_from_scores",
     "report",

@@ -15,7 +15,7 @@ durations           ``filename duration``, seconds
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -28,12 +28,15 @@ from sedlib.metrics.events import event_f1
 from sedlib.metrics.psds import psds_from_operating_points, psds_from_scores
 from sedlib.metrics.segments import segment_f1
 
+if TYPE_CHECKING:
+    from sedlib.decode.posteriors import Posteriors
+
 
 def evaluate(
     reference: str | Path,
     predictions: str | Path,
     operating_points: str | Path | None = None,
-    scores: str | Path | None = None,
+    scores: str | Path | Posteriors | None = None,
     durations: str | Path | None = None,
     *,
     dtc: float = 0.5,
@@ -50,7 +53,7 @@ def evaluate(
     reference, predictions : path
         TSV event tables.
     operating_points, scores : path, optional
-        For PSDS, one of the two: predictions at several thresholds (TSV) or posteriors (``.npz``).
+        For PSDS, one of the two: predictions at several thresholds (TSV) or posteriors (``.npz``, or as they are).
     durations : path, optional
         TSV of the clips' lengths, for PSDS; it may hold more clips than the reference. Default: `assumed_durations`.
     dtc, gtc, cttc, alpha_ct, alpha_st, max_efpr
@@ -99,8 +102,8 @@ def evaluate(
     elif scores is not None:
         from sedlib.decode.posteriors import Posteriors  # imports torch, which nothing else here needs
 
-        found = Posteriors.load(scores)
-        _check_classes(found.classes, scores)
+        found = scores if isinstance(scores, Posteriors) else Posteriors.load(scores)
+        _check_classes(found.classes, "scores" if found is scores else scores)
         method = "sed_scores_eval, every threshold"
         score = psds_from_scores(truth, found.scores, found.filenames, found.frame_s, lengths, found.classes,
                                  **parameters)

@@ -177,16 +177,16 @@ def count_events(reference: EventIndex, predictions: EventIndex, onset_collar: f
     (clip, class, 3) int array
     """
     assert reference.bounds.shape == predictions.bounds.shape and reference.n_classes == predictions.n_classes
-    hits = _hits(reference.bounds, reference.onset, reference.offset,
+    hits = hits_by_cell(reference.bounds, reference.onset, reference.offset,
                  predictions.bounds, predictions.onset, predictions.offset, onset_collar, offset_collar, offset_share)
     counts = np.stack([hits, np.diff(predictions.bounds), np.diff(reference.bounds)], axis=-1)
     return counts.reshape(-1, reference.n_classes, 3)
 
 
 @njit(cache=True)
-def _hits(ref_bounds, ref_onset, ref_offset, sys_bounds, sys_onset, sys_offset,
+def hits_by_cell(ref_bounds, ref_onset, ref_offset, sys_bounds, sys_onset, sys_offset,
           onset_collar, offset_collar, offset_share):
-    """Size of the maximum matching in every cell (clip and class)."""
+    """Size of the maximum matching in every cell: a clip and class, or a clip of one class."""
     hits = np.zeros(len(ref_bounds) - 1, np.int64)
     partner = np.full(len(sys_onset), -1)  # of a prediction: the reference that it is matched with
     tried = np.full(len(sys_onset), -1)  # of a prediction: the last reference whose search came by

@@ -19,6 +19,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,6 +86,40 @@ def psds_from_operating_points(
         events.
     """
     _check_parameters(dtc, gtc, cttc, alpha_ct, alpha_st, max_efpr)
+    curve, truth, unknown = _curve(reference, operating_points, durations, dtc, gtc, cttc)
+    classes = sorted(truth["event_label"].unique())
+    if not curve.num_operating_points():
+        return Psds(0.0, dict.fromkeys(classes, 0.0), unknown)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        roc = _effective(curve, alpha_ct, len(classes))
+        per_class = {name: _area(roc.xp, found, max_efpr) / max_efpr for name, found in zip(classes, roc.yp)}
+        value = curve.psds(alpha_ct, alpha_st, max_efpr).value if len(classes) > 1 else per_class[classes[0]]
+    return Psds(float(value), per_class, unknown)
+
+
+def psd_roc(reference: pd.DataFrame, operating_points: Iterable[pd.DataFrame], durations: Mapping[str, float] | None = None, *,
+            dtc: float = 0.5, gtc: float = 0.5, cttc: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
+    """The curve under which PSDS is the area (``alpha_ct`` and ``alpha_st`` 0), by psds_eval; parameters as for
+    `psds_from_operating_points`.
+
+    Returns
+    -------
+    (point,) array, (point,) array
+        Effective false alarms per hour, ascending, and the classes' mean share of events found, which holds up to the next point.
+    """
+    curve, truth, _ = _curve(reference, operating_points, durations, dtc, gtc, cttc)
+    if not curve.num_operating_points():
+        return np.zeros(1), np.zeros(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        roc = _effective(curve, 0.0, truth["event_label"].nunique())
+    return np.asarray(roc.xp), np.asarray(roc.yp).mean(axis=0)
+
+
+def _curve(reference: pd.DataFrame, operating_points: Iterable[pd.DataFrame], durations: Mapping[str, float] | None,
+           dtc: float, gtc: float, cttc: float) -> tuple[Any, pd.DataFrame, list[str]]:
+    """psds_eval's object with all operating points, the reference's events, and the unknown clips."""
     points = list(operating_points)
     if not points:
         raise SedError("no operating points: give the predictions at one threshold or more")
@@ -100,15 +135,13 @@ def psds_from_operating_points(
             predictions = _events(table[table["filename"].isin(lengths)], f"operating point {i + 1}")
             if len(predictions):  # without predictions a point is the curve's origin, which psds_eval adds itself
                 curve.add_operating_point(predictions)
-        classes = sorted(truth["event_label"].unique())
-        if not curve.num_operating_points():
-            return Psds(0.0, dict.fromkeys(classes, 0.0), unknown)
-        false_alarms, _, effective = curve.psd_roc_curves(alpha_ct)
-        # One class has no cross-triggers, whose mean over no other class psds_eval takes for NaN.
-        roc = effective if len(classes) > 1 else false_alarms
-        per_class = {name: _area(roc.xp, found, max_efpr) / max_efpr for name, found in zip(classes, roc.yp)}
-        value = curve.psds(alpha_ct, alpha_st, max_efpr).value if len(classes) > 1 else per_class[classes[0]]
-    return Psds(float(value), per_class, unknown)
+    return curve, truth, unknown
+
+
+def _effective(curve: Any, alpha_ct: float, n_classes: int) -> Any:
+    """One class has no cross-triggers, whose mean over no other class psds_eval takes for NaN."""
+    false_alarms, _, effective = curve.psd_roc_curves(alpha_ct)
+    return effective if n_classes > 1 else false_alarms
 
 
 def psds_from_scores(

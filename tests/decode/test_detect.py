@@ -7,7 +7,7 @@ import torch
 
 from sedlib.config import PROFILES
 from sedlib.data.tables import CLASSES
-from sedlib.decode import audacity_labels, detect, recording_posteriors
+from sedlib.decode import Hmm, audacity_labels, detect, recording_posteriors
 from sedlib.errors import SedError
 from sedlib.model import Output
 
@@ -66,3 +66,12 @@ def test_bad_recordings_are_named(tmp_path):
     for name, reason in (("empty.wav", "0 bytes"), ("text.wav", "not a readable audio file"), ("none.wav", "no such")):
         with pytest.raises(SedError, match=f"{name}.*{reason}"):
             detect(Level(), CONFIG, tmp_path / name)
+
+
+def test_an_hmm_in_place_of_the_median_filter(tmp_path):
+    waveform = np.full(16000 * 12, 0.4, np.float32)  # never above the threshold
+    soundfile.write(tmp_path / "a.wav", waveform, 16000)
+    willing = Hmm.alike(0.5, 0.99)
+    assert detect(Level(), CONFIG, tmp_path / "a.wav").query("event_label == 'Cat'").empty
+    found = detect(Level(), CONFIG, tmp_path / "a.wav", willing).query("event_label == 'Cat'")
+    assert found[["onset", "offset"]].values.tolist() == [[0.0, 12.0]]

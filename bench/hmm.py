@@ -1,0 +1,109 @@
+"""The two-state HMM beside librosa and hmmlearn, one objective of its tuning beside librosa and sed_eval, and the searches.
+
+Decoding takes random sticky posteriors of the size of the development set, and compares the paths. The objective is event-based
+macro F1 of one choice of transition probabilities, on a real system's outputs on the real development set where
+../shared/desed is present and on random ones of that size otherwise; sed_eval gets its clips grouped once. The searches tune on
+one half of these clips, each once.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pandas as pd
+from librosa.sequence import transition_loop, viterbi_discriminative
+
+from bench import take_turns
+from bench.metrics import FRAME_S, REAL, by_sed_eval, random_tables, sed_eval
+from sedlib.data import tables
+from sedlib.data.batches import strong_labels
+from sedlib.decode import Hmm, Posteriors, frames_to_events, reference
+from sedlib.decode.hmm import emissions, viterbi
+from sedlib.decode.tuning import CALLS, Objective, exact, forest, halves, robust
+
+SHAPE = 1168, 157, len(tables.CLASSES)
+
+
+def noisy(active: np.ndarray) -> np.ndarray:
+    """Posteriors of a network that is sure of most frames and wrong in some."""
+    odds = np.where(active, 2.0, -4.0) + 1.5 * np.random.default_rng(1).normal(size=active.shape)
+    return (1 / (1 + np.exp(-odds))).astype(np.float32)
+
+
+def development_set() -> tuple[Posteriors, pd.DataFrame]:
+    """Posteriors and reference, real or random."""
+    if REAL.is_dir():
+        found = Posteriors.load(REAL / "teacher" / "scores.npz")  # percent
+        scores = Posteriors(found.scores / 100, found.filenames, found.classes, found.frame_s)
+        return scores, tables.read_events(REAL / "validation.tsv")
+    truth, predictions = random_tables(SHAPE[0])
+    names = tables.filenames(truth)
+    return Posteriors(noisy(strong_labels(predictions, names, SHAPE[1], FRAME_S) > 0), names, tables.CLASSES, FRAME_S), truth
+
+
+def by_librosa(scores: np.ndarray, hmm: Hmm, at_once: bool = False) -> np.ndarray:
+    """Its paths, class after class: all clips at once, or one after the other as the released code does."""
+    paths = np.empty(scores.shape, bool)
+    for k, stay in enumerate(zip(hmm.p_silence, hmm.p_event)):
+        moves, both = transition_loop(2, stay), np.stack([1 - scores[..., k], scores[..., k]], axis=1)
+        paths[..., k] = (viterbi_discriminative(both, moves) if at_once
+                         else [viterbi_discriminative(clip, moves) for clip in both])
+    return paths
+
+
+def decoding(rounds: int) -> None:
+    """Paths of all clips and classes."""
+    rng = np.random.default_rng(0)
+    hmm = Hmm(tables.CLASSES, *rng.uniform(0.05, 0.99, (2, SHAPE[2])), np.zeros(SHAPE[2]))
+    scores = noisy(np.cumsum(rng.random(SHAPE) < 0.02, axis=1) % 2 > 0)
+    found, stay = emissions(scores), (hmm.p_silence, hmm.p_event)
+    contestants = {
+        "librosa, clip by clip and class by class": lambda: by_librosa(scores, hmm),
+        "librosa, one call for each class": lambda: by_librosa(scores, hmm, at_once=True),
+        "hmmlearn, one call for each class": lambda: reference.viterbi(emissions(scores), *stay),
+        "sedlib, from posteriors": lambda: viterbi(emissions(scores), *stay),
+        "sedlib, from logarithms made once, as in tuning": lambda: viterbi(found, *stay),
+    }
+    print(f"paths of {' x '.join(map(str, SHAPE))} posteriors")
+    take_turns(contestants, rounds)
+    first, *others = (decode() for decode in contestants.values())
+    print(f"  frames that differ from the first: {', '.join(str((paths != first).sum()) for paths in others)} of {first.size}")
+
+
+def objective(posteriors: Posteriors, truth: pd.DataFrame, rounds: int) -> None:
+    """Macro F1 of one choice of probabilities."""
+    hmm, ours, names = Hmm.alike(0.9, 0.8), Objective(posteriors, truth), tables.filenames(truth)
+
+    def peers() -> float:
+        metrics = sed_eval.sound_event.EventBasedMetrics(
+            list(tables.CLASSES), t_collar=0.2, percentage_of_length=0.2, empty_system_output_handling="zero_score")
+        return by_sed_eval(metrics, truth, frames_to_events(by_librosa(posteriors.scores, hmm), posteriors), names)
+
+    print(f"one objective, macro F1: librosa and sed_eval {peers()!r}, sedlib {ours.f1(hmm)!r}")
+    take_turns({"librosa one by one, event table, sed_eval": peers, "sedlib": lambda: ours.f1(hmm)}, rounds)
+
+
+def searches(posteriors: Posteriors, truth: pd.DataFrame) -> None:
+    """Seconds of each search on one half, and how few of the forest's are the objective's."""
+    ours = Objective(posteriors, halves(truth)[0])
+    for name, search in (("exact", exact), ("robust", robust), (f"forest, {CALLS} calls", forest)):
+        start = time.perf_counter()
+        hmm = search(ours)
+        seconds = time.perf_counter() - start
+        print(f"  {name:<52}{seconds:>10.2f} s    macro F1 {100 * ours.f1(hmm):.2f} %")
+    start = time.perf_counter()
+    for _ in range(CALLS):
+        ours.f1(hmm)
+    own = time.perf_counter() - start
+    print(f"  {f'  of which {CALLS} objectives, the rest is scikit-optimize':<52}{own:>10.2f} s")
+
+
+def main(rounds: int = 3) -> None:
+    """Print the comparisons."""
+    decoding(rounds)
+    posteriors, truth = development_set()
+    print(f"{'real' if REAL.is_dir() else 'random'} data: {len(posteriors.filenames)} clips, {len(tables.events(truth))} events")
+    objective(posteriors, truth, rounds)
+    print("searches on one half")
+    searches(posteriors, truth)

@@ -1,0 +1,356 @@
+"""Two-state hidden Markov model of every class: silence or event, with the network's posteriors as emission scores.
+
+Paper section 3.4; taught in ``notebooks/06_hmm.py``. A path through the states costs little where it stays and much
+where it switches, so single frames that disagree with their neighbours are overruled. `viterbi` finds the best path of every
+clip and class at once, bit for bit as ``librosa.sequence.viterbi_discriminative`` does one by one; ``reference.py`` has the same model
+in hmmlearn.
+
+Of paths that are equally good the one that is silent is taken, decided frame by frame from the end of the clip (librosa's rule;
+hmmlearn decides all but the last frame the other way).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numba import njit, prange
+
+from sedlib.data import tables
+from sedlib.decode.posteriors import Posteriors, check_scores
+from sedlib.errors import SedError
+from sedlib.threads import share_threads
+
+BLOCK = 256  # clips that are decoded side by side, so that the inner loop is one over neighbours in memory
+TINY = np.finfo(float).tiny
+
+
+@dataclass(frozen=True)
+class Hmm:
+    """Parameters of the models of all classes, and what is done to the events that they find.
+
+    Attributes
+    ----------
+    classes : tuple of str
+    p_silence, p_event : (class,) arrays
+        Probability of staying silent, and of staying in the event, from one frame to the next, in (0, 1).
+    confidence : (class,) array
+        An event in which no frame's posterior (after a threshold's shift, see `emissions`) reaches this is dropped; 0 drops none.
+    drop_s : float
+        Events this short are dropped, seconds. The released code drops those of up to 3 frames (0.2 s).
+    merge_s : float
+        Then gaps this short between two events of a class are closed, seconds.
+    """
+
+    classes: tuple[str, ...]
+    p_silence: np.ndarray
+    p_event: np.ndarray
+    confidence: np.ndarray
+    drop_s: float = 0.0
+    merge_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.classes:
+            raise SedError("HMM: no classes; give p_silence and p_event of at least one")
+        for name, low_too in (("p_silence", False), ("p_event", False), ("confidence", True)):
+            values = np.asarray(getattr(self, name), float)
+            if values.shape != (len(self.classes),):
+                raise SedError(f"HMM: {name} has {values.size} values for {len(self.classes)} classes; give one a class")
+            wrong = np.flatnonzero(~((values > 0) | (low_too & (values == 0))) | ~(values < 1))
+            if len(wrong):
+                raise SedError(f"HMM: {name} of {self.classes[wrong[0]]} is {values[wrong[0]]:g}, expected "
+                               f"{'0 or more' if low_too else 'more than 0'} and less than 1")
+            object.__setattr__(self, name, values)
+        for name in ("drop_s", "merge_s"):
+            value = getattr(self, name)
+            if not 0 <= value < np.inf:
+                raise SedError(f"HMM: {name} is {value}, expected seconds, 0 or more")
+
+    @classmethod
+    def alike(cls, p_silence: float, p_event: float, classes: tuple[str, ...] = tables.CLASSES, **options: Any) -> Hmm:
+        """The same model for every class."""
+        return cls(classes, *(np.full(len(classes), p) for p in (p_silence, p_event, options.pop("confidence", 0.0))), **options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, probabilities by class, as JSON has them."""
+        by_class = {name: dict(zip(self.classes, getattr(self, name).tolist())) for name in ("p_silence", "p_event", "confidence")}
+        return by_class | {"drop_s": self.drop_s, "merge_s": self.merge_s}
+
+    @classmethod
+    def load(cls, path: str | Path) -> Hmm:
+        """Read a JSON file with ``p_silence`` and ``p_event`` by class, and what else `to_dict` has; other entries (those of
+        `sedlib tune`) are left alone.
+
+        Raises
+        ------
+        SedError
+            For a missing or other file, a class without a probability, or a value out of its range.
+        """
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
+            stay = [_by_class(values, name) for name in ("p_silence", "p_event")]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SedError(f"{path}: not a JSON file with p_silence and p_event by class, as `sedlib tune --json` writes it "
+                           f"({error.__class__.__name__}: {error})") from None
+        try:
+            classes = tuple(stay[0])
+            confidence = _by_class(values, "confidence") if "confidence" in values else dict.fromkeys(classes, 0.0)
+            ordered = [np.array([of[name] for name in classes]) for of in (*stay, confidence)]
+            if any(len(of) != len(classes) for of in (*stay, confidence)):
+                raise SedError("p_silence, p_event and confidence are not of the same classes")
+            return cls(classes, *ordered, float(values.get("drop_s", 0)), float(values.get("merge_s", 0)))
+        except (KeyError, TypeError, ValueError) as error:
+            what = f"no value for class {error}" if isinstance(error, KeyError) else error
+            raise SedError(f"{path}: {what}") from None
+
+
+def _by_class(values: Mapping[str, Any], name: str) -> dict[str, float]:
+    return {str(label): float(value) for label, value in dict(values[name]).items()}
+
+
+class Emissions(NamedTuple):
+    """Logarithms of the two states' emission scores, ``(class, frame, clip)``."""
+
+    silence: np.ndarray
+    event: np.ndarray
+
+
+def emissions(scores: np.ndarray, threshold: float = 0.5) -> Emissions:
+    """Emission scores (1 - p, p) of posteriors p, as logarithms over the states' priors of one half, as librosa takes them.
+
+    Parameters
+    ----------
+    scores : (clip, frame, class) array
+        Posteriors: float in [0, 1], or uint8 percent.
+    threshold : float
+        The posterior at which both states are equally likely, in (0, 1). Anything but 0.5 shifts every frame's log-odds, which
+        gives the decoder an operating point, as a threshold gives one to posteriors.
+
+    Raises
+    ------
+    SedError
+        For another shape, a value that is not a probability (NaN among them), or a threshold outside (0, 1).
+    """
+    scores = np.asarray(scores)
+    check_scores(scores)
+    if not 0 < threshold < 1:
+        raise SedError(f"threshold is {threshold:g}, expected a posterior between 0 and 1")
+    percent = scores.dtype == np.uint8
+    values = np.arange(101) / 100 if percent else scores
+    values = values.astype(float) if values.dtype.kind != "f" else values
+    tiny = np.finfo(values.dtype).tiny
+    prior = np.log(0.5)
+    silence, event = np.log(1 - values + tiny), np.log(values + tiny)
+    if percent:
+        silence, event = silence[scores], event[scores]
+    shift = np.log((1 - threshold) / threshold) if threshold != 0.5 else 0.0
+    share_threads()
+    return Emissions(_by_class_and_frame(silence, -prior), _by_class_and_frame(event, shift - prior))
+
+
+@njit(cache=True, parallel=True)
+def _by_class_and_frame(logs, plus):
+    """(clip, frame, class) to (class, frame, clip) with neighbouring clips beside each other."""
+    n_clips, n_frames, n_classes = logs.shape
+    out = np.empty((n_classes, n_frames, n_clips))
+    for t in prange(n_frames):
+        for n in range(n_clips):
+            for k in range(n_classes):
+                out[k, t, n] = np.float64(logs[n, t, k]) + plus
+    return out
+
+
+def transitions(p_silence: np.ndarray, p_event: np.ndarray) -> np.ndarray:
+    """Logarithms of the transition probabilities ``(..., from, to)``, states silence and event."""
+    p_silence, p_event = np.asarray(p_silence, float), np.asarray(p_event, float)
+    matrix = np.stack([np.stack([p_silence, 1 - p_silence], -1), np.stack([1 - p_event, p_event], -1)], -2)
+    return np.log(matrix + TINY)
+
+
+def viterbi(found: Emissions, p_silence: np.ndarray, p_event: np.ndarray) -> np.ndarray:
+    """The best path of every clip and class.
+
+    Parameters
+    ----------
+    found : Emissions
+    p_silence, p_event : (class,) arrays
+        As in `Hmm`.
+
+    Returns
+    -------
+    (clip, frame, class) bool array
+        True where the path is in the event.
+    """
+    share_threads()
+    return _paths(*found, transitions(p_silence, p_event)).transpose(2, 1, 0).view(bool)
+
+
+@njit(cache=True, parallel=True)
+def _paths(silence, event, log_a):
+    n_classes, n_frames, n_clips = silence.shape
+    states = np.empty(silence.shape, np.uint8)
+    blocks = (n_clips + BLOCK - 1) // BLOCK
+    for task in prange(n_classes * blocks):
+        k, first = task // blocks, task % blocks * BLOCK
+        last = min(first + BLOCK, n_clips)
+        best_paths(silence[k, :, first:last], event[k, :, first:last], log_a[k], states[k, :, first:last])
+    return states
+
+
+@njit(cache=True)
+def best_paths(silence, event, log_a, states):
+    """Viterbi's algorithm for one class, in ``states`` (frame, clip): a table of best scores is filled from the first
+    frame to the last, and the way to the better end is walked back."""
+    n_frames, n_clips = silence.shape
+    half = np.log(0.5)
+    in_silence, in_event = silence[0] + half, event[0] + half  # best score of a path that is there now
+    came = np.empty((n_frames, n_clips), np.uint8)  # bit s: the best path to state s comes from the event
+    for t in range(1, n_frames):
+        for n in range(n_clips):
+            stay, stop = in_silence[n] + log_a[0, 0], in_event[n] + log_a[1, 0]
+            start, go_on = in_silence[n] + log_a[0, 1], in_event[n] + log_a[1, 1]
+            came[t, n] = (stop > stay) | (go_on > start) << 1
+            in_silence[n] = max(stay, stop) + silence[t, n]
+            in_event[n] = max(start, go_on) + event[t, n]
+    for n in range(n_clips):
+        states[n_frames - 1, n] = in_event[n] > in_silence[n]
+    for t in range(n_frames - 1, 0, -1):
+        for n in range(n_clips):
+            states[t - 1, n] = came[t, n] >> states[t, n] & 1
+
+
+def state_posteriors(scores: np.ndarray, hmm: Hmm) -> np.ndarray:
+    """Probability of being in the event at every frame, given the whole clip: the forward-backward algorithm.
+
+    Parameters
+    ----------
+    scores : (clip, frame, class) array
+        Posteriors of the network, as for `emissions`.
+    hmm : Hmm
+        Of the same classes; its transition probabilities alone are used.
+
+    Returns
+    -------
+    (clip, frame, class) array
+    """
+    found = emissions(scores)
+    share_threads()
+    return _forward_backward(*found, np.exp(transitions(hmm.p_silence, hmm.p_event))).transpose(2, 1, 0)
+
+
+@njit(cache=True, parallel=True)
+def _forward_backward(silence, event, a):
+    n_classes, n_frames, n_clips = silence.shape
+    out = np.empty(silence.shape)
+    for k in prange(n_classes):
+        for n in range(n_clips):
+            before = 0.5  # probability of the event at t, given frames before t
+            for t in range(n_frames):
+                seen_event, seen_silence = before * np.exp(event[k, t, n]), (1 - before) * np.exp(silence[k, t, n])
+                out[k, t, n] = seen_event / (seen_event + seen_silence)
+                before = out[k, t, n] * a[k, 1, 1] + (1 - out[k, t, n]) * a[k, 0, 1]
+            later_event = later_silence = 1.0  # how likely are the frames after t, from either state at t
+            for t in range(n_frames - 1, -1, -1):
+                both = out[k, t, n] * later_event + (1 - out[k, t, n]) * later_silence
+                out[k, t, n] = out[k, t, n] * later_event / both
+                e, s = np.exp(event[k, t, n]) * later_event, np.exp(silence[k, t, n]) * later_silence
+                later_event, later_silence = a[k, 1, 1] * e + a[k, 1, 0] * s, a[k, 0, 1] * e + a[k, 0, 0] * s
+                scale = later_event + later_silence
+                later_event, later_silence = later_event / scale, later_silence / scale
+    return out
+
+
+def hmm_events(posteriors: Posteriors, hmm: Hmm, duration_s: float | None = None, threshold: float = 0.5) -> pd.DataFrame:
+    """Events of the best paths.
+
+    Parameters
+    ----------
+    posteriors : Posteriors
+    hmm : Hmm
+        Its classes in the order of the posteriors'.
+    duration_s : float, optional
+        Length of the clips; no event ends later. Default: as many seconds as there are frames.
+    threshold : float
+        As for `emissions`; other thresholds give other operating points.
+
+    Returns
+    -------
+    Event table
+
+    Raises
+    ------
+    SedError
+        If the classes differ, and as `emissions`.
+    """
+    check_classes(posteriors, hmm)
+    found = emissions(posteriors.scores, threshold)
+    states = viterbi(found, hmm.p_silence, hmm.p_event).view(np.uint8).transpose(2, 1, 0)
+    rules = [Rules.of(hmm, k, posteriors, duration_s) for k in range(len(hmm.classes))]
+    parts = []
+    for k, name in enumerate(hmm.classes):
+        bounds, onset, offset = runs(states[k], found.silence[k], found.event[k], *rules[k])
+        clip = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+        parts.append(pd.DataFrame({"filename": np.array(posteriors.filenames, dtype=object)[clip], "onset": onset, "offset": offset,
+                                   "event_label": name}))
+    return pd.concat(parts).sort_values(["filename", "onset", "event_label"], kind="stable", ignore_index=True)
+
+
+class Rules(NamedTuple):
+    """How the runs of one class's path become events."""
+
+    frame_s: float
+    end: float  # of a clip, seconds
+    drop: int  # events of up to so many frames are dropped
+    merge: int  # gaps of up to so many frames are closed
+    confidence: float  # least log-odds that some frame of an event must have
+
+    @classmethod
+    def of(cls, hmm: Hmm, label: int, posteriors: Posteriors, duration_s: float | None) -> Rules:
+        """Those of class number ``label``."""
+        frame_s, frames = posteriors.frame_s, posteriors.scores.shape[1]
+        end = frames * frame_s if duration_s is None else duration_s
+        return cls(frame_s, end, *(int(seconds / frame_s + 1e-6) for seconds in (hmm.drop_s, hmm.merge_s)),
+                   log_odds(float(hmm.confidence[label])))
+
+
+def log_odds(p: float) -> float:
+    """log(p / (1 - p)); minus infinity for 0."""
+    return float(np.log(p / (1 - p))) if p else -np.inf
+
+
+@njit(cache=True)
+def runs(states, silence, event, frame_s, end, drop, merge, confidence):
+    """Events of one class: ``bounds`` (clip + 1,) of each clip's events in ``onset`` and ``offset``, seconds, as in `EventIndex`."""
+    n_frames, n_clips = states.shape
+    bounds = np.zeros(n_clips + 1, np.int64)
+    first, last = np.empty(n_clips * (n_frames + 1) // 2 + 1, np.int64), np.empty(n_clips * (n_frames + 1) // 2 + 1, np.int64)
+    count = 0
+    for n in range(n_clips):
+        start, surest = -1, -np.inf
+        for t in range(n_frames + 1):
+            if t < n_frames and states[t, n]:
+                if start < 0:
+                    start, surest = t, -np.inf
+                surest = max(surest, event[t, n] - silence[t, n])
+            elif start >= 0:
+                if t - start > drop and surest >= confidence - 1e-6 and start * frame_s < end:
+                    if count > bounds[n] and start - last[count - 1] <= merge:
+                        last[count - 1] = t
+                    else:
+                        first[count], last[count] = start, t
+                        count += 1
+                start = -1
+        bounds[n + 1] = count
+    return bounds, first[:count] * frame_s, np.minimum(last[:count] * frame_s, end)
+
+
+def check_classes(posteriors: Posteriors, hmm: Hmm) -> None:
+    """`SedError` if the HMM's classes are not those of the posteriors, in their order."""
+    if tuple(posteriors.classes) != tuple(hmm.classes):
+        raise SedError(f"the HMM knows the classes {', '.join(hmm.classes)}, the scores hold {', '.join(posteriors.classes)}; "
+                       "both need the same ones in the same order")

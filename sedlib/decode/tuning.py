@@ -1,0 +1,310 @@
+"""Transition probabilities of the HMMs, chosen for event-based macro F1.
+
+Paper sections 3.4 and 4.3; taught in ``notebooks/06_hmm.py``. Three searches on one objective, which decodes and scores all clips
+in a few milliseconds:
+
+``forest``  the paper's: 11 probabilities (one of silence for all classes), 200 evaluations led by a random forest.
+``exact``   the best of the same family on a grid. With silence tied, macro F1 is a sum over classes, so for every silence
+            probability each class has its own best, and 64 times 10 searches along a line replace one in 11 dimensions.
+``robust``  for clips not seen: silence not tied, F1 smoothed over neighbouring parameters, the more the fewer events it
+            was counted on, and unsure events dropped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numba import njit, prange
+from scipy.ndimage import gaussian_filter
+from tqdm.auto import tqdm
+
+from sedlib.config import Decoding
+from sedlib.data import tables
+from sedlib.decode.hmm import Hmm, Rules, best_paths, check_classes, emissions, hmm_events, log_odds, runs, transitions
+from sedlib.decode.median import median_events
+from sedlib.decode.posteriors import Posteriors
+from sedlib.errors import SedError
+from sedlib.metrics import event_f1
+from sedlib.metrics.counts import f1_precision_recall
+from sedlib.metrics.events import hits_by_cell, index_events
+from sedlib.threads import share_threads
+
+LOW, HIGH = 0.01, 0.999  # the paper's box
+CALLS = 200
+POINTS = 64  # of the exact search, for either probability
+
+# Of the robust search. A probability moves in log-odds, where a step is the same factor of the expected duration everywhere.
+# SMOOTHING / sqrt(reference events of the class) is the width of the Gaussian in log-odds, for F1 counted on n events is off by about
+# 1 / sqrt(n); the axis of confidence is smoothed by half as many of its own steps.
+SMOOTHING = 15.0
+CONFIDENCES = (0.0, 0.5, 0.8)
+ROBUST_POINTS = 24
+DROP_S = 0.2  # as the released code: up to 3 frames
+
+
+class Objective:
+    """Event-based F1 of HMMs on a set of clips, with all that does not depend on their parameters computed once.
+
+    Parameters
+    ----------
+    posteriors : Posteriors
+    reference : DataFrame
+        Event table. Its clips count.
+    duration_s : float, optional
+        As for `hmm_events`.
+    """
+
+    def __init__(self, posteriors: Posteriors, reference: pd.DataFrame, duration_s: float | None = None) -> None:
+        clips = tables.filenames(reference)
+        self.posteriors = posteriors.select(clips)
+        self.classes = posteriors.classes
+        self.duration_s = duration_s
+        self.emissions = emissions(self.posteriors.scores)
+        of_class = dict(list(tables.events(reference).groupby("event_label")))
+        unknown = set(of_class).difference(self.classes)
+        if unknown:
+            raise SedError(f"reference: {tables.unknown_label(min(unknown), self.classes)}")
+        indexed = [index_events(of_class.get(name, tables.empty_events()), clips, (name,)) for name in self.classes]
+        self.references = np.array([len(of.onset) for of in indexed])
+        if not self.references.any():
+            raise SedError("reference: no events in these clips, so that there is nothing to tune for")
+        start = np.append(0, self.references.cumsum()[:-1])
+        self.bounds = np.stack([of.bounds + first for of, first in zip(indexed, start)])
+        self.onset, self.offset = (np.concatenate([getattr(of, name) for of in indexed]) for name in ("onset", "offset"))
+
+    def counts(self, hmm: Hmm) -> np.ndarray:
+        """Hits, predictions and references of every class, (class, 3)."""
+        check_classes(self.posteriors, hmm)
+        log_a = transitions(hmm.p_silence, hmm.p_event)
+        gates = np.array([[log_odds(float(p))] for p in hmm.confidence])
+        return self._counts(np.arange(len(self.classes)), log_a, gates, hmm)[:, 0]
+
+    def f1(self, hmm: Hmm) -> float:
+        """Macro F1; classes without reference events are left out."""
+        return float(np.nanmean(f1_precision_recall(self.counts(hmm))[0]))
+
+    def landscape(self, p_silence: Sequence[float], p_event: Sequence[float], confidences: Sequence[float] = (0.0,),
+                  drop_s: float = 0.0) -> np.ndarray:
+        """F1 of every class for every combination, (class, silence, event, confidence); NaN for a class without references."""
+        n_classes = len(self.classes)
+        s, e = (grid.ravel() for grid in np.meshgrid(p_silence, p_event, indexing="ij"))
+        label = np.repeat(np.arange(n_classes), len(s))
+        gates = np.tile([log_odds(p) for p in confidences], (len(label), 1))
+        drop = Hmm.alike(0.5, 0.5, self.classes, drop_s=drop_s)
+        counts = self._counts(label, np.tile(transitions(s, e), (n_classes, 1, 1)), gates, drop)
+        return f1_precision_recall(counts)[0].reshape(n_classes, len(p_silence), len(p_event), len(confidences))
+
+    def _counts(self, label: np.ndarray, log_a: np.ndarray, gates: np.ndarray, hmm: Hmm) -> np.ndarray:
+        """(task, gate, 3): a task is a class and its transitions, a gate a log-odds that some frame of an event must reach."""
+        rules = Rules.of(hmm, 0, self.posteriors, self.duration_s)
+        share_threads()
+        count = _count if len(label) > len(self.classes) else _count_few
+        found = count(*self.emissions, label, log_a, gates, self.bounds, self.onset, self.offset, *rules[:4])
+        return np.concatenate([found, np.broadcast_to(self.references[label][:, None, None], (*found.shape[:2], 1))], -1)
+
+
+@njit(cache=True, parallel=True)
+def _count(silence, event, label, log_a, gates, *scoring):
+    """Hits and predictions (task, gate, 2), summed over the clips."""
+    counts = np.zeros((len(label), gates.shape[1], 2), np.int64)
+    for task in prange(len(label)):
+        _count_one(silence[label[task]], event[label[task]], label[task], log_a[task], gates[task], counts[task], *scoring)
+    return counts
+
+
+@njit(cache=True)
+def _count_few(silence, event, label, log_a, gates, *scoring):
+    """The same by one thread. For a single model threads would wait for each other longer than they work on a busy machine."""
+    counts = np.zeros((len(label), gates.shape[1], 2), np.int64)
+    for task in range(len(label)):
+        _count_one(silence[label[task]], event[label[task]], label[task], log_a[task], gates[task], counts[task], *scoring)
+    return counts
+
+
+@njit(cache=True)
+def _count_one(silence, event, k, log_a, gates, counts, ref_bounds, ref_onset, ref_offset, frame_s, end, drop, merge):
+    states = np.empty(silence.shape, np.uint8)
+    best_paths(silence, event, log_a, states)
+    for gate in range(len(gates)):
+        bounds, onset, offset = runs(states, silence, event, frame_s, end, drop, merge, gates[gate])
+        hits = hits_by_cell(ref_bounds[k], ref_onset, ref_offset, bounds, onset, offset, 0.2, 0.2, 0.2)
+        counts[gate, 0], counts[gate, 1] = hits.sum(), len(onset)
+
+
+def forest(objective: Objective, seed: int = 0, calls: int = CALLS, progress: bool = False,
+           watch: Callable[[list[float]], Any] | None = None) -> Hmm:
+    """The paper's search, by scikit-optimize.
+
+    Parameters
+    ----------
+    objective : Objective
+    seed : int
+    calls : int
+        Evaluations of the objective; the first ten are drawn at random.
+    progress : bool
+    watch : callable, optional
+        Called after each evaluation with the F1 of all so far.
+    """
+    from skopt import forest_minimize
+
+    def tied(p: list[float]) -> Hmm:
+        n_classes = len(objective.classes)
+        return Hmm(objective.classes, np.full(n_classes, p[0]), np.array(p[1:]), np.zeros(n_classes))
+
+    with tqdm(total=calls, desc="random forest", disable=not progress, leave=False) as bar:
+        def told(result) -> None:
+            bar.update()
+            if watch is not None:
+                watch([-value for value in result.func_vals])
+
+        result = forest_minimize(lambda p: -objective.f1(tied(p)), [(LOW, HIGH)] * (1 + len(objective.classes)), n_calls=calls,
+                                 n_initial_points=min(10, calls), base_estimator="RF", random_state=seed, callback=told)
+    return tied(result.x)
+
+
+def grid(points: int) -> np.ndarray:
+    """Probabilities from 0.01 to 0.999 at equal steps of their log-odds."""
+    return 1 / (1 + np.exp(-np.linspace(log_odds(LOW), log_odds(HIGH), points)))
+
+
+def step(p: np.ndarray) -> float:
+    """Log-odds from one point of a `grid` to the next."""
+    return log_odds(p[1]) - log_odds(p[0])
+
+
+def exact(objective: Objective, points: int = POINTS) -> Hmm:
+    """The best tied parameters on a grid of ``points`` probabilities for silence and for each event."""
+    p = grid(points)
+    f1 = objective.landscape(p, p)[..., 0]
+    best_of_class = f1.max(axis=2)  # (class, silence): once silence is fixed, classes have nothing to do with each other
+    silence = int(np.argmax(np.nanmean(best_of_class, axis=0)))
+    event = np.nan_to_num(f1[:, silence]).argmax(axis=1)
+    n_classes = len(objective.classes)
+    return Hmm(objective.classes, np.full(n_classes, p[silence]), p[event], np.zeros(n_classes))
+
+
+def robust(objective: Objective, points: int = ROBUST_POINTS) -> Hmm:
+    """Parameters that should hold for clips not seen: for each class the top of its smoothed landscape.
+
+    A class without reference events takes the mean of the others' landscapes.
+    """
+    p = grid(points)
+    f1 = objective.landscape(p, p, CONFIDENCES, DROP_S)
+    others = np.nanmean(f1, axis=0)
+    stays = np.add.outer(p, p)[:, :, None] >= 1  # a smoother must not like to switch
+    chosen = []
+    for of_class, n in zip(f1, objective.references):
+        width = SMOOTHING / np.sqrt(max(n, 1))
+        widths = (width / step(p), width / step(p), width / 2)  # in points of each axis
+        smoothed = gaussian_filter(of_class if n else others, widths, mode="nearest")
+        chosen.append(np.unravel_index(np.where(stays, smoothed, -1).argmax(), smoothed.shape))
+    silence, event, confidence = np.array(chosen).T
+    return Hmm(objective.classes, p[silence], p[event], np.array(CONFIDENCES)[confidence], drop_s=DROP_S)
+
+
+SEARCHES: dict[str, Callable[[Objective, int], Hmm]] = {
+    "forest": lambda objective, seed: forest(objective, seed, progress=True),
+    "exact": lambda objective, seed: exact(objective),
+    "robust": lambda objective, seed: robust(objective),
+}
+
+
+def halves(reference: pd.DataFrame, fraction: float = 0.5, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """An event table cut in two by clips drawn at random: ``fraction`` of them to tune on, and the others.
+
+    Raises
+    ------
+    SedError
+        For a fraction outside (0, 1], or one that leaves nothing to tune on.
+    """
+    clips = tables.filenames(reference)
+    if not 0 < fraction <= 1 or round(fraction * len(clips)) == 0:
+        raise SedError(f"fraction is {fraction:g}: of {len(clips)} clips at least one must be there to tune on, and no more "
+                       "than all; 0.5 is the paper's")
+    drawn = np.random.default_rng([seed]).permutation(clips)[: round(fraction * len(clips))]
+    tuned = reference["filename"].isin(set(drawn))
+    return reference[tuned].reset_index(drop=True), reference[~tuned].reset_index(drop=True)
+
+
+def tune(posteriors: Posteriors, reference: pd.DataFrame, search: str = "robust", fraction: float = 0.5, seed: int = 0,
+         duration_s: float | None = None) -> dict[str, Any]:
+    """Choose transition probabilities on part of the clips, and score them on both parts.
+
+    Parameters
+    ----------
+    posteriors : Posteriors
+    reference : DataFrame
+        Event table of the same clips.
+    search : str
+        forest, exact or robust.
+    fraction : float
+        Share of the clips to tune on.
+    seed : int
+        Of the split, and of the forest.
+    duration_s : float, optional
+        As for `hmm_events`.
+
+    Returns
+    -------
+    dict, ready for JSON
+        What `Hmm.to_dict` gives; ``baseline`` (median filter of 0.45 s, threshold 0.5) and ``tuned``, each with ``f1_tuned_half``
+        and ``f1_other_half`` (fractions; None without other clips); ``seconds`` of the search; ``search fraction seed``,
+        and ``clips``, how many are in either half.
+
+    Raises
+    ------
+    SedError
+        For an unknown search, a fraction out of its range, clips or classes that do not fit, and scores that are none.
+    """
+    if search not in SEARCHES:
+        raise SedError(f"search {search!r} does not exist; choose one of {', '.join(SEARCHES)}")
+    posteriors.select(tables.filenames(reference))  # complain of missing clips before all else
+    tuned_half, other_half = halves(reference, fraction, seed)
+    start = time.perf_counter()
+    hmm = SEARCHES[search](Objective(posteriors, tuned_half, duration_s), seed)
+    seconds = time.perf_counter() - start
+
+    def scores(events: pd.DataFrame) -> dict[str, float | None]:
+        return {name: _macro(half, events, posteriors.classes)
+                for name, half in (("f1_tuned_half", tuned_half), ("f1_other_half", other_half))}
+
+    return {
+        "search": search, "fraction": fraction, "seed": seed, "seconds": seconds,
+        "clips": {"tuned_half": len(tables.filenames(tuned_half)), "other_half": len(tables.filenames(other_half))},
+        "baseline": scores(median_events(posteriors, Decoding(), duration_s)),
+        "tuned": scores(hmm_events(posteriors, hmm, duration_s)),
+        **hmm.to_dict(),
+    }
+
+
+def text(result: dict[str, Any]) -> str:
+    """`tune`'s result as a table: F1 in percent, then the probabilities and how long they expect silence and event to last,
+    in frames."""
+    def percent(value: float | None) -> str:
+        return f"{'-':>12}" if value is None else f"{100 * value:>12.2f}"
+
+    clips = result["clips"]
+    lines = [f"{'event-based macro F1, %':<28}{'tuned half':>12}{'other half':>12}   "
+             f"({clips['tuned_half']} and {clips['other_half']} clips)"]
+    for name, title in (("baseline", "median 0.45 s, threshold 0.5"), ("tuned", f"HMM, {result['search']}")):
+        lines.append(f"{title:<28}" + "".join(percent(result[name][half]) for half in ("f1_tuned_half", "f1_other_half")))
+    lines += ["", f"{'class':<28}{'p_silence':>10}{'p_event':>10}{'frames':>9}{'confidence':>12}"]
+    for name, stay in result["p_event"].items():
+        lines.append(f"{name:<28}{result['p_silence'][name]:>10.4f}{stay:>10.4f}{1 / (1 - stay):>9.1f}"
+                     f"{result['confidence'][name]:>12.2f}")
+    lines += ["", "frames: how long an event is expected to last, 1 / (1 - p_event). Confidence: the posterior that one frame of an event "
+              "must reach."]
+    if result["drop_s"]:
+        lines.append(f"Events of up to {result['drop_s']:g} s are dropped.")
+    return "\n".join([*lines, f"{result['seconds']:.1f} s"])
+
+
+def _macro(half: pd.DataFrame, events: pd.DataFrame, classes: tuple[str, ...]) -> float | None:
+    clips = tables.filenames(half)
+    if tables.events(half).empty:
+        return None
+    return event_f1(half, events[events["filename"].isin(clips)], classes=classes).macro
