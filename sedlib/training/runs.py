@@ -137,6 +137,15 @@ class Run:
             raise SedError(f"{self.folder}: the run has no results yet; `sedlib train` finishes it")
         return _read_json(path)
 
+    def results_of(self, decoding: str) -> dict[str, Any]:
+        """`results` for ``median``, and what `score_hmm` wrote for forest, exact or robust."""
+        if decoding == "median":
+            return self.results
+        path = self.folder / f"results-{decoding}.json"
+        if not path.is_file():
+            raise SedError(f"{self.folder}: not scored with HMMs by search {decoding!r} yet; `sedlib.training.score_hmm` does it")
+        return _read_json(path)
+
     @property
     def metrics(self) -> pd.DataFrame:
         """``metrics.csv``, a row an epoch; without rows before the first epoch's end."""
