@@ -775,6 +775,114 @@ def a_distance(answer: Callable[[float], float]) -> None:
     print("correct: 0 where no classifier does better than chance, 2 where one is always right")
 
 
+def expected_frames(answer: Callable[[float], float]) -> None:
+    """Lesson 06: how many frames a state lasts on average that is kept with probability p from frame to frame."""
+    _judge(answer, lambda p: 1 / (1 - p), [(0.5,), (0.9,), (0.0,), (0.99,)], {
+        "the first frame is there for certain and counts; you left it out": lambda p: p / (1 - p),
+        "1 / p is how long one waits for something that happens with p; a state ends with probability 1 - p":
+            lambda p: 1 / p if p else np.inf,
+        "this is the median duration (after which half of the events are over), not the mean":
+            lambda p: np.log(0.5) / np.log(p) if p else 0.0,
+        "close for p near 1, but frames are counted one by one: sum the series": lambda p: -1 / np.log(p) if p else 0.0,
+    })
+    print("correct: 2 frames for 0.5, 10 for 0.9, 100 for 0.99")
+
+
+def viterbi_step(answer: Callable[..., tuple[np.ndarray, np.ndarray]]) -> None:
+    """Lesson 06: from the best scores of both states at a frame, (2,), the log transitions (from, to) and the log emissions
+    of the next frame, (2,): its best scores, and the state that each came from."""
+    def flat(best: np.ndarray, log_a: np.ndarray, log_b: np.ndarray) -> np.ndarray:
+        given = _call(answer, best, log_a, log_b)
+        if not isinstance(given, tuple) or len(given) != 2:
+            raise WrongAnswer("return two arrays: the best scores, and the states that they came from")
+        if any(np.shape(part) != (2,) for part in given):
+            raise WrongAnswer(f"both arrays have an entry a state, shape (2,); yours have {' and '.join(str(np.shape(p)) for p in given)}")
+        return np.concatenate([np.asarray(part, float) for part in given])
+
+    def step(best, log_a, log_b, emission=True, transition=True, transposed=False, summed=False):
+        log_a = (log_a.T if transposed else log_a) * transition
+        ways = best[:, None] + log_a
+        scores = np.logaddexp(*ways) if summed else ways.max(axis=0)
+        return np.concatenate([scores + log_b * emission, ways.argmax(axis=0)])
+
+    def example(p_silence: float, p_event: float, best: list[float], p: float) -> tuple:
+        return np.array(best), np.log([[p_silence, 1 - p_silence], [1 - p_event, p_event]]), np.log([1 - p, p])
+
+    examples = [example(0.9, 0.6, [-1.0, -1.5], 0.7), example(0.6, 0.95, [-5.0, -2.0], 0.2), example(0.99, 0.5, [-2.0, -7.0], 0.9)]
+    _judge(flat, step, examples, {
+        "the emissions of the new frame are missing": lambda *e: step(*e, emission=False),
+        "the transitions are missing: switching would be free": lambda *e: step(*e, transition=False),
+        "log_a is (from, to); you read it the other way round": lambda *e: step(*e, transposed=True),
+        "this adds up all ways (the forward algorithm); Viterbi keeps the best one": lambda *e: step(*e, summed=True),
+        "you took the first state as the one it came from, always": lambda *e: np.concatenate([step(*e)[:2], [0, 0]]),
+        "each state came from somewhere; you say where it is": lambda *e: np.concatenate([step(*e)[:2], [0, 1]]),
+        "of both ways keep the better one, the larger logarithm":
+            lambda best, a, b: np.concatenate([(best[:, None] + a).min(axis=0) + b, (best[:, None] + a).argmin(axis=0)]),
+    })
+    print("correct: the best way to each state, and where it came from")
+
+
+def walk_back(answer: Callable[[np.ndarray, int], np.ndarray]) -> None:
+    """Lesson 06: the path, (frame,), from ``came`` (frame, 2), the state before each frame's states, and the last state."""
+    def back(came: np.ndarray, last: int) -> np.ndarray:
+        path = np.empty(len(came), int)
+        path[-1] = last
+        for t in range(len(came) - 1, 0, -1):
+            path[t - 1] = came[t, path[t]]
+        return path
+
+    def a_frame_early(came: np.ndarray, last: int) -> np.ndarray:
+        path = np.empty(len(came), int)
+        path[-1] = last
+        for t in range(len(came) - 1, 0, -1):
+            path[t - 1] = came[t - 1, path[t]]
+        return path
+
+    rng = np.random.default_rng(3)
+    examples = [(np.vstack([[0, 0], rng.integers(0, 2, (9, 2))]), last) for last in (0, 1, 1)]
+    _judge(answer, back, examples, {
+        "the path is backwards; its first entry belongs to the first frame": lambda c, n: back(c, n)[::-1],
+        "the way to frame t is in came[t]; you look into came[t - 1]": a_frame_early,
+        "the path goes along the states that were found, not along the last one": lambda c, n: np.append(c[1:, n], n),
+        "the last frame is missing in the path": lambda c, n: back(c, n)[:-1],
+    })
+    print("correct: from the end to the beginning, each state by way of the one it came from")
+
+
+def tied_optimum(answer: Callable[[np.ndarray], tuple[int, np.ndarray]]) -> None:
+    """Lesson 06: of F1 (class, silence, event) the best silence, one for all classes, and the best event of each class."""
+    def flat(f1: np.ndarray) -> np.ndarray:
+        given = _call(answer, f1)
+        if not isinstance(given, tuple) or len(given) != 2 or np.ndim(given[0]) or np.shape(given[1]) != (len(f1),):
+            raise WrongAnswer("return the number of the one silence probability, and an array with the number of each class's event "
+                              "probability")
+        return np.append(given[0], given[1]).astype(float)
+
+    def right(f1: np.ndarray) -> np.ndarray:
+        silence = f1.max(axis=2).mean(axis=0).argmax()
+        return np.append(silence, f1[:, silence].argmax(axis=1)).astype(float)
+
+    def alike(f1: np.ndarray) -> np.ndarray:
+        silence, event = np.unravel_index(f1.mean(axis=0).argmax(), f1.shape[1:])
+        return np.append(silence, np.full(len(f1), event)).astype(float)
+
+    def of_mean(f1: np.ndarray) -> np.ndarray:
+        silence = f1.mean(axis=(0, 2)).argmax()
+        return np.append(silence, f1[:, silence].argmax(axis=1)).astype(float)
+
+    def single(f1: np.ndarray) -> np.ndarray:
+        silence = f1.max(axis=(0, 2)).argmax()
+        return np.append(silence, f1[:, silence].argmax(axis=1)).astype(float)
+
+    rng = np.random.default_rng(1)
+    _judge(flat, right, [(rng.random((4, 6, 6)) ** 3,) for _ in range(4)], {
+        "here all classes share the event probability, too; each class may have its own": alike,
+        "you average over event probabilities; each class will take its best one, so take the maximum": of_mean,
+        "this is the silence of the single best class; macro F1 is the mean of all": single,
+    })
+    print("correct: for every silence each class takes its best; then the silence with the best mean")
+
+
 def _judge(answer: Callable, right: Callable, examples: list[tuple], mistakes: dict[str, Callable]) -> None:
     """Raise `WrongAnswer` unless the learner's function agrees with the right one on all examples."""
     given = [_call(answer, *copy.deepcopy(example)) for example in examples]

@@ -15,13 +15,13 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from sedlib import gap, invariance
+from sedlib import gap, invariance, overfitting
 from sedlib.comparisons import ADVERSARIAL, AUGMENTATION, TABLE1, Comparison
 from sedlib.data import layout, statistics, tables
 from sedlib.data.store import open_store
 from sedlib.decode import Posteriors
 from sedlib.errors import SedError
-from sedlib.lesson import plots, retention, sounds
+from sedlib.lesson import decoding, plots, retention, sounds
 from sedlib.training import Run
 from sedlib.workspace import dataset, run_folder
 
@@ -136,6 +136,13 @@ def _compared(comparison: Comparison, profile: str, root: Path, lesson: str, wha
     }
 
 
+def _hmm(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, object]]:
+    measured = overfitting.published()
+    return decoding.gains(measured["systems"]), {
+        "lesson": "06_hmm", "profile": measured["profile"], "data": root.name, "seed": 0, "alt": overfitting.text(measured),
+    }
+
+
 def _statistics(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, object]]:
     compared = statistics.compare_folder(root)
     titles = {"synthetic": "synthetic clips (DESED: its set of 2019)", "validation": "real clips (development set)"}
@@ -176,7 +183,7 @@ def _training_cost(profile: str, root: Path, seed: int) -> tuple[Figure, dict[st
 
 DRAWN = {
     "detection": _detection, "ppcen": _figure2, "augmentation": _augmentation, "adversarial": _adversarial,
-    "invariance": _invariance, "table1": _table1, "statistics": _statistics, "domain_gap": _domain_gap,
+    "invariance": _invariance, "hmm": _hmm, "table1": _table1, "statistics": _statistics, "domain_gap": _domain_gap,
     "training_cost": _training_cost,
 }
 

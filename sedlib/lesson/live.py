@@ -1,4 +1,5 @@
-"""Curves that move while a training runs, here or in another process; taught in ``notebooks/04_mean_teacher.py``."""
+"""Curves that move while a training runs, here or in another process (``notebooks/04_mean_teacher.py``), or a search
+(``notebooks/06_hmm.py``)."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import time
 import pandas as pd
 from IPython.display import display
 
-from sedlib.lesson import plots
+from sedlib.lesson import decoding, plots
 from sedlib.training import Run
 
 
@@ -48,6 +49,38 @@ class LiveCurves:
     def _draw(self) -> None:
         metrics = pd.DataFrame(self.rows)
         drawn = plots.picture(plots.curves(metrics), alt=description(metrics))
+        if self._display is None:
+            self._display = display(drawn, display_id=True)
+        else:
+            self._display.update(drawn)
+
+
+class LiveSearch:
+    """Called by `decode.tuning.forest` after every evaluation; redraws one figure in place.
+
+    Parameters
+    ----------
+    interactive : bool
+        False, as in a batch run: draw once, at the end.
+    best_possible : float, optional
+        F1 that no evaluation can pass.
+    calls : int
+        Evaluations that there will be.
+    """
+
+    def __init__(self, interactive: bool, best_possible: float | None, calls: int) -> None:
+        self.interactive, self.best_possible, self.calls = interactive, best_possible, calls
+        self._display = None
+
+    def __call__(self, f1: list[float]) -> None:
+        """Show the F1 of all evaluations so far; every tenth time, for drawing takes as long as an evaluation."""
+        done = len(f1) >= self.calls
+        if not done and not (self.interactive and len(f1) % 10 == 0):
+            return
+        best = 100 * max(f1)
+        drawn = plots.picture(decoding.search_progress(f1, self.best_possible), alt=(
+            f"F1 of {len(f1)} evaluations, and the best so far, which ends at {best:.1f} %"
+            + ("." if self.best_possible is None else f"; the exact optimum of the grid is {100 * self.best_possible:.1f} %.")))
         if self._display is None:
             self._display = display(drawn, display_id=True)
         else:

@@ -153,6 +153,31 @@ def equations(c, a, main, domain, weights, alpha, signs=(1, -1, 1), late=False):
     return new, a - alpha * learns * of_a
 
 
+def right_step(best, log_a, log_b):
+    """Both ways to each state, written out."""
+    scores, came = [], []
+    for to in (0, 1):
+        ways = [best[state] + log_a[state, to] for state in (0, 1)]
+        scores.append(max(ways) + log_b[to])
+        came.append(ways.index(max(ways)))
+    return np.array(scores), np.array(came)
+
+
+def right_path(came, last):
+    path = [last]
+    for before in came[:0:-1]:
+        path.insert(0, before[path[0]])
+    return np.array(path)
+
+
+def right_tied(f1):
+    """Every combination of one silence with each class's events."""
+    best = [[max(row) for row in of_class] for of_class in f1]
+    means = [sum(column) / len(f1) for column in zip(*best)]
+    silence = means.index(max(means))
+    return silence, np.array([list(of_class[silence]).index(max(of_class[silence])) for of_class in f1])
+
+
 RIGHT = {
     check.frame_start: lambda frame: frame * S,
     check.frame_at: lambda second: math.floor(second * 16000 / 1020),
@@ -185,6 +210,10 @@ RIGHT = {
     check.two_updates: equations,
     check.ganin: adversarial.ganin,
     check.a_distance: lambda error: 2 - 4 * error,
+    check.expected_frames: lambda p: sum(p**n for n in range(3000)),
+    check.viterbi_step: right_step,
+    check.walk_back: right_path,
+    check.tied_optimum: right_tied,
 }
 
 
@@ -473,6 +502,28 @@ WRONG = [
     (check.a_distance, lambda e: 1 - 2 * e, "twice that"),
     (check.a_distance, lambda e: 1 - e, "share of right answers"),
     (check.a_distance, lambda e: 4 * e - 2, "sign is wrong"),
+    (check.expected_frames, lambda p: p / (1 - p), "first frame is there for certain"),
+    (check.expected_frames, lambda p: 1 / p if p else np.inf, "ends with probability 1 - p"),
+    (check.expected_frames, lambda p: np.log(0.5) / np.log(p) if p else 0.0, "median duration"),
+    (check.expected_frames, lambda p: -1 / np.log(p) if p else 0.0, "counted one by one"),
+    (check.viterbi_step, lambda m, a, b: ((m[:, None] + a).max(0), (m[:, None] + a).argmax(0)), "emissions of the new frame"),
+    (check.viterbi_step, lambda m, a, b: (m.max() + b, np.full(2, m.argmax())), "switching would be free"),
+    (check.viterbi_step, lambda m, a, b: ((m[:, None] + a.T).max(0) + b, (m[:, None] + a.T).argmax(0)), "other way round"),
+    (check.viterbi_step, lambda m, a, b: (np.logaddexp(*(m[:, None] + a)) + b, (m[:, None] + a).argmax(0)), "adds up all ways"),
+    (check.viterbi_step, lambda m, a, b: (right_step(m, a, b)[0], np.zeros(2)), "first state"),
+    (check.viterbi_step, lambda m, a, b: (right_step(m, a, b)[0], np.arange(2)), "where it is"),
+    (check.viterbi_step, lambda m, a, b: ((m[:, None] + a).min(0) + b, (m[:, None] + a).argmin(0)), "larger logarithm"),
+    (check.viterbi_step, lambda m, a, b: right_step(m, a, b)[0], "return two arrays"),
+    (check.viterbi_step, lambda m, a, b: (m[:, None] + a + b, np.zeros(2)), "an entry a state"),
+    (check.walk_back, lambda came, last: right_path(came, last)[::-1], "backwards"),
+    (check.walk_back, lambda came, last: right_path(np.vstack([came[:1], came[:-1]]), last), "came\\[t - 1\\]"),
+    (check.walk_back, lambda came, last: np.append(came[1:, last], last), "not along the last one"),
+    (check.walk_back, lambda came, last: right_path(came, last)[:-1], "last frame is missing"),
+    (check.tied_optimum, lambda f1: ((best := np.unravel_index(f1.mean(0).argmax(), f1.shape[1:]))[0],
+                                     np.full(len(f1), best[1])), "share the event probability"),
+    (check.tied_optimum, lambda f1: ((best := f1.mean((0, 2)).argmax()), f1[:, best].argmax(1)), "take the maximum"),
+    (check.tied_optimum, lambda f1: ((best := f1.max((0, 2)).argmax()), f1[:, best].argmax(1)), "single best class"),
+    (check.tied_optimum, lambda f1: f1.max(2).argmax(1), "number of the one silence"),
 ]
 
 
