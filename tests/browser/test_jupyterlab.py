@@ -1,4 +1,5 @@
-"""JupyterLab opens and runs lesson 03, and its explorer, the composer and the adversarial toy show what their pure functions say."""
+"""JupyterLab opens and runs lesson 03, and its explorer, the composer, the adversarial toy and the path of an HMM show what their pure
+functions say."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from dataclasses import replace
 
 import jupytext
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from driver import ExplorerPage, decoded, pixels, until
@@ -18,7 +20,7 @@ from playwright.sync_api import Locator, Page
 from sedlib.augment import Bank, Mixture, draw, open_bank
 from sedlib.data import generate
 from sedlib.data.audio import RATE
-from sedlib.lesson import composer, toy
+from sedlib.lesson import composer, decoding, toy
 from sedlib.lesson.execute import read
 from sedlib.lesson.explorer import PRESETS, SOUNDS, Explorer, State, panels, sound, spectrogram, uploaded, values_at
 
@@ -210,5 +212,29 @@ def test_toy_is_trained_anew_when_a_slider_moves(opened, lessons):
             panel.get_by_role("slider").nth(int(key == "End")).focus()
             opened.keyboard.press(key)
         said = toy.draw(domain_weight=weight, real_share=share)[1]
+        image = panel.locator("img")
+        until(lambda: image.count() == 1 and image.get_attribute("alt") == said, 30, f"the picture of {said!r}")
+
+
+# ------------------------------------------------------------------------------------------------ the path of an HMM
+
+
+def test_path_follows_both_probabilities(opened, lessons):
+    cell = next(cell for cell in read("06").cells if "explore.explore(draw" in cell.source)
+    scores = np.array([0.05, 0.3, 0.8, 0.9, 0.35, 0.3, 0.85, 0.9, 0.2, 0.1])
+    given = (f"import types\nimport numpy as np\nimport pandas as pd\nfrom sedlib.lesson import decoding, explore\ninteractive = True\n"
+             f"chosen, posteriors, label = np.array({scores.tolist()}), types.SimpleNamespace(frame_s=0.1), 'Dog'\n"
+             "of_clip = pd.DataFrame({'onset': [0.2], 'offset': [0.8]})\n")
+    notebook = read(LESSON)
+    notebook.cells = [new_code_cell(given + cell.source[cell.source.index("levels ="):])]
+    jupytext.write(notebook, lessons / "path.py", fmt="py:percent")
+    run_all(opened, "path.py")
+    panel = opened.locator(".jp-Notebook:visible")
+    reference = pd.DataFrame({"onset": [0.2], "offset": [0.8]})
+    for key, slider, (silence, event) in ((None, 0, (0.5, 0.5)), ("ArrowRight", 0, (0.7, 0.5)), ("End", 1, (0.7, 0.999))):
+        if key:
+            panel.get_by_role("slider").nth(slider).focus()
+            opened.keyboard.press(key)
+        said = decoding.draw_path(scores, 0.1, reference, silence, event, "Dog: ")[1]
         image = panel.locator("img")
         until(lambda: image.count() == 1 and image.get_attribute("alt") == said, 30, f"the picture of {said!r}")
