@@ -145,7 +145,10 @@ def emissions(scores: np.ndarray, threshold: float = 0.5) -> Emissions:
     values = values.astype(float) if values.dtype.kind != "f" else values
     tiny = np.finfo(values.dtype).tiny
     prior = np.log(0.5)
-    silence, event = np.log(1 - values + tiny), np.log(values + tiny)
+    silence, event = 1 - values, values + tiny
+    silence += tiny
+    for logs in (silence, event):  # in place: memory asked for anew costs more than the logarithms
+        np.log(logs, out=logs)
     if percent:
         silence, event = silence[scores], event[scores]
     shift = np.log((1 - threshold) / threshold) if threshold != 0.5 else 0.0
@@ -158,10 +161,12 @@ def _by_class_and_frame(logs, plus):
     """(clip, frame, class) to (class, frame, clip) with neighbouring clips beside each other."""
     n_clips, n_frames, n_classes = logs.shape
     out = np.empty((n_classes, n_frames, n_clips))
-    for t in prange(n_frames):
-        for n in range(n_clips):
+    for block in prange((n_clips + 15) // 16):  # few enough clips to stay in the cache
+        first, last = 16 * block, min(16 * block + 16, n_clips)
+        for t in range(n_frames):
             for k in range(n_classes):
-                out[k, t, n] = np.float64(logs[n, t, k]) + plus
+                for n in range(first, last):
+                    out[k, t, n] = np.float64(logs[n, t, k]) + plus
     return out
 
 
