@@ -108,7 +108,7 @@ def viterbi_table(scores: np.ndarray, p_silence: float, p_event: float, filled: 
         Columns that are filled.
     """
     found = emissions(scores[None, :, None])
-    emission = np.stack([found.silence[0, :, 0], found.event[0, :, 0]], -1)  # (frame, state)
+    emission = np.log(np.stack([1 - scores, scores], -1))  # (frame, state)
     log_a = transitions(p_silence, p_event)
     best, came = [emission[0] + np.log(0.5)], [np.array([-1, -1])]
     for t in range(1, len(scores)):

@@ -46,7 +46,7 @@ def test_the_table_grows_by_a_column_and_walks_back_when_it_is_full():
 
 def test_the_first_column_is_half_of_each_emission():
     said = decoding.viterbi_table(SCORES, 0.9, 0.9, 1)[1]
-    assert f"silence {np.log(0.95):.1f}, event {np.log(0.05):.1f}" in said
+    assert f"silence {np.log(0.95 / 2):.1f}, event {np.log(0.05 / 2):.1f}" in said
 
 
 def test_landscapes_mark_where_searches_ended():
