@@ -155,7 +155,7 @@ REFERENCE = ["--reference", "reference.tsv"]
     (["decode", "reference.tsv", "-o", "events.tsv", "--median", 0.45], "reference.tsv: not an .npz of posteriors"),
     (["decode", "none.npz", "-o", "events.tsv", "--hmm", "hmm.json"], "none.npz: not an .npz of posteriors"),
     ([*DECODE, "--hmm", "none.json"], "none.json: not a JSON file with p_silence and p_event by class"),
-    ([*DECODE, "--hmm", "ten.json"], "the scores hold Cat, Dog, Speech; both need the same ones in the same order"),
+    ([*DECODE, "--hmm", "two.json"], "no p_silence and p_event for class 'Cat', which the scores hold; it has Dog, Speech"),
     (["decode", "nan.npz", "-o", "events.tsv", "--hmm", "hmm.json", "--points", "points.tsv"],
      "clip 2, frame 3, class 1 holds nan"),
     (["tune", "reference.tsv", "--json", "out.json", *REFERENCE], "reference.tsv: not an .npz of posteriors"),
@@ -171,7 +171,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(folder, arguments, message
     there.scores[2, 3, 1] = np.nan
     there.save("nan.npz")
     Path("hmm.json").write_text(json.dumps(Hmm.alike(0.9, 0.8, CLASSES).to_dict()))
-    Path("ten.json").write_text(json.dumps(Hmm.alike(0.9, 0.8).to_dict()))
+    Path("two.json").write_text(json.dumps(Hmm.alike(0.9, 0.8).to_dict()))
     reference = tables.read_events("reference.tsv")
     tables.write(pd.concat([reference, pd.DataFrame({"filename": ["far.wav"]})]), "more.tsv")
     tables.write(reference[["filename"]].drop_duplicates().reindex(columns=tables.EVENT_COLUMNS), "silent.tsv")

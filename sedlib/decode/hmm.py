@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,6 +75,15 @@ class Hmm:
     def alike(cls, p_silence: float, p_event: float, classes: tuple[str, ...] = tables.CLASSES, **options: Any) -> Hmm:
         """The same model for every class."""
         return cls(classes, *(np.full(len(classes), p) for p in (p_silence, p_event, options.pop("confidence", 0.0))), **options)
+
+    def of(self, classes: tuple[str, ...]) -> Hmm:
+        """The models of these classes, in their order; `SedError` if one is missing."""
+        missing = [name for name in classes if name not in self.classes]
+        if missing:
+            raise SedError(f"HMM: no p_silence and p_event for class {missing[0]!r}, which the scores hold; it has "
+                           f"{', '.join(self.classes)}")
+        order = [self.classes.index(name) for name in classes]
+        return replace(self, classes=tuple(classes), **{name: getattr(self, name)[order] for name in ("p_silence", "p_event", "confidence")})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, probabilities by class, as JSON has them."""
@@ -191,8 +200,17 @@ def viterbi(found: Emissions, p_silence: np.ndarray, p_event: np.ndarray) -> np.
     (clip, frame, class) bool array
         True where the path is in the event.
     """
+    log_a = _one_each(found, p_silence, p_event)
     share_threads()
-    return _paths(*found, transitions(p_silence, p_event)).transpose(2, 1, 0).view(bool)
+    return _paths(*found, log_a).transpose(2, 1, 0).view(bool)
+
+
+def _one_each(found: Emissions, p_silence: np.ndarray, p_event: np.ndarray) -> np.ndarray:
+    """`transitions`, one for each class of the emissions: compiled code would read beyond a shorter array."""
+    log_a = transitions(p_silence, p_event)
+    if log_a.shape != (len(found.silence), 2, 2):
+        raise SedError(f"HMM: {np.size(p_silence)} and {np.size(p_event)} probabilities for {len(found.silence)} classes; give one a class")
+    return log_a
 
 
 @njit(cache=True, parallel=True)
@@ -244,8 +262,9 @@ def state_posteriors(scores: np.ndarray, hmm: Hmm) -> np.ndarray:
     (clip, frame, class) array
     """
     found = emissions(scores)
+    a = np.exp(_one_each(found, hmm.p_silence, hmm.p_event))
     share_threads()
-    return _forward_backward(*found, np.exp(transitions(hmm.p_silence, hmm.p_event))).transpose(2, 1, 0)
+    return _forward_backward(*found, a).transpose(2, 1, 0)
 
 
 @njit(cache=True, parallel=True)
@@ -277,7 +296,7 @@ def hmm_events(posteriors: Posteriors, hmm: Hmm, duration_s: float | None = None
     ----------
     posteriors : Posteriors
     hmm : Hmm
-        Its classes in the order of the posteriors'.
+        Of these classes, in any order.
     duration_s : float, optional
         Length of the clips; no event ends later. Default: as many seconds as there are frames.
     threshold : float
@@ -290,9 +309,9 @@ def hmm_events(posteriors: Posteriors, hmm: Hmm, duration_s: float | None = None
     Raises
     ------
     SedError
-        If the classes differ, and as `emissions`.
+        If a class of the posteriors has no model, and as `emissions`.
     """
-    check_classes(posteriors, hmm)
+    hmm = hmm.of(posteriors.classes)
     found = emissions(posteriors.scores, threshold)
     states = viterbi(found, hmm.p_silence, hmm.p_event).view(np.uint8).transpose(2, 1, 0)
     rules = [Rules.of(hmm, k, posteriors, duration_s) for k in range(len(hmm.classes))]
@@ -353,9 +372,3 @@ def runs(states, silence, event, frame_s, end, drop, merge, confidence):
         bounds[n + 1] = count
     return bounds, first[:count] * frame_s, np.minimum(last[:count] * frame_s, end)
 
-
-def check_classes(posteriors: Posteriors, hmm: Hmm) -> None:
-    """`SedError` if the HMM's classes are not those of the posteriors, in their order."""
-    if tuple(posteriors.classes) != tuple(hmm.classes):
-        raise SedError(f"the HMM knows the classes {', '.join(hmm.classes)}, the scores hold {', '.join(posteriors.classes)}; "
-                       "both need the same ones in the same order")

@@ -39,6 +39,7 @@ def hmm_scores(posteriors: Posteriors, hmm: Hmm, thresholds: Sequence[float] = T
     SedError
         For a class whose model likes to switch (p_silence + p_event below 1), for then a lower threshold can take frames away.
     """
+    hmm = hmm.of(posteriors.classes)
     switching = np.flatnonzero(hmm.p_silence + hmm.p_event < 1 - 1e-9)
     if len(switching):
         name = hmm.classes[switching[0]]

@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from sedlib.config import Decoding
 from sedlib.data import tables
-from sedlib.decode.hmm import Hmm, Rules, best_paths, check_classes, emissions, hmm_events, log_odds, runs, transitions
+from sedlib.decode.hmm import Hmm, Rules, best_paths, emissions, hmm_events, log_odds, runs, transitions
 from sedlib.decode.median import median_events
 from sedlib.decode.posteriors import Posteriors
 from sedlib.errors import SedError
@@ -78,7 +78,7 @@ class Objective:
 
     def counts(self, hmm: Hmm) -> np.ndarray:
         """Hits, predictions and references of every class, (class, 3)."""
-        check_classes(self.posteriors, hmm)
+        hmm = hmm.of(self.classes)
         log_a = transitions(hmm.p_silence, hmm.p_event)
         gates = np.array([[log_odds(float(p))] for p in hmm.confidence])
         return self._counts(np.arange(len(self.classes)), log_a, gates, hmm)[:, 0]

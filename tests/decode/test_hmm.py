@@ -319,11 +319,28 @@ def test_percent_scores_mean_the_same():
     pd.testing.assert_frame_equal(hmm_events(posteriors(scores), hmm), hmm_events(posteriors(scores / 100), hmm))
 
 
-def test_other_classes_than_the_scores_hold_are_an_error():
+def test_a_class_without_a_model_is_an_error():
     there = posteriors(np.zeros((1, 4, 2)))
-    for classes in (CLASSES[1:3], CLASSES[:3], CLASSES[1::-1]):
-        with pytest.raises(SedError, match=f"knows the classes {', '.join(classes)}, the scores hold {', '.join(CLASSES[:2])};"):
-            hmm_events(there, Hmm.alike(0.9, 0.9, classes))
+    with pytest.raises(SedError, match=f"no p_silence and p_event for class '{CLASSES[0]}', .* it has {CLASSES[1]}, {CLASSES[2]}"):
+        hmm_events(there, Hmm.alike(0.9, 0.9, CLASSES[1:3]))
+
+
+def test_models_are_found_by_their_class_in_any_order():
+    there = posteriors(sticky(np.random.default_rng(0), 20, 60, 2))
+    hmm = Hmm(CLASSES[2::-1], [0.5, 0.9, 0.6], [0.5, 0.8, 0.95], [0.0, 0.7, 0.0])
+    same = Hmm(CLASSES[:2], [0.6, 0.9], [0.95, 0.8], [0.0, 0.7])
+    pd.testing.assert_frame_equal(hmm_events(there, hmm), hmm_events(there, same))
+    assert len(hmm_events(there, same)) and hmm.of(CLASSES[:2]).to_dict() == same.to_dict()
+
+
+@pytest.mark.parametrize("decoder", ["path", "sum"])
+def test_too_few_probabilities_for_the_classes(decoder):
+    scores = np.full((1, 4, 3), 0.5)
+    with pytest.raises(SedError, match="2 and 2 probabilities for 3 classes"):
+        if decoder == "path":
+            viterbi(emissions(scores), np.full(2, 0.9), np.full(2, 0.9))
+        else:
+            state_posteriors(scores, Hmm.alike(0.9, 0.9, CLASSES[:2]))
 
 
 @pytest.mark.parametrize(("change", "message"), [
