@@ -171,7 +171,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(folder, arguments, message
     there.scores[2, 3, 1] = np.nan
     there.save("nan.npz")
     Path("hmm.json").write_text(json.dumps(Hmm.alike(0.9, 0.8, CLASSES).to_dict()))
-    Path("two.json").write_text(json.dumps(Hmm.alike(0.9, 0.8).to_dict()))
+    Path("two.json").write_text(json.dumps(Hmm.alike(0.9, 0.8, CLASSES[1:]).to_dict()))
     reference = tables.read_events("reference.tsv")
     tables.write(pd.concat([reference, pd.DataFrame({"filename": ["far.wav"]})]), "more.tsv")
     tables.write(reference[["filename"]].drop_duplicates().reindex(columns=tables.EVENT_COLUMNS), "silent.tsv")
