@@ -31,7 +31,8 @@ def test_the_page_is_one_cell_that_shows_the_explorer(tmp_path):
 def test_the_server_prints_its_address_and_ends_cleanly(how, tmp_path):
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     server = subprocess.Popen([sys.executable, "-m", "sedlib.lesson.page", "--no-browser"], env=environment, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell's background job ignores it
     try:
         said = ""
         while not (address := re.search(r"http://127\.0\.0\.1:\d+/", said)):
