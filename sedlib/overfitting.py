@@ -6,6 +6,7 @@ Paper section 4.3 and the last two rows of Table 3, which differ in nothing but 
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import zlib
@@ -19,10 +20,9 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from sedlib.data import generate, layout, tables
-from sedlib.decode import Posteriors
+from sedlib.decode import Posteriors, tuning
 from sedlib.decode.tuning import SEARCHES, tune
 from sedlib.errors import SedError
-from sedlib.metrics.evaluate import read_durations
 from sedlib.systems import ROWS
 from sedlib.training import Run, score_hmm
 from sedlib.training.runs import write_json
@@ -39,19 +39,18 @@ class Outputs(NamedTuple):
     name: str
     reference: pd.DataFrame
     posteriors: Posteriors
-    durations: dict[str, float] | None
 
 
 def real_outputs() -> Outputs | None:
     """Outputs of a system on real clips, where the user has put some; None otherwise.
 
     They lie in the folder that ``SEDLIB_OUTPUTS`` names, by default ``data/outputs`` of the workspace: ``validation.tsv`` (event
-    table), ``NAME/scores.npz`` (`Posteriors`; the first of them by name is taken), and perhaps ``validation_durations.tsv``.
+    table) and ``NAME/scores.npz`` (`Posteriors`; the first of them by name is taken).
 
     Raises
     ------
     SedError
-        If ``SEDLIB_OUTPUTS`` names a folder that lacks one of the first two.
+        If the folder lacks one of the two.
     """
     named = os.environ.get("SEDLIB_OUTPUTS")
     folder = Path(named).expanduser() if named else workspace() / "data" / "outputs"
@@ -60,9 +59,7 @@ def real_outputs() -> Outputs | None:
     scores = sorted(folder.glob("*/scores.npz"))
     if not scores or not (folder / "validation.tsv").is_file():
         raise SedError(f"{folder}: expected validation.tsv (an event table) and NAME/scores.npz (posteriors of the same clips)")
-    lengths = folder / "validation_durations.tsv"
-    return Outputs(scores[0].parent.name, tables.read_events(folder / "validation.tsv"), Posteriors.load(scores[0]),
-                   read_durations(lengths) if lengths.is_file() else None)
+    return Outputs(scores[0].parent.name, tables.read_events(folder / "validation.tsv"), Posteriors.load(scores[0]))
 
 
 def gains(posteriors: Posteriors, reference: pd.DataFrame, search: str, seeds: Sequence[int] = range(SPLITS),
@@ -100,8 +97,8 @@ def study(profile: str = "lesson", splits: int = SPLITS, slow_splits: int = SLOW
     Returns
     -------
     dict
-        ``profile``, ``generator`` of MiniDESED and ``systems``: by name, by search, what `gains` returns, and a checksum of the
-        ``scores``. Each search's are kept in ``report/overfitting.json`` of the workspace.
+        ``profile``, ``generator`` of MiniDESED and ``systems``: by name, by search, what `gains` returns, and a checksum, ``scores``, of
+        the scores and of the code of the searches. Each search's are kept in ``report/overfitting.json`` of the workspace.
     """
     root = dataset("mini", profile)
     cases = []
@@ -118,7 +115,7 @@ def study(profile: str = "lesson", splits: int = SPLITS, slow_splits: int = SLOW
         of_system = measured.setdefault(name, {})
         for search in SEARCHES:
             many = min(splits, slow_splits) if search == "forest" and clip_s is not None else splits
-            scores = zlib.crc32(np.ascontiguousarray(posteriors.scores).tobytes())
+            scores = zlib.crc32(np.ascontiguousarray(posteriors.scores).tobytes(), zlib.crc32(inspect.getsource(tuning).encode()))
             done = of_system.get(search, {})
             if (done.get("scores"), len(done.get("tuned", ()))) != (scores, many):
                 of_system[search] = {**gains(posteriors, table, search, range(many), clip_s, True), "scores": scores}

@@ -314,10 +314,10 @@ def hmm_events(posteriors: Posteriors, hmm: Hmm, duration_s: float | None = None
     hmm = hmm.of(posteriors.classes)
     found = emissions(posteriors.scores, threshold)
     states = viterbi(found, hmm.p_silence, hmm.p_event).view(np.uint8).transpose(2, 1, 0)
-    rules = [Rules.of(hmm, k, posteriors, duration_s) for k in range(len(hmm.classes))]
+    rules = Rules.of(posteriors, duration_s, hmm.drop_s, hmm.merge_s)
     parts = []
     for k, name in enumerate(hmm.classes):
-        bounds, onset, offset = runs(states[k], found.silence[k], found.event[k], *rules[k])
+        bounds, onset, offset = runs(states[k], found.silence[k], found.event[k], *rules, log_odds(float(hmm.confidence[k])))
         clip = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
         parts.append(pd.DataFrame({"filename": np.array(posteriors.filenames, dtype=object)[clip], "onset": onset, "offset": offset,
                                    "event_label": name}))
@@ -325,21 +325,19 @@ def hmm_events(posteriors: Posteriors, hmm: Hmm, duration_s: float | None = None
 
 
 class Rules(NamedTuple):
-    """How the runs of one class's path become events."""
+    """How the runs of a path become events."""
 
     frame_s: float
     end: float  # of a clip, seconds
     drop: int  # events of up to so many frames are dropped
     merge: int  # gaps of up to so many frames are closed
-    confidence: float  # least log-odds that some frame of an event must have
 
     @classmethod
-    def of(cls, hmm: Hmm, label: int, posteriors: Posteriors, duration_s: float | None) -> Rules:
-        """Those of class number ``label``."""
+    def of(cls, posteriors: Posteriors, duration_s: float | None, drop_s: float, merge_s: float) -> Rules:
+        """Those of posteriors, with the seconds of `hmm_events` and of an `Hmm`."""
         frame_s, frames = posteriors.frame_s, posteriors.scores.shape[1]
         end = frames * frame_s if duration_s is None else duration_s
-        return cls(frame_s, end, *(int(seconds / frame_s + 1e-6) for seconds in (hmm.drop_s, hmm.merge_s)),
-                   log_odds(float(hmm.confidence[label])))
+        return cls(frame_s, end, *(int(seconds / frame_s + 1e-6) for seconds in (drop_s, merge_s)))
 
 
 def log_odds(p: float) -> float:
@@ -349,7 +347,10 @@ def log_odds(p: float) -> float:
 
 @njit(cache=True)
 def runs(states, silence, event, frame_s, end, drop, merge, confidence):
-    """Events of one class: ``bounds`` (clip + 1,) of each clip's events in ``onset`` and ``offset``, seconds, as in `EventIndex`."""
+    """Events of one class: ``bounds`` (clip + 1,) of each clip's events in ``onset`` and ``offset``, seconds, as in `EventIndex`.
+
+    Without a frame whose log-odds reach ``confidence`` an event is dropped.
+    """
     n_frames, n_clips = states.shape
     bounds = np.zeros(n_clips + 1, np.int64)
     first, last = np.empty(n_clips * (n_frames + 1) // 2 + 1, np.int64), np.empty(n_clips * (n_frames + 1) // 2 + 1, np.int64)

@@ -31,15 +31,15 @@ from sedlib.errors import SedError
 from sedlib.metrics import event_f1
 from sedlib.metrics.counts import f1_precision_recall
 from sedlib.metrics.events import hits_by_cell, index_events
-from sedlib.threads import share_threads
+from sedlib.threads import one_thread, share_threads
 
 LOW, HIGH = 0.01, 0.999  # the paper's box
 CALLS = 200
 POINTS = 64  # of the exact search, for either probability
 
 # Of the robust search. A probability moves in log-odds, where a step is the same factor of the expected duration everywhere.
-# SMOOTHING / sqrt(reference events of the class) is the width of the Gaussian in log-odds, for F1 counted on n events is off by about
-# 1 / sqrt(n); the axis of confidence is smoothed by half as many of its own steps.
+# SMOOTHING / sqrt(reference events of the class) is the width of the Gaussian in log-odds, for chance moves an F1 that is counted on n
+# events by an amount that shrinks as 1 / sqrt(n); the axis of confidence is smoothed by half as many of its own steps.
 SMOOTHING = 15.0
 CONFIDENCES = (0.0, 0.5, 0.8)
 ROBUST_POINTS = 24
@@ -81,7 +81,8 @@ class Objective:
         hmm = hmm.of(self.classes)
         log_a = transitions(hmm.p_silence, hmm.p_event)
         gates = np.array([[log_odds(float(p))] for p in hmm.confidence])
-        return self._counts(np.arange(len(self.classes)), log_a, gates, hmm)[:, 0]
+        with one_thread():  # threads would wait for each other longer than they work on a busy machine
+            return self._counts(np.arange(len(self.classes)), log_a, gates, hmm.drop_s, hmm.merge_s)[:, 0]
 
     def f1(self, hmm: Hmm) -> float:
         """Macro F1; classes without reference events are left out."""
@@ -94,45 +95,30 @@ class Objective:
         s, e = (grid.ravel() for grid in np.meshgrid(p_silence, p_event, indexing="ij"))
         label = np.repeat(np.arange(n_classes), len(s))
         gates = np.tile([log_odds(p) for p in confidences], (len(label), 1))
-        drop = Hmm.alike(0.5, 0.5, self.classes, drop_s=drop_s)
-        counts = self._counts(label, np.tile(transitions(s, e), (n_classes, 1, 1)), gates, drop)
+        counts = self._counts(label, np.tile(transitions(s, e), (n_classes, 1, 1)), gates, drop_s, 0.0)
         return f1_precision_recall(counts)[0].reshape(n_classes, len(p_silence), len(p_event), len(confidences))
 
-    def _counts(self, label: np.ndarray, log_a: np.ndarray, gates: np.ndarray, hmm: Hmm) -> np.ndarray:
+    def _counts(self, label: np.ndarray, log_a: np.ndarray, gates: np.ndarray, drop_s: float, merge_s: float) -> np.ndarray:
         """(task, gate, 3): a task is a class and its transitions, a gate a log-odds that some frame of an event must reach."""
-        rules = Rules.of(hmm, 0, self.posteriors, self.duration_s)
+        rules = Rules.of(self.posteriors, self.duration_s, drop_s, merge_s)
         share_threads()
-        count = _count if len(label) > len(self.classes) else _count_few
-        found = count(*self.emissions, label, log_a, gates, self.bounds, self.onset, self.offset, *rules[:4])
+        found = _count(*self.emissions, label, log_a, gates, self.bounds, self.onset, self.offset, *rules)
         return np.concatenate([found, np.broadcast_to(self.references[label][:, None, None], (*found.shape[:2], 1))], -1)
 
 
 @njit(cache=True, parallel=True)
-def _count(silence, event, label, log_a, gates, *scoring):
+def _count(silence, event, label, log_a, gates, ref_bounds, ref_onset, ref_offset, frame_s, end, drop, merge):
     """Hits and predictions (task, gate, 2), summed over the clips."""
     counts = np.zeros((len(label), gates.shape[1], 2), np.int64)
     for task in prange(len(label)):
-        _count_one(silence[label[task]], event[label[task]], label[task], log_a[task], gates[task], counts[task], *scoring)
+        k = label[task]
+        states = np.empty(silence.shape[1:], np.uint8)
+        best_paths(silence[k], event[k], log_a[task], states)
+        for gate in range(gates.shape[1]):
+            bounds, onset, offset = runs(states, silence[k], event[k], frame_s, end, drop, merge, gates[task, gate])
+            hits = hits_by_cell(ref_bounds[k], ref_onset, ref_offset, bounds, onset, offset, 0.2, 0.2, 0.2)
+            counts[task, gate, 0], counts[task, gate, 1] = hits.sum(), len(onset)
     return counts
-
-
-@njit(cache=True)
-def _count_few(silence, event, label, log_a, gates, *scoring):
-    """The same by one thread. For a single model threads would wait for each other longer than they work on a busy machine."""
-    counts = np.zeros((len(label), gates.shape[1], 2), np.int64)
-    for task in range(len(label)):
-        _count_one(silence[label[task]], event[label[task]], label[task], log_a[task], gates[task], counts[task], *scoring)
-    return counts
-
-
-@njit(cache=True)
-def _count_one(silence, event, k, log_a, gates, counts, ref_bounds, ref_onset, ref_offset, frame_s, end, drop, merge):
-    states = np.empty(silence.shape, np.uint8)
-    best_paths(silence, event, log_a, states)
-    for gate in range(len(gates)):
-        bounds, onset, offset = runs(states, silence, event, frame_s, end, drop, merge, gates[gate])
-        hits = hits_by_cell(ref_bounds[k], ref_onset, ref_offset, bounds, onset, offset, 0.2, 0.2, 0.2)
-        counts[gate, 0], counts[gate, 1] = hits.sum(), len(onset)
 
 
 def forest(objective: Objective, seed: int = 0, calls: int = CALLS, progress: bool = False,

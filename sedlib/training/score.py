@@ -69,7 +69,8 @@ def score_hmm(run: Run, data: str | Path, search: str = "exact") -> dict[str, An
     -------
     dict
         ``validation`` and, where the run has it, ``public``: as of `score`; PSDS of the former alone, which is the paper's, from 50
-        operating points. ``unseen_f1``: macro F1 of the development clips, each half decoded by the other's HMM; ``hmm``: `Hmm.to_dict` of the first half's.
+        operating points. ``unseen_f1``: macro F1 of the development clips, each half decoded by the other's HMM; ``hmm``:
+        `Hmm.to_dict` of the first half's.
 
     Raises
     ------
