@@ -81,6 +81,10 @@ def test_a_study_goes_on_where_it_was_stopped_and_sees_new_scores(case, workspac
     Posteriors(case[0].scores * 0.9, case[0].filenames, CLASSES, 0.06375).save(folder / "teacher" / "scores.npz")
     overfitting.study("smoke", splits=2)
     assert len(calls) == 7
+    with monkeypatch.context() as changed:
+        changed.setattr(overfitting.inspect, "getsource", lambda module: "other code")
+        overfitting.study("smoke", splits=2)
+    assert len(calls) == 10
 
 
 def test_mean_and_error_are_signed():
