@@ -39,7 +39,7 @@ bench: $(READY)  ## measure speed, beside a peer where there is one
 	$(BIN)/python -m bench $(ARGS)
 
 lock: $(READY)  ## pin pyproject.toml's dependencies anew in requirements.lock (needs uv)
-	uv pip compile -q --universal --python-version 3.10 --no-emit-index-url --no-annotate --extra test \
+	uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-annotate --extra test \
 	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 
 clean:  ## remove .venv; data, runs and report stay
@@ -47,8 +47,8 @@ clean:  ## remove .venv; data, runs and report stay
 
 # --no-compile: Python compiles what is imported when it is imported; compiling all 5 GB first takes minutes.
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
-	  || { echo "Python 3.10 or newer is needed; $(PYTHON) is older. Call: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Call: make PYTHON=python3.12 ..."; exit 1; }
 	@command -v "$${CC:-cc}" >/dev/null || command -v gcc >/dev/null \
 	  || { echo "A C compiler is needed: sed_scores_eval and pesq (asteroid's) come as source only. Debian: apt install gcc python3-dev"; exit 1; }
 	@if command -v uv >/dev/null; then \

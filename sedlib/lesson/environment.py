@@ -50,7 +50,7 @@ Row = tuple[str, str, str, str]
 def _python() -> Row:
     found = platform.python_version()
     if sys.version_info < (3, 10):
-        return "Python", PROBLEM, found, "Install Python 3.10 or newer, remove .venv and run `make lab`."
+        return "Python", PROBLEM, found, "Install Python 3.11 or newer, remove .venv and run `make lab`."
     return "Python", OK, found, ""
 
 
