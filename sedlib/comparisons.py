@@ -22,7 +22,7 @@ from sedlib.training import Run
 from sedlib.workspace import run_folder, workspace
 
 FIGURES = Path(__file__).resolve().parents[1] / "figures"
-PAPER = {row.system: row.paper["dev_f1"] for row in ROWS if row.system and row.decoding == "median"}
+PAPER = {row.system: row.paper["dev_f1"] for row in ROWS if row.decoding == "median"}
 # Sounds that stay as they are once they have begun. The paper names vacuum cleaner and blender as examples.
 STATIONARY = ("Blender", "Electric_shaver_toothbrush", "Frying", "Running_water", "Vacuum_cleaner")
 

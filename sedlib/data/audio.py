@@ -6,6 +6,7 @@ the soundbank, ``sedlib data check`` and ``sedlib detect``. Taught in ``notebook
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ import numpy as np
 import soundfile
 
 from sedlib.errors import SedError
+from sedlib.files import whole
 
 RATE = 16000
 SUFFIXES = (".wav", ".flac", ".ogg")
@@ -120,10 +122,11 @@ def to_int16(waveform: np.ndarray) -> np.ndarray:
 
 def write(path: str | Path, waveform: np.ndarray) -> None:
     """Write a (sample,) waveform in [-1, 1] as a 16-bit 16 kHz mono WAV file."""
-    path = Path(path)
-    partial = path.with_name(f"{path.name}.partial")
-    soundfile.write(partial, to_int16(waveform), RATE, format="WAV", subtype="PCM_16")
-    partial.replace(path)
+    # libsndfile says nothing of a full disk; what it writes to memory Python writes.
+    content = io.BytesIO()
+    soundfile.write(content, to_int16(waveform), RATE, format="WAV", subtype="PCM_16")
+    with whole(Path(path)) as partial:
+        partial.write_bytes(content.getbuffer())
 
 
 def _cut_off(path: Path) -> bool:

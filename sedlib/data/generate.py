@@ -34,6 +34,7 @@ from sedlib.data.scenes import HABITS, SHORTEST_S, Event, scenario
 from sedlib.data.soundbank import BACKGROUND, CONTINUOUS, EVALUATION, RIR, TRAINING, Soundbank
 from sedlib.data.voices import Voices
 from sedlib.errors import SedError
+from sedlib.files import whole
 
 VERSION = 2  # counts up when the same seed gives other clips
 SOUNDS_VERSION = 1  # likewise for the isolated sounds
@@ -494,6 +495,5 @@ def _refuse_other(path: Path, identity: dict, sizes: Mapping[str, int], things: 
 
 def _describe(path: Path, identity: dict, sizes: Mapping[str, int]) -> None:
     """Write a description in one go."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps({**identity, "sizes": dict(sizes)}, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with whole(path) as partial:
+        partial.write_text(json.dumps({**identity, "sizes": dict(sizes)}, indent=1) + "\n", encoding="utf-8")

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from sedlib.errors import SedError
+from sedlib.files import whole
 
 CLASSES = (
     "Alarm_bell_ringing",
@@ -107,7 +108,7 @@ def write(table: pd.DataFrame, path: str | Path) -> None:
     Raises
     ------
     SedError
-        For text that `read_table` would not take back, such as a file name with a line break.
+        For text that `read_table` would not take back, such as a file name with a line break; if the disk is full.
     """
     path = Path(path)
     for column in table.select_dtypes(exclude="number"):
@@ -119,9 +120,8 @@ def write(table: pd.DataFrame, path: str | Path) -> None:
     if not table["filename"].astype(bool).all() or table["filename"].isna().any():
         raise SedError(f"{path}: a filename is empty; give each clip a name")
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    table.to_csv(partial, sep="\t", index=False, float_format="%.3f", lineterminator="\n", quoting=csv.QUOTE_NONE)
-    partial.replace(path)
+    with whole(path) as partial:
+        table.to_csv(partial, sep="\t", index=False, float_format="%.3f", lineterminator="\n", quoting=csv.QUOTE_NONE)
 
 
 def events(table: pd.DataFrame) -> pd.DataFrame:

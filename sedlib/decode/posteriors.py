@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from sedlib.data.store import Store
 from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
+from sedlib.files import whole
 from sedlib.model import Detector
 
 
@@ -31,15 +32,12 @@ class Posteriors:
     frame_s: float  # seconds of a frame
 
     def save(self, path: str | Path) -> None:
-        """Write as ``.npz``."""
-        path = Path(path)
-        partial = path.with_name(path.name + ".partial")
-        with open(partial, "wb") as file:
+        """Write as ``.npz``; `SedError` if the disk is full."""
+        with whole(Path(path)) as partial, open(partial, "wb") as file:
             np.savez_compressed(
                 file, scores=self.scores, filenames=np.array(self.filenames), classes=np.array(self.classes),
                 frame_s=np.array(self.frame_s),
             )
-        partial.replace(path)
 
     def select(self, filenames: Sequence[str]) -> Posteriors:
         """Those of some clips, in their order; `SedError` for a clip that is not here or here twice."""
@@ -79,6 +77,27 @@ def check_scores(scores: np.ndarray) -> None:
         clip, frame, label = np.argwhere(~((scores >= 0) & (scores <= top)))[0]
         raise SedError(f"scores: clip {clip}, frame {frame}, class {label} holds {scores[clip, frame, label]}, expected a "
                        f"posterior from 0 to {top}")
+
+
+def average(members: Sequence[Posteriors]) -> Posteriors:
+    """The mean of several systems' posteriors of the same clips, in the first one's order.
+
+    Raises
+    ------
+    SedError
+        If clips, classes or frames differ.
+    """
+    first = members[0]
+    total = np.zeros(first.scores.shape, np.float64)
+    for member in members:
+        differ = [name for name, a, b in (("classes", first.classes, member.classes), ("seconds of a frame", first.frame_s, member.frame_s),
+                                          ("frames", first.scores.shape[1], member.scores.shape[1]),
+                                          ("clips", set(first.filenames), set(member.filenames))) if a != b]
+        if differ:
+            raise SedError(f"posteriors to be averaged differ in their {differ[0]}; they must be of the same clips and one frame rate")
+        scale = 100 if member.scores.dtype == np.uint8 else 1
+        total += member.select(first.filenames).scores / scale
+    return replace(first, scores=(total / len(members)).astype(np.float32))
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ import numpy as np
 
 from sedlib.errors import SedError
 from sedlib.metrics.counts import F1Result, f1_precision_recall
+from sedlib.metrics.psds import PsdsCounts
 
 PERCENTILES = (2.5, 97.5)
 
@@ -109,10 +110,27 @@ def over_trainings(
     for name, results in systems.items():
         values = np.array([_f1(result, result.counts.sum(axis=0)) for result in results])
         drawn = np.array([_f1(result, _resampled(result.counts, n_resamples, seed)) for result in results])
-        times = max(1, len(results) - 1)
-        which = rng.integers(len(results), size=(n_resamples, times))
-        found[name] = values.mean(axis=0), drawn[which, np.arange(n_resamples)[:, None]].mean(axis=1)
+        found[name] = values.mean(axis=0), _of_trainings(drawn, rng)
     return found
+
+
+def psds_over_trainings(systems: dict[str, list[PsdsCounts]], n_resamples: int = 1000, seed: int = 0
+                        ) -> dict[str, tuple[float, np.ndarray]]:
+    """`over_trainings` for PSDS: its mean over the trainings, and (resample,) draws, on the same clips as there."""
+    rng = np.random.default_rng([seed, 1])
+    found = {}
+    for name, results in systems.items():
+        times = _times_drawn(len(results[0].filenames), n_resamples, seed)
+        values = [result.score(np.ones(len(result.filenames))) for result in results]
+        found[name] = float(np.mean(values)), _of_trainings(np.array([result.score(times) for result in results]), rng)
+    return found
+
+
+def _of_trainings(drawn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(training, resample, ...) to (resample, ...): the mean over trainings drawn with replacement, one less than there are."""
+    n_trainings, n_resamples = drawn.shape[:2]
+    which = rng.integers(n_trainings, size=(n_resamples, max(1, n_trainings - 1)))
+    return drawn[which, np.arange(n_resamples)[:, None]].mean(axis=1)
 
 
 def interval(value: float, draws: np.ndarray) -> Interval:
@@ -126,9 +144,12 @@ def _f1(result: F1Result, counts: np.ndarray) -> np.ndarray:
 
 def _resampled(counts: np.ndarray, n_resamples: int, seed: int) -> np.ndarray:
     """Counts of each draw summed over its clips, (resample, class, 3)."""
-    n_clips = len(counts)
-    times_drawn = np.random.default_rng([seed]).multinomial(n_clips, np.full(n_clips, 1 / n_clips), size=n_resamples)
-    return np.tensordot(times_drawn.astype(float), counts, axes=1)
+    return np.tensordot(_times_drawn(len(counts), n_resamples, seed).astype(float), counts, axes=1)
+
+
+def _times_drawn(n_clips: int, n_resamples: int, seed: int) -> np.ndarray:
+    """How often each draw holds each clip, (resample, clip)."""
+    return np.random.default_rng([seed]).multinomial(n_clips, np.full(n_clips, 1 / n_clips), size=n_resamples)
 
 
 def _limits(scores: np.ndarray) -> np.ndarray:

@@ -117,6 +117,61 @@ def psd_roc(reference: pd.DataFrame, operating_points: Iterable[pd.DataFrame], d
     return np.asarray(roc.xp), np.asarray(roc.yp).mean(axis=0)
 
 
+@dataclass(frozen=True)
+class PsdsCounts:
+    """What PSDS without cross-triggers is computed from, clip by clip, so that clips can be drawn anew."""
+
+    found: np.ndarray  # (point, clip, class): reference events found
+    false_alarms: np.ndarray  # (point, clip, class): predictions that are not valid
+    references: np.ndarray  # (clip, class)
+    hours: np.ndarray  # (clip,)
+    filenames: list[str]
+
+    def score(self, times: np.ndarray, max_efpr: float = 100.0) -> np.ndarray:
+        """PSDS when each clip is there so many times: (..., clip) to (...,); classes without reference events are left out."""
+        def total(counts: np.ndarray) -> np.ndarray:  # (point, clip, class) to (..., class, point)
+            return np.moveaxis(np.tensordot(times.astype(float), counts, axes=(-1, 1)), -2, -1)
+
+        references, hours = times @ self.references, times @ self.hours
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = total(self.found) / references[..., None]
+        per_hour = total(self.false_alarms) / hours[..., None, None]
+        order = np.argsort(per_hour, axis=-1, kind="stable")
+        x = np.take_along_axis(per_hour, order, -1).clip(max=max_efpr)
+        y = np.maximum.accumulate(np.take_along_axis(share, order, -1), axis=-1)
+        widths = np.diff(x, axis=-1, append=max_efpr)
+        areas = (widths * y).sum(axis=-1) / max_efpr
+        return np.nanmean(np.where(references > 0, areas, np.nan), axis=-1)
+
+
+def psds_counts(reference: pd.DataFrame, operating_points: Iterable[pd.DataFrame], durations: Mapping[str, float] | None = None, *,
+                dtc: float = 0.5, gtc: float = 0.5, classes: Sequence[str] = CLASSES) -> PsdsCounts:
+    """Events found and false alarms of every clip at every operating point, for intervals of PSDS (``alpha_ct`` and ``alpha_st`` 0).
+
+    Parameters as for `psds_from_operating_points`; its value is `PsdsCounts.score` of every clip once.
+    """
+    truth, filenames = _truth(reference), tables.filenames(reference)
+    lengths = _durations(filenames, reference, durations)
+    points = [_events(table[table["filename"].isin(lengths)], f"operating point {i + 1}") for i, table in enumerate(operating_points)]
+
+    def by_clip(table: pd.DataFrame) -> np.ndarray:
+        counts = np.zeros((len(filenames), len(classes)), np.int64)
+        np.add.at(counts, (pd.Index(filenames).get_indexer(table["filename"]), pd.Index(classes).get_indexer(table["event_label"])), 1)
+        return counts
+
+    found, false_alarms = [], []
+    for predictions in points:
+        both = truth.reset_index().merge(predictions.reset_index(), on=["filename", "event_label"], suffixes=("", "_said"))
+        shared = (both[["offset", "offset_said"]].min(axis=1) - both[["onset", "onset_said"]].max(axis=1)).clip(lower=0)
+        covered = shared.groupby(both["index_said"]).sum().reindex(range(len(predictions)), fill_value=0.0)
+        valid = (covered / (predictions["offset"] - predictions["onset"]) >= dtc).to_numpy()
+        of_valid = shared.where(valid[both["index_said"]], 0.0).groupby(both["index"]).sum().reindex(range(len(truth)), fill_value=0.0)
+        found.append(by_clip(truth[of_valid / (truth["offset"] - truth["onset"]) >= gtc]))
+        false_alarms.append(by_clip(predictions[~valid]))
+    hours = np.array([lengths[name] for name in filenames]) / 3600
+    return PsdsCounts(np.array(found), np.array(false_alarms), by_clip(truth), hours, filenames)
+
+
 def _curve(reference: pd.DataFrame, operating_points: Iterable[pd.DataFrame], durations: Mapping[str, float] | None,
            dtc: float, gtc: float, cttc: float) -> tuple[Any, pd.DataFrame, list[str]]:
     """psds_eval's object with all operating points, the reference's events, and the unknown clips."""

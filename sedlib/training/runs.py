@@ -12,10 +12,10 @@ killed, lets one process train; checksums tell a damaged checkpoint, and the one
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import math
 import operator
-import os
 import platform
 import time
 import warnings
@@ -34,11 +34,11 @@ import sedlib
 from sedlib.config import Config
 from sedlib.data import layout
 from sedlib.errors import SedError
+from sedlib.files import PARTIAL, room_for, written
 from sedlib.model import Detector
 
 FORMAT = 2  # of checkpoints and weights; counts up when those of older code would not go on to the same result
 CHECKPOINT, BEFORE = "checkpoint.pt", "checkpoint-before.pt"
-PARTIAL = ".partial"  # suffix of a file that is being written
 CHECKPOINTS = (CHECKPOINT + PARTIAL, CHECKPOINT, BEFORE)  # newest first, where they are whole
 
 
@@ -85,7 +85,7 @@ class Run:
         path = self.folder / "config.json"
         stopped = any((self.folder / name).exists() for name in CHECKPOINTS)
         if path.exists():
-            different = _differences(_read_json(path), record)
+            different = _differences(read_json(path), record)
             if different:
                 raise SedError(
                     f"{self.folder}: started with another configuration ({'; '.join(different[:3])}); "
@@ -105,6 +105,12 @@ class Run:
         write_json(self.folder / "versions.json", _environment())
         write_json(path, record)
 
+    def differences(self, config: Config, seed: int) -> list[str]:
+        """In what the folder's configuration and seed differ from these."""
+        found = read_json(self.folder / "config.json")
+        with _reading(self.folder / "config.json"):
+            return _differences({name: found[name] for name in ("config", "seed")}, {"config": config.to_dict(), "seed": seed})
+
     @property
     def config(self) -> Config:
         """The configuration that the run was started with."""
@@ -113,7 +119,7 @@ class Run:
             raise SedError(f"{self.folder}: not a run folder (config.json is missing); "
                            "give a folder that `sedlib train` made")
         with _reading(path):
-            return Config.from_dict(_read_json(path)["config"])
+            return Config.from_dict(read_json(path)["config"])
 
     @property
     def finished(self) -> bool:
@@ -135,16 +141,16 @@ class Run:
         path = self.folder / "results.json"
         if not path.is_file():
             raise SedError(f"{self.folder}: the run has no results yet; `sedlib train` finishes it")
-        return _read_json(path)
+        return read_json(path)
 
     def results_of(self, decoding: str) -> dict[str, Any]:
         """`results` for ``median``, and what `score_hmm` wrote for forest, exact or robust."""
         if decoding == "median":
             return self.results
-        path = self.folder / f"results-{decoding}.json"
+        path = self.folder / results_file(decoding)
         if not path.is_file():
             raise SedError(f"{self.folder}: not scored with HMMs by search {decoding!r} yet; `sedlib.training.score_hmm` does it")
-        return _read_json(path)
+        return read_json(path)
 
     @property
     def metrics(self) -> pd.DataFrame:
@@ -222,7 +228,7 @@ class Run:
     def divergence(self) -> dict[str, Any] | None:
         """``step``, ``term`` and ``what`` happened in a training that diverged, None of another one."""
         path = self.folder / "diverged.json"
-        return _read_json(path) if path.exists() else None
+        return read_json(path) if path.exists() else None
 
     def save(self, name: str, state: dict[str, Any]) -> None:
         """Save tensors and plain values as ``name``."""
@@ -277,12 +283,17 @@ class Run:
     def _warn_of_changes(self) -> None:
         path, now = self.folder / "versions.json", _environment()
         with _reading(path):
-            before = _read_json(path)
+            before = read_json(path)
             common = before.keys() & now.keys()  # older versions of sedlib noted less
             changed = _differences({name: before[name] for name in common}, {name: now[name] for name in common})
         if changed:
             warnings.warn(f"{self.folder}: goes on otherwise than it was started ({'; '.join(changed)}); "
                           "its weights may differ in their last bits from those of an uninterrupted run", stacklevel=3)
+
+
+def results_file(decoding: str) -> str:
+    """Name of the file with the scores by median filter, or by HMMs of a search."""
+    return "results.json" if decoding == "median" else f"results-{decoding}.json"
 
 
 def runs(folder: str | Path) -> pd.DataFrame:
@@ -359,7 +370,7 @@ def _row(run: Run) -> dict[str, Any]:
     row: dict[str, Any] = {"state": run.state}
     path = run.folder / "config.json"
     with _reading(path):
-        record = _read_json(path)
+        record = read_json(path)
         config, training = record["config"], record["config"]["training"]
         row |= {name: str(config[name]) for name in ("system", "profile")}
         row |= {"data": str(record["data"]), "seed": _count(record["seed"]), "step": 0}
@@ -373,7 +384,7 @@ def _row(run: Run) -> dict[str, Any]:
     path = run.folder / "progress.json"
     with _reading(path):
         if path.exists():
-            row |= {name: _count(_read_json(path)[name]) for name in ("step", "steps")}
+            row |= {name: _count(read_json(path)[name]) for name in ("step", "steps")}
     if row["state"] == "scored":
         with _reading(run.folder / "results.json"):
             results = run.results
@@ -406,17 +417,20 @@ def _replace(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def _written(path: Path, write: Callable[[Path], Any]) -> Path:
-    """The partial file beside ``path``, complete and on the disk."""
+    """The partial file beside ``path``, complete and on the disk; `SedError` if that is full."""
     partial = path.with_name(path.name + PARTIAL)
-    write(partial)
-    with open(partial, "rb") as file:
-        os.fsync(file.fileno())
+    with room_for(path, partial):
+        write(partial)
+        written(partial)
     return partial
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
     versions = {"sedlib": sedlib.__version__, "torch": str(torch.__version__)}
-    torch.save({**state, "format": FORMAT, "versions": versions}, path)
+    # torch says nothing of why it cannot write a file, such as a full disk; what it writes to memory Python writes.
+    content = io.BytesIO()
+    torch.save({**state, "format": FORMAT, "versions": versions}, content)
+    path.write_bytes(content.getbuffer())
 
 
 class _Damaged(SedError):
@@ -458,7 +472,8 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """JSON of a run's file; `SedError` that names it where it is damaged."""
     with _reading(path):
         return json.loads(path.read_text(encoding="utf-8"))
 
@@ -493,7 +508,7 @@ def _fingerprint(data: Path, config: Config) -> Any:
     path, t = data / "dataset.json", config.training
     isolated = {"soundbank": _soundbank_identity(data / layout.SOUNDBANK)} if config.augment.uses_soundbank else {}
     if path.exists():
-        return _read_json(path) | isolated
+        return read_json(path) | isolated
     subsets = {"weak": t.weak, "unlabel_in_domain": t.unlabelled, t.strong_from: t.strong}
     return {subset: _identity(data, subset) for subset, clips in subsets.items() if clips} | isolated
 
@@ -502,7 +517,7 @@ def _soundbank_identity(folder: Path) -> Any:
     """As `_fingerprint`, of the isolated sounds that dynamic mixing takes."""
     path = folder / "soundbank.json"
     if path.exists():
-        return _read_json(path)
+        return read_json(path)
     sizes = [file.stat().st_size for file in folder.rglob("*") if file.is_file()]
     return {"files": len(sizes), "bytes": sum(sizes)}
 
