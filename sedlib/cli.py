@@ -133,6 +133,7 @@ def train(system: str, profile_name: str, data_name: str, seed: int, folder: Pat
     from sedlib.systems import configuration
     from sedlib.training import score
     from sedlib.training import train as train_run
+    from sedlib.training.score import SUBSETS
     from sedlib.workspace import dataset, run_folder
 
     if epochs and folder is None:
@@ -142,8 +143,10 @@ def train(system: str, profile_name: str, data_name: str, seed: int, folder: Pat
     config = replace(config, training=replace(config.training, epochs=epochs or config.training.epochs, **computed))
     root = dataset(data_name, profile_name)
     run = train_run(config, root, seed, folder or run_folder(profile_name, root, system, seed), workers=workers)
-    for name, result in score(run, root).items():
-        click.echo(f"\n{name}\n{report(result)}")
+    results = score(run, root)
+    for name in SUBSETS:
+        if name in results:
+            click.echo(f"\n{name}\n{report(results[name])}")
     click.echo(f"\nrun: {run.folder}")
 
 
@@ -295,15 +298,30 @@ def decode(scores: Path, hmm_file: Path | None, median_s: float | None, threshol
     click.echo(f"{out}: {len(events)} events in {len(found.filenames)} clips", err=True)
 
 
-@cli.command(epilog=examples("sedlib reproduce", "sedlib reproduce --seeds 3", "sedlib reproduce --profile paper --data /data/DESED"))
+@cli.command(epilog=examples(
+    "sedlib reproduce", "sedlib reproduce --list", "sedlib reproduce --table 1 --seeds 5 --profile lesson",
+    "sedlib reproduce --profile paper --data /data/DESED --cluster slurm",
+))
 @PROFILE
 @DATA
-@click.option("--seeds", default=1, show_default=True, type=click.IntRange(1), help="Trainings of each system.")
-def reproduce(profile_name: str, data_name: str, seeds: int) -> None:
-    """Do everything: data, trainings, scores, executed lessons, report. What is finished is not done again."""
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(1), help="Trainings of each system: seeds 0, 1, ...")
+@click.option("--table", "tables", multiple=True, type=int, help="1, 2 or 3, repeatable: only this table of the paper, without lessons.")
+@click.option("--cores", type=click.IntRange(1), help="Default: all that this process may use.")
+@click.option("--cluster", metavar="PROFILE", help="Run the jobs on a cluster: slurm, or the folder of a snakemake profile.")
+@click.option("--list", "only_list", is_flag=True, help="List the rows of the paper's tables, their numbers and systems; do nothing.")
+def reproduce(profile_name: str, data_name: str, seeds: int, tables: tuple[int, ...], cores: int | None, cluster: str | None,
+              only_list: bool) -> None:
+    """Do everything: data, trainings, scores, ledger, executed lessons, report. What is finished is not done again."""
+    from sedlib.reproduce import TABLES, Plan
     from sedlib.reproduce import reproduce as run_all
 
-    click.echo(f"report: {run_all(profile_name, data_name, seeds)}")
+    plan = Plan(profile_name, data_name, tuple(range(seeds)), tuple(dict.fromkeys(tables)) or TABLES).checked()
+    if only_list:
+        from sedlib.systems import listing
+
+        click.echo(listing(plan.tables).to_string(index=False))
+        return
+    click.echo(f"report: {run_all(plan, cores, cluster, say=click.echo)}")
 
 
 @cli.command(epilog=examples("sedlib gap", "sedlib gap --seeds 1 --profile smoke"))

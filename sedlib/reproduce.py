@@ -1,120 +1,461 @@
-"""The batch: data, trainings, scores, executed lessons, and the report with the table "paper / here".
+"""The batch: which jobs the paper's tables need, and snakemake started on them, with progress, an estimate and what failed.
 
-What ``make reproduce`` runs. Every part that is finished already is kept, so a batch that was stopped goes on.
+What ``make reproduce`` runs. The graph itself is ``workflow/Snakefile``; its jobs are `sedlib.jobs`. What is finished is kept, so a
+batch that was stopped, or lost its power, goes on.
 """
 
 from __future__ import annotations
 
-import statistics
+import ctypes
+import fcntl
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import pandas as pd
+from tqdm.auto import tqdm
 
-from sedlib.lesson.course import lessons
-from sedlib.lesson.execute import execute
-from sedlib.lesson.report import report
-from sedlib.systems import ROWS, Row, configuration
-from sedlib.training import Run, score, score_hmm, train
-from sedlib.workspace import dataset, run_folder, workspace
+from sedlib.config import profile
+from sedlib.errors import SedError
+from sedlib.files import FULL, room_for
+from sedlib.lesson.course import find, lessons
+from sedlib.systems import ENSEMBLES, ROWS, Row, configuration
+from sedlib.workspace import workspace
+
+WORKFLOW = Path(__file__).resolve().parents[1] / "workflow"
+TABLES = (1, 2, 3)
+# What a training reads, and what is scored.
+TRAINED_ON, SCORED_ON = ("synthetic", "weak", "unlabel_in_domain"), ("validation", "public")
+# Trainings whose runs a lesson shows; where they are missing it trains them itself.
+LESSON_RUNS = {"02_augmentation": ("baseline",), "03_pcen": ("ppcen_logmel",), "04_mean_teacher": ("baseline",),
+               "05_domain_adversarial": ("dat_augm", "augm"), "06_hmm": ("baseline",)}
+ROOM = 2**16  # bytes without which a batch does not begin
+# Seconds of one core that jobs of profile lesson took (see README); the estimate takes only their proportions once some are done.
+SECONDS = {"data": 80, "store": 4, "posteriors": 14, "tune": 30, "score": 25, "ledger": 60, "lesson": 60, "report": 10}
+TRAINING_SECONDS, MIXED_TRAINING_SECONDS = 230, 400
+LESSON_SECONDS = {"01_data": 90, "05_domain_adversarial": 190, "06_hmm": 170, "03_pcen": 90}
 
 
-def reproduce(profile_name: str = "lesson", data: str = "mini", seeds: int = 1) -> Path:
-    """Train and score every system of the paper's tables with seeds 0, 1, ..., execute all lessons and write the report.
+class Job(NamedTuple):
+    """A job of the batch, for progress: done when its file is there."""
+
+    kind: str
+    name: str
+    done: Path
+    seconds: float
+
+
+class Plan(NamedTuple):
+    """What is to be reproduced; all paths are relative to the workspace."""
+
+    profile: str
+    data: str
+    seeds: tuple[int, ...]
+    tables: tuple[int, ...] = TABLES
+    partial: bool = False  # make ledger and report of what there is, because something failed
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Plan:
+        """From text, as snakemake's ``--config`` and `sedlib.jobs` have it; the inverse of `config`."""
+        try:
+            numbers = {name: tuple(int(part) for part in str(config.get(name, default)).split(","))
+                       for name, default in (("seeds", "0"), ("tables", "1,2,3"))}
+        except ValueError as error:
+            raise SedError(f"seeds and tables are whole numbers with commas between them ({error})") from None
+        return cls(str(config.get("profile", "lesson")), str(config.get("data", "mini")), numbers["seeds"], numbers["tables"],
+                   bool(int(config.get("partial", 0)))).checked()
+
+    def checked(self) -> Plan:
+        """Itself, with the whole path of its data; `SedError` for an unknown profile, table or seed, or a data folder that is not there."""
+        profile(self.profile)
+        for table in self.tables:
+            if table not in TABLES:
+                raise SedError(f"table {table} does not exist; the paper has tables 1, 2 and 3")
+        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
+            raise SedError(f"seeds {', '.join(map(str, self.seeds))}: give different numbers, 0 or more")
+        if self.data == "mini":
+            return self
+        if not Path(self.data).expanduser().is_dir():
+            raise SedError(f"data {self.data!r}: no such folder; give a DESED-layout folder, or 'mini' for the embedded data set")
+        return self._replace(data=str(self.root))  # jobs run in another folder, where a relative path would mean something else
+
+    def config(self) -> dict[str, str]:
+        """Plain text; the inverse of `of`."""
+        return {"profile": self.profile, "data": self.data, "seeds": ",".join(map(str, self.seeds)),
+                "tables": ",".join(map(str, self.tables)), "partial": str(int(self.partial))}
+
+    def options(self) -> str:
+        """The same as options of `sedlib.jobs`."""
+        return " ".join(f"--{name} {shlex.quote(value)}" for name, value in self.config().items())
+
+    @property
+    def root(self) -> Path:
+        """The data set's folder, which may not be made yet."""
+        return workspace() / "data" / f"mini-{self.profile}" if self.data == "mini" else Path(self.data).expanduser().resolve()
+
+    @property
+    def runs(self) -> str:
+        return f"runs/{self.profile}/{self.root.name}"
+
+    @property
+    def stores(self) -> str:
+        return f"{self.runs}/stores"
+
+    @property
+    def data_made(self) -> str:
+        return f"{self.runs}/data.made"
+
+    def folder(self, system: str, seed: int) -> Path:
+        """Of a run."""
+        return workspace() / self.runs / system / f"seed{seed}"
+
+    def rows(self) -> list[Row]:
+        """The paper's rows that are asked for."""
+        return [row for row in ROWS if row.table in self.tables]
+
+    def systems(self) -> list[str]:
+        """What these rows score."""
+        return list(dict.fromkeys(row.system for row in self.rows()))
+
+    def searches(self, system: str) -> list[str]:
+        """With which HMMs a system is decoded: the rows', and the robust ones beside them, for what they could have been."""
+        asked = dict.fromkeys(row.decoding for row in self.rows() if row.system == system and row.decoding != "median")
+        return [*asked, "robust"] if asked else []
+
+    def scored(self) -> list[tuple[str, int]]:
+        """System and seed of everything that is scored."""
+        return [(system, seed) for system in self.systems() for seed in self.seeds]
+
+    def members(self, system: str, seed: int) -> list[tuple[str, int]]:
+        """The trainings behind a system: itself, or what an ensemble averages."""
+        return [(member, seed + above) for member, above in ENSEMBLES.get(system, ((system, 0),))]
+
+    def trainings(self) -> list[tuple[str, int]]:
+        """System and seed of all trainings; those that take longest first."""
+        found = dict.fromkeys(member for scored in self.scored() for member in self.members(*scored))
+        return sorted(found, key=lambda one: -_seconds(one[0]))
+
+    def lessons(self) -> list[str]:
+        """The lessons that are executed: all, or none for some of the tables."""
+        return [path.stem for path in lessons()] if set(self.tables) == set(TABLES) else []
+
+    # Files of the graph.
+    def training_stores(self) -> list[str]:
+        return [f"{self.stores}/{subset}.made" for subset in TRAINED_ON]
+
+    def scoring_stores(self) -> list[str]:
+        return [f"{self.stores}/{subset}.made" for subset in SCORED_ON]
+
+    def posteriors_need(self, system: str, seed: int) -> list[str]:
+        if system in ENSEMBLES:
+            return [f"{self.runs}/{member}/seed{of}/validation.npz" for member, of in self.members(system, seed)]
+        return [f"{self.runs}/{system}/seed{seed}/trained"]
+
+    def scores_need(self, system: str, seed: int) -> list[str]:
+        return [f"{self.runs}/{system}/seed{seed}/{'tuned' if self.searches(system) else 'validation.npz'}"]
+
+    def scored_files(self) -> list[str]:
+        return self._there(f"{self.runs}/{system}/seed{seed}/scored" for system, seed in self.scored())
+
+    def lesson_needs(self, lesson: str) -> list[str]:
+        source = str(find(lesson))  # a lesson that was changed is executed anew
+        if lesson.startswith("07"):
+            return [source, "report/ledger.json"]
+        needed = [f"{self.runs}/{system}/seed{self.seeds[0]}/trained" for system in LESSON_RUNS.get(lesson, ())]
+        return [source, *self._there(needed or self.scoring_stores())]
+
+    def lesson_files(self) -> list[str]:
+        return self._there(f"report/lessons/{lesson}.ipynb" for lesson in self.lessons())
+
+    def target(self) -> str:
+        return "report/index.html"
+
+    def _there(self, files: Iterator[str] | Sequence[str]) -> list[str]:
+        """All of them; of a partial reproduction those that there are."""
+        return [file for file in files if not self.partial or (workspace() / file).exists() or file.endswith("07_paper_ledger.ipynb")]
+
+    def jobs(self) -> list[Job]:
+        """Every job, for progress."""
+        place = workspace()
+        found = [Job("data", "data", place / self.data_made, SECONDS["data"])] if self.data == "mini" else []
+        found += [Job("store", f"store-{subset}", place / f"{self.stores}/{subset}.made", SECONDS["store"]) for subset in TRAINED_ON + SCORED_ON]
+        found += [Job("train", f"train-{system}-{seed}", self.folder(system, seed) / "trained", _seconds(system))
+                  for system, seed in self.trainings()]
+        for system, seed in dict.fromkeys([*self.trainings(), *self.scored()]):
+            found.append(Job("posteriors", f"posteriors-{system}-{seed}", self.folder(system, seed) / "validation.npz", SECONDS["posteriors"]))
+        for system, seed in self.scored():
+            if self.searches(system):
+                found.append(Job("tune", f"tune-{system}-{seed}", self.folder(system, seed) / "tuned",
+                                 SECONDS["tune"] + 120 * ("forest" in self.searches(system))))
+            found.append(Job("score", f"score-{system}-{seed}", self.folder(system, seed) / "scored", SECONDS["score"]))
+        found.append(Job("ledger", "ledger", place / "report/ledger.json", SECONDS["ledger"]))
+        found += [Job("lesson", f"lesson-{lesson}", place / f"report/lessons/{lesson}.ipynb", LESSON_SECONDS.get(lesson, SECONDS["lesson"]))
+                  for lesson in self.lessons()]
+        return [*found, Job("report", "report", place / self.target(), SECONDS["report"])]
+
+
+def reproduce(plan: Plan, cores: int | None = None, cluster: str | None = None, say: Callable[[str], Any] = print) -> Path:
+    """Do all jobs of a plan that are not done.
 
     Parameters
     ----------
-    profile_name : str
-        smoke, lesson or paper.
-    data : str
-        As `sedlib.workspace.dataset` takes it.
-    seeds : int
-        Trainings of each system.
+    plan : Plan
+    cores : int, optional
+        How many jobs of one thread run at once; default: the cores that this process may use.
+    cluster : str, optional
+        Name of a folder in ``workflow/profiles/``, or a path of one: a snakemake profile that says where jobs run.
+    say : callable
+        Told what a person at the screen should know.
 
     Returns
     -------
     path of the report's first page
+
+    Raises
+    ------
+    SedError
+        For a plan that cannot be, runs of an older configuration, a second batch in the same workspace, a folder that cannot be
+        written; and at the end if a job failed, when all others are done and the report says so.
     """
-    root = dataset(data, profile_name)
-    runs: dict[str, list[Run]] = {}
-    for system in dict.fromkeys(row.system for row in ROWS if row.system):
-        config = configuration(system, profile_name)
-        for seed in range(seeds):
-            run = train(config, root, seed, run_folder(profile_name, root, system, seed))
-            score(run, root)
-            for decoding in dict.fromkeys(row.decoding for row in ROWS if row.system == system and row.decoding != "median"):
-                for search in (decoding, "robust"):  # the paper's, and what its parameters could have been
-                    score_hmm(run, root, search)
-            runs.setdefault(system, []).append(run)
-    values = {"profile": profile_name, "data": data, "interactive": False}
-    out = workspace() / "report"
-    executed = [execute(lesson, out / "lessons", **values) for lesson in lessons()]
-    return report(executed, paper_table(runs), out)
+    plan = plan.checked()
+    place, profile_folder = workspace(), _profile(cluster)
+    cores = cores or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores or os.cpu_count() or 1
+    with _alone(place), room_for(place):
+        _refuse_older(plan)
+        _forget_stale(plan)
+        todo = [job for job in plan.jobs() if not job.done.exists()]
+        seconds = sum(job.seconds for job in todo)
+        where = f"by cluster profile {profile_folder.name}" if profile_folder else f"on {cores} core{'s' if cores > 1 else ''}"
+        about = _duration(seconds / cores) if not profile_folder and plan.profile == "lesson" else "a time that is told as it goes"
+        say(f"{len(todo)} of {len(plan.jobs())} jobs to do {where}: about {about}. {len(plan.trainings())} trainings; profile {plan.profile}, "
+            f"data {plan.root.name}, seeds {', '.join(map(str, plan.seeds))}. Stop at any moment; the same command goes on.")
+        status = _snakemake(plan, cores, profile_folder)
+        failed = failures(plan)
+        if status and failed and not plan.partial:
+            say("Some jobs failed; ledger and report are made of the others.")
+            for name in ("report/ledger.json", "report/index.html", "report/lessons/07_paper_ledger.ipynb"):
+                (place / name).unlink(missing_ok=True)
+            _snakemake(plan._replace(partial=True), cores, profile_folder)
+        if status:
+            with room_for(place):  # of a full disk jobs and snakemake say all sorts of things, if they still can
+                _take_room(place / "report")
+            failed = failed or failures(plan, of_results=True)
+            told = "\n".join(f"  {name}: {why}" for name, why in failed.items())
+            raise SedError(f"{len(failed)} jobs failed (logs: {place / 'report' / 'logs'}):\n{told}" if failed else
+                           f"snakemake ended with status {status}: {_last_line(place / 'report' / 'snakemake.log')}")
+    return place / plan.target()
 
 
-def paper_table(runs: dict[str, list[Run]]) -> pd.DataFrame:
-    """Every number of Tables 1 to 3 beside ours.
+def failures(plan: Plan, of_results: bool = False) -> dict[str, str]:
+    """Jobs that are not done though they were begun, and the last line of their logs; to be asked when none is at work.
 
-    Parameters
-    ----------
-    runs : dict of lists of Run
-        Scored runs of each system that was trained, a run per seed.
-
-    Returns
-    -------
-    DataFrame ``table system score paper here note``
-        ``here`` is None for what cannot be trained yet.
+    What is made of the others' results, and fails when they do, is among them only ``of_results``.
     """
-    rows = []
-    for row in ROWS:
-        trained = runs.get(row.system, [])
-        results = [run.results_of(row.decoding) for run in trained]
-        for column, value in row.paper.items():
-            score = _SCORES[column]
-            rows.append({
-                "table": row.table, "system": row.name, "score": score.name, "paper": f"{value:g}",
-                "here": _spread(score, results) if results else None,
-                "note": _note(row, trained) if trained and column == "dev_f1" else "",
-            })
-    return pd.DataFrame(rows)
+    logs, later = workspace() / "report" / "logs", ("ledger", "report", "lesson-07_paper_ledger")
+    return {job.name: _last_line(logs / f"{job.name}.log") for job in plan.jobs()
+            if (of_results or job.name not in later) and not job.done.exists() and (logs / f"{job.name}.log").exists()}
 
 
-class _Score(NamedTuple):
-    """A column of the paper's tables: its name, and where and as what it stands in the results of a run."""
-
-    name: str
-    subset: str
-    place: tuple[str, str]
-    factor: float
-    digits: int
+def _seconds(system: str) -> float:
+    return MIXED_TRAINING_SECONDS if "augm" in system else TRAINING_SECONDS
 
 
-_SCORES = {
-    "dev_f1": _Score("development F1 (%)", "validation", ("event_f1", "macro"), 100, 1),
-    "eval_f1": _Score("evaluation F1 (%)", "public", ("event_f1", "macro"), 100, 1),
-    "dev_psds": _Score("development PSDS", "validation", ("psds", "value"), 1, 3),
-}
+def _profile(cluster: str | None) -> Path | None:
+    if cluster is None:
+        return None
+    for folder in (WORKFLOW / "profiles" / cluster, Path(cluster).expanduser()):
+        if (folder / "config.yaml").is_file():
+            return folder
+    known = ", ".join(sorted(path.parent.name for path in (WORKFLOW / "profiles").glob("*/config.yaml")))
+    raise SedError(f"cluster {cluster!r}: neither a profile here ({known}) nor a folder with a config.yaml")
 
 
-def _spread(score: _Score, results: list[dict]) -> str:
-    """Mean and standard deviation over seeds, or the one value there is."""
-    part, name = score.place
-    found = [result[score.subset][part][name] for result in results if score.subset in result]
-    values = [score.factor * value for value in found if value is not None]
-    if not values:
-        return "no score: no event to find" if found else "no such clips"
-    mean = f"{statistics.mean(values):.{score.digits}f}"
-    return f"{mean} ± {statistics.stdev(values):.{score.digits}f}" if len(values) > 1 else mean
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """One batch at a time in a workspace that can be written."""
+    try:
+        (place / "report" / "logs").mkdir(parents=True, exist_ok=True)
+        (place / "runs").mkdir(exist_ok=True)
+        for folder in (place / "report", place / "runs"):
+            _take_room(folder)
+        lock = (place / "report" / ".batch.lock").open("a+")
+    except OSError as error:
+        fix = "make room" if error.errno in FULL else "make it writable"
+        raise SedError(f"{place}: cannot be written ({error.strerror}); {fix}, or give another folder with SEDLIB_WORKSPACE") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise SedError(f"{place}: another reproduction is at work in this folder (process {lock.read().strip() or 'unknown'}); wait for it, "
+                           "stop it, or give another folder with SEDLIB_WORKSPACE") from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
 
 
-def _note(row: Row, trained: list[Run]) -> str:
-    results = [run.results_of(row.decoding) for run in trained]
-    parts = [f"{len(results)} seeds; mean ± standard deviation" if len(results) > 1 else "1 seed"]
-    limits = results[0]["validation"]["event_f1"]["ci95"]
-    if None not in limits:
-        parts.append("95 % interval of seed 0 over clips: {:.1f} to {:.1f} %".format(*(100 * limit for limit in limits)))
-    if row.decoding != "median":
-        unseen, robust = ([100 * run.results_of(search)["unseen_f1"] for run in trained] for search in (row.decoding, "robust"))
-        parts.append(f"half of these clips tuned the HMM; with that of the other half {statistics.mean(unseen):.1f} %, "
-                     f"by robust tuning {statistics.mean(robust):.1f} %")
-    return "; ".join(parts)
+def _take_room(folder: Path) -> None:
+    """`OSError` if there is no room for a few small files in a folder, or it cannot be written."""
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        file.write(bytes(ROOM))
+
+
+def _refuse_older(plan: Plan) -> None:
+    """`SedError` if runs were made by another configuration than this code's, before anything is done."""
+    from sedlib.training import Run
+
+    older = []
+    for system, seed in plan.trainings():
+        run = Run(plan.folder(system, seed))
+        if (run.folder / "config.json").exists() and (different := run.differences(configuration(system, plan.profile), seed)):
+            older.append(f"  {run.folder}: {'; '.join(different[:3])}")
+    if older:
+        raise SedError("runs of another configuration are in the way; move or remove their folders (all others are kept), or give another "
+                       "folder with SEDLIB_WORKSPACE:\n" + "\n".join(older))
+
+
+def _forget_stale(plan: Plan) -> None:
+    """Remove marks of what is not there any more, or was scored by other code; never anything that took long."""
+    from sedlib.training import Run
+    from sedlib.training.ensemble import run_of
+    from sedlib.training.score import is_current
+
+    place = workspace()
+    if plan.data == "mini" and not (plan.root / "dataset.json").exists():
+        for mark in [place / plan.data_made, *(place / plan.stores).glob("*.made")]:
+            mark.unlink(missing_ok=True)
+    # An ensemble is that of the runs that are there.
+    for system, seed in dict.fromkeys([*plan.trainings(), *plan.scored()]):
+        members = [Run(plan.folder(*member)) for member in plan.members(system, seed)]
+        if not all(run.finished and (run.folder / "config.json").exists() for run in members):
+            for name in ("trained", "validation.npz", "public.npz", "tuned", "scored"):
+                (plan.folder(system, seed) / name).unlink(missing_ok=True)
+    for system, seed in plan.scored():
+        run = run_of(plan.profile, plan.root, system, seed)
+        if not all(is_current(run, decoding) for decoding in ("median", *plan.searches(system))):
+            for name in ("tuned", "scored"):
+                (run.folder / name).unlink(missing_ok=True)
+    # What is made of all of it is made anew each time, from whatever this plan asks for; lessons that ran with other parameters, too.
+    parameters = {"profile": plan.profile, "data": str(plan.root), "seed": plan.seeds[0]}
+    last = place / "report" / "lessons.json"
+    if not last.exists() or json.loads(last.read_text(encoding="utf-8")) != parameters:
+        for path in (place / "report" / "lessons").glob("*.ipynb"):
+            path.unlink()
+        last.write_text(json.dumps(parameters), encoding="utf-8")
+    for name in ("report/ledger.json", plan.target()):
+        (place / name).unlink(missing_ok=True)
+    for log in (place / "report" / "logs").glob("*.log"):
+        log.unlink()
+
+
+def command(plan: Plan, cores: int, profile_folder: Path | None = None) -> list[str]:
+    """How snakemake is called; names of files to make may follow, by default the report."""
+    call = [sys.executable, "-m", "snakemake", "--snakefile", WORKFLOW / "Snakefile", "--directory", workspace().absolute(), "--nolock",
+            "--keep-going", "--rerun-incomplete", "--rerun-triggers", "mtime", "--nocolor"]
+    if profile_folder:
+        call += ["--workflow-profile", profile_folder]
+    else:
+        call += ["--cores", cores, "--scheduler", "greedy", "--resources", f"mem_mb={_memory_mb()}", f"gpu={_gpus()}", "--workflow-profile", "none"]
+    return [*map(str, call), "--config", *(f"{name}={value}" for name, value in plan.config().items()), "--"]
+
+
+def _snakemake(plan: Plan, cores: int, profile_folder: Path | None) -> int:
+    """Run the graph; its exit status."""
+    place = workspace().absolute()
+    environment = os.environ | {"SEDLIB_WORKSPACE": str(place), "PYTHONPATH": os.pathsep.join(
+        [str(WORKFLOW.parent), *filter(None, [os.environ.get("PYTHONPATH")])])}
+    with (place / "report" / "snakemake.log").open("a", encoding="utf-8") as log:
+        process = subprocess.Popen(command(plan, cores, profile_folder), stdout=log, stderr=log, env=environment, preexec_fn=_end_with_parent)
+        try:
+            _watch(plan, process)
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
+    return process.returncode
+
+
+def _watch(plan: Plan, process: subprocess.Popen) -> None:
+    """Show how far the jobs are until snakemake ends."""
+    jobs = plan.jobs()
+    total, began = sum(job.seconds for job in jobs), time.monotonic()
+    start = _done(jobs)
+    form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+    with tqdm(total=total, initial=start, bar_format=form, mininterval=0) as bar:
+        while True:
+            ended = process.poll() is not None
+            done = _done(jobs)
+            bar.n = min(done, total)
+            bar.set_description_str(_counts(jobs), refresh=False)
+            passed = time.monotonic() - began
+            left = (total - done) * passed / (done - start) if done > start and passed > 20 else None
+            bar.set_postfix_str("" if ended else f"about {_duration(left)} to go" if left is not None else "", refresh=False)
+            bar.refresh()
+            if ended:
+                return
+            try:
+                process.wait(2 if sys.stderr.isatty() else 15)
+            except subprocess.TimeoutExpired:
+                pass
+
+
+def _done(jobs: list[Job]) -> float:
+    """Seconds of work that is done; of a training that runs, its share of steps."""
+    done = 0.0
+    for job in jobs:
+        if job.done.exists():
+            done += job.seconds
+        elif job.kind == "train":
+            try:
+                progress = json.loads((job.done.parent / "progress.json").read_text(encoding="utf-8"))
+                done += job.seconds * progress["step"] / progress["steps"]
+            except (OSError, ValueError, KeyError, ZeroDivisionError):
+                pass
+    return done
+
+
+def _counts(jobs: list[Job]) -> str:
+    kinds = {"train": "trainings", "score": "scored", "lesson": "lessons"}
+    return ", ".join(f"{sum(job.done.exists() for job in jobs if job.kind == kind)}/{sum(job.kind == kind for job in jobs)} {name}"
+                     for kind, name in kinds.items() if any(job.kind == kind for job in jobs))
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end snakemake when this process is killed, so that it does not go on unseen (Linux)."""
+    try:
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    except (AttributeError, OSError):
+        pass
+
+
+def _memory_mb() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+
+
+def _gpus() -> int:
+    """GPUs here; without one, one training of the paper's size at a time."""
+    import torch
+
+    return max(1, torch.cuda.device_count())
+
+
+def _last_line(path: Path) -> str:
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines() if line.strip()]
+    except OSError:
+        return "no log"
+    return lines[-1].removeprefix("Error: ")[:500] if lines else "it ended without a word (killed?)"
+
+
+def _duration(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"

@@ -462,6 +462,47 @@ def system_scores(scores: dict[str, tuple[float, list[float], tuple[float, float
         return fig
 
 
+def ledger(numbers: list[dict[str, Any]]) -> Figure:
+    """Every number of the paper beside ours, a panel a score, rows from the first table to the last.
+
+    Parameters
+    ----------
+    numbers : list of dict
+        As `sedlib.ledger.read` has them; those without a number here show the paper's alone.
+    """
+    titles = {"dev_f1": "development F1 (%)", "eval_f1": "evaluation F1 (%)", "dev_psds": "PSDS, development"}
+    with matplotlib.rc_context(FONT):
+        of_scores = {score: of for score in titles if (of := [n for n in numbers if n["score"] == score])}
+        rows = {score: list(dict.fromkeys(f"{n['table']}: {n['row']}" for n in of)) for score, of in of_scores.items()}
+        fig = Figure(figsize=(10.5, 1.6 + 0.27 * max(map(len, rows.values()))), layout="constrained")
+        axes = fig.subplots(1, len(rows), squeeze=False, width_ratios=[1.5 if score == "dev_f1" else 1 for score in rows])[0]
+        for ax, (score, of) in zip(axes, of_scores.items()):
+            for n in of:
+                place = -rows[score].index(f"{n['table']}: {n['row']}")
+                ax.plot(n["claimed"], place, "D", mfc="none", mec=VERMILION, ms=6)
+                if n["here"] is not None:
+                    ax.plot([n["low"], n["high"]], [place, place], color=BLUE, lw=2)
+                    ax.plot(n["here"], place, "o", color=BLUE, ms=6)
+                    ax.plot(n["of_seed"], [place - 0.014 * len(rows[score])] * len(n["of_seed"]), "|", color=BLACK, ms=6)
+            named = score != "dev_psds" or rows[score] != rows.get("eval_f1")  # the same rows stand on its left
+            ax.set_yticks(-np.arange(len(rows[score])), rows[score] if named else [], fontsize=9)
+            ax.set_xlabel(titles[score])
+            ax.grid(axis="x", alpha=0.3)
+        fig.legend(handles=[
+            Line2D([], [], color=BLUE, marker="o", lw=2, label="here: mean, 95 % interval"),
+            Line2D([], [], color=BLACK, marker="|", ls="", label="here: each training"),
+            Line2D([], [], mfc="none", mec=VERMILION, marker="D", ls="", label="paper, on DESED"),
+        ], loc="outside lower center", ncols=3, frameon=False)
+        return fig
+
+
+def ledger_text(numbers: list[dict[str, Any]]) -> str:
+    """What `ledger` shows, in words: the alternative text."""
+    said = [f"{n['row']} {n['claimed']:g} and {n['here']:.1f}" for n in numbers if n["score"] == "dev_f1" and n["here"] is not None]
+    return ("The paper's numbers (diamonds) beside ours (dots with 95 % intervals) for all rows of Tables 1 to 3: development F1, evaluation F1 "
+            f"and PSDS. Development F1 in percent, paper and here: {'; '.join(dict.fromkeys(said))}.")
+
+
 def pcen_paths(metrics: pd.DataFrame) -> Figure:
     """The parameters of the PCEN layers over a training.
 

@@ -1,4 +1,4 @@
-"""The report of ``make reproduce``: the executed lessons and the table "paper / here" as pages that need no network.
+"""The report of ``make reproduce``: the ledger, the executed lessons and the records of the runs as pages that need no network.
 
 Pictures and sounds lie inside the pages, formulas become drawings with their TeX as description, and nothing is loaded
 from anywhere: no script, no style sheet, no font.
@@ -9,7 +9,9 @@ from __future__ import annotations
 import copy
 import html
 import io
+import re
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pandas as pd
@@ -23,20 +25,24 @@ from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
 from sedlib.errors import SedError
+from sedlib.files import whole
+from sedlib.ledger import claims_table, numbers_table, verdicts
+from sedlib.lesson import plots
 from sedlib.lesson.html import table as html_table
+from sedlib.lesson.plots import picture
 
-NOT_YET = "not yet"
+TITLE = "Sound event detection, taught and reproduced"
 
 
-def report(executed: list[Path], table: pd.DataFrame, out_dir: str | Path) -> Path:
-    """Write ``index.html`` and a page for every executed lesson.
+def report(executed: list[Path], ledger: dict[str, Any], out_dir: str | Path) -> Path:
+    """Write ``index.html`` with the ledger, ``runs.html`` with what was trained, and a page for every executed lesson.
 
     Parameters
     ----------
     executed : list of path
         Executed notebooks, as `execute` returns them.
-    table : DataFrame with the columns ``paper`` and ``here`` among others
-        Rows of the paper's tables; a missing value of ``here`` is shown as "not yet".
+    ledger : dict
+        As `sedlib.ledger.read` returns it.
     out_dir : path
         Folder of the report.
 
@@ -46,28 +52,67 @@ def report(executed: list[Path], table: pd.DataFrame, out_dir: str | Path) -> Pa
     """
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
-    pages = []
-    for path in executed:
-        notebook = nbformat.read(path, as_version=4)
-        name = f"{path.stem}.html"
-        title = lesson_title(notebook)
-        back = '<p><a href="index.html">All lessons and results</a></p>'
-        _write(out_dir / name, page(title, f"<header>{back}</header><main>{notebook_html(notebook)}</main>"))
-        minutes = notebook.metadata.get("papermill", {}).get("duration")
-        took = f" ({_duration(minutes)})" if minutes else ""
-        pages.append(f'<li><a href="{html.escape(name)}">{html.escape(title)}</a>{took}</li>')
-    shown = table.assign(here=table["here"].astype(object).where(table["here"].notna(), NOT_YET))
-    results = html_table(shown, "The paper's numbers and those of this run").data
-    title = "Sound event detection, taught and reproduced"
-    body = (
-        f"<main><h1>{title}</h1><p>The DCASE 2020 Task 4 system of Cornell et al., run by this course. "
-        "The course's embedded data set is small and generated, so that its numbers compare systems with one another; "
-        "they are not those of DESED.</p>"
-        f'<h2>Paper / here</h2><div class="wide">{results}</div>'
-        f'<h2>Lessons as they ran</h2><ul>{"".join(pages)}</ul></main>'
-    )
-    _write(out_dir / "index.html", page(title, body))
+    notebooks = {path.stem: nbformat.read(path, as_version=4) for path in executed}
+    titles = {name: lesson_title(notebook) for name, notebook in notebooks.items()}
+    for name, notebook in notebooks.items():
+        seconds = notebook.metadata.get("papermill", {}).get("duration")
+        took = f"<p>Executed in {_duration(seconds)}, profile {html.escape(str(ledger['profile']))}.</p>" if seconds else ""
+        _write(out_dir / f"{name}.html", page(titles[name], f'<main id="main">{took}{notebook_html(notebook)}</main>', _links(name, titles)))
+    _write(out_dir / "runs.html", page("What was trained", _runs(ledger), _links("runs", titles)))
+    _write(out_dir / "index.html", page(TITLE, _index(ledger, titles), _links("index", titles)))
     return out_dir / "index.html"
+
+
+def _links(here: str, titles: dict[str, str]) -> str:
+    """The list of pages that stands on each of them; the one that is open is marked."""
+    pages = {"index": "Results", **titles, "runs": "Run records"}
+    items = "".join(f'<li><a href="{html.escape(name)}.html"{_CURRENT if name == here else ""}>{html.escape(title)}</a></li>'
+                    for name, title in pages.items())
+    return f'<nav aria-label="Pages"><details{" open" if here == "index" else ""}><summary>All pages</summary><ul>{items}</ul></details></nav>'
+
+
+_CURRENT = ' aria-current="page"'
+
+
+def _index(ledger: dict[str, Any], titles: dict[str, str]) -> str:
+    numbers, claims = numbers_table(ledger), claims_table(ledger)
+    counted = ", ".join(f"{count} {name}" for name, count in verdicts(ledger).items() if count)
+    seeds = len(ledger["seeds"])
+    failed = "".join(f"<li><strong>{html.escape(name)}</strong>: {html.escape(why)}</li>" for name, why in ledger["failed"].items())
+    alarm = f'<section role="alert" class="failed"><h2>Not everything ran</h2><p>These jobs failed; the rest is complete:</p><ul>{failed}</ul></section>'
+    figures = "".join(
+        f"<li>Figure {f['figure']}: {html.escape(f['shows'])}. <strong>{html.escape(f['verdict'])}</strong>: {html.escape(f['here'])}"
+        + (f" (<a href=\"{f['lesson']}.html\">{html.escape(titles[f['lesson']])}</a>)" if f["lesson"] in titles else "") + ".</li>"
+        for f in ledger["figures"])
+    drawn = picture(plots.ledger(ledger["numbers"]), plots.ledger_text(ledger["numbers"])).data if any(
+        n["here"] is not None for n in ledger["numbers"]) else ""
+    return (
+        f'<main id="main"><h1>{TITLE}</h1><p>The DCASE 2020 Task 4 system of Cornell et al., run by this course on '
+        f"{html.escape(str(ledger['data']))}, profile {html.escape(str(ledger['profile']))}, {seeds} training{'s' if seeds > 1 else ''} of each system. "
+        "The course's own data set is small and generated: its numbers compare systems with one another and are not those of DESED.</p>"
+        f"{alarm if failed else ''}"
+        f"<p>Of {len(claims)} sentences that the paper says of these numbers {html.escape(counted) or 'none was measured'}.</p>"
+        f"<h2>The paper's numbers and ours</h2>{drawn}"
+        f"{_wide(numbers, 'Every number of Tables 1 to 3: the paper on DESED, and here with a 95 % interval over clips and trainings')}"
+        f"<h2>The paper's sentences</h2>"
+        f"{_wide(claims, 'Differences of two rows, in points of F1 or in PSDS, with paired 95 % intervals')}"
+        f"<h2>The paper's figures</h2><ul>{figures}</ul></main>"
+    )
+
+
+def _runs(ledger: dict[str, Any]) -> str:
+    runs = pd.DataFrame([{**{name: run[name] for name in ("system", "seed", "steps", "configuration")}, "minutes": f"{run['minutes']:.1f}",
+                          **run["versions"]} for run in ledger["runs"]])
+    facts = {"profile": ledger["profile"], "data": ledger["data"], "generator of MiniDESED": ledger["generator"], "configuration": ledger["configuration"],
+             "seeds": ", ".join(map(str, ledger["seeds"])), **ledger["made"]}
+    made = _wide(pd.DataFrame(facts.items(), columns=["what", "value"]), "What this reproduction was made with")
+    table = _wide(runs, "Trainings: steps, checksum of the configuration, minutes, versions") if len(runs) else "<p>Nothing was trained.</p>"
+    return f'<main id="main"><h1>Run records</h1>{made}{table}</main>'
+
+
+def _wide(frame: pd.DataFrame, caption: str) -> str:
+    """A table that scrolls by itself on a phone, by keyboard too."""
+    return f'<div class="wide" role="region" tabindex="0" aria-label="{html.escape(caption)}">{html_table(frame, caption).data}</div>'
 
 
 def lesson_title(notebook: NotebookNode) -> str:
@@ -90,15 +135,17 @@ def notebook_html(notebook: NotebookNode) -> str:
         extra_loaders=[DictLoader({"lesson.html.j2": _CELLS})], template_file="lesson.html.j2",
         exclude_input_prompt=True, exclude_output_prompt=True,
     )
-    return exporter.from_notebook_node(notebook)[0]
+    written = exporter.from_notebook_node(notebook)[0]
+    return re.sub(r'href="(\d\d_\w+)\.py"', r'href="\1.html"', written)  # from one lesson to another: here between their pages
 
 
-def page(title: str, body: str) -> str:
-    """A whole page; follows the reader's choice of light or dark and fits a phone."""
+def page(title: str, body: str, links: str = "") -> str:
+    """A whole page; follows the reader's choice of light or dark, fits a phone and a sheet of paper."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{html.escape(title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n"
+        f'<a class="skip" href="#main">To the content</a>\n{links}\n{body}\n</body>\n</html>\n'
     )
 
 
@@ -193,6 +240,21 @@ th, td { border-bottom: 1px solid var(--line); padding: 0.25rem 0.7rem 0.25rem 0
 img { background: #fff; }
 audio { width: 100%; max-width: 30rem; }
 summary { cursor: pointer; }
+nav ul { columns: 2 18rem; padding-left: 1.2rem; }
+a[aria-current] { font-weight: bold; text-decoration: none; }
+:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
+.skip { position: absolute; left: -999rem; }
+.skip:focus { position: static; }
+.failed { border: 2px solid #d55e00; padding: 0 1rem; border-radius: 4px; }
+@media print {
+  :root { color-scheme: light; --text: #000; --page: #fff; --quiet: #f3f3f3; --line: #999; --link: #000; }
+  body { max-width: none; font-size: 10pt; padding: 0; }
+  nav, .skip, audio { display: none; }
+  .wide, .rendered_html, pre { overflow: visible; white-space: pre-wrap; }
+  .wide { white-space: normal; font-size: 8pt; }
+  img, svg, tr { break-inside: avoid; max-width: 100%; }
+  h1, h2, h3 { break-after: avoid; }
+}
 """
 
 
@@ -207,6 +269,5 @@ def _duration(seconds: float) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")

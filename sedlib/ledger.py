@@ -1,0 +1,422 @@
+"""The ledger: every number, claim and figure of the paper beside what runs here gave, with how certain that is.
+
+Paper section 4; taught in ``notebooks/07_paper_ledger.py``. The batch writes ``report/ledger.json`` from finished runs;
+``python -m sedlib.ledger --publish`` makes it ``figures/ledger.json``, which README shows.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+import re
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import numpy as np
+import pandas as pd
+import torch
+
+from sedlib.comparisons import STATIONARY, verdict
+from sedlib.config import SIZES, Decoding
+from sedlib.data import generate, layout, tables
+from sedlib.decode import Hmm, Posteriors, median_events, operating_points
+from sedlib.decode.operating import THRESHOLDS
+from sedlib.errors import SedError
+from sedlib.lesson import retention, sounds
+from sedlib.metrics import Interval, event_f1, interval, over_trainings, psds_counts, psds_over_trainings
+from sedlib.reproduce import Plan
+from sedlib.systems import ENSEMBLES, ROWS, Row, configuration
+from sedlib.training import Run
+from sedlib.training.ensemble import run_of
+from sedlib.training.runs import read_json, results_file, write_json
+from sedlib.training.score import scorer
+from sedlib.workspace import workspace
+
+PUBLISHED = Path(__file__).resolve().parents[1] / "figures" / "ledger.json"
+README = Path(__file__).resolve().parents[1] / "README.md"
+SCORES = {"dev_f1": "development F1 (%)", "eval_f1": "evaluation F1 (%)", "dev_psds": "development PSDS"}
+FIGURE2_CLIPS = 10
+RESAMPLES = 4000  # p-values down to 0.0005, which Holm's rule needs for so many claims
+
+
+class Claim(NamedTuple):
+    """A sentence of the paper as a difference of two of its rows."""
+
+    section: str
+    says: str
+    first: str  # `Row.key`
+    second: str
+    sign: int  # of first - second; 0: the two are alike
+    why: str  # what this course has found of it, said where the sentence is not confirmed here
+    score: str = "dev_f1"
+    classes: tuple[str, ...] = tables.CLASSES
+    at_least: float = 0.0  # in the unit of the score
+
+
+_SHORT = ("1000 steps of a small network move a front-end little from where it starts, and three trainings do not resolve a point of F1: "
+          "lesson 03.")
+_MIXING = "1000 steps pass over the fixed clips six times and over mixtures not once, so that effects cost here: lesson 02."
+_DAT = ("Real clips hold other amounts of each class, so what tells classes tells domains, and weak labels have aligned "
+        "the domains before DAT does: lesson 05.")
+CLAIMS: tuple[Claim, ...] = (
+    Claim("4.1", "Fixed PCEN 1 degrades sound classes that are intrinsically stationary", "1 Fixed PCEN 1", "1 Log-Mel", -1,
+          "It wins vacuum cleaner and loses frying here, with a large spread over seeds: lesson 03.", classes=STATIONARY),
+    Claim("4.1", "Fixed PCEN 2 performs similarly to log-Mel", "1 Fixed PCEN 2", "1 Log-Mel", 0, _SHORT),
+    Claim("4.1", "Fixed PCEN 3 improves modestly over log-Mel", "1 Fixed PCEN 3", "1 Log-Mel", 1,
+          "One frame of this profile lasts 64 ms, longer than the 60 ms of its time constant: lesson 03."),
+    Claim("4.1", "Trainable PCEN is slightly better than Fixed PCEN 3", "1 Trainable PCEN", "1 Fixed PCEN 3", 1, _SHORT),
+    Claim("4.1", "a second layer brings a little more than 1 % over a single one", "1 PPCEN on Mel", "1 Trainable PCEN", 1, _SHORT),
+    Claim("4.1", "PPCEN on log-Mel is better than log-Mel", "1 PPCEN on log-Mel", "1 Log-Mel", 1, _SHORT),
+    Claim("4.1", "PPCEN on log-Mel is better than PPCEN on Mel", "1 PPCEN on log-Mel", "1 PPCEN on Mel", 1, _SHORT),
+    Claim("4.2", "PPCEN alone brings a substantial improvement", "2 +PPCEN", "2 Baseline", 1, _SHORT),
+    Claim("4.2", "mixing and augmentation bring a modest improvement on their own", "2 +Augm", "2 Baseline", 1, _MIXING),
+    Claim("4.2", "with DAT they bring significant benefits", "2 +DAT+Augm", "2 Baseline", 1, f"{_MIXING} {_DAT}"),
+    Claim("4.2", "DAT is better than augmentation alone", "2 +DAT+Augm", "2 +Augm", 1, _DAT),
+    Claim("4.2", "with PPCEN they make it worse", "2 +PPCEN+Augm", "2 +PPCEN", -1, _MIXING),
+    Claim("4.2", "HMM smoothing gives at least two points: baseline", "2 +HMM", "2 Baseline", 1, "", at_least=2.0),
+    Claim("4.2", "HMM smoothing gives at least two points: PPCEN", "2 +PPCEN+HMM", "2 +PPCEN", 1, "", at_least=2.0),
+    Claim("4.2", "HMM smoothing gives at least two points: DAT", "2 +DAT+Augm+HMM", "2 +DAT+Augm", 1, "", at_least=2.0),
+    Claim("4.2", "all techniques together improve by more than 10 points over the baseline", "2 +PPCEN+DAT+Augm+HMM", "2 Baseline", 1,
+          f"What the HMM wins, augmentation costs. {_MIXING}", at_least=10.0),
+    Claim("4.2", "PPCEN on top of DAT improves, if modestly", "2 +PPCEN+DAT+Augm+HMM", "2 +DAT+Augm+HMM", 1, f"{_SHORT} {_MIXING}"),
+    Claim("4.3", "PPCEN+HMM improves substantially over the baseline, evaluation set", "3 PPCEN+HMM", "3 Baseline", 1,
+          "", "eval_f1"),
+    Claim("4.3", "DAT+HMM improves substantially over the baseline, evaluation set", "3 DAT+HMM", "3 Baseline", 1, _MIXING, "eval_f1"),
+    Claim("4.3", "DAT+HMM is the better single system on the development set", "3 DAT+HMM", "3 PPCEN+HMM", 1, f"{_MIXING} {_DAT}"),
+    Claim("4.3", "PPCEN+HMM generalises slightly better to the evaluation set", "3 PPCEN+HMM", "3 DAT+HMM", 1,
+          "The two are within chance of each other.", "eval_f1"),
+    Claim("Table 3", "DAT+HMM has the higher PSDS of the single systems", "3 DAT+HMM", "3 PPCEN+HMM", 1, f"{_MIXING} {_DAT}", "dev_psds"),
+    Claim("Table 3", "PPCEN+HMM has a higher PSDS than the baseline", "3 PPCEN+HMM", "3 Baseline", 1,
+          "Thresholds shift the log-odds here; the released code decodes one path for all of them, which cannot be compared: lesson 06.", "dev_psds"),
+    Claim("Table 3", "the ensemble is better than its best member, evaluation set", "3 Ensemble DAT+PPCEN+HMM", "3 PPCEN+HMM", 1,
+          "Its HMM is tuned by the paper's forest, which finds less than the exact search that the single systems have: lesson 06.", "eval_f1"),
+    Claim("4.3", "the second ensemble scores higher on the development set, which tuned it", "3 Ensemble DAT+PPCEN+HMM 2",
+          "3 Ensemble DAT+PPCEN+HMM", 1, ""),
+    Claim("4.3", "the second ensemble performs worse on the evaluation set", "3 Ensemble DAT+PPCEN+HMM 2", "3 Ensemble DAT+PPCEN+HMM", -1,
+          "A better search wins on unseen clips, too, if less than it seems on those that tuned it: lesson 06.", "eval_f1"),
+)
+
+
+class Found(NamedTuple):
+    """A score of a row: every training's, the mean's interval, and its bootstrap draws by class where it has classes."""
+
+    of_seed: list[float]
+    value: np.ndarray  # (class,) or ()
+    draws: np.ndarray  # (resample, class) or (resample,)
+
+    def mean(self, classes: list[int] | None = None) -> Interval:
+        return interval(*_mean(self.value, self.draws, classes))
+
+
+def write(plan: Plan, failed: Mapping[str, str]) -> dict[str, Any]:
+    """Measure the plan's rows from their runs, and write ``report/ledger.json``.
+
+    Parameters
+    ----------
+    plan : Plan
+    failed : mapping of str to str
+        Jobs that failed, and why: rows without a single scored run say so.
+
+    Returns
+    -------
+    dict
+        What `read` returns.
+    """
+    found = _found(plan)
+    numbers = [_number(row, score, claimed, found.get((row.system, row.decoding, score)), _why_missing(plan, row, failed))
+               for row in plan.rows() for score, claimed in row.paper.items()]
+    asked = {row.key for row in plan.rows()}
+    ledger = {
+        "profile": plan.profile, "data": plan.root.name, "seeds": list(plan.seeds), "tables": list(plan.tables),
+        "configuration": configuration_checksum(plan.profile), "generator": generate.VERSION if plan.data == "mini" else None,
+        "made": {"date": datetime.date.today().isoformat(), "python": platform.python_version(), "torch": str(torch.__version__),
+                 "machine": platform.machine(), "scored_by": scorer()},
+        "failed": dict(failed), "numbers": numbers,
+        "claims": [_claim(claim, found) for claim in CLAIMS if {claim.first, claim.second} <= asked],
+        "figures": _figures(plan), "unseen": _unseen(plan), "runs": _runs(plan),
+    }
+    path = workspace() / "report" / "ledger.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, json.loads(json.dumps(ledger, default=float)))
+    return read(path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A ledger: ``profile data seeds tables configuration made failed``, and
+
+    ``numbers``: per number of the paper ``table row system decoding score claimed here low high of_seed difference why`` (F1 in percent;
+    ``here`` is None where no run gave it); ``claims``: ``section says first second score claimed here low high p verdict why``;
+    ``figures``: ``figure shows here verdict lesson``; ``unseen``: F1 of HMM rows on clips that did not tune them; ``runs``: what was trained.
+    """
+    found = read_json(path)
+    if not isinstance(found, dict) or not {"numbers", "claims", "figures", "configuration"} <= found.keys():
+        raise SedError(f"{path}: not a ledger; `sedlib reproduce` writes one")
+    return found
+
+
+def load() -> tuple[dict[str, Any], str]:
+    """The workspace's ledger where a batch has written one of all tables, otherwise the published one; and which it is."""
+    own = workspace() / "report" / "ledger.json"
+    if own.is_file() and (ledger := read(own))["tables"] == [1, 2, 3]:
+        return ledger, f"{own}, from the runs of this workspace"
+    return read(PUBLISHED), "figures/ledger.json, as published"
+
+
+def configuration_checksum(profile_name: str) -> str:
+    """Of all that a ledger's numbers depend on besides the code: rows, configurations, the generator's version and clips."""
+    systems = dict.fromkeys(member for row in ROWS for member, _ in ENSEMBLES.get(row.system, ((row.system, 0),)))
+    parts = [[list(row.__dict__.values()) for row in ROWS], ENSEMBLES, [configuration(system, profile_name).to_dict() for system in systems],
+             generate.VERSION, SIZES[profile_name], [list(claim)[:5] + list(claim)[6:] for claim in CLAIMS]]
+    return f"{zlib.crc32(json.dumps(parts).encode()):08x}"
+
+
+def numbers_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
+    """Every number of the paper for people: ``table row score paper here`` with its interval, ``difference seeds note``."""
+    return pd.DataFrame([
+        {"table": n["table"], "row": n["row"], "score": SCORES[n["score"]], "paper": f"{n['claimed']:g}",
+         "here": "" if n["here"] is None else _shown(n, n["score"]), "difference": "" if n["here"] is None else f"{n['difference']:+.{_digits(n)}f}",
+         "seeds": len(n["of_seed"]), "note": n["why"]}
+        for n in ledger["numbers"]])
+
+
+def claims_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
+    """The paper's sentences for people: ``section sentence paper here`` with its interval, ``verdict why``."""
+    return pd.DataFrame([
+        {"section": c["section"], "sentence": c["says"], "paper": f"{c['claimed']:+.{_digits(c)}f}",
+         "here": "" if c["here"] is None else _shown(c, c["score"], "+"), "verdict": c["verdict"], "why": c["why"]}
+        for c in ledger["claims"]])
+
+
+def figures_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
+    """The paper's figures: ``figure what it shows here verdict lesson``."""
+    return pd.DataFrame(ledger["figures"]).rename(columns={"shows": "what it shows"})
+
+
+def verdicts(ledger: Mapping[str, Any]) -> dict[str, int]:
+    """How many of the paper's sentences hold, how many do not, and how many these runs do not decide."""
+    said = [c["verdict"] for c in ledger["claims"]]
+    return {"hold": sum(v.startswith(("holds", "no difference")) for v in said), "do not hold": sum(v.startswith("does not") for v in said),
+            "are not decided": sum(v.startswith("not decided") for v in said), "were not measured": sum(v.startswith("not measured") for v in said)}
+
+
+def _found(plan: Plan) -> dict[tuple[str, str, str], Found]:
+    """Scores by system, decoding and name of the score, of the rows whose runs are there."""
+    runs = {(row.system, row.decoding): [run for seed in plan.seeds if _scored(run := run_of(plan.profile, plan.root, row.system, seed), row.decoding)]
+            for row in plan.rows()}
+    runs = {of: found for of, found in runs.items() if found}
+    found: dict[tuple[str, str, str], Found] = {}
+    for score, subset in (("dev_f1", "validation"), ("eval_f1", "public")):
+        if not (plan.root / layout.SUBSETS[subset].metadata).exists():
+            continue
+        reference = layout.load(plan.root, subset).table
+        results = {of: [event_f1(reference, tables.read_events(run.folder / _events_file(subset, of[1]))) for run in some] for of, some in runs.items()}
+        for of, (value, draws) in over_trainings(results, RESAMPLES).items():
+            found[*of, score] = Found([100 * result.macro for result in results[of]], 100 * value, 100 * draws)
+    with_psds = {(row.system, row.decoding) for row in plan.rows() if "dev_psds" in row.paper} & runs.keys()
+    reference = layout.load(plan.root, "validation").table
+    counts = {of: [_psds_counts(run, of[1], reference) for run in runs[of]] for of in sorted(with_psds)}
+    for of, (value, draws) in psds_over_trainings(counts, RESAMPLES).items():
+        of_seed = [run.results_of(of[1])["validation"]["psds"]["value"] for run in runs[of]]
+        # The value is that at every threshold, the draws are of 50 of them: moved by the difference.
+        found[*of, "dev_psds"] = Found(of_seed, np.mean(of_seed), draws + (np.mean(of_seed) - value))
+    return found
+
+
+def _scored(run: Run, decoding: str) -> bool:
+    return (run.folder / "scored").exists() and (run.folder / results_file(decoding)).exists()
+
+
+def _events_file(subset: str, decoding: str) -> str:
+    return f"{subset}.tsv" if decoding == "median" else f"{subset}-{decoding}.tsv"
+
+
+def _psds_counts(run: Run, decoding: str, reference: pd.DataFrame):
+    scores, config = Posteriors.load(run.folder / "validation.npz"), run.config
+    if decoding == "median":
+        points = [median_events(scores, Decoding(threshold, config.decoding.median_s), config.features.clip_s) for threshold in THRESHOLDS]
+    else:
+        points = operating_points(scores, Hmm.load(run.folder / f"hmm-{decoding}.json"), duration_s=config.features.clip_s).values()
+    return psds_counts(reference, points)
+
+
+def _mean(value: np.ndarray, draws: np.ndarray, classes: list[int] | None = None) -> tuple[float, np.ndarray]:
+    """Over classes, those without events left out; PSDS has no classes here."""
+    if np.ndim(value) == 0:
+        return float(value), draws
+    chosen = slice(None) if classes is None else classes
+    return float(pd.Series(value[chosen]).mean()), pd.DataFrame(draws[:, chosen]).mean(axis=1).to_numpy()
+
+
+def _number(row: Row, score: str, claimed: float, found: Found | None, missing: str) -> dict[str, Any]:
+    entry = {"table": row.table, "row": row.name, "system": row.system, "decoding": row.decoding, "score": score, "claimed": claimed,
+             "here": None, "low": None, "high": None, "of_seed": [], "difference": None, "why": missing}
+    if found is None:
+        return entry
+    value, low, high = found.mean()
+    inside = low <= claimed <= high
+    return entry | {"here": value, "low": low, "high": high, "of_seed": found.of_seed, "difference": value - claimed,
+                    "why": "" if inside else "other data, a smaller network and fewer steps than the paper's"}
+
+
+def _why_missing(plan: Plan, row: Row, failed: Mapping[str, str]) -> str:
+    """Why a row has no number: the first of its jobs that failed."""
+    names = [f"{kind}-{system}-{seed}" for seed in plan.seeds for system, seed in [*plan.members(row.system, seed), (row.system, seed)]
+             for kind in ("train", "posteriors", "tune", "score")]
+    told = [f"failed: {failed[name]} ({name})" for name in names if name in failed]
+    return told[0] if told else "no such clips in this data set"
+
+
+def _claim(claim: Claim, found: Mapping[tuple[str, str, str], Found]) -> dict[str, Any]:
+    rows = {row.key: row for row in ROWS}
+    first, second = rows[claim.first], rows[claim.second]
+    entry = {"section": claim.section, "says": claim.says, "first": claim.first, "second": claim.second, "score": claim.score,
+             "claimed": first.paper[claim.score] - second.paper[claim.score], "at_least": claim.at_least,
+             "here": None, "low": None, "high": None, "p": None, "verdict": "not measured", "why": ""}
+    a, b = (found.get((row.system, row.decoding, claim.score)) for row in (first, second))
+    if a is None or b is None:
+        return entry
+    chosen = [tables.CLASSES.index(name) for name in claim.classes]
+    value, draws = _mean(a.value - b.value, a.draws - b.draws, chosen)
+    difference = interval(value, draws)
+    beyond = Interval(*(end - claim.at_least for end in difference))
+    said = verdict(claim.sign, beyond._asdict())
+    draws = draws[~np.isnan(draws)]
+    p = min(1.0, 2 * (1 + min((draws <= claim.at_least).sum(), (draws >= claim.at_least).sum())) / (1 + len(draws)))
+    confirmed = said.startswith(("holds", "no difference"))
+    return entry | {**difference._asdict(), "here": difference.value, "p": p, "verdict": said, "why": "" if confirmed else claim.why}
+
+
+def _figures(plan: Plan) -> list[dict[str, Any]]:
+    figures = [{"figure": 1, "shows": "the training scheme: domain classifier beside the RNN, two updates a step", "lesson": "05_domain_adversarial",
+                "here": "drawn from the modules that a training has, by lesson.scheme", "verdict": "reproduced"}]
+    runs = [run for seed in plan.seeds if (run := Run(plan.folder("ppcen_logmel", seed))).finished]
+    if not runs:
+        return figures
+    divided, clips = 0, 0
+    for run in runs:
+        detector, config = run.detector(), run.config
+        frame_s = config.features.hop / config.features.sample_rate
+        for clip in range(FIGURE2_CLIPS):
+            waveform, events = sounds.figure2_clip(clip)
+            with torch.no_grad():
+                layers = detector.frontend(detector.features(torch.from_numpy(waveform)[None]))[0].numpy()
+            kept = [retention.retention(layer, frame_s, events[events["event_label"] == "Speech"]) for layer in layers]
+            slow, fast = sorted(kept, key=lambda one: -one.stationary)[:2]
+            divided, clips = divided + (fast.onset > slow.onset), clips + 1
+    verdict_here = "reproduced" if divided > 0.9 * clips else "not reproduced: one layer does both better" if divided < 0.1 * clips else "in part"
+    return [*figures, {"figure": 2, "shows": "one PCEN layer keeps what lasts, the other what begins", "lesson": "03_pcen",
+                       "here": f"in {divided} of {clips} clips ({len(runs)} trainings) the layer that keeps less of the lasting sound shows onsets more clearly",
+                       "verdict": verdict_here}]
+
+
+def _unseen(plan: Plan) -> list[dict[str, Any]]:
+    """F1 (percent) of the systems with an HMM on the development set, on halves that did not tune it, and on the evaluation set."""
+    found = []
+    for system in plan.systems():
+        for search in plan.searches(system):
+            runs = [run for seed in plan.seeds if _scored(run := run_of(plan.profile, plan.root, system, seed), search)]
+            if runs:
+                results = [run.results_of(search) for run in runs]
+                median = [run.results for run in runs]
+                found.append({"system": system, "search": search, "median": _percent(median, "validation"), "median_eval": _percent(median, "public"),
+                              "dev": _percent(results, "validation"), "unseen": [100 * result["unseen_f1"] for result in results],
+                              "eval": _percent(results, "public")})
+    return found
+
+
+def _percent(results: list[dict[str, Any]], subset: str) -> list[float]:
+    return [100 * result[subset]["event_f1"]["macro"] for result in results if subset in result]
+
+
+def _runs(plan: Plan) -> list[dict[str, Any]]:
+    """What was trained: system, seed, minutes, steps, and the versions that were noted then."""
+    found = []
+    for system, seed in plan.trainings():
+        run = Run(plan.folder(system, seed))
+        if run.finished:
+            last = run.metrics.iloc[-1] if len(run.metrics) else {}
+            versions = read_json(run.folder / "versions.json") if (run.folder / "versions.json").exists() else {}
+            found.append({"system": system, "seed": seed, "minutes": float(last.get("seconds", np.nan)) / 60, "steps": int(last.get("step", 0)),
+                          "configuration": f"{zlib.crc32(json.dumps(run.config.to_dict(), sort_keys=True).encode()):08x}", "versions": versions})
+    return found
+
+
+def _shown(entry: Mapping[str, Any], score: str, sign: str = "") -> str:
+    digits = _digits(entry)
+    value, low, high = (f"{entry[name]:{sign}.{digits}f}" for name in ("here", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
+def _digits(entry: Mapping[str, Any]) -> int:
+    return 3 if entry["score"] == "dev_psds" else 1
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table as README has it."""
+    lines = ["| " + " | ".join(table.columns) + " |", "| " + " | ".join("---" for _ in table.columns) + " |"]
+    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False))])
+
+
+def readme_part(ledger: Mapping[str, Any]) -> str:
+    """README's tables of results."""
+    numbers, claims = numbers_table(ledger), claims_table(ledger)
+    rows = []
+    for (table, row), of_row in numbers.groupby(["table", "row"], sort=False):
+        said = of_row.set_index("score")
+        cells = [f"{said.loc[title, 'paper']} / **{said.loc[title, 'here'] or '-'}**" if title in said.index else "" for title in SCORES.values()]
+        rows.append([f"{table}", row, *cells])
+    counted = ", ".join(f"{count} {name}" for name, count in verdicts(ledger).items() if count)
+    seeds = len(ledger["seeds"])
+    return "\n\n".join([
+        f"Paper (on DESED) / **here** (on {ledger['data']}, profile `{ledger['profile']}`, {seeds} training{'s' if seeds > 1 else ''} of each system; "
+        "mean with its 95 % interval over clips and trainings). F1 is event-based macro F1 in percent.",
+        markdown(pd.DataFrame(rows, columns=["table", "row", *SCORES.values()])),
+        f"Of the {len(claims)} sentences that the paper says of these numbers, {counted}:",
+        markdown(claims.drop(columns="why")),
+    ])
+
+
+def publish() -> None:
+    """Make the workspace's ledger the published one, and write it into README.
+
+    Raises
+    ------
+    SedError
+        If there is none, it is not of all tables in profile lesson, something failed, or it was made by another configuration.
+    """
+    path = workspace() / "report" / "ledger.json"
+    if not path.is_file():
+        raise SedError(f"{path}: no such file; `sedlib reproduce` writes it")
+    ledger = read(path)
+    if ledger["tables"] != [1, 2, 3] or ledger["profile"] != "lesson" or ledger["failed"] or any(n["here"] is None for n in ledger["numbers"]):
+        raise SedError(f"{path}: only a whole reproduction in profile lesson is published; run `sedlib reproduce` without --table")
+    if ledger["configuration"] != configuration_checksum("lesson"):
+        raise SedError(f"{path}: made by another configuration; run `sedlib reproduce` again")
+    write_json(PUBLISHED, ledger)
+    text = README.read_text(encoding="utf-8")
+    part = f"<!-- ledger -->\n{readme_part(ledger)}\n<!-- end of ledger -->"
+    changed, times = re.subn(r"<!-- ledger -->.*<!-- end of ledger -->", lambda _: part, text, flags=re.DOTALL)
+    if times != 1:
+        raise SedError(f"{README}: expected one place between <!-- ledger --> and <!-- end of ledger -->")
+    README.write_text(changed, encoding="utf-8")
+
+
+@click.command()
+@click.option("--publish", "do_publish", is_flag=True, help="Write figures/ledger.json and README's tables.")
+def main(do_publish: bool) -> None:
+    """Show the ledger."""
+    try:
+        if do_publish:
+            publish()
+        ledger, source = load()
+    except SedError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{source}\n\n{numbers_table(ledger).to_string(index=False)}\n\n{claims_table(ledger).drop(columns='why').to_string(index=False)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""Pictures of the course as it is seen in a browser: a lesson in JupyterLab, the PCEN explorer's page, the report.
+
+Each is a headless Chromium, driven by Playwright (``pip install -e ".[test]"``), on what this machine serves; nothing
+else is asked. Lessons are copied, and the settings of Jupyter and IPython lie in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from PIL import Image
+
+from sedlib.errors import SedError
+from sedlib.lesson.course import lessons
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+# The last five keep Chromium from talking to anybody but the server here.
+CHROMIUM_OPTIONS = [
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--disable-quic", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SIZE = {"width": 1200, "height": 750}  # CSS pixels
+PATIENCE = 300  # seconds, on a machine that has other work
+# The course's own start, in another folder of lessons.
+LAB = "import sys; from sedlib.lesson import lab; lab.NOTEBOOKS = sys.argv[1]; lab.main(sys.argv[2:])"
+
+
+def lesson(name: str, cell: str) -> bytes:
+    """PNG of a lesson in JupyterLab that has run down to the cell whose source contains ``cell``, with its picture at the lower edge."""
+    with tempfile.TemporaryDirectory(prefix="screens-") as folder, browser() as page:
+        root = Path(folder)
+        (root / "lessons").mkdir()
+        for path in lessons():
+            shutil.copy(path, root / "lessons")
+        command = [sys.executable, "-c", LAB, str(root / "lessons"), "--no-browser", "--allow-root", "--expose-app-in-browser"]
+        private = folders(root)
+        private.pop("SEDLIB_WORKSPACE")  # a lesson may want its data
+        with running(command, root / "log", **private) as server:
+            info = until(lambda: _lab_info(root, server), PATIENCE, "JupyterLab to start")
+            until(lambda: _opens(page, f"{info['url']}lab?token={info['token']}"), PATIENCE, "JupyterLab to answer")
+            page.locator(".jp-DirListing-item", has_text=name).dblclick()
+            page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+            page.evaluate(_RUN_TO, cell)
+            page.wait_for_function(_DONE, polling=500)
+            page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+            if failed := page.evaluate(_ERRORS):
+                raise SedError(f"lesson {name}: {failed[0]['ename']}: {failed[0]['evalue']}")
+            for _ in range(3):  # what comes into view is drawn then, and moves what is below
+                page.evaluate(_SHOW)
+                time.sleep(1)
+            return picture(page)
+
+
+def explorer(preset: str) -> bytes:
+    """PNG of the PCEN explorer's page, as high as it is, with a preset chosen and the mouse in its picture."""
+    with tempfile.TemporaryDirectory(prefix="screens-") as folder, browser() as page:
+        log = Path(folder) / "log"
+        private = folders(Path(folder))
+        private.pop("SEDLIB_WORKSPACE")
+        with running([sys.executable, "-m", "sedlib.lesson.page", "--no-browser"], log, **private) as server:
+            def address() -> re.Match[str] | None:
+                _alive(server, log)
+                return re.search(r"http://[\w.]+:\d+/\S*", log.read_text(encoding="utf-8"))
+
+            page.goto(until(address, PATIENCE, "Voila to print its address")[0])
+            image = page.locator(".pcen-picture")
+            image.wait_for()
+            before = image.get_attribute("src")
+            page.get_by_role("button", name=preset, exact=True).click()
+            until(lambda: image.get_attribute("src") != before, PATIENCE, "the picture")
+            box = image.bounding_box()
+            page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + 0.3 * box["height"])
+            time.sleep(1)
+            bottom = page.locator(".pcen-explorer").bounding_box()
+            print(bottom, box)
+            return picture(page)
+
+
+def document(path: Path) -> bytes:
+    """PNG of the upper part of an HTML file."""
+    with browser() as page:
+        page.goto(path.resolve().as_uri())
+        return picture(page)
+
+
+@contextmanager
+def browser() -> Iterator[Page]:
+    """An empty page in a Chromium of its own.
+
+    Raises
+    ------
+    SedError
+        If Playwright or the browser is missing.
+    """
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise SedError("pictures of the browser need Playwright: pip install playwright, or this package's extra [test]") from None
+    program = find_browser()
+    if program is None:
+        raise SedError(f"pictures of the browser need Chromium (Debian: apt install chromium), or one that $CHROME names; "
+                       f"looked for {', '.join(NAMES)}")
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=program, args=CHROMIUM_OPTIONS) as chromium:
+        page = chromium.new_page(viewport=SIZE, device_scale_factor=1.5, color_scheme="light")
+        page.set_default_timeout(1000 * PATIENCE)
+        yield page
+
+
+def picture(page: Page) -> bytes:
+    """What a page shows, as a PNG of 256 colours."""
+    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    file = io.BytesIO()
+    shot.quantize(256, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def find_browser() -> str | None:
+    """Path of Chromium or Chrome: the one that $CHROME names, else the first on the path."""
+    if chosen := os.environ.get("CHROME"):
+        if not shutil.which(chosen):
+            raise SedError(f"CHROME={chosen}: no such program")
+        return shutil.which(chosen)
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+    """The first true value of a condition; TimeoutError when there is none in time."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds:g} s for {what}")
+        time.sleep(0.05)
+    return value
+
+
+@contextmanager
+def running(command: list[str], log: Path, **environment: str) -> Iterator[psutil.Popen]:
+    """A server that is gone at the end, with all that it started."""
+    with open(log, "wb") as out:
+        server = psutil.Popen(
+            command, env={**os.environ, **environment}, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        yield server
+    finally:
+        family = [server, *server.children(recursive=True)] if server.is_running() else []
+        if family:
+            server.terminate()
+        _, left = psutil.wait_procs(family, timeout=15)
+        for process in left:
+            process.kill()
+
+
+def folders(root: Path) -> dict[str, str]:
+    """Environment in which Jupyter, IPython and the course keep everything below ``root``."""
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "SEDLIB_WORKSPACE")
+    return {name: str(root / name.lower()) for name in names}
+
+
+def _alive(server: psutil.Popen, log: Path) -> None:
+    if not server.is_running():
+        raise SedError(f"the server did not start: {log.read_text(encoding='utf-8')[-2000:]}")
+
+
+def _lab_info(root: Path, server: psutil.Popen) -> dict[str, Any] | None:
+    _alive(server, root / "log")
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):  # not there, or not yet whole
+        return json.loads((root / "jupyter_runtime_dir" / f"jpserver-{server.pid}.json").read_text(encoding="utf-8"))
+
+
+def _opens(page: Page, url: str) -> bool:
+    """JupyterLab tells of its address a while before it listens there."""
+    from playwright.sync_api import Error
+
+    try:
+        return page.goto(url).ok
+    except Error:
+        return False
+
+
+_NOTEBOOK = "const notebook = jupyterapp.shell.currentWidget.content, cells = notebook.model.sharedModel.cells;"
+_RUN_TO = f"""(source) => {{
+    {_NOTEBOOK}
+    notebook.activeCellIndex = cells.findIndex((cell) => cell.cell_type == 'code' && cell.source.includes(source)) + 1;
+    jupyterapp.commands.execute('notebook:run-all-above');
+}}"""
+_DONE = f"""() => {{
+    {_NOTEBOOK}
+    const above = cells.slice(0, notebook.activeCellIndex).filter((cell) => cell.cell_type == 'code');
+    return above.every((cell) => cell.execution_count) || above.some((cell) => cell.outputs.some((o) => o.output_type == 'error'));
+}}"""
+_ERRORS = f"""() => {{
+    {_NOTEBOOK}
+    return cells.filter((cell) => cell.cell_type == 'code').flatMap((cell) => cell.outputs)
+                .filter((output) => output.output_type == 'error');
+}}"""
+_SHOW = f"""() => {{
+    {_NOTEBOOK}
+    notebook.activeCellIndex -= notebook.activeCell.model.executionCount ? 0 : 1;
+    notebook.activeCell.node.querySelector('img').scrollIntoView({{block: 'end'}});
+}}"""
