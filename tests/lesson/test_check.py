@@ -178,6 +178,15 @@ def right_tied(f1):
     return silence, np.array([list(of_class[silence]).index(max(of_class[silence])) for of_class in f1])
 
 
+def right_holm(p, alpha):
+    """Over and over the smallest p-value that is left, against alpha over how many are left."""
+    stands, left = np.zeros(len(p), bool), list(range(len(p)))
+    while left and p[smallest := min(left, key=lambda i: p[i])] <= alpha / len(left):
+        stands[smallest] = True
+        left.remove(smallest)
+    return stands
+
+
 RIGHT = {
     check.frame_start: lambda frame: frame * S,
     check.frame_at: lambda second: math.floor(second * 16000 / 1020),
@@ -214,6 +223,9 @@ RIGHT = {
     check.viterbi_step: right_step,
     check.walk_back: right_path,
     check.tied_optimum: right_tied,
+    check.judged: lambda low, high, sign: int(sign * low > 0 and sign * high > 0) - int(sign * low < 0 and sign * high < 0),
+    check.holm: right_holm,
+    check.averaged: lambda members: np.mean([m * (0.01 if m.dtype == np.uint8 else 1.0) for m in members], axis=0),
 }
 
 
@@ -229,6 +241,21 @@ def into_student(teacher, student, alpha):
 
 
 WRONG = [
+    (check.judged, lambda low, high, sign: 0 if low <= 0 <= high else 1 if low > 0 else -1, "look at the sign"),
+    (check.judged, lambda low, high, sign: 1 if (low + high) * sign > 0 else -1, "middle of the interval decides nothing"),
+    (check.judged, lambda low, high, sign: int(sign * low > 0 and sign * high > 0), "shows the opposite"),
+    (check.judged, lambda low, high, sign: 0 if low < 0 < high else 1 if (low >= 0) == (sign > 0) else -1, "begins at 0"),
+    (check.holm, lambda p, alpha: p <= alpha, "pays for nothing"),
+    (check.holm, lambda p, alpha: p <= alpha / len(p), "Bonferroni"),
+    (check.holm, lambda p, alpha: np.array([x <= alpha / (p >= x).sum() for x in p]), "stop at the first"),
+    (check.holm, lambda p, alpha: np.array([all(y <= alpha / (1 + (p < y).sum()) for y in p if y <= x) for x in p]), "strictest threshold"),
+    (check.holm, lambda p, alpha: right_holm(np.sort(p), alpha), "in the order in which they were given"),
+    (check.averaged, lambda members: np.mean([m.astype(float) for m in members], axis=0), "percent"),
+    (check.averaged, lambda members: sum(m / (100 if m.dtype == np.uint8 else 1) for m in members), "this is the sum"),
+    (check.averaged, lambda members: sum(m / (100 if m.dtype == np.uint8 else 1) for m in members) / 3, "need not be three"),
+    (check.averaged, lambda members: np.max([m / (100 if m.dtype == np.uint8 else 1) for m in members], axis=0), "the largest"),
+    (check.averaged, lambda members: np.mean([m / (100 if m.dtype == np.uint8 else 1) > 0.5 for m in members], axis=0), "a vote"),
+    (check.averaged, lambda members: np.mean([m / (100 if m.dtype == np.uint8 else 1) for m in members]), "over the members only"),
     (check.frame_start, lambda f: f * 255 / 16000, "one frame in four"),
     (check.frame_start, lambda f: f * 255 / 4 / 16000, "you divide"),
     (check.frame_start, lambda f: f * 63.75, "milliseconds"),
