@@ -14,16 +14,18 @@ from pathlib import Path
 
 import click
 
-from sedlib.data import generate, layout
+from sedlib.data import layout
 from sedlib.data.lock import wait_for
 from sedlib.data.store import open_store
 from sedlib.errors import SedError
-from sedlib.lesson.execute import execute
+from sedlib.files import FULL
 from sedlib.reproduce import Plan, failures
-from sedlib.systems import ENSEMBLES, configuration
-from sedlib.training import Run, score, score_hmm, train, tune_hmm, write_posteriors
+from sedlib.systems import configuration
+from sedlib.training import score, score_hmm, train, tune_hmm, write_posteriors
 from sedlib.training.ensemble import run_of
 from sedlib.workspace import dataset, workspace
+
+# What takes long to import and few jobs need stands inside them.
 
 
 @contextmanager
@@ -126,6 +128,8 @@ def ledger(plan: Plan) -> None:
 @click.pass_obj
 def lesson(plan: Plan, name: str) -> None:
     """Execute a lesson."""
+    from sedlib.lesson.execute import execute
+
     out = workspace() / "report" / "lessons"
     with alone(out, name):
         execute(name, out, profile=plan.profile, data=plan.data, seed=plan.seeds[0], interactive=False)
@@ -153,7 +157,7 @@ def main() -> None:
     except (SedError, click.ClickException) as error:
         sys.exit(f"Error: {error if isinstance(error, SedError) else error.format_message()}")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if error.errno not in (*FULL, errno.EROFS, errno.EACCES):
             raise
         sys.exit(f"Error: {error.filename or workspace()}: {error.strerror}; make room there (or give another folder with SEDLIB_WORKSPACE) and "
                  "call the same command again: what is finished is kept")

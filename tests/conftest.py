@@ -1,16 +1,45 @@
-"""What several tests need: a tiny data set and a workspace of their own."""
+"""What several tests need: a tiny data set and a workspace of their own; and how the tests share the cores."""
 
+import os
 import shutil
 from pathlib import Path
 
+import psutil
 import pytest
 
-from sedlib.data import generate
+# The tests run in a process for every core, so each computes with one thread, and so do the programs that it starts: threads
+# of several would wait for each other. Tests of threads ask for more. torch reads this when it is first imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# numba stores what it has compiled under the next free number; two processes that do so at once may take the same one, and
+# later ones then load the wrong code. So every worker has a store of its own, which the next session finds again.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "numba" / worker)
+
+from sedlib.data import generate  # noqa: E402
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
+# The files that take longest, in that order. Begun last, one of them would keep one core busy and the others waiting.
+LONGEST = ("test_notebooks.py", "test_slurm.py", "test_jupyterlab.py", "test_loop.py", "test_reproduce.py",
+           "test_adversarial.py", "test_generate.py", "test_killed.py", "test_voila.py")
 
 TINY = {"synthetic": 12, "weak": 6, "unlabel_in_domain": 6, "validation": 6, "public": 4}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config) -> int:
+    """`-n auto`: a worker for every core that may be used, where there are 3 GB of memory for each; none for a single file."""
+    asked = {argument.split("::")[0] for argument in config.args}
+    if len(asked) == 1 and asked.pop().endswith(".py"):
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, psutil.virtual_memory().available // (3 * 10**9)))
+
+
+def pytest_collection_modifyitems(config, items) -> None:
+    """Workers begin with the files that take longest; without workers the order stays."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
-"""``python -m sedlib.lesson.figures [NAME ...]``: draw the README's pictures, or some of them, anew from finished runs, with
-their manifest.
+"""``python -m sedlib.lesson.figures [NAME ...]``: draw the README's pictures, or some of them, anew from finished runs, from
+the pages that a browser shows, with their manifest.
 
 ``figures/manifest.json`` says of every picture from which lesson, profile, data and seed it comes, by which rule its
 clip was chosen, and what there is to see.
@@ -15,15 +15,15 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from sedlib import gap, invariance, overfitting
+from sedlib import gap, invariance, ledger, overfitting
 from sedlib.comparisons import ADVERSARIAL, AUGMENTATION, TABLE1, Comparison
 from sedlib.data import layout, statistics, tables
 from sedlib.data.store import open_store
 from sedlib.decode import Posteriors
 from sedlib.errors import SedError
-from sedlib.lesson import decoding, plots, retention, sounds
+from sedlib.lesson import decoding, plots, retention, screens, sounds
 from sedlib.training import Run
-from sedlib.workspace import dataset, run_folder
+from sedlib.workspace import dataset, run_folder, workspace
 
 FIGURES = Path(__file__).resolve().parents[2] / "figures"
 
@@ -41,7 +41,8 @@ def draw(names: Sequence[str] = (), profile: str = "lesson", seed: int = 0) -> N
     SedError
         For a name that is not drawn here; if the baseline's run or that of PPCEN on log-Mel is needed and not finished
         (`sedlib train` finishes it). A comparison or a gap that is not measured here stays as published, and so do the costs
-        of devices that are not here.
+        of devices that are not here. Pictures of the browser need Playwright and Chromium; that of the report needs
+        `make reproduce`.
     """
     for name in names:
         if name not in DRAWN:
@@ -50,9 +51,12 @@ def draw(names: Sequence[str] = (), profile: str = "lesson", seed: int = 0) -> N
     path = FIGURES / "manifest.json"
     manifest = {entry["file"]: entry for entry in json.loads(path.read_text(encoding="utf-8"))}
     for name in names or DRAWN:
-        figure, entry = DRAWN[name](profile, root, seed)
+        drawn, entry = DRAWN[name](profile, root, seed)
         file = f"{name}.png"
-        figure.savefig(FIGURES / file, dpi=100, facecolor="white")
+        if isinstance(drawn, Figure):
+            drawn.savefig(FIGURES / file, dpi=100, facecolor="white")
+        else:
+            (FIGURES / file).write_bytes(drawn)
         manifest[file] = {"file": file, **entry}
     known = [manifest[f"{name}.png"] for name in DRAWN if f"{name}.png" in manifest]
     path.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
@@ -181,10 +185,54 @@ def _training_cost(profile: str, root: Path, seed: int) -> tuple[Figure, dict[st
     }
 
 
+def _lab(profile: str, root: Path, seed: int) -> tuple[bytes, dict[str, object]]:
+    return screens.lesson("03_pcen.py", "energy = mel / mel.max()"), {
+        "lesson": "03_pcen", "profile": profile, "data": "none: these cells make their own sound", "seed": seed,
+        "clip": "a far bark and a near one, of the lesson", "rule": "the first picture of the lesson",
+        "alt": "Lesson 03 open in JupyterLab: on the left the list of lessons, on the right the notebook after "
+               "its first cells ran. A player with the sound of a far and a near bark, a question to the reader, the code "
+               "that takes one Mel band, and below it the picture it drew: energy over ten seconds, the near bark high, the "
+               "far one "
+               "hardly to be seen.",
+    }
+
+
+def _explore(profile: str, root: Path, seed: int) -> tuple[bytes, dict[str, object]]:
+    return screens.explorer("Fixed 3"), {
+        "lesson": "03_pcen", "profile": "paper", "data": "none: the page makes its own sounds", "seed": 0,
+        "clip": "vacuum cleaner, and speech three times", "rule": "the page's first sound, with the preset Fixed 3",
+        "alt": "The page of the PCEN explorer: a choice of sounds, presets of the paper's Table 1, sliders for alpha, delta, "
+               "r and T, and below them log-Mel, the smoothed energy M and PCEN of ten seconds with a vacuum cleaner "
+               "and speech, with a cursor at the same place in all three. PCEN has darkened the vacuum cleaner, and "
+               "the syllables stand out.",
+    }
+
+
+def _ledger(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, object]]:
+    published = ledger.read(ledger.PUBLISHED)
+    return plots.ledger(published["numbers"]), {
+        "lesson": "07_paper_ledger", "profile": published["profile"], "data": published["data"], "seed": published["seeds"],
+        "alt": plots.ledger_text(published["numbers"]),
+    }
+
+
+def _report(profile: str, root: Path, seed: int) -> tuple[bytes, dict[str, object]]:
+    page = workspace() / "report" / "index.html"
+    if not page.exists():
+        raise SedError(f"{page}: no report; `make reproduce` writes it")
+    made = ledger.read(page.with_name("ledger.json"))
+    counted = ", ".join(f"{count} {verdict}" for verdict, count in ledger.verdicts(made).items() if count)
+    return screens.document(page), {
+        "lesson": "07_paper_ledger", "profile": made["profile"], "data": made["data"], "seed": made["seeds"],
+        "alt": "The first page of the report: links to all pages, with which data and how many trainings it was made, how many "
+               f"of the paper's sentences hold here ({counted}), and the paper's numbers drawn beside those measured here.",
+    }
+
+
 DRAWN = {
     "detection": _detection, "ppcen": _figure2, "augmentation": _augmentation, "adversarial": _adversarial,
     "invariance": _invariance, "hmm": _hmm, "table1": _table1, "statistics": _statistics, "domain_gap": _domain_gap,
-    "training_cost": _training_cost,
+    "training_cost": _training_cost, "ledger": _ledger, "lab": _lab, "explore": _explore, "report": _report,
 }
 
 

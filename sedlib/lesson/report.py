@@ -92,7 +92,7 @@ def _index(ledger: dict[str, Any], titles: dict[str, str]) -> str:
         "The course's own data set is small and generated: its numbers compare systems with one another and are not those of DESED.</p>"
         f"{alarm if failed else ''}"
         f"<p>Of {len(claims)} sentences that the paper says of these numbers {html.escape(counted) or 'none was measured'}.</p>"
-        f"<h2>The paper's numbers and ours</h2>{drawn}"
+        f"<h2>The paper's numbers and ours</h2>{_region(drawn, 'The numbers as a picture') if drawn else ''}"
         f"{_wide(numbers, 'Every number of Tables 1 to 3: the paper on DESED, and here with a 95 % interval over clips and trainings')}"
         f"<h2>The paper's sentences</h2>"
         f"{_wide(claims, 'Differences of two rows, in points of F1 or in PSDS, with paired 95 % intervals')}"
@@ -105,14 +105,20 @@ def _runs(ledger: dict[str, Any]) -> str:
                           **run["versions"]} for run in ledger["runs"]])
     facts = {"profile": ledger["profile"], "data": ledger["data"], "generator of MiniDESED": ledger["generator"], "configuration": ledger["configuration"],
              "seeds": ", ".join(map(str, ledger["seeds"])), **ledger["made"]}
-    made = _wide(pd.DataFrame(facts.items(), columns=["what", "value"]), "What this reproduction was made with")
+    made = _wide(pd.DataFrame([(name.replace("_", " "), value) for name, value in facts.items()], columns=["what", "value"]), "What this reproduction was made with")
     table = _wide(runs, "Trainings: steps, checksum of the configuration, minutes, versions") if len(runs) else "<p>Nothing was trained.</p>"
     return f'<main id="main"><h1>Run records</h1>{made}{table}</main>'
 
 
 def _wide(frame: pd.DataFrame, caption: str) -> str:
-    """A table that scrolls by itself on a phone, by keyboard too."""
-    return f'<div class="wide" role="region" tabindex="0" aria-label="{html.escape(caption)}">{html_table(frame, caption).data}</div>'
+    """A table that scrolls by itself rather than break every word."""
+    letters = sum(min(26, max(map(len, [column, *values.fillna("").astype(str)]))) for column, values in frame.items())
+    return _region(html_table(frame, caption).data, caption, f' style="--letters:{letters}"')
+
+
+def _region(inside: str, name: str, style: str = "") -> str:
+    """What scrolls by itself on a phone, by keyboard too."""
+    return f'<div class="wide" role="region" tabindex="0" aria-label="{html.escape(name)}"{style}>{inside}</div>'
 
 
 def lesson_title(notebook: NotebookNode) -> str:
@@ -237,6 +243,11 @@ table { border-collapse: collapse; margin: 0.8rem 0; }
 caption { padding: 0.3rem 0; font-style: italic; }
 th, td { border-bottom: 1px solid var(--line); padding: 0.25rem 0.7rem 0.25rem 0; vertical-align: top; }
 .wide, .rendered_html { overflow-x: auto; }
+.wide { position: relative; left: 50%; transform: translateX(-50%); width: max-content; min-width: 100%;
+  max-width: min(72rem, 100vw - 3rem); font-size: 0.95rem; }
+.wide table { min-width: calc(var(--letters) * 0.6em); }
+.wide caption { position: sticky; left: 0; max-width: calc(100vw - 3rem); }
+.wide img { min-width: 40rem; }
 img { background: #fff; }
 audio { width: 100%; max-width: 30rem; }
 summary { cursor: pointer; }
@@ -251,7 +262,8 @@ a[aria-current] { font-weight: bold; text-decoration: none; }
   body { max-width: none; font-size: 10pt; padding: 0; }
   nav, .skip, audio { display: none; }
   .wide, .rendered_html, pre { overflow: visible; white-space: pre-wrap; }
-  .wide { white-space: normal; font-size: 8pt; }
+  .wide { white-space: normal; font-size: 8pt; position: static; transform: none; width: auto; max-width: none; }
+  .wide table, .wide img { min-width: 0; }
   img, svg, tr { break-inside: avoid; max-width: 100%; }
   h1, h2, h3 { break-after: avoid; }
 }
@@ -261,7 +273,7 @@ a[aria-current] { font-weight: bold; text-decoration: none; }
 def _style() -> str:
     light = HtmlFormatter(style="vs", nobackground=True).get_style_defs(".highlight")
     dark = HtmlFormatter(style="github-dark", nobackground=True).get_style_defs(".highlight")
-    return f"{_CSS}{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
+    return f"{_CSS}{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
 
 
 def _duration(seconds: float) -> str:

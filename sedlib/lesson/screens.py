@@ -36,45 +36,41 @@ CHROMIUM_OPTIONS = [
     "--disable-sync", "--disable-quic", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-SIZE = {"width": 1200, "height": 750}  # CSS pixels
 PATIENCE = 300  # seconds, on a machine that has other work
 # The course's own start, in another folder of lessons.
 LAB = "import sys; from sedlib.lesson import lab; lab.NOTEBOOKS = sys.argv[1]; lab.main(sys.argv[2:])"
 
 
 def lesson(name: str, cell: str) -> bytes:
-    """PNG of a lesson in JupyterLab that has run down to the cell whose source contains ``cell``, with its picture at the lower edge."""
+    """PNG of a lesson in JupyterLab, run down to the cell whose source contains ``cell``; its picture is at the lower edge."""
     with tempfile.TemporaryDirectory(prefix="screens-") as folder, browser() as page:
         root = Path(folder)
         (root / "lessons").mkdir()
         for path in lessons():
             shutil.copy(path, root / "lessons")
         command = [sys.executable, "-c", LAB, str(root / "lessons"), "--no-browser", "--allow-root", "--expose-app-in-browser"]
-        private = folders(root)
-        private.pop("SEDLIB_WORKSPACE")  # a lesson may want its data
-        with running(command, root / "log", **private) as server:
+        with running(command, root / "log", **jupyter_folders(root)) as server:
             info = until(lambda: _lab_info(root, server), PATIENCE, "JupyterLab to start")
             until(lambda: _opens(page, f"{info['url']}lab?token={info['token']}"), PATIENCE, "JupyterLab to answer")
             page.locator(".jp-DirListing-item", has_text=name).dblclick()
             page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-            page.evaluate(_RUN_TO, cell)
-            page.wait_for_function(_DONE, polling=500)
+            page.evaluate(_RUN, cell)
+            page.wait_for_function(_DONE, arg=cell, polling=500)
             page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-            if failed := page.evaluate(_ERRORS):
+            if failed := page.evaluate(_ERRORS, cell):
                 raise SedError(f"lesson {name}: {failed[0]['ename']}: {failed[0]['evalue']}")
             for _ in range(3):  # what comes into view is drawn then, and moves what is below
-                page.evaluate(_SHOW)
+                page.evaluate(_SHOW, cell)
                 time.sleep(1)
             return picture(page)
 
 
 def explorer(preset: str) -> bytes:
     """PNG of the PCEN explorer's page, as high as it is, with a preset chosen and the mouse in its picture."""
-    with tempfile.TemporaryDirectory(prefix="screens-") as folder, browser() as page:
+    with tempfile.TemporaryDirectory(prefix="screens-") as folder, browser(1060, 945, scale=1) as page:
         log = Path(folder) / "log"
-        private = folders(Path(folder))
-        private.pop("SEDLIB_WORKSPACE")
-        with running([sys.executable, "-m", "sedlib.lesson.page", "--no-browser"], log, **private) as server:
+        command = [sys.executable, "-m", "sedlib.lesson.page", "--no-browser"]
+        with running(command, log, **jupyter_folders(Path(folder))) as server:
             def address() -> re.Match[str] | None:
                 _alive(server, log)
                 return re.search(r"http://[\w.]+:\d+/\S*", log.read_text(encoding="utf-8"))
@@ -87,9 +83,7 @@ def explorer(preset: str) -> bytes:
             until(lambda: image.get_attribute("src") != before, PATIENCE, "the picture")
             box = image.bounding_box()
             page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + 0.3 * box["height"])
-            time.sleep(1)
-            bottom = page.locator(".pcen-explorer").bounding_box()
-            print(bottom, box)
+            time.sleep(1)  # what is at the mouse, in words
             return picture(page)
 
 
@@ -101,8 +95,15 @@ def document(path: Path) -> bytes:
 
 
 @contextmanager
-def browser() -> Iterator[Page]:
+def browser(width: int = 1200, height: int = 750, scale: float = 1.5) -> Iterator[Page]:
     """An empty page in a Chromium of its own.
+
+    Parameters
+    ----------
+    width, height : int
+        CSS pixels.
+    scale : float
+        Pixels of a picture to each of these.
 
     Raises
     ------
@@ -112,13 +113,13 @@ def browser() -> Iterator[Page]:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise SedError("pictures of the browser need Playwright: pip install playwright, or this package's extra [test]") from None
+        raise SedError("pictures of the browser need Playwright: pip install playwright, or this package's [test]") from None
     program = find_browser()
     if program is None:
         raise SedError(f"pictures of the browser need Chromium (Debian: apt install chromium), or one that $CHROME names; "
                        f"looked for {', '.join(NAMES)}")
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=program, args=CHROMIUM_OPTIONS) as chromium:
-        page = chromium.new_page(viewport=SIZE, device_scale_factor=1.5, color_scheme="light")
+        page = chromium.new_page(viewport={"width": width, "height": height}, device_scale_factor=scale, color_scheme="light")
         page.set_default_timeout(1000 * PATIENCE)
         yield page
 
@@ -168,9 +169,9 @@ def running(command: list[str], log: Path, **environment: str) -> Iterator[psuti
             process.kill()
 
 
-def folders(root: Path) -> dict[str, str]:
-    """Environment in which Jupyter, IPython and the course keep everything below ``root``."""
-    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "SEDLIB_WORKSPACE")
+def jupyter_folders(root: Path) -> dict[str, str]:
+    """Environment in which Jupyter and IPython keep everything below ``root``."""
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     return {name: str(root / name.lower()) for name in names}
 
 
@@ -195,24 +196,20 @@ def _opens(page: Page, url: str) -> bool:
         return False
 
 
-_NOTEBOOK = "const notebook = jupyterapp.shell.currentWidget.content, cells = notebook.model.sharedModel.cells;"
-_RUN_TO = f"""(source) => {{
+# In the page, of the open notebook; ``last`` is the index of the cell that contains a text.
+_NOTEBOOK = """const notebook = jupyterapp.shell.currentWidget.content, cells = notebook.model.sharedModel.cells;
+    const last = cells.findIndex((cell) => cell.cell_type == 'code' && cell.source.includes(text));
+    const run = cells.slice(0, last + 1).filter((cell) => cell.cell_type == 'code');
+    const errors = run.flatMap((cell) => cell.outputs).filter((output) => output.output_type == 'error');"""
+_RUN = f"""(text) => {{
     {_NOTEBOOK}
-    notebook.activeCellIndex = cells.findIndex((cell) => cell.cell_type == 'code' && cell.source.includes(source)) + 1;
+    notebook.activeCellIndex = last + 1;
     jupyterapp.commands.execute('notebook:run-all-above');
 }}"""
-_DONE = f"""() => {{
+_DONE = f"(text) => {{ {_NOTEBOOK} return errors.length || run.every((cell) => cell.execution_count); }}"
+_ERRORS = f"(text) => {{ {_NOTEBOOK} return errors; }}"
+_SHOW = f"""(text) => {{
     {_NOTEBOOK}
-    const above = cells.slice(0, notebook.activeCellIndex).filter((cell) => cell.cell_type == 'code');
-    return above.every((cell) => cell.execution_count) || above.some((cell) => cell.outputs.some((o) => o.output_type == 'error'));
-}}"""
-_ERRORS = f"""() => {{
-    {_NOTEBOOK}
-    return cells.filter((cell) => cell.cell_type == 'code').flatMap((cell) => cell.outputs)
-                .filter((output) => output.output_type == 'error');
-}}"""
-_SHOW = f"""() => {{
-    {_NOTEBOOK}
-    notebook.activeCellIndex -= notebook.activeCell.model.executionCount ? 0 : 1;
+    notebook.activeCellIndex = last;
     notebook.activeCell.node.querySelector('img').scrollIntoView({{block: 'end'}});
 }}"""

@@ -1,73 +1,21 @@
-"""What the browser tests drive with: the browser of this machine, servers that end, and what a page shows."""
+"""What the browser tests drive with: the browser of this machine and servers that end, and what a page shows."""
 
 from __future__ import annotations
 
 import base64
 import io
-import os
-import shutil
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import psutil
 from PIL import Image
 from playwright.sync_api import Locator, Page
 
 from sedlib.lesson.explorer import State, panels, picture, sound, spectrogram
-
-# The last five keep Chromium from talking to anybody but the server of the test.
-CHROMIUM_OPTIONS = [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--disable-quic", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
-]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-def find_browser() -> str | None:
-    """Path of Chromium or Chrome: the one that $CHROME names, else the first on the path."""
-    if chosen := os.environ.get("CHROME"):
-        if not shutil.which(chosen):
-            raise FileNotFoundError(f"CHROME={chosen}: no such program")
-        return shutil.which(chosen)
-    return next(filter(None, map(shutil.which, NAMES)), None)
-
-
-def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """The first true value of a condition; AssertionError when there is none in time."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
-        time.sleep(0.05)
-    return value
-
-
-@contextmanager
-def running(command: list[str], log: Path, **environment: str) -> Iterator[psutil.Popen]:
-    """A server that is gone at the end, with all that it started."""
-    with open(log, "wb") as out:
-        server = psutil.Popen(
-            command, env={**os.environ, **environment}, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        yield server
-    finally:
-        family = [server, *server.children(recursive=True)] if server.is_running() else []
-        if family:
-            server.terminate()
-        _, left = psutil.wait_procs(family, timeout=15)
-        for process in left:
-            process.kill()
-
+from sedlib.lesson.screens import CHROMIUM_OPTIONS, NAMES, find_browser, jupyter_folders, running, until  # noqa: F401
 
 def folders(root: Path) -> dict[str, str]:
     """Environment in which Jupyter, IPython and the course keep everything below ``root``."""
-    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "SEDLIB_WORKSPACE")
-    return {name: str(root / name.lower()) for name in names}
+    return {**jupyter_folders(root), "SEDLIB_WORKSPACE": str(root / "workspace")}
 
 
 class Watch:
@@ -153,7 +101,7 @@ class ExplorerPage:
         expected = drawn(state, waveform)
         try:
             until(lambda: np.array_equal(pixels(self.image), expected), 20, "the picture")
-        except AssertionError:
+        except TimeoutError:
             found = pixels(self.image)
             differ = "other sizes" if found.shape != expected.shape else f"{(found != expected).any(2).sum()} pixels differ"
             raise AssertionError(f"not the picture of {state}: {differ}; status: {self.status()!r}") from None

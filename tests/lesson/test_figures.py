@@ -4,16 +4,18 @@ picture of a training's costs shows is what was measured.
 
 import json
 import re
+import sys
 import time
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from bench import cost
 from sedlib.config import PROFILES
 from sedlib.errors import SedError
-from sedlib.lesson import figures, plots
+from sedlib.lesson import figures, plots, screens
 from sedlib.lesson.figures import FIGURES
 
 
@@ -36,6 +38,41 @@ def test_one_picture_drawn_anew_leaves_the_others(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.glob("*.png")] == ["ppcen.png"]
     with pytest.raises(SedError, match="no picture 'pcen'; choose from detection, ppcen"):
         figures.draw(["pcen"])
+
+
+def test_pictures_of_the_browser_are_described_and_light():
+    manifest = {entry["file"]: entry for entry in json.loads((FIGURES / "manifest.json").read_text(encoding="utf-8"))}
+    for name, seen in {"lab": "JupyterLab", "explore": "explorer", "report": "report"}.items():
+        if name == "report" and "report.png" not in manifest:
+            continue
+        assert name in figures.DRAWN and seen in manifest[f"{name}.png"]["alt"]
+        width, height = Image.open(FIGURES / f"{name}.png").size
+        assert width >= 1000 and height >= 700 and (FIGURES / f"{name}.png").stat().st_size < 250_000
+
+
+def test_bytes_are_a_picture_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "FIGURES", tmp_path)
+    monkeypatch.setattr(figures, "dataset", lambda *_: tmp_path)
+    (tmp_path / "manifest.json").write_text("[]", encoding="utf-8")
+    monkeypatch.setitem(figures.DRAWN, "lab", lambda *_: (b"png", {"alt": "new"}))
+    figures.draw(["lab"])
+    assert (tmp_path / "lab.png").read_bytes() == b"png"
+
+
+def test_what_a_picture_of_the_browser_lacks_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEDLIB_WORKSPACE", str(tmp_path))
+    with pytest.raises(SedError, match="no report; `make reproduce` writes it"):
+        figures.DRAWN["report"]("lesson", tmp_path, 0)
+    monkeypatch.setattr(screens, "find_browser", lambda: None)
+    with pytest.raises(SedError, match="need Chromium"), screens.browser():
+        pass
+    monkeypatch.setitem(sys.modules, "playwright.sync_api", None)
+    with pytest.raises(SedError, match="need Playwright"), screens.browser():
+        pass
+    monkeypatch.undo()
+    monkeypatch.setenv("CHROME", "no-such-browser")
+    with pytest.raises(SedError, match="CHROME=no-such-browser"):
+        screens.find_browser()
 
 
 def test_readme_shows_only_listed_pictures_with_alt_text():
