@@ -27,6 +27,12 @@ METRICS = pd.DataFrame({
     "loss_strong": [0.5, 0.3], "loss_total": [0.9, 0.6],
     "validation_f1_student": [0.1, 0.2], "validation_f1_teacher": [0.05, 0.25],
 })
+NUMBERS = [
+    {"table": 2, "row": "Baseline", "score": "dev_f1", "claimed": 34.8, "here": 20.0, "low": 18.0, "high": 23.0, "of_seed": [19.0, 21.0]},
+    {"table": 3, "row": "Baseline", "score": "dev_f1", "claimed": 34.8, "here": 20.0, "low": 18.0, "high": 23.0, "of_seed": [19.0, 21.0]},
+    {"table": 3, "row": "Baseline", "score": "dev_psds", "claimed": 0.61, "here": 0.3, "low": 0.2, "high": 0.4, "of_seed": [0.3]},
+    {"table": 3, "row": "DAT+HMM", "score": "dev_psds", "claimed": 0.68, "here": None, "low": None, "high": None, "of_seed": []},
+]
 
 
 def attribute(text: str, name: str) -> str:
@@ -66,11 +72,12 @@ def test_every_axis_of_every_figure_has_its_unit():
         plots.class_f1({name: {"f1": 0.5, "n_ref": 3} for name in tables.CLASSES}, np.zeros(10)),
         plots.class_counts({"a": pd.DataFrame({"correct": 3, "missed": 2}, index=list(tables.CLASSES))} | {
             "b": pd.DataFrame({"correct": 0, "missed": 0}, index=list(tables.CLASSES))}),
+        plots.ledger(NUMBERS),
     ]
     for fig in figures:
         assert isinstance(fig, Figure)
         labels = [ax.get_ylabel() for ax in fig.axes] + [ax.get_xlabel() for ax in fig.axes]
-        assert any(label in ("time (s)", "epoch", "events", "event-based F1 (%)", "clips heard") for label in labels)
+        assert any(label in ("time (s)", "epoch", "events", "event-based F1 (%)", "clips heard", "development F1 (%)") for label in labels)
         for ax in fig.axes:
             row = ax.get_shared_y_axes().get_siblings(ax)  # only the first of a row is labelled
             names = [tick.get_text().strip("0.123456789−") for one in row for tick in one.get_yticklabels()]
@@ -164,6 +171,18 @@ def test_system_scores_show_what_each_wins_over_the_first():
     assert left.lines[1].get_ydata()[0] > left.lines[5].get_ydata()[0]  # the first is on top
     assert [text.get_text() for text in right.texts] == ["+5", "-8"] and right.images[0].get_clim() == (-8, 8)
     assert [text.get_text() for text in right.get_yticklabels()] == ["Dog", "Running water"]
+
+
+def test_the_ledger_has_a_panel_a_score_and_the_papers_number_where_there_is_none_here():
+    f1, psds = plots.ledger(NUMBERS).axes
+    assert (f1.get_xlabel(), psds.get_xlabel()) == ("development F1 (%)", "development PSDS")
+    assert [tick.get_text() for tick in f1.get_yticklabels()] == ["2  Baseline", "3  Baseline", "3  DAT+HMM"]
+    assert [tick.get_text() for tick in psds.get_yticklabels()] == ["3  Baseline", "3  DAT+HMM"]
+    diamonds = [line.get_xdata()[0] for line in psds.lines if line.get_marker() == "D"]
+    assert diamonds == [0.61, 0.68] and sum(line.get_marker() == "o" for line in psds.lines) == 1
+    assert [list(line.get_xdata()) for line in f1.lines if line.get_linewidth() == 2 and len(line.get_xdata()) == 2][0] == [18.0, 23.0]
+    text = plots.ledger_text(NUMBERS)
+    assert "Baseline 34.8 and 20.0" in text and text.count("Baseline") == 1  # of two tables, said once
 
 
 def test_domain_errors_stand_beside_their_system_and_classifier():

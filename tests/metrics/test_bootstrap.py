@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from sed_eval_oracle import table
 
+from sedlib.data import tables
 from sedlib.errors import SedError
-from sedlib.metrics import F1Result, confidence, interval, over_trainings, paired_difference
+from sedlib.metrics import F1Result, confidence, interval, over_trainings, paired_difference, psds_counts, psds_over_trainings
 
 
 @pytest.fixture
@@ -115,3 +117,31 @@ def test_trainings_on_other_clips_are_refused(result):
     other = F1Result(result.counts[:-1], result.filenames[:-1], result.classes)
     with pytest.raises(SedError, match="different clips"):
         over_trainings({"a": [result], "b": [other]})
+
+
+def found_in(*clips):
+    """Counts of a system that finds the one Dog of these clips, of 6 in all, without a false alarm."""
+    names = [f"{i}.wav" for i in range(6)]
+    reference = table([(name, 1, 2, "Dog") for name in names])
+    return psds_counts(reference, [reference.iloc[list(clips)]])
+
+
+def test_psds_over_trainings_of_systems_without_false_alarms_is_the_share_found():
+    some, more = found_in(0, 1, 2), found_in(0, 1, 2, 3)
+    over = psds_over_trainings({"a": [some], "b": [some, more, found_in(0)], "c": [some]}, n_resamples=400, seed=3)
+    times = np.random.default_rng([3]).multinomial(6, np.full(6, 1 / 6), size=400)
+    value, draws = over["a"]
+    assert value == pytest.approx(0.5) and draws == pytest.approx(times[:, :3].sum(1) / 6)
+    assert np.array_equal(draws, over["c"][1])  # the same clips for every system
+    assert over["b"][0] == pytest.approx((3 + 4 + 1) / 18)
+    pairs = {(a + b) / 2 for a in (1, 3, 4) for b in (1, 3, 4)}  # two of the three trainings
+    whole = (times == 1).all(1)
+    assert set(np.round(6 * over["b"][1][whole], 9)) <= pairs
+
+
+def test_psds_over_trainings_draws_the_clips_of_over_trainings():
+    counts = found_in(0, 1, 2)
+    hits = counts.found[0]
+    f1 = F1Result(np.stack([hits, counts.references, counts.references], axis=-1), counts.filenames, tables.CLASSES)
+    dog = tables.CLASSES.index("Dog")
+    assert psds_over_trainings({"a": [counts]})["a"][1] == pytest.approx(over_trainings({"a": [f1]})["a"][1][:, dog])

@@ -1,10 +1,11 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sed_eval_oracle import table
 
 from sedlib.data import tables
 from sedlib.errors import SedError
-from sedlib.metrics import psds_from_operating_points, psds_from_scores
+from sedlib.metrics import psds_counts, psds_from_operating_points, psds_from_scores
 from sedlib.metrics.psds import assumed_durations
 
 HOUR = {"a": 3600.0}
@@ -173,3 +174,75 @@ def test_scores_that_do_not_fit(change, message):
     arguments = dict(reference=REFERENCE, scores=np.zeros((1, 5, 1)), filenames=["a"], frame_s=1.0, classes=["Dog"])
     with pytest.raises(SedError, match=message):
         psds_from_scores(**{**arguments, **change})
+
+
+def random_case(rng):
+    """(reference, operating points, durations) on a grid of binary fractions: criteria are met exactly or not at all.
+
+    Clips lack references or predictions, a class has no reference event, thresholds repeat, touch, are empty and find less than
+    stricter ones; some predictions are of clips that the reference does not know.
+    """
+    names, classes = [f"{i}.wav" for i in range(int(rng.integers(1, 7)))], ("Cat", "Dog", "Speech", "Dishes")
+
+    def events(clips, labels, most):
+        rows = []
+        for clip in clips:
+            start = len(rows)
+            for label in labels:
+                marks = np.sort(rng.choice(40, 2 * int(rng.integers(0, most + 1)), replace=True)) / 4
+                rows += [(clip, on, off, label) for on, off in zip(marks[::2], marks[1::2]) if on < off]
+            if len(rows) == start:
+                rows.append((clip, np.nan, np.nan, np.nan))
+        return table(rows)
+
+    reference = events(names, classes[:3], 2)
+    if not len(tables.events(reference)):
+        reference = table([(names[0], 1.0, 2.0, "Cat")] + [(name, np.nan, np.nan, np.nan) for name in names[1:]])
+    points = [events([*names, "unknown.wav"][: len(names) + int(rng.integers(2))], classes, int(rng.integers(0, 5)))
+              for _ in range(int(rng.integers(1, 6)))]
+    points += points[:1]
+    durations = None if rng.random() < 0.5 else {name: float(rng.integers(10, 60)) for name in names}
+    return reference, points, durations
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_counts_of_clips_give_the_same_psds(seed):
+    rng = np.random.default_rng(seed)
+    reference, points, durations = random_case(rng)
+    dtc, gtc = rng.choice([0.25, 0.5, 0.75], 2)
+    max_efpr = float(rng.choice([100, 400, 3000]))
+    counts = psds_counts(reference, points, durations, dtc=dtc, gtc=gtc)
+    expected = psds_from_operating_points(reference, points, durations, dtc=dtc, gtc=gtc, max_efpr=max_efpr)
+    assert counts.score(np.ones(len(counts.filenames)), max_efpr) == pytest.approx(expected.value, abs=1e-9)
+    assert counts.filenames == tables.filenames(reference)
+
+
+def test_counts_of_drawn_clips_are_those_of_a_set_that_holds_them_so_often():
+    rng = np.random.default_rng(1)
+    reference, points, durations = random_case(rng)
+    counts = psds_counts(reference, points, durations)
+    times = rng.multinomial(len(counts.filenames), np.full(len(counts.filenames), 1 / len(counts.filenames)), size=(2, 3))
+    scores = counts.score(times, 1000)
+    assert scores.shape == (2, 3)
+
+    def drawn(source, often):
+        parts = [source[source["filename"] == name].assign(filename=f"{i}-{name}")
+                 for name, many in zip(counts.filenames, often) for i in range(many)]
+        return pd.concat(parts, ignore_index=True)
+
+    for index in np.ndindex(2, 3):
+        sample = drawn(reference, times[index])
+        if not len(tables.events(sample)):
+            assert np.isnan(scores[index])
+            continue
+        lengths = None if durations is None else {
+            f"{i}-{name}": durations[name] for name, many in zip(counts.filenames, times[index]) for i in range(many)}
+        expected = psds_from_operating_points(sample, [drawn(point, times[index]) for point in points], lengths, max_efpr=1000)
+        assert scores[index] == pytest.approx(expected.value, abs=1e-9)
+
+
+def test_counts_refuse_what_psds_refuses():
+    with pytest.raises(SedError, match="operating point 1: in 'a' two events of Dog overlap"):
+        psds_counts(REFERENCE, [table([("a", 1, 3, "Dog"), ("a", 2, 4, "Dog")])], HOUR)
+    with pytest.raises(SedError, match="no events"):
+        psds_counts(table([("a", np.nan, np.nan, np.nan)]), [SURE], HOUR)

@@ -16,7 +16,8 @@ from sedlib.decode.tuning import SEARCHES, Objective, halves, tune
 from sedlib.errors import SedError
 from sedlib.metrics import event_f1
 from sedlib.systems import ROWS, configuration
-from sedlib.training import Run, score_hmm
+from sedlib.training import Run, score, score_hmm, tune_hmm
+from sedlib.training.score import is_current
 from sedlib.workspace import run_folder
 
 score_module = sys.modules["sedlib.training.score"]  # the package has a function of that name
@@ -32,7 +33,7 @@ def coarse(monkeypatch):
 
 
 def scored(run: Run, data, system: str = "baseline") -> Run:
-    """A run without weights: configuration, results and posteriors that are right up to noise."""
+    """A run without weights: configuration, results of another code and posteriors that are right up to noise."""
     run.start(configuration(system, "smoke"), data, 0)
     (run.folder / "weights.pt").touch()
     rng = np.random.default_rng(0)
@@ -76,9 +77,77 @@ def test_mistakes(tiny, tmp_path):
         score_hmm(run, tiny, "best")
     with pytest.raises(SedError, match="not scored with HMMs by search 'exact' yet"):
         run.results_of("exact")
-    (run.folder / "results.json").unlink()
+    (run.folder / "validation.npz").unlink()
     with pytest.raises(SedError, match="has no results yet"):
         score_hmm(run, tiny, "exact")
+
+
+def test_what_older_code_or_other_posteriors_gave_is_done_anew_and_nothing_else(tiny, tmp_path, monkeypatch):
+    run = scored(Run(tmp_path / "run"), tiny)
+    assert not is_current(run, "median") and not is_current(run, "exact")
+    first = {"median": score(run, tiny, progress=False), "exact": score_hmm(run, tiny, "exact")}
+    assert first["median"]["validation"]["event_f1"]["macro"] != 0.1  # what `scored` had written as another code's
+    assert {"validation", "public", "scored_by"} <= first["median"].keys()
+    files = [run.folder / name for name in ("results.json", "results-exact.json", "hmm-exact.json", "hmm-exact-second.json")]
+
+    def times():
+        return [file.stat().st_mtime_ns for file in files]
+
+    done = times()
+    assert is_current(run, "median") and is_current(run, "exact")
+    assert score(run, tiny) == first["median"] and score_hmm(run, tiny, "exact") == first["exact"] and times() == done
+
+    with monkeypatch.context() as changed:  # other code
+        changed.setattr(score_module, "scorer", lambda: "other")
+        assert not is_current(run, "median") and not is_current(run, "exact")
+        assert score(run, tiny, progress=False)["scored_by"] == score_hmm(run, tiny, "exact")["scored_by"] == "other"
+        assert all(now > before for now, before in zip(times(), done))
+
+    scores = Posteriors.load(run.folder / "validation.npz")  # a training that was made anew, or a member of an ensemble
+    score(run, tiny, progress=False)
+    score_hmm(run, tiny, "exact")
+    done = times()
+    Posteriors(1 - scores.scores, scores.filenames, CLASSES, scores.frame_s).save(run.folder / "validation.npz")
+    assert not is_current(run, "median") and not is_current(run, "exact")
+    assert score(run, tiny, progress=False)["validation"] != first["median"]["validation"]
+    assert score_hmm(run, tiny, "exact")["hmm"] != first["exact"]["hmm"]
+    assert all(now > before for now, before in zip(times(), done))
+
+
+def test_either_half_has_its_hmm_and_a_killed_tuning_goes_on(tiny, tmp_path, monkeypatch):
+    run = scored(Run(tmp_path / "run"), tiny)
+    first, second = tune_hmm(run, tiny, "exact")
+    scores, truth = Posteriors.load(run.folder / "validation.npz"), layout.load(tiny, "validation").table
+    for hmm, half in zip((first, second), halves(truth)):
+        np.testing.assert_array_equal(hmm.p_event, SEARCHES["exact"](Objective(scores, half, 10.0), 0).p_event)
+    (run.folder / "hmm-exact-second.json").unlink()
+    again = tune_hmm(run, tiny, "exact")
+    np.testing.assert_array_equal(again[1].p_event, second.p_event)
+    monkeypatch.setitem(SEARCHES, "exact", None)  # a second search would call it
+    np.testing.assert_array_equal(tune_hmm(run, tiny, "exact")[0].p_event, first.p_event)
+    with pytest.raises(SedError, match="search 'best' does not exist"):
+        tune_hmm(run, tiny, "best")
+
+
+def test_the_scorer_is_the_code_that_decodes_and_scores(tmp_path, monkeypatch):
+    package = tmp_path / "sedlib"
+    for room in ("training", "decode", "metrics", "model"):
+        (package / room).mkdir(parents=True)
+        (package / room / "code.py").write_text("x = 1\n")
+    (package / "training" / "score.py").write_text("y = 1\n")
+    monkeypatch.setattr(score_module, "__file__", str(package / "training" / "score.py"))
+
+    def sum_of() -> str:
+        return score_module.scorer.__wrapped__()
+
+    before = sum_of()
+    (package / "model" / "code.py").write_text("x = 2\n")
+    (package / "training" / "code.py").write_text("x = 2\n")
+    assert sum_of() == before == sum_of()
+    for changed in ("decode/code.py", "metrics/code.py", "training/score.py"):
+        (package / changed).write_text("x = 3\n")
+        assert sum_of() != before
+        before = sum_of()
 
 
 def test_every_row_with_an_hmm_is_filled_from_runs_that_are_there(tiny, workspace):
@@ -87,6 +156,5 @@ def test_every_row_with_an_hmm_is_filled_from_runs_that_are_there(tiny, workspac
     rows = overfitting.rows("smoke", tiny)
     assert rows["row"].tolist() == ["+HMM", "+PPCEN+HMM", "PPCEN+HMM"]
     assert rows["paper, dev"].tolist() == ["37.1", "43.7", "43.7"] and (rows["median, dev"] == "10.0").all()
-    with_hmm = {row.name for row in ROWS if "HMM" in row.name and "Ensemble" not in row.name}
-    assert with_hmm == {row.name for row in ROWS if row.decoding != "median"}
-    assert {row.decoding for row in ROWS} == {"median", "exact"}
+    assert {row.name for row in ROWS if "HMM" in row.name} == {row.name for row in ROWS if row.decoding != "median"}
+    assert {row.decoding for row in ROWS} == {"median", "exact", "forest"}

@@ -1,0 +1,82 @@
+"""A full disk: a clear error, nothing half written, nothing lost; with room again the same call succeeds."""
+
+import errno
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from disks import fill, small_disk
+
+from sedlib import files
+from sedlib.data import audio, layout, store, tables
+from sedlib.data.tables import CLASSES
+from sedlib.decode import Posteriors
+from sedlib.errors import SedError
+from sedlib.training import Run
+from sedlib.training.runs import write_json
+
+NOISE = np.random.default_rng(0)
+SCORES = NOISE.random((20, 157, 10)).astype(np.float32)
+TABLE = pd.DataFrame({"filename": [f"{i:06d}.wav" for i in range(9000)], "onset": 0.0, "offset": 1.0, "event_label": "Dog"})
+STATE = {"weights": torch.from_numpy(SCORES)}
+
+WRITERS = {
+    "weights.pt": lambda folder: Run(folder).save("weights.pt", STATE),
+    "checkpoint.pt": lambda folder: Run(folder).save_checkpoint(STATE),
+    "metrics.csv": lambda folder: Run(folder).write_metrics([{"step": i, "loss": 0.25} for i in range(9000)]),
+    "results.json": lambda folder: write_json(folder / "results.json", {"x": list(range(9000))}),
+    "validation.npz": lambda folder: Posteriors(SCORES, [f"{i}.wav" for i in range(20)], CLASSES, 0.064).save(folder / "validation.npz"),
+    "validation.tsv": lambda folder: tables.write(TABLE, folder / "validation.tsv"),
+    "clip.wav": lambda folder: audio.write(folder / "clip.wav", NOISE.normal(0, 0.1, 160000)),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_full_disk_is_named_leaves_no_half_file_and_keeps_what_was_there(tmp_path, name):
+    with small_disk(tmp_path / "disk", "1m") as disk:
+        WRITERS[name](disk)
+        before = (disk / name).read_bytes()
+        ballast = fill(disk, leave=32768)
+        with pytest.raises(SedError, match=f"{name}: no space left on the disk .*what is finished is kept"):
+            WRITERS[name](disk)
+        assert sorted(path.name for path in disk.iterdir()) == ["ballast", name]
+        assert (disk / name).read_bytes() == before
+        ballast.unlink()
+        WRITERS[name](disk)
+
+
+def test_a_store_on_a_full_disk(tmp_path):
+    root = tmp_path / "disk"
+    with small_disk(root, "2m"):
+        (root / layout.SUBSETS["validation"].audio).mkdir(parents=True)
+        for clip in "abc":
+            audio.write(root / layout.SUBSETS["validation"].audio / f"{clip}.wav", NOISE.normal(0, 0.1, 160000))
+        tables.write(TABLE.iloc[:3].assign(filename=["a.wav", "b.wav", "c.wav"]), root / layout.SUBSETS["validation"].metadata)
+        ballast = fill(root, leave=500_000)
+        with pytest.raises(SedError, match="store of 'validation' .*No space left.*make room"):
+            store.open_store(root, "validation", progress=False)
+        assert not list((root / "store").glob("*.int16*"))
+        ballast.unlink()
+        assert len(store.open_store(root, "validation", progress=False)) == 3
+
+
+def test_a_checkpoint_that_does_not_fit_leaves_the_two_before_it(tmp_path):
+    with small_disk(tmp_path / "disk", "1m") as disk:
+        run = Run(disk)
+        for step in (1, 2):
+            run.save_checkpoint({"step": step, **STATE})
+        fill(disk, leave=32768)
+        with pytest.raises(SedError, match="checkpoint.pt: no space left"):
+            run.save_checkpoint({"step": 3, **STATE})
+        assert run.load_checkpoint()["step"] == 2
+        (disk / "checkpoint.pt").unlink()
+        assert run.load_checkpoint()["step"] == 1
+
+
+def test_other_errors_are_not_called_a_full_disk(tmp_path):
+    with pytest.raises(PermissionError), files.whole(tmp_path / "x") as partial:
+        partial.write_text("half")
+        raise PermissionError(errno.EACCES, "no")
+    assert os.listdir(tmp_path) == ["x.partial"]  # somebody may want to see it; the next call writes over it
