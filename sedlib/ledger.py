@@ -152,6 +152,8 @@ def read(path: Path) -> dict[str, Any]:
     ``here`` is None where no run gave it); ``claims``: ``section says first second score claimed here low high p verdict why``;
     ``figures``: ``figure shows here verdict lesson``; ``unseen``: F1 of HMM rows on clips that did not tune them; ``runs``: what was trained.
     """
+    if not path.is_file():
+        raise SedError(f"{path}: no such file; `sedlib reproduce` writes a ledger")
     found = read_json(path)
     if not isinstance(found, dict) or not {"numbers", "claims", "figures", "configuration"} <= found.keys():
         raise SedError(f"{path}: not a ledger; `sedlib reproduce` writes one")
@@ -341,9 +343,10 @@ def _runs(plan: Plan) -> list[dict[str, Any]]:
     for system, seed in plan.trainings():
         run = Run(plan.folder(system, seed))
         if run.finished:
-            last = run.metrics.iloc[-1] if len(run.metrics) else {}
+            last = run.metrics.iloc[-1] if len(run.metrics) else None
             versions = read_json(run.folder / "versions.json") if (run.folder / "versions.json").exists() else {}
-            found.append({"system": system, "seed": seed, "minutes": float(last.get("seconds", np.nan)) / 60, "steps": int(last.get("step", 0)),
+            found.append({"system": system, "seed": seed, "minutes": None if last is None else float(last["seconds"]) / 60,
+                          "steps": None if last is None else int(last["step"]),
                           "configuration": f"{zlib.crc32(json.dumps(run.config.to_dict(), sort_keys=True).encode()):08x}", "versions": versions})
     return found
 

@@ -305,8 +305,9 @@ def _alone(place: Path) -> Iterator[None]:
 
 def _take_room(folder: Path) -> None:
     """`OSError` if there is no room for a few small files in a folder, or it cannot be written."""
-    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+    with tempfile.TemporaryFile(dir=folder) as file:
         file.write(bytes(ROOM))
+        file.flush()
 
 
 def _refuse_older(plan: Plan) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # later ones then load the wrong code. So every worker has a store of its own, which the next session finds again.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "numba" / worker)
+# Many tests start Python. Where it is told not to write down what it compiles, it compiles everything anew each time.
+if sys.dont_write_bytecode:
+    os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "pycache")}
 
 from sedlib.data import generate  # noqa: E402
 

@@ -115,7 +115,7 @@ def test_mini_makes_the_same_data_as_the_library(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["train", "--system", "baselin"], "system 'baselin' does not exist; choose one of baseline"),
+    (["train", "--system", "baselin"], "system 'baselin' does not exist; did you mean 'baseline'?"),
     (["train", "--epochs", "30"], "--epochs 30: a run of another length must not stand among the profile's; give it a"),
     (["train", "--profile", "papers"], "profile 'papers' does not exist; choose one of paper, lesson, smoke"),
     (["train", "--data", "NOWHERE"], "'NOWHERE': no such folder"),

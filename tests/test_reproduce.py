@@ -211,7 +211,7 @@ def test_a_disk_that_is_full_at_the_start(workspace, monkeypatch):
 
 
 def test_marks_of_what_is_not_there_any_more_are_removed_and_nothing_else(workspace, monkeypatch):
-    monkeypatch.setattr("sedlib.training.score.scorer", lambda: "now")
+    monkeypatch.setattr(sys.modules["sedlib.training.score"], "scorer", lambda: "now")  # the package has a function of that name
     marks = ("trained", "validation.npz", "public.npz", "tuned", "scored")
     runs = {(system, seed): PLAN.folder(system, seed) for system, seed in [*PLAN.trainings(), ("ensemble", 0)]}
 

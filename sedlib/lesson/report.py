@@ -101,7 +101,7 @@ def _index(ledger: dict[str, Any], titles: dict[str, str]) -> str:
 
 
 def _runs(ledger: dict[str, Any]) -> str:
-    runs = pd.DataFrame([{**{name: run[name] for name in ("system", "seed", "steps", "configuration")}, "minutes": f"{run['minutes']:.1f}",
+    runs = pd.DataFrame([{**{name: run[name] for name in ("system", "seed", "steps", "configuration")}, "minutes": "" if run["minutes"] is None else f"{run['minutes']:.1f}",
                           **run["versions"]} for run in ledger["runs"]])
     facts = {"profile": ledger["profile"], "data": ledger["data"], "generator of MiniDESED": ledger["generator"], "configuration": ledger["configuration"],
              "seeds": ", ".join(map(str, ledger["seeds"])), **ledger["made"]}

@@ -8,10 +8,9 @@ nothing to go by. Paper section 3.1 and Figure 1; Ganin et al., 2016. Taught in
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,6 +19,9 @@ from sedlib.errors import SedError
 from sedlib.model import Detector, Output
 from sedlib.model.domain import DomainClassifier
 from sedlib.training.mean_teacher import MeanTeacher, descend, rampup
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # its import takes two seconds, which only a training has to spend
 
 UPDATES = ("two-step", "reversal")
 SCHEDULES = ("constant", "ganin")

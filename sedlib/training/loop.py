@@ -16,11 +16,10 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from tqdm.auto import tqdm
 
 from sedlib.augment import views
@@ -35,6 +34,9 @@ from sedlib.training.inputs import Batch, Inputs
 from sedlib.training.mean_teacher import MeanTeacher
 from sedlib.training.runs import Run
 from sedlib.training.telemetry import Diverged, Telemetry, TensorBoard
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # its import takes two seconds, which only a training has to spend
 
 CHECKPOINT_S = 60.0  # at most this much work is lost
 COMPILERS = (os.environ.get("CXX", "c++"), "g++", "clang++")  # one of which torch.compile needs
@@ -190,6 +192,8 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
 
 def fabric_for(config: Config) -> Fabric:
     """Device, precision and processes of a training."""
+    from lightning_fabric import Fabric
+
     t = config.training
     return Fabric(accelerator="cuda" if torch.cuda.is_available() else "cpu", devices=t.devices,
                   strategy="ddp" if t.devices > 1 else "auto", precision=t.precision)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedlib.config import Config
 from sedlib.model import Detector, Output
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # its import takes two seconds, which only a training has to spend
 
 
 class MeanTeacher:

@@ -175,9 +175,9 @@ def test_system_scores_show_what_each_wins_over_the_first():
 
 def test_the_ledger_has_a_panel_a_score_and_the_papers_number_where_there_is_none_here():
     f1, psds = plots.ledger(NUMBERS).axes
-    assert (f1.get_xlabel(), psds.get_xlabel()) == ("development F1 (%)", "development PSDS")
-    assert [tick.get_text() for tick in f1.get_yticklabels()] == ["2  Baseline", "3  Baseline", "3  DAT+HMM"]
-    assert [tick.get_text() for tick in psds.get_yticklabels()] == ["3  Baseline", "3  DAT+HMM"]
+    assert (f1.get_xlabel(), psds.get_xlabel()) == ("development F1 (%)", "PSDS, development")
+    assert [tick.get_text() for tick in f1.get_yticklabels()] == ["2: Baseline", "3: Baseline"]
+    assert [tick.get_text() for tick in psds.get_yticklabels()] == ["3: Baseline", "3: DAT+HMM"]
     diamonds = [line.get_xdata()[0] for line in psds.lines if line.get_marker() == "D"]
     assert diamonds == [0.61, 0.68] and sum(line.get_marker() == "o" for line in psds.lines) == 1
     assert [list(line.get_xdata()) for line in f1.lines if line.get_linewidth() == 2 and len(line.get_xdata()) == 2][0] == [18.0, 23.0]

@@ -94,13 +94,13 @@ def killed_at(moment: int, monkeypatch, action) -> bool:
             if left[0] == 0:
                 if torn:
                     original(*arguments)
-                    os.truncate(arguments[1], arguments[1].stat().st_size // 2)
+                    os.truncate(arguments[0], arguments[0].stat().st_size // 2)
                 raise Killed
             return original(*arguments)
         return stepped
 
     with monkeypatch.context() as patched:
-        patched.setattr(torch, "save", step(torch.save, torn=True))
+        patched.setattr(Path, "write_bytes", step(Path.write_bytes, torn=True))
         patched.setattr(os, "fsync", step(os.fsync))
         patched.setattr(Path, "replace", step(Path.replace))
         try:
