@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -q
 
-.PHONY: help reproduce test browser lab explore bench lock clean
+.PHONY: help reproduce test browser cluster lab explore bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -13,20 +14,24 @@ help:  ## show this list
 reproduce: $(READY)  ## make the data, train, score, execute the lessons, write report/index.html
 	$(BIN)/sedlib reproduce $(ARGS)
 
-test: $(READY) browser  ## run the tests
+test: $(READY) browser cluster  ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
-# The browser tests need one; only where this may install packages without asking (as root, on Debian) it does.
-browser:
-	@for name in "$$CHROME" chromium chromium-browser google-chrome google-chrome-stable; do \
+# What some tests need: a browser, a cluster. Only where this may install packages without asking (as root, on Debian) it does.
+browser: PACKAGE = chromium
+browser: PROGRAMS = "$$CHROME" chromium chromium-browser google-chrome google-chrome-stable
+cluster: PACKAGE = slurm-wlm --no-install-recommends
+cluster: PROGRAMS = slurmctld
+browser cluster:
+	@for name in $(PROGRAMS); do \
 	  if [ -n "$$name" ] && command -v "$$name" >/dev/null; then exit 0; fi; \
 	done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "installing Chromium for the browser tests"; \
-	  { apt-get install -y -q chromium || { apt-get update -q && apt-get install -y -q chromium; }; } >/dev/null \
-	    || echo "Chromium could not be installed; the browser tests are skipped"; \
+	  echo "installing $(PACKAGE) for the $@ tests"; \
+	  { $(INSTALL) $(PACKAGE) || { apt-get update -q && $(INSTALL) $(PACKAGE); }; } >/dev/null \
+	    || echo "$(PACKAGE) could not be installed; the $@ tests are skipped"; \
 	else \
-	  echo "no browser: the browser tests are skipped; Debian: apt install chromium"; \
+	  echo "no $@: the $@ tests are skipped; Debian, as root: apt install $(PACKAGE)"; \
 	fi
 
 lab: $(READY)  ## open the lessons in JupyterLab

@@ -81,7 +81,9 @@ def slurm(folder: Path, cpus: int = 2, memory: int = 64000, gpus: int = 1) -> It
     (folder / "munge.key").chmod(0o600)
     conf = CONF.format(host=host, ports=_ports(2), folder=folder, cpus=cpus, memory=memory, gpus=gpus)
     (folder / "slurm.conf").write_text(conf)
-    (folder / "gres.conf").write_text(f"Name=gpu File=/dev/tty[1-{gpus}]\n" if gpus else "")
+    for one in range(gpus):  # for SLURM any file will do
+        (folder / f"gpu{one}").touch()
+    (folder / "gres.conf").write_text(f"Name=gpu File={folder}/gpu[0-{gpus - 1}]\n" if gpus else "")
     (folder / "bin/srun").write_text(SRUN.format(folder=folder, srun=shutil.which("srun")))
     (folder / "bin/srun").chmod(0o755)
 
@@ -133,7 +135,7 @@ def _ask(environment: dict[str, str], *command: str) -> str:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60).stdout.strip()
 
 
-def _wait(folder: Path, what: str, ready, seconds: float = 15) -> None:
+def _wait(folder: Path, what: str, ready, seconds: float = 60) -> None:
     """Until `ready()`; else an error with what the daemons said last."""
     end = time.monotonic() + seconds
     while not ready():
