@@ -27,9 +27,9 @@ browser cluster:
 	  if [ -n "$$name" ] && command -v "$$name" >/dev/null; then exit 0; fi; \
 	done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "installing $(PACKAGE) for the $@ tests"; \
+	  echo "installing $(firstword $(PACKAGE)) for the $@ tests"; \
 	  { $(INSTALL) $(PACKAGE) || { apt-get update -q && $(INSTALL) $(PACKAGE); }; } >/dev/null \
-	    || echo "$(PACKAGE) could not be installed; the $@ tests are skipped"; \
+	    || echo "$(firstword $(PACKAGE)) could not be installed; the $@ tests are skipped"; \
 	else \
 	  echo "no $@: the $@ tests are skipped; Debian, as root: apt install $(PACKAGE)"; \
 	fi

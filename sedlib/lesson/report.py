@@ -88,7 +88,7 @@ def _index(ledger: dict[str, Any], titles: dict[str, str]) -> str:
         n["here"] is not None for n in ledger["numbers"]) else ""
     return (
         f'<main id="main"><h1>{TITLE}</h1><p>The DCASE 2020 Task 4 system of Cornell et al., run by this course on '
-        f"{html.escape(str(ledger['data']))}, profile {html.escape(str(ledger['profile']))}, {seeds} training{'s' if seeds > 1 else ''} of each system. "
+        f"{html.escape(str(ledger['data']))}, profile {html.escape(str(ledger['profile']))}, seed{'s' if seeds > 1 else ''} {', '.join(map(str, ledger['seeds']))}. "
         "The course's own data set is small and generated: its numbers compare systems with one another and are not those of DESED.</p>"
         f"{alarm if failed else ''}"
         f"<p>Of {len(claims)} sentences that the paper says of these numbers {html.escape(counted) or 'none was measured'}.</p>"
