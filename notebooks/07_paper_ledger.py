@@ -60,9 +60,8 @@ from sedlib.metrics import event_f1
 
 # %%
 found, source = ledger.load()
-seeds = len(found["seeds"])
 print(f"the ledger is {source}")
-print(f"profile {found['profile']}, data {found['data']}, {seeds} training(s) of each row")
+print(f"profile {found['profile']}, data {found['data']}, seeds {found['seeds']}")
 print(f"{len(found['runs'])} trainings, made {found['made']['date']}")
 for job, why in found["failed"].items():
     print(f"failed: {job}: {why}")
@@ -129,14 +128,16 @@ check.judged(judged)
 
 # %%
 claims = ledger.claims_table(found)
-html.table(claims.drop(columns="why"), "The paper's sentences; differences in points of F1 or in PSDS")
+html.table(claims.drop(columns="why"),
+           "The paper's sentences; differences in points of F1 or in PSDS")
 
 # %% [markdown]
 # And for those that were not confirmed, what the lessons found out about why:
 
 # %%
 unconfirmed = claims[claims["why"] != ""]
-html.table(unconfirmed[["sentence", "verdict", "why"]], "Not confirmed here, and why")
+html.table(unconfirmed[["sentence", "verdict", "why"]],
+           "Not confirmed here, and why")
 
 # %% [markdown]
 # ## Many questions at once
@@ -170,8 +171,8 @@ check.holm(holm)
 asked = [c for c in found["claims"] if c["p"] is not None]
 stands = holm(np.array([c["p"] for c in asked]), 0.05)
 decided = sum(not c["low"] <= c["at_least"] <= c["high"] for c in asked)
-print(f"{len(asked)} questions, {decided} intervals without the claimed edge, "
-      f"{stands.sum()} stand by Holm's rule")
+print(f"{len(asked)} questions; {decided} intervals exclude no difference (or the points "
+      f"claimed), {stands.sum()} of them stand by Holm's rule")
 print(ledger.verdicts(found))
 
 # %% [markdown]
@@ -227,7 +228,8 @@ def trial(shared):
 
 
 simulated = pd.DataFrame([trial(shared) for shared in (0.0, 0.5, 0.9, 1.0)])
-html.table(simulated.round(1), "Simulated: event-based macro F1 (%) of a member and of the average")
+html.table(simulated.round(1),
+           "Simulated: event-based macro F1 (%) of a member and of the average")
 
 # %% [markdown]
 # With nothing in common the average wins most, with everything in common nothing. Two DAT trainings that differ in their
@@ -243,7 +245,8 @@ html.table(simulated.round(1), "Simulated: event-based macro F1 (%) of a member 
 
 # %%
 unseen = pd.DataFrame(found["unseen"])
-columns = {"median": "median filter, dev", "dev": "HMM, dev", "unseen": "HMM, unseen halves",
+columns = {"median": "median filter, dev", "dev": "HMM, dev",
+           "unseen": "HMM, unseen halves",
            "median_eval": "median filter, eval", "eval": "HMM, eval"}
 shown = unseen[["system", "search"]].copy()
 for name, title in columns.items():
@@ -261,7 +264,8 @@ shown = unseen.assign(
     kept=[np.mean(u) - np.mean(m) for u, m in zip(unseen["unseen"], unseen["median"])])
 shown["memory"] = shown["claimed"] - shown["kept"]
 columns = ["system", "search", "claimed", "kept", "memory"]
-html.table(shown[columns].round(1), "Points won over the median filter: as the paper counts, and what is kept unseen")
+html.table(shown[columns].round(1),
+           "Points won over the median filter: as the paper counts, and kept unseen")
 
 # %% [markdown]
 # ## The figures
