@@ -171,7 +171,7 @@ check.holm(holm)
 asked = [c for c in found["claims"] if c["p"] is not None]
 stands = holm(np.array([c["p"] for c in asked]), 0.05)
 decided = sum(not c["low"] <= c["at_least"] <= c["high"] for c in asked)
-print(f"{len(asked)} questions; {decided} intervals exclude no difference (or the points "
+print(f"{len(asked)} questions; {decided} intervals leave out 0 (or the points "
       f"claimed), {stands.sum()} of them stand by Holm's rule")
 print(ledger.verdicts(found))
 

@@ -245,6 +245,9 @@ SIZES: dict[str, dict[str, int]] = {
 # Isolated sounds of each class in a profile's MiniDESED; DESED's soundbank has about as many as "paper".
 SOUNDS: dict[str, int] = {"paper": 100, "lesson": 40, "smoke": 4}
 
+# Evaluations of the random forest that searches HMMs (section 3.4); with 20 it only shows that it runs.
+FOREST_CALLS: dict[str, int] = {"paper": 200, "lesson": 200, "smoke": 20}
+
 
 def profile(name: str) -> Config:
     """The configuration of a profile; `SedError` for an unknown name."""

@@ -12,10 +12,11 @@ from typing import Any
 
 import pandas as pd
 
+from sedlib.config import FOREST_CALLS
 from sedlib.data import layout, tables
 from sedlib.data.store import open_store
 from sedlib.decode import Hmm, Posteriors, hmm_events, median_events, median_scores, operating_points, posteriors
-from sedlib.decode.tuning import SEARCHES, Objective, halves
+from sedlib.decode.tuning import SEARCHES, Objective, forest, halves
 from sedlib.errors import SedError
 from sedlib.metrics import evaluate, event_f1
 from sedlib.metrics.psds import psds_from_operating_points
@@ -90,7 +91,11 @@ def tune_hmm(run: Run, data: str | Path, search: str = "exact") -> tuple[Hmm, Hm
             raise SedError(f"{run.folder}: the run has no results yet; `sedlib train` finishes it")
         scores, reference = Posteriors.load(run.folder / "validation.npz"), layout.load(data, "validation").table
         for path, half in zip(files, halves(reference)):
-            hmm = SEARCHES[search](Objective(scores, half, run.config.features.clip_s), 0)
+            objective = Objective(scores, half, run.config.features.clip_s)
+            if search == "forest":
+                hmm = forest(objective, 0, FOREST_CALLS[run.config.profile], progress=True)
+            else:
+                hmm = SEARCHES[search](objective, 0)
             write_json(path, {**hmm.to_dict(), "search": search} | _made_by(run))
     first, second = map(Hmm.load, files)
     return first, second
