@@ -119,7 +119,8 @@ def _ports(number: int) -> list[int]:
 @contextmanager
 def _daemon(folder: Path, environment: dict[str, str], *command: str) -> Iterator[None]:
     with (folder / f"{command[0]}.out").open("w") as out:
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                   start_new_session=True)  # Ctrl-C, too, is to end the jobs first
     try:
         yield
     finally:
