@@ -46,10 +46,10 @@ import numpy as np
 import pandas as pd
 
 from sedlib import ledger, systems, workspace
+from sedlib.config import Decoding
 from sedlib.data import layout, tables
 from sedlib.data.batches import strong_labels
 from sedlib.decode import Posteriors, median_events
-from sedlib.config import Decoding
 from sedlib.lesson import check, html, plots
 from sedlib.metrics import event_f1
 
@@ -83,8 +83,8 @@ html.table(systems.listing(), "The rows of Tables 1 to 3 and what gives them her
 plots.show(plots.ledger(found["numbers"]), plots.ledger_text(found["numbers"]))
 
 # %% [markdown]
-# It must not, and it would mean little if it did: the data are others, the network is a twentieth of the paper's in
-# profile `lesson`, and it takes 1000 steps where the paper takes tens of thousands. An absolute F1 is a statement about a
+# It must not, and it would mean little if it did: the data are others, the network is a tenth of the paper's in
+# profile `lesson` (105 thousand parameters), and it takes 1000 steps where the paper takes tens of thousands. An absolute F1 is a statement about a
 # data set. What a method paper claims is that *one system is better than another*, and that is what can be asked
 # anywhere, as long as the answer comes with its uncertainty.
 
@@ -123,8 +123,9 @@ check.judged(judged)
 # %% [markdown]
 # ## The paper's sentences
 #
-# Here is every sentence of section 4 that compares two rows, with the difference that the paper reports, ours, and the
-# verdict.
+# Here are the sentences of section 4 that compare two rows, with the difference that the paper reports, ours, and the
+# verdict. Mind the column "seeds" of the table above: where a row has one training, its verdicts know the chance of clips
+# alone.
 
 # %%
 claims = ledger.claims_table(found)
@@ -132,7 +133,7 @@ html.table(claims.drop(columns="why"),
            "The paper's sentences; differences in points of F1 or in PSDS")
 
 # %% [markdown]
-# And for those that were not confirmed, what the lessons found out about why:
+# And for those that were not confirmed, what the lessons found out about why, in profile `lesson` on MiniDESED:
 
 # %%
 unconfirmed = claims[claims["why"] != ""]
@@ -232,9 +233,8 @@ html.table(simulated.round(1),
            "Simulated: event-based macro F1 (%) of a member and of the average")
 
 # %% [markdown]
-# With nothing in common the average wins most, with everything in common nothing. Two DAT trainings that differ in their
-# seed alone have much in common; PPCEN, with another front-end and without augmentation, has less. A member that is much
-# worse than the others costs more than its difference brings.
+# With nothing in common the average wins most, with everything in common nothing. How much the paper's three members
+# have in common no table says; exercise 2 finds out.
 #
 # ## Table 3's second ensemble
 #
@@ -255,8 +255,8 @@ html.table(shown, "Event-based macro F1 (%), mean over trainings")
 
 # %% [markdown]
 # "HMM, dev" is how the paper counts: the whole development set, half of which chose the probabilities. "Unseen halves" decodes
-# each half with what the other one chose. What lies between the two columns is not skill but memory. `robust` is what
-# lesson 06 made of it: it asks for probabilities whose neighbourhood is good, too.
+# each half with what the other one chose. What lies between the two columns is memory, up to the chance of this one
+# split. `robust` is what lesson 06 made of it: it asks for probabilities whose neighbourhood is good, too.
 
 # %%
 shown = unseen.assign(
@@ -265,7 +265,7 @@ shown = unseen.assign(
 shown["memory"] = shown["claimed"] - shown["kept"]
 columns = ["system", "search", "claimed", "kept", "memory"]
 html.table(shown[columns].round(1),
-           "Points won over the median filter: as the paper counts, and kept unseen")
+           "Points over the median filter: as the paper counts, and kept unseen")
 
 # %% [markdown]
 # ## The figures
@@ -294,10 +294,10 @@ html.table(ledger.figures_table(found), "The paper's figures")
 #
 # ## Paper and released code
 #
-# A paper has eight pages, its code some thousand lines, and they differ. Where they did, the library has both; here is what
-# each choice was, and the lesson in which it was tried.
+# A paper has few pages, its code many lines, and they differ. Where that matters the library has both; here is what each
+# choice was, and the lesson that tries it, or at least tells of it.
 #
-# | point | paper | released code | tried in |
+# | point | paper | released code | lesson |
 # | --- | --- | --- | --- |
 # | PCEN's smoother | causal, first order | forwards and backwards in time, so that it sees the future | [lesson 03](03_pcen.py) |
 # | smoothing coefficients | 0.015 and 0.25 | 0.015 and 0.08 | [lesson 03](03_pcen.py) |
@@ -305,7 +305,7 @@ html.table(ledger.figures_table(found), "The paper's figures")
 # | where PPCEN starts | not said | at values that an earlier training had learned | [lesson 03](03_pcen.py) |
 # | number of PCEN layers | two suffice | four by default beside DAT | [lesson 03](03_pcen.py) |
 # | lambda | 0.1 on the main loss, 0.9 on the domain loss | 1 and 0.1 | [lesson 05](05_domain_adversarial.py) |
-# | who is the teacher | the average of the student | the names are swapped | [lesson 04](04_mean_teacher.py) |
+# | who is the teacher | the average of the student ([lesson 04](04_mean_teacher.py)) | the names are swapped | only here |
 # | effects | bursts, comb, compression, pitch, filters | others, one at a time; the comb is never used | [lesson 02](02_augmentation.py) |
 # | level of foregrounds | uniform, -35 to 0 dB | normal around -30 dB, cut at -45 and 0 | [lesson 02](02_augmentation.py) |
 # | noise on features | SNR of -30 to 10 dB, with which nothing is learned | about 10 to 30 dB below the features; off beside PPCEN | [lesson 02](02_augmentation.py) |

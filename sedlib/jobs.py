@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,6 +49,13 @@ def job(context: click.Context, **config) -> None:
     context.obj = Plan.of(config)
 
 
+def of_a_run(function: Callable[[Plan, str, int], None]) -> click.Command:
+    """Make a job of what is to be done with the run of a system and seed."""
+    for part in (click.pass_obj, click.argument("seed", type=int), click.argument("system"), job.command(function.__name__.rstrip("_"))):
+        function = part(function)
+    return function
+
+
 @job.command()
 @click.pass_obj
 def data(plan: Plan) -> None:
@@ -65,10 +72,7 @@ def store(plan: Plan, subset: str) -> None:
         open_store(plan.root, subset)
 
 
-@job.command("train")
-@click.argument("system")
-@click.argument("seed", type=int)
-@click.pass_obj
+@of_a_run
 def train_(plan: Plan, system: str, seed: int) -> None:
     """Train."""
     folder = plan.folder(system, seed)
@@ -76,20 +80,14 @@ def train_(plan: Plan, system: str, seed: int) -> None:
         train(configuration(system, plan.profile), plan.root, seed, folder)
 
 
-@job.command("posteriors")
-@click.argument("system")
-@click.argument("seed", type=int)
-@click.pass_obj
+@of_a_run
 def posteriors_(plan: Plan, system: str, seed: int) -> None:
     """Store posteriors."""
     with alone(plan.folder(system, seed), "posteriors"):
         write_posteriors(run_of(plan.profile, plan.root, system, seed), plan.root)
 
 
-@job.command()
-@click.argument("system")
-@click.argument("seed", type=int)
-@click.pass_obj
+@of_a_run
 def tune(plan: Plan, system: str, seed: int) -> None:
     """Tune the HMMs."""
     run = run_of(plan.profile, plan.root, system, seed)
@@ -99,10 +97,7 @@ def tune(plan: Plan, system: str, seed: int) -> None:
         (run.folder / "tuned").touch()
 
 
-@job.command("score")
-@click.argument("system")
-@click.argument("seed", type=int)
-@click.pass_obj
+@of_a_run
 def score_(plan: Plan, system: str, seed: int) -> None:
     """Score by median filter and HMMs."""
     run = run_of(plan.profile, plan.root, system, seed)

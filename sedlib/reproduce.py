@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from tqdm.auto import tqdm
 
 from sedlib.config import profile
+from sedlib.data import generate
 from sedlib.errors import SedError
 from sedlib.files import FULL, room_for
 from sedlib.lesson.course import find, lessons
@@ -32,6 +33,7 @@ from sedlib.workspace import workspace
 
 WORKFLOW = Path(__file__).resolve().parents[1] / "workflow"
 TABLES = (1, 2, 3)
+LEDGER_LESSON = "07_paper_ledger"  # which reads what all others were run for
 # What a training reads, and what is scored.
 TRAINED_ON, SCORED_ON = ("synthetic", "weak", "unlabel_in_domain"), ("validation", "public")
 # Trainings whose runs a lesson shows; where they are missing it trains them itself.
@@ -167,7 +169,7 @@ class Plan(NamedTuple):
 
     def lesson_needs(self, lesson: str) -> list[str]:
         source = str(find(lesson))  # a lesson that was changed is executed anew
-        if lesson.startswith("07"):
+        if lesson == LEDGER_LESSON:
             return [source, "report/ledger.json"]
         needed = [f"{self.runs}/{system}/seed{self.seeds[0]}/trained" for system in LESSON_RUNS.get(lesson, ())]
         return [source, *self._there(needed or self.scoring_stores())]
@@ -180,7 +182,7 @@ class Plan(NamedTuple):
 
     def _there(self, files: Iterator[str] | Sequence[str]) -> list[str]:
         """All of them; of a partial reproduction those that there are."""
-        return [file for file in files if not self.partial or (workspace() / file).exists() or file.endswith("07_paper_ledger.ipynb")]
+        return [file for file in files if not self.partial or (workspace() / file).exists() or LEDGER_LESSON in file]
 
     def jobs(self) -> list[Job]:
         """Every job, for progress."""
@@ -227,7 +229,7 @@ def reproduce(plan: Plan, cores: int | None = None, cluster: str | None = None, 
     """
     plan = plan.checked()
     place, profile_folder = workspace(), _profile(cluster)
-    cores = cores or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores or os.cpu_count() or 1
+    cores = cores or generate.cores()
     with _alone(place), room_for(place):
         _refuse_older(plan)
         _forget_stale(plan)
@@ -241,7 +243,7 @@ def reproduce(plan: Plan, cores: int | None = None, cluster: str | None = None, 
         failed = failures(plan)
         if status and failed and not plan.partial:
             say("Some jobs failed; ledger and report are made of the others.")
-            for name in ("report/ledger.json", "report/index.html", "report/lessons/07_paper_ledger.ipynb"):
+            for name in ("report/ledger.json", "report/index.html", f"report/lessons/{LEDGER_LESSON}.ipynb"):
                 (place / name).unlink(missing_ok=True)
             _snakemake(plan._replace(partial=True), cores, profile_folder)
         if status:
@@ -259,7 +261,7 @@ def failures(plan: Plan, of_results: bool = False) -> dict[str, str]:
 
     What is made of the others' results, and fails when they do, is among them only ``of_results``.
     """
-    logs, later = workspace() / "report" / "logs", ("ledger", "report", "lesson-07_paper_ledger")
+    logs, later = workspace() / "report" / "logs", ("ledger", "report", f"lesson-{LEDGER_LESSON}")
     return {job.name: _last_line(logs / f"{job.name}.log") for job in plan.jobs()
             if (of_results or job.name not in later) and not job.done.exists() and (logs / f"{job.name}.log").exists()}
 

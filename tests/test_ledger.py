@@ -292,7 +292,6 @@ def test_the_published_ledger_is_of_this_code():
     assert ledger.read(ledger.PUBLISHED)["configuration"] == ledger.configuration_checksum("lesson")
 
 
-@pytest.mark.xfail(reason='issue 9, open: one unconfirmed sentence has no reason yet', strict=False)
 def test_the_published_ledger_has_every_number_and_sentence_of_the_paper():
     published = ledger.read(ledger.PUBLISHED)
     expected = [(row.table, row.name, score, claimed) for row in ROWS for score, claimed in row.paper.items()]

@@ -381,7 +381,6 @@ def test_a_second_call_makes_the_ledger_and_the_report_and_nothing_else(copied):
     assert (copied / "report" / "index.html").stat().st_mtime_ns > page
 
 
-@pytest.mark.xfail(reason='issue 9, open: the partial ledger was not written here once', strict=False)
 def test_what_fails_is_named_and_the_rest_is_done_and_then_the_same_command_finishes(copied, whole):
     """A run that nobody knows anything of, and (where a test may mount one) a disk that is full in the middle of a training."""
     runs, good = copied / RUNS, whole[0] / RUNS

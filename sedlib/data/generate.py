@@ -236,7 +236,7 @@ def _generate(root: Path, makings: Mapping[str, Making], sizes: Mapping[str, int
         (root / SUBSETS[subset].audio).mkdir(parents=True, exist_ok=True)
 
     clips = sum(map(len, todo.values()))
-    jobs = jobs or (1 if clips < _FEW else _cores())
+    jobs = jobs or (1 if clips < _FEW else cores())
     with tqdm(total=clips, desc=f"make {root.name}", unit="clip", disable=not (progress and clips)) as bar:
         for subset, labels in _run(tasks, jobs):
             made[subset].update(labels)
@@ -406,7 +406,7 @@ def _one_thread_each() -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores this process may use, which on a shared machine can be fewer than there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

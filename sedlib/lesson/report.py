@@ -95,14 +95,15 @@ def _index(ledger: dict[str, Any], titles: dict[str, str]) -> str:
         f"<h2>The paper's numbers and ours</h2>{_region(drawn, 'The numbers as a picture') if drawn else ''}"
         f"{_wide(numbers, 'Every number of Tables 1 to 3: the paper on DESED, and here with a 95 % interval over clips and trainings')}"
         f"<h2>The paper's sentences</h2>"
-        f"{_wide(claims, 'Differences of two rows, in points of F1 or in PSDS, with paired 95 % intervals')}"
+        f"{_wide(claims, 'Differences of two rows, in points of F1 or in PSDS, with paired 95 % intervals; why: what the lessons found in profile lesson on MiniDESED')}"
         f"<h2>The paper's figures</h2><ul>{figures}</ul></main>"
     )
 
 
 def _runs(ledger: dict[str, Any]) -> str:
-    runs = pd.DataFrame([{**{name: run[name] for name in ("system", "seed", "steps", "configuration")}, "minutes": "" if run["minutes"] is None else f"{run['minutes']:.1f}",
-                          **run["versions"]} for run in ledger["runs"]])
+    runs = pd.DataFrame([
+        {**{name: run[name] for name in ("system", "seed", "steps", "configuration")},
+         "minutes": "" if run["minutes"] is None else f"{run['minutes']:.1f}", **run["versions"]} for run in ledger["runs"]])
     facts = {"profile": ledger["profile"], "data": ledger["data"], "generator of MiniDESED": ledger["generator"], "configuration": ledger["configuration"],
              "seeds": ", ".join(map(str, ledger["seeds"])), **ledger["made"]}
     made = _wide(pd.DataFrame([(name.replace("_", " "), value) for name, value in facts.items()], columns=["what", "value"]), "What this reproduction was made with")
