@@ -26,8 +26,8 @@
 # **You need** lesson 00 (event-based F1, bootstrap intervals) and lesson 06 (HMMs and their tuning). The other
 # lessons are where the numbers come from.
 #
-# **Time** to read and try: 60 minutes. To run on two busy cores: 40 s with profile `lesson`, 60 s with profile `smoke`; it
-# trains nothing.
+# **Time** to read and try: 60 minutes. To run on one core: 30 s with profile `lesson`, 40 s with profile `smoke` (with its
+# data set still to be made); it trains nothing.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: section 4, Tables 1 to 3.
 
