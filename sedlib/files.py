@@ -33,7 +33,8 @@ def room_for(path: Path, partial: Path | None = None) -> Iterator[None]:
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """The name to write to; the file gets its own when the block ends well.
+    """The name to write to; the file gets its own when the block ends well and it is on the disk, so that a power cut leaves no
+    empty file under a real name.
 
     Raises
     ------
@@ -43,6 +44,7 @@ def whole(path: Path) -> Iterator[Path]:
     partial = path.with_name(path.name + PARTIAL)
     with room_for(path, partial):
         yield partial
+        written(partial)
         partial.replace(path)
 
 

@@ -154,8 +154,9 @@ def main() -> None:
     except OSError as error:
         if error.errno not in (*FULL, errno.EROFS, errno.EACCES):
             raise
-        sys.exit(f"Error: {error.filename or workspace()}: {error.strerror}; make room there (or give another folder with SEDLIB_WORKSPACE) and "
-                 "call the same command again: what is finished is kept")
+        fix = "make room there" if error.errno in FULL else "make it writable"
+        sys.exit(f"Error: {error.filename or workspace()}: {error.strerror}; {fix} (or give another folder with SEDLIB_WORKSPACE) and call the "
+                 "same command again: what is finished is kept")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
 
 from tqdm.auto import tqdm
 
@@ -29,7 +30,7 @@ from sedlib.errors import SedError
 from sedlib.files import FULL, room_for
 from sedlib.lesson.course import find, lessons
 from sedlib.systems import ENSEMBLES, ROWS, Row, configuration
-from sedlib.workspace import workspace
+from sedlib.workspace import run_folder, workspace
 
 WORKFLOW = Path(__file__).resolve().parents[1] / "workflow"
 TABLES = (1, 2, 3)
@@ -72,7 +73,7 @@ class Plan(NamedTuple):
                        for name, default in (("seeds", "0"), ("tables", "1,2,3"))}
         except ValueError as error:
             raise SedError(f"seeds and tables are whole numbers with commas between them ({error})") from None
-        return cls(str(config.get("profile", "lesson")), str(config.get("data", "mini")), numbers["seeds"], numbers["tables"],
+        return cls(str(config.get("profile", "lesson")), unquote(str(config.get("data", "mini"))), numbers["seeds"], numbers["tables"],
                    bool(int(config.get("partial", 0)))).checked()
 
     def checked(self) -> Plan:
@@ -87,11 +88,13 @@ class Plan(NamedTuple):
             return self
         if not Path(self.data).expanduser().is_dir():
             raise SedError(f"data {self.data!r}: no such folder; give a DESED-layout folder, or 'mini' for the embedded data set")
+        if set("{}") & set(self.root.name):
+            raise SedError(f"data {self.data!r}: a folder's name with braces means something else to snakemake; rename it, or give a link to it")
         return self._replace(data=str(self.root))  # jobs run in another folder, where a relative path would mean something else
 
     def config(self) -> dict[str, str]:
-        """Plain text; the inverse of `of`."""
-        return {"profile": self.profile, "data": self.data, "seeds": ",".join(map(str, self.seeds)),
+        """Plain text, without a character that snakemake or a shell would take for more; the inverse of `of`."""
+        return {"profile": self.profile, "data": quote(self.data), "seeds": ",".join(map(str, self.seeds)),
                 "tables": ",".join(map(str, self.tables)), "partial": str(int(self.partial))}
 
     def options(self) -> str:
@@ -101,7 +104,7 @@ class Plan(NamedTuple):
     @property
     def root(self) -> Path:
         """The data set's folder, which may not be made yet."""
-        return workspace() / "data" / f"mini-{self.profile}" if self.data == "mini" else Path(self.data).expanduser().resolve()
+        return (workspace() / "data" / f"mini-{self.profile}" if self.data == "mini" else Path(self.data).expanduser()).resolve()
 
     @property
     def runs(self) -> str:
@@ -117,7 +120,7 @@ class Plan(NamedTuple):
 
     def folder(self, system: str, seed: int) -> Path:
         """Of a run."""
-        return workspace() / self.runs / system / f"seed{seed}"
+        return run_folder(self.profile, self.root, system, seed)
 
     def rows(self) -> list[Row]:
         """The paper's rows that are asked for."""
@@ -286,7 +289,7 @@ def _alone(place: Path) -> Iterator[None]:
     try:
         (place / "report" / "logs").mkdir(parents=True, exist_ok=True)
         (place / "runs").mkdir(exist_ok=True)
-        for folder in (place / "report", place / "runs"):
+        for folder in (place, place / "report", place / "runs"):
             _take_room(folder)
         lock = (place / "report" / ".batch.lock").open("a+")
     except OSError as error:
@@ -313,16 +316,25 @@ def _take_room(folder: Path) -> None:
 
 
 def _refuse_older(plan: Plan) -> None:
-    """`SedError` if runs were made by another configuration than this code's, before anything is done."""
+    """`SedError` if data or runs were made by another version or configuration than this code's, or from other data, before
+    anything is done."""
     from sedlib.training import Run
+    from sedlib.training.runs import read_json
 
+    data, described = plan.root, plan.root / "dataset.json"
+    if plan.data == "mini":
+        if described.is_file() and (made := read_json(described).get("generator")) != generate.VERSION:
+            raise SedError(f"{described}: made by version {made} of the generator, this code has {generate.VERSION}; move or remove {plan.root} and "
+                           f"{workspace() / plan.runs}, or give another folder with SEDLIB_WORKSPACE")
+        if not (described.is_file() and (workspace() / plan.data_made).exists()):
+            data = None  # to be made
     older = []
     for system, seed in plan.trainings():
         run = Run(plan.folder(system, seed))
-        if (run.folder / "config.json").exists() and (different := run.differences(configuration(system, plan.profile), seed)):
+        if (run.folder / "config.json").exists() and (different := run.differences(configuration(system, plan.profile), seed, data)):
             older.append(f"  {run.folder}: {'; '.join(different[:3])}")
     if older:
-        raise SedError("runs of another configuration are in the way; move or remove their folders (all others are kept), or give another "
+        raise SedError("runs of another configuration, or of other data, are in the way; move or remove their folders (all others are kept), or give another "
                        "folder with SEDLIB_WORKSPACE:\n" + "\n".join(older))
 
 
@@ -330,6 +342,7 @@ def _forget_stale(plan: Plan) -> None:
     """Remove marks of what is not there any more, or was scored by other code; never anything that took long."""
     from sedlib.training import Run
     from sedlib.training.ensemble import run_of
+    from sedlib.training.runs import read_json, write_json
     from sedlib.training.score import is_current
 
     place = workspace()
@@ -348,12 +361,13 @@ def _forget_stale(plan: Plan) -> None:
             for name in ("tuned", "scored"):
                 (run.folder / name).unlink(missing_ok=True)
     # What is made of all of it is made anew each time, from whatever this plan asks for; lessons that ran with other parameters, too.
-    parameters = {"profile": plan.profile, "data": str(plan.root), "seed": plan.seeds[0]}
-    last = place / "report" / "lessons.json"
-    if not last.exists() or json.loads(last.read_text(encoding="utf-8")) != parameters:
-        for path in (place / "report" / "lessons").glob("*.ipynb"):
-            path.unlink()
-        last.write_text(json.dumps(parameters), encoding="utf-8")
+    if plan.lessons():
+        parameters = {"profile": plan.profile, "data": str(plan.root), "seed": plan.seeds[0]}
+        last = place / "report" / "lessons.json"
+        if not last.exists() or read_json(last) != parameters:
+            for path in (place / "report" / "lessons").glob("*.ipynb"):
+                path.unlink()
+            write_json(last, parameters)
     for name in ("report/ledger.json", plan.target()):
         (place / name).unlink(missing_ok=True)
     for log in (place / "report" / "logs").glob("*.log"):
@@ -367,7 +381,7 @@ def command(plan: Plan, cores: int, profile_folder: Path | None = None) -> list[
     if profile_folder:
         call += ["--workflow-profile", profile_folder]
     else:
-        call += ["--cores", cores, "--scheduler", "greedy", "--resources", f"mem_mb={_memory_mb()}", f"gpu={_gpus()}", "--workflow-profile", "none"]
+        call += ["--cores", cores, "--scheduler", "greedy", "--resources", f"mem_mb={_memory_mb()}", "gpu=1", "--workflow-profile", "none"]
     return [*map(str, call), "--config", *(f"{name}={value}" for name, value in plan.config().items()), "--"]
 
 
@@ -435,20 +449,13 @@ def _counts(jobs: list[Job]) -> str:
 def _end_with_parent() -> None:
     """Have the kernel end snakemake when this process is killed, so that it does not go on unseen (Linux)."""
     try:
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; at SIGTERM it would first wait for its jobs, beside the next batch
     except (AttributeError, OSError):
         pass
 
 
 def _memory_mb() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
-
-
-def _gpus() -> int:
-    """GPUs here; without one, one training of the paper's size at a time."""
-    import torch
-
-    return max(1, torch.cuda.device_count())
 
 
 def _last_line(path: Path) -> str:

@@ -47,6 +47,15 @@ def test_a_full_disk_is_named_leaves_no_half_file_and_keeps_what_was_there(tmp_p
         WRITERS[name](disk)
 
 
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """After a power cut a name may otherwise stand for an empty file."""
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append((os.readlink(f"/proc/self/fd/{file}"), (tmp_path / "a.tsv").exists())))
+    with files.whole(tmp_path / "a.tsv") as partial:
+        partial.write_text("text")
+    assert synced == [(str(partial), False)] and (tmp_path / "a.tsv").read_text() == "text"
+
+
 def test_a_store_on_a_full_disk(tmp_path):
     root = tmp_path / "disk"
     with small_disk(root, "2m"):

@@ -152,7 +152,7 @@ def test_what_was_not_run_says_so(plan):
     assert rows["Fixed PCEN 1"]["why"] == "failed: the training diverged at step 3 (train-fixed_pcen_1-1)"
     assert rows["Fixed PCEN 1"]["here"] is None and rows["Fixed PCEN 1"]["of_seed"] == []
     assert {c["verdict"] for c in found["claims"]} == {"not measured"} and len(found["claims"]) == 7
-    assert ledger.verdicts(found) == {"hold": 0, "do not hold": 0, "are not decided": 0, "were not measured": 7}
+    assert ledger.verdicts(found) == {"hold": 0, "do not hold": 0, "are not contradicted": 0, "are not decided": 0, "were not measured": 7}
     assert ledger.numbers_table(found)["here"].tolist() == ["100.0 (100.0 to 100.0)", *[""] * 6]
 
 
@@ -160,6 +160,22 @@ def test_a_member_that_failed_is_why_its_ensemble_has_no_number(plan):
     found = measured(plan._replace(tables=(3,)), {"train-dat_augm-2": "disk"})
     assert {n["why"] for n in found["numbers"] if n["row"].startswith("Ensemble")} == {"failed: disk (train-dat_augm-2)"}
     assert {n["why"] for n in found["numbers"] if n["row"] == "Baseline"} == {"no such clips in this data set"}
+
+
+def test_a_row_says_which_of_its_trainings_failed_and_what_all_rows_need(plan):
+    run(plan, "logmel", 0, ALL)
+    rows = by_row(measured(plan, {"train-logmel-1": "diverged"}))
+    assert rows["Log-Mel"]["here"] == 100 and rows["Log-Mel"]["why"].startswith("failed: diverged (train-logmel-1); ")
+    rows = by_row(measured(plan, {"store-weak": "no clip can be read"}))
+    assert rows["Fixed PCEN 1"]["why"] == "failed: no clip can be read (store-weak)"
+
+
+def test_a_claim_of_classes_that_the_data_do_not_have_is_not_measured(plan, monkeypatch):
+    monkeypatch.setattr(ledger, "CLAIMS", (Claim("4.1", "says", "1 Fixed PCEN 1", "1 Log-Mel", -1, "because", classes=("Cat",)),))
+    for system in ("logmel", "fixed_pcen_1"):
+        run(plan, system, 0, ALL)
+    (found,) = measured(plan)["claims"]
+    assert found["verdict"] == "not measured" and found["p"] is None
 
 
 def test_figure_2_is_measured_with_every_training_that_is_there(plan, monkeypatch):
@@ -174,7 +190,8 @@ def test_figure_2_is_measured_with_every_training_that_is_there(plan, monkeypatc
     assert [(one["system"], one["seed"], one["minutes"], one["steps"]) for one in written["runs"]] == [("ppcen_logmel", 1, 1.5, 15)]
     figures = written["figures"]
     assert [f["figure"] for f in figures] == [1, 2] and "of 2 clips (1 training)" in figures[1]["here"]
-    assert figures[1]["verdict"].startswith(("reproduced", "not reproduced", "in part"))
+    divided = int(figures[1]["here"].split()[1])
+    assert figures[1]["verdict"] == {0: "not reproduced: one layer does both better", 1: "in part", 2: "reproduced"}[divided]
 
 
 def test_every_claim_is_of_numbers_that_the_paper_gives():
@@ -247,9 +264,31 @@ def test_publishing_writes_the_ledger_and_readmes_part_and_twice_is_once(places)
     assert json.loads((places / "published.json").read_text()) == complete()
     assert first == f"# Before\n<!-- ledger -->\n{ledger.readme_part(complete())}\n<!-- end of ledger -->\nafter\n"
     assert "| 3 | Ensemble DAT+PPCEN+HMM | 46.17 / **46.2 (46.2 to 46.2)** | 44.4 / **44.4 (44.4 to 44.4)** | 0.69 / **0.690" in first
-    assert f"Of the {len(CLAIMS)} sentences that the paper says of these numbers, {len(CLAIMS)} hold:" in first
+    assert f"Of {len(CLAIMS)} sentences and comparisons that the paper makes of these numbers, {len(CLAIMS)} hold:" in first
     ledger.publish()
     assert (places / "README.md").read_text() == first
+
+
+def test_readme_says_which_sentences_stand_when_all_are_asked_at_once():
+    """Of m = 28 (0.05 / 28 = 0.00179, 0.05 / 27 = 0.00185): two that are decided with p 0.0005 and 0.0018, and one with 0.04."""
+    found = complete()
+    for claim, p in zip(found["claims"], (0.04, 0.0018, 0.0005)):
+        claim["p"] = p
+    for claim in found["claims"][3:]:
+        claim |= {"p": 0.5, "verdict": "not decided by these runs"}
+    assert len(found["claims"]) == 28
+    assert f"2 of the 3 decided ones stand; those that do not: {CLAIMS[0].says}." in ledger.readme_part(found)
+    found["claims"][0] |= {"p": 0.5, "verdict": "no difference seen, as said"}
+    assert "2 of the 2 decided ones stand; those that do not: none." in ledger.readme_part(found)
+    assert ledger.verdicts(found) == {"hold": 2, "do not hold": 0, "are not contradicted": 1, "are not decided": 25, "were not measured": 0}
+
+
+@pytest.mark.parametrize("p, stands", [
+    ([0.03, 0.001, 0.02, 0.9], [False, True, False, False]), ([0.012, 0.04, 0.011, 0.0125], [True] * 4), ([0.02, 0.04, 0.03], [False] * 3),
+    ([], []),
+])
+def test_holm(p, stands):
+    assert ledger.holm(np.array(p)).tolist() == stands
 
 
 @pytest.mark.parametrize("change, message", [

@@ -6,6 +6,8 @@ every test that needs one works with a copy.
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,6 +21,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from disks import fill, may_mount, read_only, resize, small_disk
+from snakemake.cli import parse_config
 
 from sedlib import reproduce, systems
 from sedlib.cli import cli
@@ -100,14 +103,22 @@ def test_a_partial_plan_is_made_of_what_there_is(workspace):
         name for name in PLAN._replace(tables=(1, 2, 3)).lesson_files() if "07" in name]
 
 
-@pytest.mark.parametrize("plan", [PLAN, Plan("lesson", "mini", (0, 1, 2)), Plan("paper", "DATA", (7,), (1, 3), True)])
+@pytest.mark.parametrize("plan", [PLAN, Plan("lesson", "mini", (0, 1, 2)), Plan("paper", "DATA", (7,), (1, 3), True), *(
+    Plan("paper", f"DATA/{name}", (7,)) for name in ("a #2", "a: b", "it's", '"quoted"', "a,b=c", "100%", "%20", "äöü $HOME"))])
 def test_a_plan_survives_as_text(plan, tmp_path):
     plan = plan._replace(data=plan.data.replace("DATA", str(tmp_path)))
+    if plan.data != "mini":
+        Path(plan.data).mkdir(exist_ok=True)
     assert Plan.of(plan.config()) == plan
-    as_yaml = {name: int(value) if value.isdigit() else value for name, value in plan.config().items()}  # as snakemake reads it
-    assert Plan.of(as_yaml) == plan
-    words = plan.options().replace("'", "").split()
+    assert Plan.of(parse_config([f"{name}={value}" for name, value in plan.config().items()])) == plan  # as snakemake reads it
+    words = shlex.split(plan.options())
     assert Plan.of(dict(zip((word.removeprefix("--") for word in words[::2]), words[1::2]))) == plan
+
+
+def test_braces_in_the_name_of_a_data_folder_are_refused(tmp_path):
+    (tmp_path / "a{b}").mkdir()
+    with pytest.raises(SedError, match="a{b}': a folder's name with braces"):
+        Plan("smoke", str(tmp_path / "a{b}"), (0,)).checked()
 
 
 def test_a_relative_data_folder_is_the_same_for_jobs_which_run_elsewhere(tmp_path, monkeypatch):
@@ -172,6 +183,37 @@ def test_runs_of_an_older_configuration_are_refused_by_name_and_difference(works
     epochs = configuration("baseline", "smoke").training.epochs
     assert code == 1 and f"{run.folder}: config.training.epochs was {epochs + 1}, is {epochs}" in err and "move or remove" in err
     assert unchanged(workspace) == before and not (workspace / "data").exists() and not (workspace / "report" / "snakemake.log").exists()
+
+
+def test_runs_on_other_data_are_refused(workspace, tiny):
+    """Two folders may have one name, and what is in a folder may change."""
+    plan = Plan("smoke", str(tiny), (0,), (3,)).checked()
+    run = Run(plan.folder("baseline", 0))
+    run.start(configuration("baseline", "smoke"), tiny, 0)
+    reproduce._refuse_older(plan)
+    record = json.loads((run.folder / "config.json").read_text())
+    record["data_version"]["seed"] = 99
+    write_json(run.folder / "config.json", record)
+    code, _, err = sedlib(*COMMAND, "--data", tiny)
+    assert code == 1 and f"{run.folder}: data_version.seed was 99, is " in err and "move or remove" in err
+
+
+def test_data_of_an_older_generator_are_refused(workspace):
+    PLAN.root.mkdir(parents=True)
+    older = reproduce.generate.VERSION - 1
+    (PLAN.root / "dataset.json").write_text(json.dumps({"generator": older}))
+    code, _, err = sedlib(*COMMAND)
+    assert code == 1 and f"dataset.json: made by version {older} of the generator" in err and f"move or remove {PLAN.root}" in err
+
+
+def test_lessons_are_executed_anew_with_other_parameters_and_kept_where_none_are_asked_for(workspace):
+    executed = workspace / "report" / "lessons" / "01_data.ipynb"
+    executed.parent.mkdir(parents=True)
+    everything = PLAN._replace(tables=(1, 2, 3))
+    for plan, kept in ((everything, False), (everything, True), (PLAN, True), (PLAN._replace(seeds=(5,)), True), (everything._replace(seeds=(5,)), False)):
+        executed.touch()
+        reproduce._forget_stale(plan)
+        assert executed.exists() == kept, plan
 
 
 def test_a_half_written_run_folder_is_named(workspace):
@@ -368,6 +410,8 @@ def test_killed_twice_it_has_the_weights_of_a_training_that_was_not(whole, tmp_p
     subprocess.run([sys.executable, "-m", "sedlib.jobs", *PLAN.options().replace("'", "").split(), "train", system, seed], check=True,
                    env=os.environ | {"SEDLIB_WORKSPACE": str(tmp_path), "OMP_NUM_THREADS": "1"}, timeout=PATIENCE, capture_output=True)
     assert same_weights(hit, tmp_path / RUNS / system / f"seed{seed}")
+    log = (folder / "report" / "logs" / f"train-{system}-{seed}.log").read_text()
+    assert int(re.search(r"(\d+)/\d+ \[", log).group(1)) > 0, "it began anew"
 
 
 def test_a_second_call_makes_the_ledger_and_the_report_and_nothing_else(copied):

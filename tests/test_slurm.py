@@ -106,6 +106,7 @@ def test_a_training_that_the_scheduler_kills_goes_on_and_all_is_scored(tiny, wor
         assert squeue(environment, "%k %T %C %m %l") == ASKED
     assert log.read_text().count("SLURM status is: 'CANCELLED'") == 1
     assert (run.folder / "scored").exists()
+    assert int(re.search(r"(\d+)/\d+ \[", (workspace / "report" / "logs" / "train-baseline-0.log").read_text()).group(1)) > 0, "it began anew"
 
     with one_thread():
         whole = train(configuration("baseline", "smoke"), tiny, 0, workspace / "whole", progress=False).load("weights.pt")

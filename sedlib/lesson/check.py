@@ -885,16 +885,17 @@ def tied_optimum(answer: Callable[[np.ndarray], tuple[int, np.ndarray]]) -> None
 
 def judged(answer: Callable[[float, float, int], int]) -> None:
     """Lesson 07: 1 if a claimed sign of a difference holds, -1 if the opposite is shown, 0 if its interval does not decide."""
-    def right(low: float, high: float, sign: int) -> int:
-        return 0 if low <= 0 <= high else 1 if (low > 0) == (sign > 0) else -1
+    def right(low: float, high: float, sign: int) -> float:
+        return 0.0 if low <= 0 <= high else 1.0 if (low > 0) == (sign > 0) else -1.0
 
-    _judge(answer, right, [(1.0, 3.0, 1), (-2.0, 3.0, 1), (-3.0, -1.0, 1), (1.0, 3.0, -1), (-3.0, -1.0, -1), (-3.0, 1.0, -1), (0.0, 2.0, 1)], {
+    _judge(answer, right, [(1.0, 3.0, 1), (-2.0, 3.0, 1), (-3.0, -1.0, 1), (1.0, 3.0, -1), (-3.0, -1.0, -1), (-3.0, 1.0, -1), (0.0, 2.0, 1),
+                           (-2.0, 0.0, 1), (-2.0, 0.0, -1)], {
         "the paper may claim that the first is worse: look at the sign, too": lambda low, high, sign: right(low, high, 1),
         "the middle of the interval decides nothing as long as the interval holds 0":
             lambda low, high, sign: 1 if (low + high) * sign > 0 else -1,
         "an interval on the other side of 0 does not leave it undecided: it shows the opposite":
             lambda low, high, sign: max(0, right(low, high, sign)),
-        "an interval that begins at 0 still holds 0": lambda low, high, sign: 0 if low < 0 < high else 1 if (low >= 0) == (sign > 0) else -1,
+        "an interval that begins or ends at 0 still holds 0": lambda low, high, sign: 0 if low < 0 < high else 1 if (low >= 0) == (sign > 0) else -1,
     })
     print("correct: the whole interval must lie on the claimed side of 0")
 
@@ -910,9 +911,11 @@ def holm(answer: Callable[[np.ndarray, float], np.ndarray]) -> None:
     def left(p: np.ndarray) -> np.ndarray:
         return np.arange(len(p), 0, -1)
 
-    examples = [(np.array(p), 0.05) for p in ([0.03, 0.001, 0.02, 0.9], [0.012, 0.04, 0.011, 0.0125], [0.026, 0.2, 0.6, 0.001, 0.013],
+    examples = [(np.array([0.04, 0.03, 0.2]), 0.1)]
+    examples += [(np.array(p), 0.05) for p in ([0.03, 0.001, 0.02, 0.9], [0.012, 0.04, 0.011, 0.0125], [0.026, 0.2, 0.6, 0.001, 0.013],
                                               [0.02, 0.04, 0.03], [0.016, 0.02, 0.5], [0.04])]
     _judge(answer, lambda p, alpha: stepped(p, alpha / left(p)), examples, {
+        "alpha is an argument, and need not be 0.05": lambda p, alpha: stepped(p, 0.05 / left(p)),
         "this compares each p-value with alpha and pays for nothing": lambda p, alpha: p <= alpha,
         "this is Bonferroni's rule, alpha / m for all; Holm's threshold grows from one p-value to the next": lambda p, alpha: p <= alpha / len(p),
         "stop at the first p-value that fails: none after it stands": lambda p, alpha: stepped(p, alpha / left(p), stop=False),
@@ -931,7 +934,8 @@ def averaged(answer: Callable[[list[np.ndarray]], np.ndarray]) -> None:
     rng = np.random.default_rng(2)
     shapes = ((3, 5, 2), (1, 4, 3))
     examples = [([rng.random(shape), (100 * rng.random(shape)).astype(np.uint8), rng.random(shape)],) for shape in shapes]
-    examples.append(([rng.random((2, 3, 2)) for _ in range(4)],))
+    examples.append(([rng.random((2, 3, 2), np.float32) for _ in range(4)],))
+    examples.append(([np.array([[[0, 1]]], np.uint8), np.full((1, 1, 2), 0.5, np.float32)],))  # at most 1 %
     _judge(answer, lambda members: fractions(members).mean(axis=0), examples, {
         "uint8 scores are percent: divide these by 100": lambda members: np.mean(np.array(members, float), axis=0),
         "this is the sum: divide by how many there are": lambda members: fractions(members).sum(axis=0),

@@ -22,6 +22,7 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from sedlib.errors import SedError
+from sedlib.files import written
 from sedlib.lesson.course import find
 from sedlib.workspace import workspace
 
@@ -112,6 +113,7 @@ def execute(lesson: str | Path, out_dir: str | Path, **values: Any) -> Path:
             f"{path.name}, cell [{error.exec_count}] {line!r}: {error.ename}: {error.evalue}; "
             f"what ran until there: {failed}"
         ) from None
+    written(partial)
     partial.replace(done)
     failed.unlink(missing_ok=True)
     return done

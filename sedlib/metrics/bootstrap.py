@@ -83,6 +83,8 @@ def over_trainings(
 
     Every system is drawn on the same clips. Of its trainings one less than there are is drawn with replacement, which
     gives the mean over them the right variance; a single training is taken as it is, so that its chance is not seen.
+    Systems with as many trainings are drawn on the same ones, first with first: what two decodings make of one training
+    is a pair, and for trainings that have nothing in common it changes nothing.
 
     Parameters
     ----------
@@ -105,31 +107,29 @@ def over_trainings(
     every = [result for results in systems.values() for result in results]
     if any((r.filenames, r.classes) != (every[0].filenames, every[0].classes) for r in every):
         raise SedError("the results are of different clips or classes; score all against the same reference")
-    rng = np.random.default_rng([seed, 1])
     found = {}
     for name, results in systems.items():
         values = np.array([_f1(result, result.counts.sum(axis=0)) for result in results])
         drawn = np.array([_f1(result, _resampled(result.counts, n_resamples, seed)) for result in results])
-        found[name] = values.mean(axis=0), _of_trainings(drawn, rng)
+        found[name] = values.mean(axis=0), _of_trainings(drawn, seed)
     return found
 
 
 def psds_over_trainings(systems: dict[str, list[PsdsCounts]], n_resamples: int = 1000, seed: int = 0
                         ) -> dict[str, tuple[float, np.ndarray]]:
     """`over_trainings` for PSDS: its mean over the trainings, and (resample,) draws, on the same clips as there."""
-    rng = np.random.default_rng([seed, 1])
     found = {}
     for name, results in systems.items():
         times = _times_drawn(len(results[0].filenames), n_resamples, seed)
         values = [result.score(np.ones(len(result.filenames))) for result in results]
-        found[name] = float(np.mean(values)), _of_trainings(np.array([result.score(times) for result in results]), rng)
+        found[name] = float(np.mean(values)), _of_trainings(np.array([result.score(times) for result in results]), seed)
     return found
 
 
-def _of_trainings(drawn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _of_trainings(drawn: np.ndarray, seed: int) -> np.ndarray:
     """(training, resample, ...) to (resample, ...): the mean over trainings drawn with replacement, one less than there are."""
     n_trainings, n_resamples = drawn.shape[:2]
-    which = rng.integers(n_trainings, size=(n_resamples, max(1, n_trainings - 1)))
+    which = np.random.default_rng([seed, 1]).integers(n_trainings, size=(n_resamples, max(1, n_trainings - 1)))
     return drawn[which, np.arange(n_resamples)[:, None]].mean(axis=1)
 
 

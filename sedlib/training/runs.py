@@ -105,11 +105,14 @@ class Run:
         write_json(self.folder / "versions.json", _environment())
         write_json(path, record)
 
-    def differences(self, config: Config, seed: int) -> list[str]:
-        """In what the folder's configuration and seed differ from these."""
+    def differences(self, config: Config, seed: int, data: Path | None = None) -> list[str]:
+        """In what the folder's configuration and seed, and data where they are given, differ from these."""
+        now = {"config": config.to_dict(), "seed": seed}
+        if data is not None:
+            now |= {"data": data.resolve().name, "data_version": _fingerprint(data, config)}
         found = read_json(self.folder / "config.json")
         with _reading(self.folder / "config.json"):
-            return _differences({name: found[name] for name in ("config", "seed")}, {"config": config.to_dict(), "seed": seed})
+            return _differences({name: found[name] for name in now}, now)
 
     @property
     def config(self) -> Config:

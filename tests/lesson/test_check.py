@@ -235,6 +235,12 @@ def test_right_answers_pass(step, capsys):
     assert capsys.readouterr().out.startswith("correct: ")
 
 
+@pytest.mark.parametrize("answer", [lambda low, high, sign: np.sign(low) * sign * (low * high > 0),
+                                    lambda low, high, sign: 0 if low <= 0 <= high else math.copysign(1, low * sign)])
+def test_a_sign_may_be_any_number(answer):
+    check.judged(answer)
+
+
 def into_student(teacher, student, alpha):
     student.mul_(1 - alpha).add_(alpha * teacher)
     return student
@@ -244,13 +250,17 @@ WRONG = [
     (check.judged, lambda low, high, sign: 0 if low <= 0 <= high else 1 if low > 0 else -1, "look at the sign"),
     (check.judged, lambda low, high, sign: 1 if (low + high) * sign > 0 else -1, "middle of the interval decides nothing"),
     (check.judged, lambda low, high, sign: int(sign * low > 0 and sign * high > 0), "shows the opposite"),
-    (check.judged, lambda low, high, sign: 0 if low < 0 < high else 1 if (low >= 0) == (sign > 0) else -1, "begins at 0"),
+    (check.judged, lambda low, high, sign: 0 if low < 0 < high else 1 if (low >= 0) == (sign > 0) else -1, "begins or ends at 0"),
+    (check.judged, lambda low, high, sign: 0 if low <= 0 < high else 1 if (low > 0) == (sign > 0) else -1, "gives"),
+    (check.holm, lambda p, alpha: right_holm(p, 0.05), "need not be 0.05"),
     (check.holm, lambda p, alpha: p <= alpha, "pays for nothing"),
     (check.holm, lambda p, alpha: p <= alpha / len(p), "Bonferroni"),
     (check.holm, lambda p, alpha: np.array([x <= alpha / (p >= x).sum() for x in p]), "stop at the first"),
     (check.holm, lambda p, alpha: np.array([all(y <= alpha / (1 + (p < y).sum()) for y in p if y <= x) for x in p]), "strictest threshold"),
     (check.holm, lambda p, alpha: right_holm(np.sort(p), alpha), "in the order in which they were given"),
     (check.averaged, lambda members: np.mean([m.astype(float) for m in members], axis=0), "percent"),
+    (check.averaged, lambda members: np.mean([m / 100 if m.max() > 1 else m for m in members], axis=0), "gives"),
+    (check.averaged, lambda members: np.mean([m if m.dtype == np.float64 else m / 100 for m in members], axis=0), "gives"),
     (check.averaged, lambda members: sum(m / (100 if m.dtype == np.uint8 else 1) for m in members), "this is the sum"),
     (check.averaged, lambda members: sum(m / (100 if m.dtype == np.uint8 else 1) for m in members) / 3, "need not be three"),
     (check.averaged, lambda members: np.max([m / (100 if m.dtype == np.uint8 else 1) for m in members], axis=0), "the largest"),

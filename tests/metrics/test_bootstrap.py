@@ -113,6 +113,18 @@ def test_chance_of_the_training_is_that_of_a_mean_over_them(result):
     assert draws[:, 0].std() == pytest.approx(0.25 / np.sqrt(3), rel=0.02)
 
 
+def test_two_decodings_of_the_same_trainings_are_drawn_as_pairs(result):
+    """F1 of 0.25, 0.5 and 0.75, and of half of that: whichever training is drawn, the ratio stays."""
+    runs = [trained(result, seed, clips_differ=False) for seed in (0, 1, 2)]
+    halves = [with_counts(run, run.counts * [1, 3, 1]) for run in runs]  # more false alarms: 2 hits / (12 + 4) instead of (4 + 4)
+    over = over_trainings({"first": runs, "other": [trained(result, 9)], "second": halves}, n_resamples=300)
+    assert over["first"][1][:, 0].std() > 0.05
+    assert over["second"][1] == pytest.approx(over["first"][1] / 2)
+    some, more = found_in(0), found_in(0, 1, 2, 3)
+    psds = psds_over_trainings({"first": [some, more], "second": [some, more]})
+    assert np.array_equal(psds["first"][1], psds["second"][1])
+
+
 def test_trainings_on_other_clips_are_refused(result):
     other = F1Result(result.counts[:-1], result.filenames[:-1], result.classes)
     with pytest.raises(SedError, match="different clips"):
