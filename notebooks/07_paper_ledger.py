@@ -26,8 +26,8 @@
 # **You need** lesson 00 (event-based F1, bootstrap intervals) and lesson 06 (HMMs and their tuning). The other
 # lessons are where the numbers come from.
 #
-# **Time** to read and try: 60 minutes. To run on one core: 30 s with profile `lesson`, 40 s with profile `smoke` (with its
-# data set still to be made); it trains nothing.
+# **Time** to read and try: 60 minutes. To run on one core: 30 s with profile `lesson`, 40 s with profile `smoke` (with
+# its data set still to be made); it trains nothing.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: section 4, Tables 1 to 3.
 
@@ -83,10 +83,10 @@ html.table(systems.listing(), "The rows of Tables 1 to 3 and what gives them her
 plots.show(plots.ledger(found["numbers"]), plots.ledger_text(found["numbers"]))
 
 # %% [markdown]
-# It need not, and it would mean little if it did: the data are others, the network is a tenth of the paper's in
-# profile `lesson` (105 thousand parameters), and it takes 1000 steps where the baseline, whose training the paper keeps,
-# takes tens of thousands. An absolute F1 is a statement about a data set. What a method paper claims is that *one system is better than another*, and that is what can be asked
-# anywhere, as long as the answer comes with its uncertainty.
+# It need not, and it would mean little if it did: the data are others, the network is a tenth of the paper's in profile
+# `lesson` (105 thousand parameters), and it takes 1000 steps where the baseline, whose training the paper keeps, takes
+# tens of thousands. An absolute F1 is a statement about a data set. What a method paper claims is that *one system is
+# better than another*, and that is what can be asked anywhere, as long as the answer comes with its uncertainty.
 
 # %%
 html.table(ledger.numbers_table(found).drop(columns="note"),
@@ -99,11 +99,11 @@ html.table(ledger.numbers_table(found).drop(columns="note"),
 # replacement, lesson 00), and *which seed* the training had (of $n$ trainings, $n-1$ are drawn with replacement, which
 # gives the mean of $n$ its right variance). With one training the second accident cannot be seen: the interval is then
 # too short, and nothing in it says so. With two or three the accident is seen, but hardly measured: were seeds the only
-# chance, the middle 95 % of so few values would hold the truth in 50 % of cases with two and in 75 % with three. Ensembles share members between neighbouring seeds, so theirs is a little short
-# as well.
+# chance, the middle 95 % of so few values would hold the truth in 50 % of cases with two and in 75 % with three.
+# Ensembles share members between neighbouring seeds, so theirs is a little short as well.
 #
-# For a difference of two systems both are drawn on the **same** clips and the same seeds: what is hard for one is mostly
-# hard for the other, two decodings of one training share its luck, and that part of the chance cancels.
+# For a difference of two systems both are drawn on the **same** clips and the same seeds: what is hard for one is
+# mostly hard for the other, two decodings of one training share its luck, and that part of the chance cancels.
 #
 # **Exercise 1.** An interval from `low` to `high` (of first minus second) and the sign that the paper claims (+1 or -1)
 # are given. Return 1 if the claim holds, -1 if the opposite is shown, and 0 if it is not decided.
@@ -125,10 +125,10 @@ check.judged(judged)
 # ## The paper's sentences
 #
 # Here are the sentences of section 4 that compare two rows, and a few comparisons that its tables make without words
-# (PSDS, the ensemble's lead, DAT over augmentation, log-Mel over Mel), with the difference that the paper reports, ours,
-# and the verdict. Where a sentence names points ("at least two", "more than 10"), the interval is held against those
-# instead of 0; "less here" says that all of it lies below them. Mind the column "seeds" of the table above: where a row has one training, its verdicts know the chance of clips
-# alone.
+# (PSDS, the ensemble's lead, DAT over augmentation, log-Mel over Mel), with the difference that the paper reports,
+# ours, and the verdict. Where a sentence names points ("at least two", "more than 10"), the interval is held against
+# those instead of 0; "less here" says that all of it lies below them. Mind the column "seeds" of the table above: where
+# a row has one training, its verdicts know the chance of clips alone.
 
 # %%
 claims = ledger.claims_table(found)
@@ -206,8 +206,8 @@ def averaged(members):
 check.averaged(averaged)
 
 # %% [markdown]
-# What does that do to F1? The true activity of the development set's clips, in log-odds, with noise on top: a common part
-# and one of each member's own. It is a simulation; it has no network in it.
+# What does that do to F1? The true activity of the development set's clips, in log-odds, with noise on top: a common
+# part and one of each member's own. It is a simulation; it has no network in it.
 
 # %%
 root = workspace.dataset(data, profile)
@@ -251,8 +251,8 @@ columns = {"median": "median filter, dev", "dev": "HMM, dev",
 means = unseen[["system", "search"]].copy()
 for name, title in columns.items():
     means[title] = [f"{np.mean(values):.1f}" if values else "" for values in unseen[name]]
-members = ["ppcen_logmel", "dat_augm", "ensemble"]
-of_members = means[(means["search"] == "exact") & means["system"].isin(members)]
+ours = ["ppcen_logmel", "dat_augm", "ensemble"]
+of_members = means[(means["search"] == "exact") & means["system"].isin(ours)]
 html.table(of_members.drop(columns="search"),
            "Members and their average, event-based macro F1 (%), mean over trainings")
 
@@ -264,21 +264,21 @@ html.table(of_members.drop(columns="search"),
 # ## Table 3's second ensemble
 #
 # The paper submitted the same three models twice, with other HMM probabilities. The second scored higher on the
-# development set, which had tuned it (47.44 against 46.17), and lower on the evaluation set (43.2 against 44.4), and the
-# paper takes that as over-fitting. How the two tunings differed it does not say (section 3.4 has one: a random forest, on
-# half of the set), and whether 1.2 points on the evaluation clips are more than chance cannot be told without an
-# interval. Here the first is tuned by the paper's random forest, the second by the exact search, both on one half of the
-# development set. **What do you expect of the second on clips that no search has seen?**
+# development set, which had tuned it (47.44 against 46.17), and lower on the evaluation set (43.2 against 44.4), and
+# the paper takes that as over-fitting. How the two tunings differed it does not say (section 3.4 has one: a random
+# forest, on half of the set), and whether 1.2 points on the evaluation clips are more than chance cannot be told
+# without an interval. Here the first is tuned by the paper's random forest, the second by the exact search, both on one
+# half of the development set. **What do you expect of the second on clips that no search has seen?**
 
 # %%
 html.table(means, "Event-based macro F1 (%), mean over trainings")
 
 # %% [markdown]
 # "HMM, dev" is how the paper counts: the whole development set, half of which chose the probabilities. "Unseen halves"
-# decodes each half with what the other one chose. The second half is decoded alike in both columns, so what lies between
-# them is what one half remembers, spread over two: about half of what a search gains by having seen a clip, up to the
-# chance of this one split (lesson 06 has twenty). `robust` is lesson 06's search, which asks for probabilities whose
-# neighbourhood is good, too.
+# decodes each half with what the other one chose. The second half is decoded alike in both columns, so what lies
+# between them is what one half remembers, spread over two: about half of what a search gains by having seen a clip, up
+# to the chance of this one split (lesson 06 has twenty). `robust` is lesson 06's search, which asks for probabilities
+# whose neighbourhood is good, too.
 
 # %%
 shown = unseen.assign(
@@ -295,18 +295,18 @@ html.table(shown[columns].round(1),
 
 # %%
 of = unseen[unseen["system"] == "ensemble"].set_index("search")
-clips = {"dev": "development, half of it tuned", "unseen": "unseen halves", "eval": "evaluation"}
+sets = {"dev": "development, half of it tuned", "unseen": "unseen halves", "eval": "evaluation"}
 lead = [(title, np.mean(of.loc["exact", name]) - np.mean(of.loc["forest", name]))
-        for name, title in clips.items() if of.loc["exact", name]]
+        for name, title in sets.items()
+        if {"exact", "forest"} <= set(of.index) and of.loc["exact", name]]
 html.table(pd.DataFrame(lead, columns=["clips", "second - first"]).round(1),
            "Points of F1 by which the second ensemble leads, mean over trainings")
 
 # %% [markdown]
-# The searches here differ in how well they search, the paper's two in something that we do not know. A lead that stays on
-# unseen clips is a better search; one that goes was memory. The intervals for development and evaluation set stand in
-# the table of sentences.
-
-# %% [markdown]
+# The searches here differ in how well they search, the paper's two in something that we do not know. A lead that stays
+# on unseen clips is a better search; one that goes was memory. The intervals for development and evaluation set stand
+# in the table of sentences.
+#
 # ## The figures
 #
 # The paper has two. Figure 1 is a drawing of the training scheme; lesson 05 draws it from the modules that really run.
@@ -318,24 +318,24 @@ html.table(ledger.figures_table(found), "The paper's figures")
 # %% [markdown]
 # ## What the mini data can say, and what it cannot
 #
-# It **can** say whether the code does what the equations say, whether a training learns, what a method costs, and which of
-# two systems is better *on these sounds, at this size*. It has something that DESED has not: the hidden labels of every
-# "real" clip, so that the domain gap and its share in each ingredient can be measured (lesson 01).
+# It **can** say whether the code does what the equations say, whether a training learns, what a method costs, and which
+# of two systems is better *on these sounds, at this size*. It has something that DESED has not: the hidden labels of
+# every "real" clip, so that the domain gap and its share in each ingredient can be measured (lesson 01).
 #
-# It **cannot** say what would come out on DESED. Its sounds are models with a few parameters; a front-end that adapts to
-# the colours of real rooms and microphones finds less to adapt to. Its 300 development clips resolve differences of a few
-# points only (half the width of the intervals above). Its network is small and trained for minutes, and methods that may
-# need time to pay, such as augmentation and DAT, are asked for their result before they have it: trained three times as
-# long, lessons 02 and 05 saw their signs turn on the development set; on the evaluation set augmentation still cost points
-# and DAT was level. Too few trainings to be sure.
+# It **cannot** say what would come out on DESED. Its sounds are models with a few parameters; a front-end that adapts
+# to the colours of real rooms and microphones finds less to adapt to. Its 300 development clips resolve differences of
+# a few points only (half the width of the intervals above). Its network is small and trained for minutes, and methods
+# that may need time to pay, such as augmentation and DAT, are asked for their result before they have it: trained three
+# times as long, lessons 02 and 05 saw their signs turn on the development set; on the evaluation set augmentation still
+# cost points and DAT was level. Too few trainings to be sure.
 #
-# So "not confirmed" in this ledger means: *not seen here*. It does not mean that the paper is wrong. The same command with
-# `--profile paper --data /path/to/DESED` asks the question where the paper asked it.
+# So "not confirmed" in this ledger means: *not seen here*. It does not mean that the paper is wrong. The same command
+# with `--profile paper --data /path/to/DESED` asks the question where the paper asked it.
 #
 # ## Paper and released code
 #
-# A paper has few pages, its code many lines, and they differ. Where that matters the library has both; here is what each
-# choice was, and the lesson that tries it, or at least tells of it.
+# A paper has few pages, its code many lines, and they differ. Where that matters the library has both; here is what
+# each choice was, and the lesson that tries it, or at least tells of it.
 #
 # | point | paper | released code | lesson |
 # | --- | --- | --- | --- |
@@ -352,8 +352,8 @@ html.table(ledger.figures_table(found), "The paper's figures")
 # | after the HMM | nothing | drops events of up to 3 frames, merges overlaps | [lesson 06](06_hmm.py) |
 # | PSDS with an HMM | 50 thresholds, as PSDS has them | the same path at each of them, so that the number is not the area that PSDS means | [lesson 06](06_hmm.py) |
 #
-# None of these is a scandal. Each is a place where a reader who had only the paper would have built something else, and two of
-# them (lambda and the noise) decide whether anything is learned at all, here in profile `lesson`.
+# None of these is a scandal. Each is a place where a reader who had only the paper would have built something else, and
+# two of them (lambda and the noise) decide whether anything is learned at all, here in profile `lesson`.
 #
 # ## What you did
 #

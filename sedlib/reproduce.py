@@ -42,9 +42,9 @@ LESSON_RUNS = {"02_augmentation": ("baseline",), "03_pcen": ("ppcen_logmel",), "
                "05_domain_adversarial": ("dat_augm", "augm"), "06_hmm": ("baseline",)}
 ROOM = 2**16  # bytes without which a batch does not begin
 # Seconds of one core that jobs of profile lesson took (see README); the estimate takes only their proportions once some are done.
-SECONDS = {"data": 80, "store": 4, "posteriors": 14, "tune": 30, "score": 25, "ledger": 60, "lesson": 60, "report": 10}
-TRAINING_SECONDS, MIXED_TRAINING_SECONDS = 230, 400
-LESSON_SECONDS = {"01_data": 90, "05_domain_adversarial": 190, "06_hmm": 170, "03_pcen": 90}
+SECONDS = {"data": 125, "store": 5, "posteriors": 10, "tune": 5, "score": 7, "ledger": 15, "lesson": 40, "report": 12}
+FOREST_SECONDS, TRAINING_SECONDS, MIXED_TRAINING_SECONDS = 90, 205, 365
+LESSON_SECONDS = {"01_data": 65, "05_domain_adversarial": 155, "06_hmm": 145}
 
 
 class Job(NamedTuple):
@@ -199,7 +199,7 @@ class Plan(NamedTuple):
         for system, seed in self.scored():
             if self.searches(system):
                 found.append(Job("tune", f"tune-{system}-{seed}", self.folder(system, seed) / "tuned",
-                                 SECONDS["tune"] + 120 * ("forest" in self.searches(system))))
+                                 SECONDS["tune"] + FOREST_SECONDS * ("forest" in self.searches(system))))
             found.append(Job("score", f"score-{system}-{seed}", self.folder(system, seed) / "scored", SECONDS["score"]))
         found.append(Job("ledger", "ledger", place / "report/ledger.json", SECONDS["ledger"]))
         found += [Job("lesson", f"lesson-{lesson}", place / f"report/lessons/{lesson}.ipynb", LESSON_SECONDS.get(lesson, SECONDS["lesson"]))
