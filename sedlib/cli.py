@@ -335,7 +335,7 @@ def gap(profile_name: str, seeds: int) -> None:
     click.echo(f"{text(json.loads(path.read_text(encoding='utf-8')))}\n{path}")
 
 
-@cli.command(epilog=examples("sedlib stub 04 my_04.ipynb"))
+@cli.command(epilog=examples("sedlib stub 04 notebooks/my_04.ipynb"))
 @click.argument("lesson")
 @click.argument("notebook", type=click.Path(path_type=Path))
 def stub(lesson: str, notebook: Path) -> None:
