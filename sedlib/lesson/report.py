@@ -91,7 +91,7 @@ def _index(ledger: dict[str, Any], titles: dict[str, str]) -> str:
         f"{html.escape(str(ledger['data']))}, profile {html.escape(str(ledger['profile']))}, seed{'s' if seeds > 1 else ''} {', '.join(map(str, ledger['seeds']))}. "
         "The course's own data set is small and generated: its numbers compare systems with one another and are not those of DESED.</p>"
         f"{alarm if failed else ''}"
-        f"<p>Of {len(claims)} sentences and comparisons that the paper makes of these numbers {html.escape(counted) or 'none was measured'}.</p>"
+        f"<p>Of {len(claims)} sentences and comparisons that the paper makes of these numbers: {html.escape(counted) or 'none was measured'}.</p>"
         f"<h2>The paper's numbers and ours</h2>{_region(drawn, 'The numbers as a picture') if drawn else ''}"
         f"{_wide(numbers, 'Every number of Tables 1 to 3: the paper on DESED, and here with a 95 % interval over clips and trainings')}"
         f"<h2>The paper's sentences</h2>"

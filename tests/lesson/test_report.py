@@ -146,7 +146,7 @@ def test_index_shows_numbers_sentences_and_figures(pages):
     text = pages["index.html"]
     assert "12.3 (10.3 to 14.3)" in text and "failed: &lt;disk&gt; (train-ppcen_logmel-0)" in text
     assert "PPCEN &amp; more" in text and "+1.5 (-0.5 to +3.5)" in text and "lesson 42" in text
-    assert "Of 1 sentences that the paper says of these numbers 1 are not decided." in text and "seeds 0, 1." in text
+    assert "Of 1 sentences and comparisons that the paper makes of these numbers: 1 not decided." in text and "seeds 0, 1." in text
     assert '(<a href="42_test.html">A lesson</a>)' in text and "Figure 2: two layers. <strong>in part</strong>: in 9 of 10 clips." in text
     page = Page(text)
     assert "Baseline 34.8 and 12.3" in page.all("img")[0]["alt"]
