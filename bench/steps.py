@@ -23,7 +23,7 @@ from sedlib.training.inputs import Inputs
 from sedlib.training.loop import fabric_for, keep_freed_memory
 
 SYSTEMS = ("baseline", "ppcen_logmel", "augm", "dat_augm", "ppcen_dat_augm")
-WARM_UP, STEPS, PROFILED = 5, 40, 20
+WARM_UP, STEPS, PROFILED = 5, 40, 8
 KINDS = {"convolutions": ("convolution",), "gate, dropout, pooling": ("_GatedPooling",), "batch normalisation": ("native_batch_norm",),
          "PCEN's smoother": ("_Recursion",), "Fourier transforms": ("_fft_",), "optimiser": ("Optimizer.step", "_foreach_")}
 
