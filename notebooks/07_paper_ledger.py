@@ -289,7 +289,7 @@ shown = unseen.assign(
 shown["memory"] = shown["claimed"] - shown["kept"]
 columns = ["system", "search", "claimed", "kept", "memory"]
 html.table(shown[columns].round(1),
-           "Points over the median filter: as the paper counts, kept unseen, and the memory in the paper's count")
+           "Points over the median filter: as the paper counts, kept unseen, and memory")
 
 # %% [markdown]
 # And the second ensemble against the first? Were its lead memory, it would be smaller on unseen halves and, as in the
@@ -297,7 +297,8 @@ html.table(shown[columns].round(1),
 
 # %%
 of = unseen[unseen["system"] == "ensemble"].set_index("search")
-sets = {"dev": "development, half of it tuned", "unseen": "unseen halves", "eval": "evaluation"}
+sets = {"dev": "development, half of it tuned", "unseen": "unseen halves",
+        "eval": "evaluation"}
 lead = [(title, np.mean(of.loc["exact", name]) - np.mean(of.loc["forest", name]))
         for name, title in sets.items()
         if {"exact", "forest"} <= set(of.index) and of.loc["exact", name]]
