@@ -26,7 +26,7 @@
 # **You need** lesson 00 (event-based F1, bootstrap intervals) and lesson 06 (HMMs and their tuning). The other
 # lessons are where the numbers come from.
 #
-# **Time** to read and try: 60 minutes. To run on one core: 30 s with profile `lesson`, 40 s with profile `smoke` (with
+# **Time** to read and try: 60 minutes. To run on one core: 10 s with profile `lesson`, 40 s with profile `smoke` (with
 # its data set still to be made); it trains nothing.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: section 4, Tables 1 to 3.

@@ -334,8 +334,8 @@ def _refuse_older(plan: Plan) -> None:
         if (run.folder / "config.json").exists() and (different := run.differences(configuration(system, plan.profile), seed, data)):
             older.append(f"  {run.folder}: {'; '.join(different[:3])}")
     if older:
-        raise SedError("runs of another configuration, or of other data, are in the way; move or remove their folders (all others are kept), or give another "
-                       "folder with SEDLIB_WORKSPACE:\n" + "\n".join(older))
+        raise SedError("runs of another configuration, or of other data, are in the way; move or remove their folders (all others are kept), "
+                       "or give another folder with SEDLIB_WORKSPACE:\n" + "\n".join(older))
 
 
 def _forget_stale(plan: Plan) -> None:

@@ -4,6 +4,7 @@ Jobs are processes of their own, which nothing that a test patches reaches. So o
 every test that needs one works with a copy.
 """
 
+import errno
 import json
 import os
 import re
@@ -185,7 +186,13 @@ def test_runs_of_an_older_configuration_are_refused_by_name_and_difference(works
     assert unchanged(workspace) == before and not (workspace / "data").exists() and not (workspace / "report" / "snakemake.log").exists()
 
 
-def test_runs_on_other_data_are_refused(workspace, tiny):
+@pytest.fixture
+def nothing_begins(monkeypatch):
+    """A plan that is not refused fails the test at once instead of being run."""
+    monkeypatch.setattr(reproduce, "_snakemake", lambda *_: pytest.fail("it was not refused"))
+
+
+def test_runs_on_other_data_are_refused(workspace, tiny, nothing_begins):
     """Two folders may have one name, and what is in a folder may change."""
     plan = Plan("smoke", str(tiny), (0,), (3,)).checked()
     run = Run(plan.folder("baseline", 0))
@@ -198,7 +205,7 @@ def test_runs_on_other_data_are_refused(workspace, tiny):
     assert code == 1 and f"{run.folder}: data_version.seed was 99, is " in err and "move or remove" in err
 
 
-def test_data_of_an_older_generator_are_refused(workspace):
+def test_data_of_an_older_generator_are_refused(workspace, nothing_begins):
     PLAN.root.mkdir(parents=True)
     older = reproduce.generate.VERSION - 1
     (PLAN.root / "dataset.json").write_text(json.dumps({"generator": older}))
@@ -242,6 +249,20 @@ def test_a_read_only_workspace(workspace, made):
         patch.setenv("SEDLIB_WORKSPACE", str(place))
         code, _, err = sedlib(*COMMAND)
     assert code == 1 and f"{place}: cannot be written" in err and "SEDLIB_WORKSPACE" in err and len(err.strip().splitlines()) == 1
+
+
+def test_a_workspace_that_cannot_be_written_though_its_folders_can(workspace, nothing_begins, monkeypatch):
+    """A user's right to write: root, whom some machines test as, always has it."""
+    take_room = reproduce._take_room
+
+    def refused(folder: Path) -> None:
+        if folder == workspace:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        take_room(folder)
+
+    monkeypatch.setattr(reproduce, "_take_room", refused)
+    code, _, err = sedlib(*COMMAND)
+    assert code == 1 and f"{workspace}: cannot be written (Permission denied); make it writable" in err
 
 
 def test_a_disk_that_is_full_at_the_start(workspace, monkeypatch):

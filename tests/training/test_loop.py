@@ -112,7 +112,7 @@ def test_another_configuration_never_resumes(finished, tiny):
 
 def test_score_writes_posteriors_events_and_results(finished, tiny):
     results = score(finished, tiny, progress=False)
-    assert {"validation", "public"} <= results.keys()
+    assert set(results) == {"validation", "public", "scored_by", "posteriors"}
     assert results == json.loads((finished.folder / "results.json").read_text())
     assert 0 <= results["validation"]["event_f1"]["macro"] <= 1
     assert Posteriors.load(finished.folder / "validation.npz").scores.shape == (6, CONFIG.frames, 10)
