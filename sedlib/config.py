@@ -95,7 +95,8 @@ class Model:
     conv_dropout: float = 0.5
     rnn_units: int = 128
     rnn_layers: int = 2
-    rnn_dropout: float = 0.5
+    rnn_dropout: float = 0.5  # after the recurrent layers; between them the baseline has none
+    init: str = "baseline"  # its weights_init; "torch": PyTorch's own initialisation
 
     @property
     def time_pooling(self) -> int:
@@ -120,7 +121,10 @@ class Training:
     learning_rate: float = 1e-3
     consistency: float = 2.0  # weight of the consistency loss after the ramp-up
     ema: float = 0.999
-    teacher_noise_snr_db: float = 30.0  # the teacher hears a noisy copy
+    teacher_start: str = "independent"  # weights of its own (baseline); "student": a copy of the student's
+    teacher_noise_snr_db: float | None = 30.0  # white noise on the teacher's Mel amplitudes (baseline); None: no noise
+    tested: str = "student"  # chooses the epoch and is scored (baseline); "teacher": its moving average is
+    label_frames: str = "floor"  # onsets and offsets to frames (baseline); "nearest": rounded, and no event is lost
     validation_share: float = 0.2  # of the clips with strong labels, held out to choose the epoch
     preload: bool = False  # keep the spectrograms of all training clips in memory
     # How it is computed. These change a result's bits; what they do to its scores is not measured.
@@ -217,6 +221,7 @@ PROFILES: dict[str, Config] = {
         ),
         training=Training(
             epochs=10, steps_per_epoch=100, rampup_epochs=1, learning_rate=5e-3, ema=0.99, preload=True,
+            label_frames="nearest",  # a frame lasts 128 ms: floored labels begin and end 64 ms early on average
         ),
         adversarial=Adversarial(learning_rate=2e-3, rampup_epochs=1, bottleneck=32, hidden=64),
     ),
@@ -229,7 +234,7 @@ PROFILES: dict[str, Config] = {
         ),
         training=Training(
             strong=4, weak=4, unlabelled=4, epochs=2, steps_per_epoch=15, rampup_epochs=1, learning_rate=3e-3,
-            ema=0.9, preload=True,
+            ema=0.9, preload=True, label_frames="nearest",
         ),
         adversarial=Adversarial(learning_rate=1e-3, rampup_epochs=1, blocks=2, repeats=1, bottleneck=8, hidden=16),
     ),

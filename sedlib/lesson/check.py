@@ -503,7 +503,7 @@ def mean_teacher_loss(answer: Callable[[Output, Output, torch.Tensor, torch.Tens
         return torch.bernoulli(rand(*shape), generator=generator)
 
     clips, a, b = 9, 2, 5  # synthetic clips end at a, weak ones at b
-    student, teacher = (Output(rand(clips, 5, 3), rand(clips, 3), rand(clips, 5, 2)) for _ in range(2))
+    student, teacher = (Output(rand(clips, 5, 3).logit(), rand(clips, 3).logit(), rand(clips, 5, 2)) for _ in range(2))
     bce, mse = F.binary_cross_entropy, F.mse_loss
 
     def supervised(s: Output, strong: torch.Tensor, weak: torch.Tensor, term: Callable = bce) -> torch.Tensor:

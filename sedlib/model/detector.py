@@ -62,5 +62,5 @@ class Detector(nn.Module):
         return self.pcen.summary() if self.pcen is not None and self.pcen.trainable else {}
 
     def forward(self, features: Tensor) -> Output:
-        """Log-Mel in dB to posteriors and embeddings."""
+        """Log-Mel in dB to logits and embeddings."""
         return self.crnn(self.frontend(features))

@@ -175,7 +175,7 @@ class Inputs:
         self.bank = open_bank(data, progress).to(self.device) if config.augment.uses_soundbank else None
         table = strong_table(data, t.strong_from)
         self.reference = table[table["filename"].isin(self.validation.filenames)]
-        strong = strong_labels(table, self.clips["strong"].filenames, config.frames, config.frame_s)
+        strong = strong_labels(table, self.clips["strong"].filenames, config.frames, config.frame_s, t.label_frames)
         weak = np.zeros((0, len(tables.CLASSES)), np.float32)
         if t.weak:
             weak = weak_labels(layout.load(data, "weak").table, self.clips["weak"].filenames)
@@ -237,7 +237,8 @@ class Inputs:
         none = torch.zeros(0, dtype=torch.long, device=self.device)
         strong, weak = (self.labels[kind][batch.positions.get(kind, none)] for kind in ("strong", "weak"))
         if batch.mixtures:
-            mixed = [event_labels(events(m, self.bank), self.config.frames, self.config.frame_s) for m in batch.mixtures]
+            size = self.config.frames, self.config.frame_s, self.config.training.label_frames
+            mixed = [event_labels(events(m, self.bank), *size) for m in batch.mixtures]
             strong = torch.from_numpy(np.stack(mixed)).to(self.device)
         return strong, weak
 

@@ -30,7 +30,7 @@ from sedlib.errors import SedError
 from sedlib.metrics import event_f1
 from sedlib.model import Detector
 from sedlib.training.adversarial import DomainAdversarial
-from sedlib.training.inputs import Batch, Inputs
+from sedlib.training.inputs import Inputs
 from sedlib.training.mean_teacher import MeanTeacher
 from sedlib.training.runs import Run
 from sedlib.training.telemetry import Diverged, Telemetry, TensorBoard
@@ -125,14 +125,6 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
         run.write_progress(state["step"], steps)
     began, saved = time.perf_counter() - state["seconds"], time.perf_counter()
 
-    def learn(step: int, batch: Batch) -> dict[str, torch.Tensor]:
-        try:
-            return learner.step(step, views(inputs.features(batch), config), *inputs.targets(batch))
-        except RuntimeError:
-            if first:
-                telemetry.check(student)  # torch takes no NaN for a posterior: a step before this one went wrong
-            raise
-
     def save() -> None:
         telemetry.check(student)
         state["seconds"] = time.perf_counter() - began
@@ -148,7 +140,7 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
             batch = next(batches)
         torch.manual_seed(int(np.random.default_rng([seed, step, fabric.global_rank]).integers(2**62)))
         try:
-            terms = learn(step, batch)
+            terms = learner.step(step, views(inputs.features(batch), config), *inputs.targets(batch))
             state["step"] = step + 1
             bar.update()
             if not first:
@@ -162,13 +154,13 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
                 row |= learner.teacher.learned()
                 row["seconds"] = time.perf_counter() - began
                 state["rows"].append(row)
-                # Also without any score: NaN, held-out clips without events.
-                if not row["validation_f1_teacher"] < state["best"]:
-                    state["best"] = row["validation_f1_teacher"]
+                f1 = row[f"validation_f1_{t.tested}"]
+                if not f1 < state["best"]:  # also without any score: NaN, held-out clips without events
+                    state["best"] = f1
                     state["best_weights"] = copy.deepcopy(weights(learner)) | {"epoch": epoch}
                 run.write_metrics(state["rows"])
                 board.write(row, each)
-                bar.set_postfix(loss=f"{row['loss_total']:.3f}", F1=f"{100 * row['validation_f1_teacher']:.1f}%")
+                bar.set_postfix(loss=f"{row['loss_total']:.3f}", F1=f"{100 * f1:.1f}%")
                 if said := learner.health(row):
                     bar.write(f"epoch {epoch}: {said}")
                 if on_epoch is not None:

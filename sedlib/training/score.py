@@ -27,7 +27,7 @@ SUBSETS = ("validation", "public")  # the paper's "dev" and "eval"
 
 
 def score(run: Run, data: str | Path, progress: bool = True) -> dict[str, Any]:
-    """Score a finished run's teacher on the real clips with strong labels; done once, then read.
+    """Score a finished run's tested network on the real clips with strong labels; done once, then read.
 
     PSDS is that of the posteriors after the median filter, as the challenge's baseline has it.
     Writes ``SUBSET.npz`` (posteriors), ``SUBSET.tsv`` (events) and ``results.json`` into the run's folder.
@@ -65,7 +65,7 @@ def write_posteriors(run: Run, data: str | Path, progress: bool = True) -> list[
         for name in subsets:  # all of them, as a member may have been trained anew
             run.average(name).save(run.folder / f"{name}.npz")
     elif missing:
-        detector = run.detector("teacher")
+        detector = run.detector()
         for name in missing:
             found = posteriors(detector, open_store(data, name, progress=progress), run.config.frame_s, progress)
             found.save(run.folder / f"{name}.npz")

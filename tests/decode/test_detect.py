@@ -26,7 +26,7 @@ class Level(torch.nn.Module):
     def forward(self, features):
         strong = features[..., None].repeat(1, 1, len(CLASSES))
         strong[..., 1] = torch.linspace(0, 1, CONFIG.frames)  # position in the window
-        return Output(strong, strong.mean(1), strong)
+        return Output(strong.logit(), strong.mean(1).logit(), strong)
 
 
 @pytest.mark.parametrize("seconds", [0.3, 3, 9.9, 10, 10.1, 15, 27.3, 301])

@@ -3,20 +3,23 @@
 import copy
 import dataclasses
 import json
+import math
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from sedlib.config import PROFILES
 from sedlib.data import tables
-from sedlib.decode import Posteriors
+from sedlib.data.store import open_store
+from sedlib.decode import Posteriors, posteriors
 from sedlib.errors import SedError
 from sedlib.systems import configuration
-from sedlib.training import Run, inputs, loop, mean_teacher, score, train
+from sedlib.training import Run, inputs, loop, mean_teacher, runs, score, train
 from sedlib.training.loop import COMPILERS
 
 CONFIG = dataclasses.replace(
@@ -119,10 +122,21 @@ def test_score_writes_posteriors_events_and_results(finished, tiny):
     tables.read_events(finished.folder / "validation.tsv")
 
 
-def test_detector_of_a_run_is_the_saved_teacher(finished):
-    weights = finished.load("weights.pt")["teacher"]
-    assert all(torch.equal(value, weights[name]) for name, value in finished.detector().state_dict().items())
-    assert not finished.detector().training
+@pytest.mark.parametrize("tested, epoch", [("student", 1), ("teacher", 2)])
+def test_the_tested_network_chooses_the_epoch_and_is_scored(tiny, tmp_path, monkeypatch, tested, epoch):
+    rows = iter([{"validation_f1_student": 0.5, "validation_f1_teacher": 0.3}, {"validation_f1_student": 0.4, "validation_f1_teacher": 0.6}])
+    monkeypatch.setattr(loop, "validation_f1", lambda *arguments: next(rows))
+    run = train(dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, tested=tested)), tiny, 0, tmp_path / "seed0",
+                progress=False)
+    weights = run.load("weights.pt")
+    assert weights["epoch"] == epoch
+    assert all(torch.equal(value, weights[tested][name]) for name, value in run.detector().state_dict().items())
+    assert not run.detector().training
+    assert runs(tmp_path)["validation_f1"].tolist() == [{"student": 0.5, "teacher": 0.6}[tested]]
+    score(run, tiny, progress=False)
+    store = open_store(tiny, "validation", progress=False)
+    expected = posteriors(run.detector(tested), store, CONFIG.frame_s, progress=False)
+    assert np.array_equal(Posteriors.load(run.folder / "validation.npz").scores, expected.scores)
 
 
 def test_the_last_student_is_kept_beside_those_of_the_chosen_epoch(tiny, tmp_path, monkeypatch):
@@ -144,7 +158,7 @@ def test_the_last_student_is_kept_beside_those_of_the_chosen_epoch(tiny, tmp_pat
 def test_an_older_runs_lack_of_the_last_student_is_named(finished, tmp_path):
     run = Run(tmp_path)
     (tmp_path / "config.json").write_bytes((finished.folder / "config.json").read_bytes())
-    run.save("weights.pt", {"teacher": finished.detector().state_dict()})
+    run.save("weights.pt", {"student": finished.detector().state_dict()})
     with pytest.raises(SedError, match="has no network 'last'.*train again"):
         run.detector("last")
 
@@ -264,6 +278,38 @@ def test_a_diverging_training_stops_with_its_last_good_weights_and_names_the_ter
     assert all(torch.equal(value, good[who][name]) for who in ("student", "teacher") for name, value in kept[who].items())
     assert all(value.isfinite().all() for value in run.detector().state_dict().values())
     with pytest.raises(SedError, match="diverged at step 5.*lower learning_rate"):
+        train(CONFIG, tiny, 0, tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("name", ["crnn.cnn.0.0.weight", "crnn.rnn.weight_hh_l0", "crnn.strong.bias"])
+@pytest.mark.parametrize("at", [1, 4])
+def test_weights_that_become_nan_are_recorded_on_any_device(tiny, tmp_path, monkeypatch, name, at):
+    """In the first epoch, before anything was saved, and in the second. No posterior may be handed to a cross-entropy: a GPU's kernel
+    asserts that it lies in [0, 1], and nothing can be recorded after that."""
+    def asserts(*arguments, **options):
+        raise AssertionError("device-side assert")
+
+    monkeypatch.setattr(torch.nn.functional, "binary_cross_entropy", asserts)
+    update = mean_teacher.update_teacher
+
+    def spoil(teacher, student, step, ema):
+        update(teacher, student, step, ema)
+        if step == at:
+            with torch.no_grad():
+                student.get_parameter(name).view(-1)[0] = math.nan
+
+    monkeypatch.setattr(mean_teacher, "update_teacher", spoil)
+    with pytest.raises(SedError, match=f"diverged at step {at + 1}: the loss strong is nan"):
+        train(CONFIG, tiny, 0, tmp_path, progress=False)
+    run = Run(tmp_path)
+    assert run.state == "diverged" and run.divergence["step"] == at + 1 and run.divergence["term"] == "strong"
+    if at == 1:
+        with pytest.raises(SedError, match="diverged at step 2"):
+            run.detector()
+    else:
+        kept = run.load("weights.pt")
+        assert all(value.isfinite().all() for who in ("student", "teacher") for value in kept[who].values())
+    with pytest.raises(SedError, match=f"diverged at step {at + 1}: the loss strong is nan"):
         train(CONFIG, tiny, 0, tmp_path, progress=False)
 
 
