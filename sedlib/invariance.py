@@ -227,7 +227,7 @@ def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> d
         ``linear``, ``network``, ``labels``: ``[error, low, high]`` of `linear_probe` and of `network_probe` on the embeddings
         of the last student, which is what the training's own classifier was up against, and of a linear probe that is given
         nothing but the true `class_seconds`. ``adversary``: the error of that classifier in the last epoch, on training
-        clips; null where it has none that learned. ``classes``: as of `Heard`, of the teacher, which is what is scored.
+        clips; null where it has none that learned. ``classes``: as of `Heard`, of the tested network, which is what is scored.
     """
     detector = run.detector("last")
     if untrained:

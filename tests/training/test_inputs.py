@@ -9,13 +9,13 @@ import torch
 
 from sedlib.augment import Change, events, views
 from sedlib.config import PROFILES
-from sedlib.data.batches import event_labels
+from sedlib.data.batches import event_labels, strong_labels
 from sedlib.errors import SedError
 from sedlib.model import Detector
 from sedlib.systems import configuration
 from sedlib.training import inputs as module
 from sedlib.training import loop, train
-from sedlib.training.inputs import Inputs, ahead
+from sedlib.training.inputs import Inputs, ahead, strong_table
 
 SMOKE = PROFILES["smoke"]
 CONFIG = dataclasses.replace(
@@ -69,14 +69,20 @@ def test_features_of_a_batch_may_be_asked_for_again(tiny_with_sounds, keep):
         assert torch.equal(source.features(batch), source.features(batch))
 
 
-def test_mixtures_stand_in_for_strongly_labelled_clips_with_their_own_labels(tiny_with_sounds):
-    source, plain = (inputs(tiny_with_sounds, config=config) for config in (AUGMENTED["augm"], CONFIG))
+@pytest.mark.parametrize("ends", ["nearest", "floor"])
+def test_mixtures_stand_in_for_strongly_labelled_clips_with_their_own_labels(tiny_with_sounds, ends):
+    source, plain = (
+        inputs(tiny_with_sounds, config=dataclasses.replace(config, training=dataclasses.replace(config.training, label_frames=ends)))
+        for config in (AUGMENTED["augm"], CONFIG))
+    names, table = plain.clips["strong"].filenames, strong_table(tiny_with_sounds, "synthetic")
+    expected = strong_labels(table, names, CONFIG.frames, CONFIG.frame_s, ends)
+    assert np.array_equal(plain.labels["strong"].numpy(), expected)
     seen = []
     for batch, old in zip(source.batches(0, 6), plain.batches(0, 6)):
         strong, weak = source.targets(batch)
         assert len(batch.mixtures) == 2 and "strong" not in batch.changes
         for labels, mixture in zip(strong, batch.mixtures):
-            expected = event_labels(events(mixture, source.bank), CONFIG.frames, CONFIG.frame_s)
+            expected = event_labels(events(mixture, source.bank), CONFIG.frames, CONFIG.frame_s, ends)
             assert np.array_equal(labels.numpy(), expected) and expected.any()
         assert torch.equal(weak, plain.targets(old)[1])
         assert all(not c.effects and c.added for kind in batch.changes.values() for c in kind.values())

@@ -19,8 +19,9 @@ from sedlib.data.store import open_store
 from sedlib.decode import Posteriors, posteriors
 from sedlib.errors import SedError
 from sedlib.systems import configuration
-from sedlib.training import Run, inputs, loop, mean_teacher, runs, score, train
+from sedlib.training import Run, inputs, loop, mean_teacher, score, train
 from sedlib.training.loop import COMPILERS
+from sedlib.training.runs import runs
 
 CONFIG = dataclasses.replace(
     PROFILES["smoke"],
