@@ -162,7 +162,7 @@ TABLE1 = Comparison(
 AUGMENTATION = Comparison(
     "trained with", {"baseline": "none (baseline)", "augm_mixing": "mixing only", "augm_effects": "effects only",
                      "augm": "both: +Augm", "ppcen_logmel": "+PPCEN", "ppcen_augm": "+PPCEN+Augm"},
-    {"augm_released": "both, as the released code", "augm_literal": "both, noise at -30 to 10 dB SNR"},
+    {"augm_literal": "both, noise at -30 to 10 dB SNR"},
     (
         Claim("the paper: mixing and augmentation bring a modest improvement on their own", "augm", "baseline", 1),
         Claim("the paper: with PPCEN they make it worse", "ppcen_augm", "ppcen_logmel", -1),
