@@ -240,7 +240,7 @@ def comb(answer: Callable[[np.ndarray, int, float], np.ndarray]) -> None:
 
     x = np.random.default_rng(0).normal(size=40)
     _judge(answer, lambda x, d, g: x + g * late(x, d), [(x, 7, 0.5), (x, 1, 0.9), (x, 15, 0.3)], {
-        "this looks ahead, x(n + delay): an event would begin before its label (the released code's comb does that)":
+        "this looks ahead, x(n + delay): an event would begin before its label (the released code has such a comb and never uses it)":
             lambda x, d, g: x + g * np.pad(x[d:], (0, d)),
         "the end of the sound comes back at its beginning, as np.roll has it; before the sound there is silence":
             lambda x, d, g: x + g * np.roll(x, d),
