@@ -58,7 +58,7 @@ from sedlib.data import batches, layout, store, tables
 from sedlib.lesson import check, explore, html, live, players, plots
 
 # %% [markdown]
-# The paper's system and this profile's differ in these sizes and in nothing else. `None` steps an epoch means once
+# The paper's system and this profile's differ in these settings and in nothing else. `None` steps an epoch means once
 # through the weakly labelled clips.
 
 # %%
@@ -93,14 +93,15 @@ html.table(pd.DataFrame(rows, columns=columns), "Training clips")
 # told so for the clip as a whole. With none it can be told nothing: yet these clips sound like the ones it will be
 # judged on, and labels for them would cost the most.
 #
-# The **mean teacher** makes a target for them. Two networks of the same shape hear every clip:
+# The **mean teacher** makes a target for them. Two networks of the same shape are given every clip:
 # - the **student** learns by gradient descent, as usual;
 # - the **teacher** learns nothing itself. After each step its weights move a little towards the student's, so that it
 #   is an average of the students of the last steps.
 #
 # The student is asked to agree with the teacher on all clips, labelled or not. That helps because an average of many
-# students is usually steadier than the last one, and because the teacher hears a slightly noisy copy of the clip:
-# what the student says should not hang on such a detail.
+# students is usually steadier than the last one. And the teacher is given a slightly noisy copy of the clip, a detail on
+# which the student's answer should not depend. The noise is white and Gaussian, 30 dB below the clip in each Mel band. It is
+# added to the Mel *amplitudes*, before the logarithm. Ratios of decibels would be no SNR.
 #
 # **Predict:** if that were the *only* thing asked of the student, which useless network would have no loss at all?
 
@@ -333,8 +334,8 @@ def mean_teacher_loss(student, teacher, strong, weak, c):
 check.mean_teacher_loss(mean_teacher_loss)
 
 # %% [markdown]
-# The same in sedlib, on the batch from above. The teacher starts as a copy of the student and hears the noisy copy;
-# nothing has been learned yet.
+# The same in sedlib, on the batch from above. To see the noise alone, the teacher is a copy of the student here. In a
+# training it starts with weights of its own, as in the baseline. Nothing has been learned yet.
 
 # %%
 print(inspect.getsource(training.losses).split('"""')[2])
@@ -489,7 +490,7 @@ print(textwrap.dedent(inspect.getsource(training.MeanTeacher.step).split('"""')[
 # %% [markdown]
 # Now run it. The curves move after every epoch: above left the four terms and their weighted sum, above right the
 # event-based F1 on synthetic clips that were held out, below the learning rate and the weight. The epoch where the
-# teacher's F1 is best is kept. A run that was finished before is not trained again. One that was stopped, by the
+# student's F1 is best is kept, as in the baseline. A run that was finished before is not trained again. One that was stopped, by the
 # kernel's stop button or because the kernel died, goes on where it was, to the same weights bit for bit, because every
 # step is a function of the seed and its number; the next cell then draws the curves from its records. A loss that becomes NaN or
 # explodes ends the training with a message that names the term.
@@ -535,8 +536,9 @@ print(f"on average {ahead[:half].mean():+.1f} points in the first half of the ep
 # %% [markdown]
 # ## From posteriors to events
 #
-# `score` lets the teacher hear the development set, which is real-domain and was not seen in training. It keeps the
-# posteriors, the events and the scores in the run's folder.
+# `score` gives the development set, which is real-domain and was not seen in training, to the student of the epoch that was
+# kept. The baseline tests the student too; `training.tested` chooses. It keeps the posteriors, the events and the scores in the
+# run's folder.
 
 # %%
 results = training.score(run, root, progress=interactive)
@@ -678,7 +680,7 @@ html.table(pd.DataFrame(rows, columns=columns), caption)
 # rows trained here on the same data. The paper's claims are of that kind: what a technique adds to the baseline. (With
 # profile `smoke` hardly anything is learned, and chance may well not lie below the interval.)
 #
-# Table 3 has two more numbers for the same system, the score on the evaluation set and PSDS, which looks at all
+# Table 3 has two more numbers for the same system: the score on the evaluation set, and PSDS (lesson 00). PSDS looks at 50
 # thresholds and forgives ends that are a little off.
 
 # %%
@@ -703,8 +705,9 @@ plots.show(fig, f"F1 of each class beside chance: {', '.join(words)}")
 # %% [markdown]
 # ### Two questions about the run
 #
-# Was the teacher the better one to keep? Both are scored on the same clips, so their difference is drawn with the same
-# clips too (a *paired* bootstrap); if the interval holds 0, the clips do not decide it.
+# Would the teacher have been the better one to keep? Both are scored on the same clips, so their difference is drawn with the
+# same clips too (a *paired* bootstrap). If the interval holds 0, the clips do not decide it. One handicap of the teacher: its
+# batch normalisation has seen noisy copies only, and here the clips are clean.
 
 # %%
 said = decode.posteriors(run.detector("student"), waves, scores.frame_s, progress=False)
@@ -716,7 +719,7 @@ value, low, high = (f"{100 * points:+.1f}" for points in difference)
 print(f"teacher minus student: {value} points, 95 % interval {low} to {high}")
 
 # %% [markdown]
-# And how much is lost on the way from synthetic to real clips? The same teacher, once on held-out synthetic clips and
+# And how much is lost on the way from synthetic to real clips? The same network, once on held-out synthetic clips and
 # once on the development set:
 
 # %%
@@ -886,7 +889,7 @@ explore.explore(at_threshold, interactive, threshold=[0.5, 0.2, 0.35, 0.65, 0.8]
 # A lower threshold makes more frames active: events grow, join, or appear. With a higher one they shrink, fall into
 # pieces, or vanish. The score of the best threshold among these is not a fair one: it has been tuned on what it is
 # judged by. That is why lesson 06 tunes on one half of the development set and checks on the other, and why PSDS judges
-# all thresholds at once.
+# 50 thresholds at once.
 
 # %% [markdown]
 # ## What you did
