@@ -100,8 +100,7 @@ html.table(pd.DataFrame(rows, columns=columns), "Training clips")
 #
 # The student is asked to agree with the teacher on all clips, labelled or not. That helps because an average of many
 # students is usually steadier than the last one. And the teacher is given a slightly noisy copy of the clip, a detail on
-# which the student's answer should not depend. The noise is white and Gaussian, 30 dB below the clip in each Mel band. It is
-# added to the Mel *amplitudes*, before the logarithm. Ratios of decibels would be no SNR.
+# which the student's answer should not depend.
 #
 # **Predict:** if that were the *only* thing asked of the student, which useless network would have no loss at all?
 
@@ -334,8 +333,8 @@ def mean_teacher_loss(student, teacher, strong, weak, c):
 check.mean_teacher_loss(mean_teacher_loss)
 
 # %% [markdown]
-# The same in sedlib, on the batch from above. To see the noise alone, the teacher is a copy of the student here. In a
-# training it starts with weights of its own, as in the baseline. Nothing has been learned yet.
+# The same in sedlib, on the batch from above. The teacher starts as a copy of the student and hears the noisy copy;
+# nothing has been learned yet.
 
 # %%
 print(inspect.getsource(training.losses).split('"""')[2])
@@ -490,7 +489,7 @@ print(textwrap.dedent(inspect.getsource(training.MeanTeacher.step).split('"""')[
 # %% [markdown]
 # Now run it. The curves move after every epoch: above left the four terms and their weighted sum, above right the
 # event-based F1 on synthetic clips that were held out, below the learning rate and the weight. The epoch where the
-# student's F1 is best is kept, as in the baseline. A run that was finished before is not trained again. One that was stopped, by the
+# teacher's F1 is best is kept. A run that was finished before is not trained again. One that was stopped, by the
 # kernel's stop button or because the kernel died, goes on where it was, to the same weights bit for bit, because every
 # step is a function of the seed and its number; the next cell then draws the curves from its records. A loss that becomes NaN or
 # explodes ends the training with a message that names the term.
@@ -536,9 +535,8 @@ print(f"on average {ahead[:half].mean():+.1f} points in the first half of the ep
 # %% [markdown]
 # ## From posteriors to events
 #
-# `score` gives the development set, which is real-domain and was not seen in training, to the student of the epoch that was
-# kept. The baseline tests the student too; `training.tested` chooses. It keeps the posteriors, the events and the scores in the
-# run's folder.
+# `score` lets the teacher hear the development set, which is real-domain and was not seen in training. It keeps the
+# posteriors, the events and the scores in the run's folder.
 
 # %%
 results = training.score(run, root, progress=interactive)
@@ -554,11 +552,11 @@ print(f"posteriors (clip, frame, class): {scores.scores.shape}; "
 # the frames around it.
 #
 # **Exercise 5.** Write it for one row of scores: the median of `size` frames (an odd number) centred on each
-# frame. Beyond both ends the frames are mirrored, as SciPy and the baseline do. Zeros there would delete what the clip cuts off.
+# frame. Beyond both ends the frames are mirrored, as SciPy and the baseline do.
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def median_filter(scores: np.ndarray, size: int) -> np.ndarray:
-    """The median of `size` frames around each frame, mirrored at the ends."""
+    """The median of `size` frames around each frame, the scores reflected at the ends."""
     padded = np.pad(scores, size // 2, mode="symmetric")  # given
     windows = np.lib.stride_tricks.sliding_window_view(padded, size)
     return np.median(windows, axis=-1)
@@ -705,9 +703,8 @@ plots.show(fig, f"F1 of each class beside chance: {', '.join(words)}")
 # %% [markdown]
 # ### Two questions about the run
 #
-# Would the teacher have been the better one to keep? Both are scored on the same clips, so their difference is drawn with the
-# same clips too (a *paired* bootstrap). If the interval holds 0, the clips do not decide it. One handicap of the teacher: its
-# batch normalisation has seen noisy copies only, and here the clips are clean.
+# Was the teacher the better one to keep? Both are scored on the same clips, so their difference is drawn with the same
+# clips too (a *paired* bootstrap); if the interval holds 0, the clips do not decide it.
 
 # %%
 said = decode.posteriors(run.detector("student"), waves, scores.frame_s, progress=False)
@@ -719,7 +716,7 @@ value, low, high = (f"{100 * points:+.1f}" for points in difference)
 print(f"teacher minus student: {value} points, 95 % interval {low} to {high}")
 
 # %% [markdown]
-# And how much is lost on the way from synthetic to real clips? The same network, once on held-out synthetic clips and
+# And how much is lost on the way from synthetic to real clips? The same teacher, once on held-out synthetic clips and
 # once on the development set:
 
 # %%

@@ -52,7 +52,7 @@ class Augment:
     effects: int = 0  # most in cascade: of each foreground, or where nothing is mixed of clips with strong labels
     effect_names: tuple[str, ...] = ("noise burst", "sine burst", "comb", "compression", "pitch shift", "low-pass", "high-pass")
     added_share: float = 0.0  # of clips with weak or no labels that get one more background
-    added_db: tuple[float, float] = (-30.0, 0.0)  # its peak against the clip's; the paper does not say. So has code that the released scripts switch off
+    added_db: tuple[float, float] = (-30.0, 0.0)  # its peak against the clip's; ours, the paper gives none
     noise_snr_db: tuple[float, ...] = ()  # ends of the SNR of Gaussian noise on the features; none: no noise
     mel_masks: int = 0  # SpecAugment's masks; how many and how wide the paper does not say
     mel_mask: float = 0.125  # widest, as a share of the bands
