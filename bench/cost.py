@@ -31,6 +31,7 @@ from lightning_fabric import Fabric
 from scipy.optimize import nnls
 from torch import Tensor
 
+import sedlib
 from sedlib.augment import views
 from sedlib.config import PROFILES, SIZES, Config
 from sedlib.data import audio, layout, tables
@@ -311,7 +312,7 @@ def machine() -> dict[str, Any]:
     named = re.search(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else None
     cpu = f"{named[1].strip() if named else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     return {"device": torch.cuda.get_device_name() if torch.cuda.is_available() else cpu, "cpu": cpu,
-            "threads": torch.get_num_threads(), "torch": torch.__version__}
+            "threads": torch.get_num_threads(), "torch": torch.__version__, "measured_by": sedlib.__version__}
 
 
 def _begin(config: Config, root: str) -> tuple[Fabric, Detector, Inputs]:

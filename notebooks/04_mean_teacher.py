@@ -58,7 +58,7 @@ from sedlib.data import batches, layout, store, tables
 from sedlib.lesson import check, explore, html, live, players, plots
 
 # %% [markdown]
-# The paper's system and this profile's differ in these sizes and in nothing else. `None` steps an epoch means once
+# The paper's system and this profile's differ in these settings and in nothing else. `None` steps an epoch means once
 # through the weakly labelled clips.
 
 # %%
@@ -93,14 +93,14 @@ html.table(pd.DataFrame(rows, columns=columns), "Training clips")
 # told so for the clip as a whole. With none it can be told nothing: yet these clips sound like the ones it will be
 # judged on, and labels for them would cost the most.
 #
-# The **mean teacher** makes a target for them. Two networks of the same shape hear every clip:
+# The **mean teacher** makes a target for them. Two networks of the same shape are given every clip:
 # - the **student** learns by gradient descent, as usual;
 # - the **teacher** learns nothing itself. After each step its weights move a little towards the student's, so that it
 #   is an average of the students of the last steps.
 #
 # The student is asked to agree with the teacher on all clips, labelled or not. That helps because an average of many
-# students is usually steadier than the last one, and because the teacher hears a slightly noisy copy of the clip:
-# what the student says should not hang on such a detail.
+# students is usually steadier than the last one. And the teacher is given a slightly noisy copy of the clip, a detail on
+# which the student's answer should not depend.
 #
 # **Predict:** if that were the *only* thing asked of the student, which useless network would have no loss at all?
 
@@ -559,7 +559,7 @@ print(f"posteriors (clip, frame, class): {scores.scores.shape}; "
 # the frames around it.
 #
 # **Exercise 5.** Write it for one row of scores: the median of `size` frames (an odd number) centred on each
-# frame. The check does not look at the ends.
+# frame. Beyond both ends the frames are mirrored, as SciPy and the baseline do.
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def median_filter(scores: np.ndarray, size: int) -> np.ndarray:
@@ -686,7 +686,7 @@ html.table(pd.DataFrame(rows, columns=columns), caption)
 # rows trained here on the same data. The paper's claims are of that kind: what a technique adds to the baseline. (With
 # profile `smoke` hardly anything is learned, and chance may well not lie below the interval.)
 #
-# Table 3 has two more numbers for the same system, the score on the evaluation set and PSDS, which looks at all
+# Table 3 has two more numbers for the same system: the score on the evaluation set, and PSDS (lesson 00). PSDS looks at 50
 # thresholds and forgives ends that are a little off.
 
 # %%
@@ -896,7 +896,7 @@ explore.explore(at_threshold, interactive, threshold=[0.5, 0.2, 0.35, 0.65, 0.8]
 # A lower threshold makes more frames active: events grow, join, or appear. With a higher one they shrink, fall into
 # pieces, or vanish. The score of the best threshold among these is not a fair one: it has been tuned on what it is
 # judged by. That is why lesson 06 tunes on one half of the development set and checks on the other, and why PSDS judges
-# all thresholds at once.
+# 50 thresholds at once.
 
 # %% [markdown]
 # ## What you did

@@ -46,16 +46,13 @@ class Augment:
 
     mixing: bool = False  # clips with strong labels are mixed anew from isolated sounds, every time
     sources: tuple[int, int] = (1, 5)  # fewest and most foregrounds of a mixture
-    placing: str = "desed"  # classes and onsets as in DESED's synthetic clips; "uniform": any sounds at any time
     rooms: bool = True  # every foreground in a room of its own
-    foreground_db: tuple[float, float] = (-35.0, 0.0)  # peak, in dB of full scale; uniform, or with the next line
-    foreground_normal: tuple[float, ...] = ()  # mean and deviation of a normal distribution cut off at these ends
+    foreground_db: tuple[float, float] = (-35.0, 0.0)  # peak, in dB of full scale; the paper gives the ends, uniform is ours
     background_db: tuple[float, float] = (-50.0, 5.0)  # from dB of full scale up to dB over the quietest foreground
-    background_normal: tuple[float, ...] = ()
     effects: int = 0  # most in cascade: of each foreground, or where nothing is mixed of clips with strong labels
     effect_names: tuple[str, ...] = ("noise burst", "sine burst", "comb", "compression", "pitch shift", "low-pass", "high-pass")
     added_share: float = 0.0  # of clips with weak or no labels that get one more background
-    added_db: tuple[float, float] = (-30.0, 0.0)  # its peak against the clip's; the paper does not say, the released code does
+    added_db: tuple[float, float] = (-30.0, 0.0)  # its peak against the clip's; ours, the paper gives none
     noise_snr_db: tuple[float, ...] = ()  # ends of the SNR of Gaussian noise on the features; none: no noise
     mel_masks: int = 0  # SpecAugment's masks; how many and how wide the paper does not say
     mel_mask: float = 0.125  # widest, as a share of the bands

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from sedlib import __version__, published
 from sedlib.comparisons import STATIONARY, verdict
 from sedlib.config import SIZES, Decoding
 from sedlib.data import generate, layout, tables
@@ -137,7 +138,7 @@ def write(plan: Plan, failed: Mapping[str, str]) -> dict[str, Any]:
                for row in plan.rows() for score, claimed in row.paper.items()]
     asked = {row.key for row in plan.rows()}
     ledger = {
-        "profile": plan.profile, "data": plan.root.name, "seeds": list(plan.seeds), "tables": list(plan.tables),
+        "measured_by": __version__, "profile": plan.profile, "data": plan.root.name, "seeds": list(plan.seeds), "tables": list(plan.tables),
         "configuration": configuration_checksum(plan.profile), "generator": generate.VERSION if plan.data == "mini" else None,
         "made": {"date": datetime.date.today().isoformat(), "python": platform.python_version(), "torch": str(torch.__version__),
                  "machine": platform.machine(), "scored_by": scorer()},
@@ -152,7 +153,7 @@ def write(plan: Plan, failed: Mapping[str, str]) -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A ledger: ``profile data seeds tables configuration made failed``, and
+    """A ledger: ``measured_by profile data seeds tables configuration made failed``, and
 
     ``numbers``: per number of the paper ``table row system decoding score claimed here low high of_seed difference why`` (F1 in percent;
     ``here`` is None where no run gave it); ``claims``: ``section says first second score claimed here low high p verdict why``;
@@ -167,11 +168,12 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def load() -> tuple[dict[str, Any], str]:
-    """The workspace's ledger where a batch has written one of all tables, otherwise the published one; and which it is."""
+    """The workspace's ledger where this version has written one of all tables, otherwise the published one; and which it is."""
     own = workspace() / "report" / "ledger.json"
-    if own.is_file() and (ledger := read(own))["tables"] == [1, 2, 3]:
+    if own.is_file() and (ledger := read(own))["tables"] == [1, 2, 3] and published.present(ledger):
         return ledger, f"{own}, from the runs of this workspace"
-    return read(PUBLISHED), "figures/ledger.json, as published"
+    known = read(PUBLISHED)
+    return known, published.source(PUBLISHED, known["measured_by"])
 
 
 def configuration_checksum(profile_name: str) -> str:
@@ -410,7 +412,9 @@ def readme_part(ledger: Mapping[str, Any]) -> str:
     decided = [c | {"stands": stands} for c, stands in zip(asked, holm(np.array([c["p"] for c in asked])))
                if c["verdict"].startswith(("holds", "does not"))]
     fallen = "; ".join(c["says"] for c in decided if not c["stands"]) or "none"
+    notice = published.notice(ledger["measured_by"])
     return "\n\n".join([
+        *([f"**{notice}**"] if notice else []),
         f"Paper (on DESED) / **here** (on {ledger['data']}, profile `{ledger['profile']}`; mean with its 95 % interval over clips and "
         "trainings). F1 is event-based macro F1 in percent.",
         markdown(pd.DataFrame(rows, columns=["table", "row", *SCORES.values(), "trainings"])),
@@ -428,7 +432,7 @@ def publish() -> None:
     Raises
     ------
     SedError
-        If there is none, it is not of all tables in profile lesson, something failed, or it was made by another configuration.
+        If there is none, it is not of all tables in profile lesson, something failed, or another configuration or version made it.
     """
     path = workspace() / "report" / "ledger.json"
     if not path.is_file():
@@ -436,8 +440,8 @@ def publish() -> None:
     ledger = read(path)
     if ledger["tables"] != [1, 2, 3] or ledger["profile"] != "lesson" or ledger["failed"] or any(n["here"] is None for n in ledger["numbers"]):
         raise SedError(f"{path}: only a whole reproduction in profile lesson is published; run `sedlib reproduce` without --table")
-    if ledger["configuration"] != configuration_checksum("lesson"):
-        raise SedError(f"{path}: made by another configuration; run `sedlib reproduce` again")
+    if ledger["configuration"] != configuration_checksum("lesson") or not published.present(ledger):
+        raise SedError(f"{path}: made by another configuration or version; run `sedlib reproduce` again")
     text = README.read_text(encoding="utf-8")
     part = f"<!-- ledger -->\n{readme_part(ledger)}\n<!-- end of ledger -->"
     changed, times = re.subn(r"<!-- ledger -->.*<!-- end of ledger -->", lambda _: part, text, flags=re.DOTALL)

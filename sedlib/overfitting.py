@@ -19,10 +19,12 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from sedlib import __version__
 from sedlib.data import generate, layout, tables
 from sedlib.decode import Posteriors, tuning
 from sedlib.decode.tuning import SEARCHES, tune
 from sedlib.errors import SedError
+from sedlib.published import source
 from sedlib.systems import ROWS
 from sedlib.training import Run, score_hmm
 from sedlib.training.runs import write_json
@@ -122,7 +124,7 @@ def study(profile: str = "lesson", splits: int = SPLITS, slow_splits: int = SLOW
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_json(path, measured)
     systems = {name: measured[name] for name, *_ in cases}
-    return {"profile": profile, "generator": generate.VERSION, "systems": systems}
+    return {"profile": profile, "generator": generate.VERSION, "measured_by": __version__, "systems": systems}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -160,8 +162,9 @@ def f1_of(results: dict[str, Any], subset: str) -> float | None:
 
 
 def published() -> dict[str, Any]:
-    """What `study` found when it was last published."""
-    return json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    """What `study` found when it was last published; ``from`` says where that stands and which version measured it."""
+    known = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    return {**known, "from": source(PUBLISHED, known["measured_by"])}
 
 
 def table(measured: dict[str, Any]) -> pd.DataFrame:

@@ -5,9 +5,10 @@ import json
 import pandas as pd
 import pytest
 
-from sedlib import comparisons, systems
+from sedlib import __version__, comparisons, systems
 from sedlib.comparisons import ADAPTATION, ADAPTATION_ACOUSTIC, ADVERSARIAL, AUGMENTATION, LONGER, STATIONARY, TABLE1
 from sedlib.data import layout, tables
+from sedlib.published import source
 from sedlib.training.runs import write_json
 from sedlib.workspace import run_folder
 
@@ -64,14 +65,14 @@ def test_loaded_from_here_when_every_front_end_was_trained_twice(runs, tiny):
     assert TABLE1.load("smoke", tiny)["from"].endswith("trained here")
     (run_folder("smoke", tiny, "ppcen_mel", 1) / "results.json").unlink()
     published = TABLE1.load("smoke", tiny)
-    assert published["from"] == "figures/table1.json, as published" and published["profile"] == "lesson"
+    assert published["from"] == source(TABLE1.published, published["measured_by"]) and published["profile"] == "lesson"
 
 
 def test_what_is_published_is_what_was_loaded(runs, tiny, tmp_path):
     comparison = TABLE1._replace(published=tmp_path / "table1.json")
     measured = comparison.publish("smoke", tiny)
     assert comparison.published.read_text(encoding="utf-8") == json.dumps({**measured, "from": None}, indent=1) + "\n"
-    assert measured["from"].endswith("trained here")
+    assert measured["from"].endswith("trained here") and measured["measured_by"] == __version__
 
 
 @pytest.mark.parametrize("comparison", [TABLE1, AUGMENTATION, ADVERSARIAL, ADAPTATION, ADAPTATION_ACOUSTIC, LONGER],

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from sedlib import ledger, systems
+from sedlib import __version__, ledger, systems
 from sedlib.comparisons import STATIONARY
 from sedlib.data import layout, tables
 from sedlib.errors import SedError
 from sedlib.ledger import CLAIMS, RESAMPLES, Claim
 from sedlib.metrics import confidence, event_f1, paired_difference
 from sedlib.model import Detector
+from sedlib.published import notice
 from sedlib.reproduce import Plan
 from sedlib.systems import ROWS, configuration
 from sedlib.training import Run
@@ -248,7 +249,7 @@ def complete() -> dict:
                for row in ROWS for score, claimed in row.paper.items()]
     claims = [{"section": c.section, "says": c.says, "first": c.first, "second": c.second, "score": c.score, "claimed": 1.0,
                "at_least": c.at_least, "here": 1.0, "low": 0.5, "high": 1.5, "p": 0.002, "verdict": "holds", "why": ""} for c in CLAIMS]
-    return {"profile": "lesson", "data": "mini-lesson", "seeds": [0, 1, 2], "tables": [1, 2, 3], "generator": ledger.generate.VERSION,
+    return {"measured_by": __version__, "profile": "lesson", "data": "mini-lesson", "seeds": [0, 1, 2], "tables": [1, 2, 3], "generator": ledger.generate.VERSION,
             "configuration": ledger.configuration_checksum("lesson"), "made": {}, "failed": {}, "numbers": numbers, "claims": claims,
             "figures": [], "unseen": [], "runs": []}
 
@@ -301,7 +302,7 @@ def test_holm(p, stands):
     ({"tables": [3]}, "only a whole reproduction in profile lesson"), ({"profile": "smoke"}, "only a whole reproduction"),
     ({"failed": {"train-augm-0": "diverged"}}, "only a whole reproduction"),
     ({"numbers": [*complete()["numbers"][:-1], complete()["numbers"][-1] | {"here": None}]}, "only a whole reproduction"),
-    ({"configuration": "00000000"}, "another configuration"),
+    ({"configuration": "00000000"}, "another configuration"), ({"measured_by": "0.1.0"}, "another configuration or version"),
 ])
 def test_nothing_partial_foreign_or_stale_is_published(places, change, message):
     write_json(places / "report" / "ledger.json", complete() | change)
@@ -325,6 +326,8 @@ def test_the_workspaces_ledger_goes_before_the_published_one_if_it_is_whole(plac
     assert ledger.load()[0]["data"] == "published"
     write_json(places / "report" / "ledger.json", complete() | {"tables": [3]})
     assert ledger.load()[0]["data"] == "published"
+    write_json(places / "report" / "ledger.json", complete() | {"measured_by": "0.1.0"})
+    assert ledger.load()[0]["data"] == "published"
     write_json(places / "report" / "ledger.json", complete())
     found, source = ledger.load()
     assert found == complete() and "of this workspace" in source
@@ -333,8 +336,10 @@ def test_the_workspaces_ledger_goes_before_the_published_one_if_it_is_whole(plac
 
 
 # What is published.
-def test_the_published_ledger_is_of_this_code():
-    assert ledger.read(ledger.PUBLISHED)["configuration"] == ledger.configuration_checksum("lesson")
+def test_the_published_ledger_is_of_this_code_or_says_which_version_measured_it():
+    published = ledger.read(ledger.PUBLISHED)
+    same = published["configuration"] == ledger.configuration_checksum("lesson")
+    assert same if published["measured_by"] == __version__ else notice(published["measured_by"])
 
 
 def test_the_published_ledger_has_every_number_and_sentence_of_the_paper():

@@ -74,33 +74,37 @@ def draw(rng: np.random.Generator, bank: Bank, settings: Augment) -> Mixture:
         The only source of chance.
     bank : Bank
     settings : Augment
-        ``placing`` "desed": classes and onsets of a clip of DESED's synthetic set (`scenes.scenario`), of each class any
-        sound, whole, and of sounds that go on for long (`CONTINUOUS`) any part of the length that was planned; "uniform":
-        any sounds, beginning at any time.
+
+    Returns
+    -------
+    Mixture
+        With classes and onsets of a clip of DESED's synthetic set (`scenes.scenario`); of each class any sound, whole, and
+        of sounds that go on for long (`CONTINUOUS`) any part of the planned length.
 
     Raises
     ------
     SedError
         For settings that make no sense.
+
+    Notes
+    -----
+    The paper samples one to five foregrounds and says no more. The released scripts mix each fixed soundscape's own
+    foregrounds again, so that classes and onsets stay; here new scenes are drawn with DESED's statistics.
     """
     fewest, most = settings.sources
     if not 1 <= fewest <= most:
         raise SedError(f"augment.sources is {settings.sources}; give the fewest, 1 or more, and the most")
-    if settings.placing not in _PLACING:
-        raise SedError(f"augment.placing is {settings.placing!r}; it must be one of {', '.join(_PLACING)}")
-    planned = _PLACING[settings.placing](rng, bank, fewest, most)
     sources = []
-    for sound, onset, wanted in planned:
+    for sound, onset, wanted in _scene(rng, bank, fewest, most):
         sounding = bank.foregrounds[sound].samples
         samples = min(sounding, SAMPLES - onset, wanted)
         first = int(rng.integers(sounding - samples + 1)) if bank.foregrounds[sound].label in CONTINUOUS else 0
         sources.append(Source(
-            sound, first, samples, onset, _level(rng, settings.foreground_db, settings.foreground_normal),
+            sound, first, samples, onset, float(rng.uniform(*settings.foreground_db)),
             int(rng.integers(len(bank.rooms))) if settings.rooms else None, cascade(rng, settings, samples / RATE)))
     lowest, over = settings.background_db
     highest = min(source.level_db for source in sources) + over
-    level = _level(rng, (min(lowest, highest), highest), settings.background_normal)
-    return Mixture(tuple(sources), _background(rng, bank, level))
+    return Mixture(tuple(sources), _background(rng, bank, rng.uniform(min(lowest, highest), highest)))
 
 
 def cascade(rng: np.random.Generator, settings: Augment, seconds: float) -> Cascade:
@@ -242,33 +246,18 @@ def _rows(parts: Sequence[tuple[Sound, int, int]], bank: Bank, length: int) -> T
     return rows
 
 
-def _as_desed(rng: np.random.Generator, bank: Bank, fewest: int, most: int) -> list[tuple[int, int, int]]:
+def _scene(rng: np.random.Generator, bank: Bank, fewest: int, most: int) -> list[tuple[int, int, int]]:
     """Number of a sound, onset and longest length of each foreground: a `scenario` of as many as allowed."""
     for _ in range(_TRIES):
         if fewest <= len(planned := scenario(rng, "synthetic")) <= most:
             break
     else:
         raise SedError(f"augment.sources is {(fewest, most)}, and clips of DESED have hardly ever so many events; "
-                       "use augment.placing 'uniform', or other numbers")
+                       "choose other numbers")
     return [(int(rng.choice(bank.classes[event.label])), round(event.onset * RATE),
              round(event.duration * RATE) if event.label in CONTINUOUS else SAMPLES) for event in planned]
-
-
-def _anywhere(rng: np.random.Generator, bank: Bank, fewest: int, most: int) -> list[tuple[int, int, int]]:
-    """As `_as_desed`: any sounds, whole, at times that leave each at least the shortest event's length."""
-    count = int(rng.integers(fewest, most + 1))
-    onsets = rng.integers(SAMPLES - round(SHORTEST_S * RATE) + 1, size=count)
-    return [(int(rng.integers(len(bank.foregrounds))), int(onset), SAMPLES) for onset in sorted(onsets)]
-
-
-_PLACING = {"desed": _as_desed, "uniform": _anywhere}
 
 
 def _background(rng: np.random.Generator, bank: Bank, level_db: float) -> Background:
     sound = int(rng.integers(len(bank.backgrounds)))
     return Background(sound, int(rng.integers(bank.backgrounds[sound].samples - SAMPLES + 1)), float(level_db))
-
-
-def _level(rng: np.random.Generator, ends: tuple[float, float], normal: tuple[float, ...]) -> float:
-    """dB: uniform between the ends, or normal and cut off there."""
-    return float(np.clip(rng.normal(*normal), *ends) if normal else rng.uniform(*ends))
