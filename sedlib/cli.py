@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from sedlib.errors import SedError
+from sedlib.keeper import Stopped
 
 # Imports that load torch or numba stand inside the commands, so that `sedlib --help` answers at once.
 
@@ -20,13 +21,17 @@ DATA = click.option(
 
 
 class Commands(click.Group):
-    """A group whose commands turn a user's mistake into one line on standard error and exit status 1."""
+    """A group whose commands turn a user's mistake into one line on standard error and exit status 1, and a signal that stopped one into a line
+    and 128 plus its number."""
 
     def invoke(self, context: click.Context):
         try:
             return super().invoke(context)
         except SedError as error:
             raise click.ClickException(str(error)) from None
+        except Stopped as stopped:
+            click.echo(f"{context.command_path} was {stopped}; the same command goes on where it was", err=True)
+            context.exit(stopped.status)
 
 
 def examples(*lines: str) -> str:

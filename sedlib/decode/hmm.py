@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numba import njit, prange
 
+from sedlib.compiled import njit, prange
 from sedlib.data import tables
 from sedlib.decode.posteriors import Posteriors, check_scores
 from sedlib.errors import SedError

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numba import njit, prange
 from scipy.ndimage import gaussian_filter
 from tqdm.auto import tqdm
 
+from sedlib.compiled import njit, prange
 from sedlib.config import Decoding
 from sedlib.data import tables
 from sedlib.decode.hmm import Hmm, Rules, best_paths, emissions, hmm_events, log_odds, runs, transitions

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numba import njit
 
+from sedlib.compiled import njit
 from sedlib.data import tables
 from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError

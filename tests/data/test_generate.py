@@ -432,6 +432,31 @@ def test_two_processes_make_one_data_set_and_leave_no_orphans(mini, tmp_path):
             time.sleep(0.1)
 
 
+def test_a_script_without_the_guard_is_told_so(tmp_path):
+    """Its processes import it and come to the same call, for which they would wait for ever."""
+    script = tmp_path / "make.py"
+    script.write_text(f"from sedlib.data import generate\ngenerate.mini({str(tmp_path / 'mini')!r}, {SIZES}, seed=7, jobs=2)\n")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    *_, last = done.stderr.strip().splitlines()
+    assert done.returncode == 1 and last.startswith("sedlib.errors.SedError: no process could begin") and 'under `if __name__ == "__main__":`' in last
+    assert done.stderr.count("Traceback") == 1
+
+
+def test_a_killed_process_of_the_pool_is_told(tmp_path, monkeypatch):
+    """As the kernel does where there is not enough memory."""
+    monkeypatch.setattr(generate, "_BLOCK", 1)
+    making = generate.Making("synthetic", Deadly(), domains.SYNTHETIC)
+    with pytest.raises(SedError, match="a process that made clips was killed"):
+        generate.generate(tmp_path / "mini", {"synthetic": making}, {"synthetic": 2}, 0, "deadly", jobs=2, progress=False)
+
+
+class Deadly:
+    """A source of sounds that kills who asks it."""
+
+    def of_clip(self, _) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def test_another_data_set_is_refused(mini, tmp_path):
     with pytest.raises(SedError, match="dataset.json: seed is 7, asked for 8; give another folder"):
         generate.mini(mini, SIZES, seed=8, jobs=1, progress=False)
