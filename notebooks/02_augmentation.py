@@ -748,7 +748,7 @@ kinds = {"here: uniform, -35 to 0 dB": rng.uniform(*settings.foreground_db, 5000
 fig, axes = plots.figure(8, 2.8)
 for (name, level), colour, line in zip(
         kinds.items(), (plots.BLUE, plots.VERMILION), plots.LINES):
-    axes[0, 0].hist(level, np.arange(-46, 2, 2), density=True, histtype="step",
+    axes[0, 0].hist(level, np.arange(-45, 1, 2.5), density=True, histtype="step",
                     color=colour, linestyle=line, linewidth=1.8, label=name)
 axes[0, 0].set(xlabel="foreground level (dB)", ylabel="density (1/dB)")
 axes[0, 0].legend()
