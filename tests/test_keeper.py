@@ -42,20 +42,29 @@ try:
 except Stopped as stopped:
     sys.exit(stopped.status)
 """
+# A real batch of one job, whose second process has a session of its own and ignores SIGINT, as all that a shell starts with &.
+WORKFLOW = """
+rule job:
+    output:
+        "report/index.html",
+    shell:
+        "setsid sleep 600 & touch ready; sleep 600"
+"""
+BATCH = """
+import pathlib, sys
+from sedlib import reproduce
+from sedlib.cli import cli
+reproduce.WORKFLOW = pathlib.Path(sys.argv[1])
+cli(["reproduce", "--profile", "smoke", "--table", "3"], prog_name="sedlib")
+"""
 
 
 @pytest.fixture
-def begin(tmp_path, monkeypatch):
-    """Starts the first process of a family; at the end there must be none of it, by a mark in the environment."""
+def mark(monkeypatch):
+    """In the environment of a family of processes, of which none may be there at the end."""
     mark = f"family-{uuid.uuid4()}"
     monkeypatch.setenv("SEDLIB_TEST_FAMILY", mark)
-
-    def start(program: str, **options) -> subprocess.Popen:
-        process = subprocess.Popen([sys.executable, "-c", FIRST, program, tmp_path / "ready"], **options)
-        until((tmp_path / "ready").exists)
-        return process
-
-    yield start
+    yield mark
     try:
         until(lambda: not family(mark), 10)
     finally:
@@ -63,11 +72,22 @@ def begin(tmp_path, monkeypatch):
             process.kill()
 
 
+@pytest.fixture
+def begin(tmp_path, mark):
+    """Starts the first process of a family."""
+    def start(program: str, **options) -> subprocess.Popen:
+        process = subprocess.Popen([sys.executable, "-c", FIRST, program, tmp_path / "ready"], **options)
+        until((tmp_path / "ready").exists)
+        return process
+
+    return start
+
+
 def family(mark: str) -> list[psutil.Process]:
     return [process for process in marked("SEDLIB_TEST_FAMILY", mark) if process.pid != os.getpid()]
 
 
-def until(condition, seconds: float = 30) -> None:
+def until(condition, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -75,13 +95,13 @@ def until(condition, seconds: float = 30) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_the_first_process_alone_interrupts_the_program_and_ends_the_rest(begin, tmp_path, how):
+def test_a_signal_to_the_first_process_alone_interrupts_the_program_and_ends_the_rest(begin, mark, tmp_path, how):
     process = begin(PROGRAM)
-    assert len(family(os.environ["SEDLIB_TEST_FAMILY"])) == 5
+    assert len(family(mark)) == 5
     process.send_signal(how)
     assert process.wait(10) == 128 + how
     assert (tmp_path / "interrupted").exists()
-    assert not family(os.environ["SEDLIB_TEST_FAMILY"])  # when the first process ends, not later
+    assert not family(mark)  # when the first process ends, not later
 
 
 def test_sigkill_to_the_first_process_ends_all(begin):
@@ -144,3 +164,36 @@ def test_the_end_of_the_block_ends_the_program_and_handlers_are_as_before():
         raise ValueError
     assert process.returncode == 137
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_batch_ends_with_its_first_process(workspace, mark, how):
+    (workspace / "workflow").mkdir()
+    (workspace / "workflow" / "Snakefile").write_text(WORKFLOW)
+    batch = subprocess.Popen([sys.executable, "-c", BATCH, workspace / "workflow"], stderr=subprocess.PIPE, text=True)
+    until((workspace / "ready").exists, 300)
+    batch.send_signal(how)
+    _, err = batch.communicate(timeout=25)  # before the grace is over
+    if how == signal.SIGKILL:
+        return  # the fixture waits for the others' end
+    assert not family(mark) and batch.returncode == 128 + how
+    assert err.splitlines()[-1] == f"sedlib was stopped by {how.name}; the same command goes on where it was" and "Traceback" not in err
+
+
+LEAVES = """
+import pathlib, subprocess, sys, time
+import leftovers
+leftovers.watch()
+subprocess.Popen(["sleep", "600"], start_new_session=True)
+pathlib.Path(sys.argv[1]).touch()
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_of_a_killed_test_run_is_left(mark, tmp_path, how):
+    process = subprocess.Popen([sys.executable, "-c", LEAVES, tmp_path / "ready"], stderr=subprocess.DEVNULL,
+                               env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)})
+    until((tmp_path / "ready").exists)
+    process.send_signal(how)
+    process.wait(10)
