@@ -58,7 +58,7 @@ def write_posteriors(run: Run, data: str | Path, progress: bool = True) -> list[
     list of str
         The subsets that there are: an evaluation set is a luxury, a development set is needed.
     """
-    subsets = [name for name in SUBSETS if name == "validation" or layout.is_there(data, name)]
+    subsets = [name for name in SUBSETS if name == "validation" or (Path(data) / layout.SUBSETS[name].metadata).exists()]
     missing = [name for name in subsets if not (run.folder / f"{name}.npz").exists()]
     if missing and isinstance(run, Ensemble):
         run.folder.mkdir(parents=True, exist_ok=True)
