@@ -61,12 +61,14 @@ from sedlib.lesson import check, composer, html, players, plots
 # ## What there is to mix from
 #
 # The baseline learns from a fixed set of synthetic clips, made once. What they were made of lies in the same data set:
-# isolated sounds, each one event; backgrounds; and responses of rooms. The bank reads them all.
+# isolated sounds, each one event; backgrounds; and responses of rooms. The bank reads them all. (A folder without
+# isolated sounds borrows those of MiniDESED here.)
 
 # %%
 RATE = 16000
 root = workspace.dataset(data, profile)
-bank = augment.open_bank(root, progress=interactive)
+isolated = root if (root / layout.SOUNDBANK).is_dir() else workspace.dataset("mini", profile)
+bank = augment.open_bank(isolated, progress=interactive)
 fixed = layout.load(root, "synthetic")
 rows = []
 for label, numbers in bank.classes.items():

@@ -550,6 +550,7 @@ results = training.score(run, root, progress=interactive)
 scores = decode.Posteriors.load(run.folder / "validation.npz")
 waves = store.open_store(root, "validation", progress=False)
 reference = layout.load(root, "validation").table
+reference = reference[reference["filename"].isin(scores.filenames)]  # that have audio
 print(f"posteriors (clip, frame, class): {scores.scores.shape}; "
       f"a frame lasts {1000 * scores.frame_s:.1f} ms")
 

@@ -77,6 +77,7 @@ run = training.train(config, root, seed, folder)
 training.score(run, root)
 posteriors = decode.Posteriors.load(run.folder / "validation.npz")
 truth = layout.load(root, "validation").table
+truth = truth[truth["filename"].isin(posteriors.filenames)]  # the clips that have audio
 clip_s = config.features.clip_s
 print(posteriors.scores.shape, "clips, frames, classes;", posteriors.frame_s, "s a frame")
 

@@ -97,7 +97,11 @@ def soundbank(sounds: Path, folder: Path, real: Path | None, profile_name: str, 
 @data.command(epilog=examples("sedlib data check data/mini-lesson", "sedlib data check /data/DESED/dataset"))
 @click.argument("folder", type=click.Path(path_type=Path))
 def check(folder: Path) -> None:
-    """Say what FOLDER holds, what is missing and what is broken; exit status 1 if something is broken."""
+    """Say what FOLDER holds, what is missing and what is broken.
+
+    Exit status 1 for an error, which would stop a training or its scoring; what is missing or broken besides is left out of both, and
+    counted by subset and class.
+    """
     from sedlib.data import layout
 
     report = layout.check(folder)
@@ -134,10 +138,12 @@ def train(system: str, profile_name: str, data_name: str, seed: int, folder: Pat
     """Train a system, or go on with a run that was stopped, then score it on the development and evaluation sets."""
     from dataclasses import replace
 
+    from sedlib.data import layout
     from sedlib.metrics import report
     from sedlib.systems import configuration
     from sedlib.training import score
     from sedlib.training import train as train_run
+    from sedlib.training.inputs import subsets_of
     from sedlib.training.score import SUBSETS
     from sedlib.workspace import dataset, run_folder
 
@@ -147,6 +153,7 @@ def train(system: str, profile_name: str, data_name: str, seed: int, folder: Pat
     config = configuration(system, profile_name)
     config = replace(config, training=replace(config.training, epochs=epochs or config.training.epochs, **computed))
     root = dataset(data_name, profile_name)
+    layout.preflight(root, [*subsets_of(config).values(), *layout.EVALUATED], config.augment.uses_soundbank)
     run = train_run(config, root, seed, folder or run_folder(profile_name, root, system, seed), workers=workers)
     results = score(run, root)
     for name in SUBSETS:

@@ -68,7 +68,7 @@ def data(plan: Plan) -> None:
 @click.pass_obj
 def store(plan: Plan, subset: str) -> None:
     """Decode a subset."""
-    if (plan.root / layout.SUBSETS[subset].metadata).exists():
+    if subset != layout.OPTIONAL or layout.is_there(plan.root, subset):
         open_store(plan.root, subset)
 
 

@@ -1,17 +1,23 @@
-"""Where DESED keeps what, and `check`: what a folder holds, what it lacks and what is broken.
+"""Where DESED keeps what; `check`: what a folder holds, lacks and what is broken; `preflight`: whether work can begin.
 
 Paper section 2; taught in ``notebooks/01_data.py``. Real DESED, MiniDESED and a data set made from a folder of
 recordings all have this layout, so nothing downstream knows which one it works on.
+
+What is wrong in a folder is of three kinds. An **error** will stop a training or its scoring: a table that cannot be
+read, a subset without a usable clip; `preflight` raises the same one. **Left out** is what all the rest goes on without,
+and is counted: a clip that is missing or broken, as real downloads of DESED have them. A **note** is everything else.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import re
+import shlex
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +54,7 @@ SUBSETS = {
 }
 SOUNDBANK = "audio/train/soundbank"  # isolated sounds, in the layout of `soundbank`
 EVALUATED = ("validation", "public")  # what a system is scored on; it learns from the others
+OPTIONAL = "public"  # scored where it is there
 SILENT = 10 ** (-90 / 20)  # peak; the smallest value of 16 bits is -90.3 dB
 _READERS = {STRONG: tables.read_events, WEAK: tables.read_weak, UNLABELLED: tables.read_unlabelled}
 _COLUMNS = {STRONG: tables.EVENT_COLUMNS, WEAK: tables.WEAK_COLUMNS, UNLABELLED: tables.UNLABELLED_COLUMNS}
@@ -83,18 +90,119 @@ def load(root: str | Path, subset: str) -> Subset:
     if subset not in SUBSETS:
         raise SedError(f"subset {subset!r} is not known; use one of {', '.join(SUBSETS)}")
     place, root = SUBSETS[subset], _existing(root)
-    table = _READERS[place.kind](root / place.metadata)
+    metadata, audio_dir = root / place.metadata, _audio_folder(root, place)
+    if not metadata.is_file() and (near := _near(metadata)):
+        raise SedError(f"{metadata}: no such file; {near}")
+    table = _READERS[place.kind](metadata)
     if table.empty:
-        raise SedError(f"{root / place.metadata}: lists no clips; add a line per clip")
+        raise SedError(f"{metadata}: lists no clips; add a line per clip")
     filenames = tables.filenames(table)
-    for _, problem in _path_problems(root / place.metadata, table):
+    for _, problem in _path_problems(metadata, table):
         raise SedError(problem)
-    audio_dir = root / place.audio
+    wanted = f"it should hold the {len(filenames)} clips of {subset!r}"
     if not audio_dir.is_dir():
-        raise SedError(f"{audio_dir}: no such folder; it should hold the {len(filenames)} clips of {subset!r}")
+        raise SedError("; ".join(filter(None, [f"{audio_dir}: no such folder", wanted, _near(audio_dir)])))
     if not any(audio_dir.iterdir()):
-        raise SedError(f"{audio_dir}: the folder is empty; it should hold the {len(filenames)} clips of {subset!r}")
+        raise SedError(f"{audio_dir}: the folder is empty; {wanted}")
     return Subset(subset, place.kind, audio_dir, table, filenames)
+
+
+def is_there(root: str | Path, subset: str) -> bool:
+    """Whether a folder has both halves of a subset: the table, and something in its audio folder.
+
+    DESED's repositories bring the table of the public evaluation set without its audio: that is not there.
+    """
+    place, root = SUBSETS[subset], Path(root)
+    folder = _audio_folder(root, place)
+    return (root / place.metadata).is_file() and folder.is_dir() and any(folder.iterdir())
+
+
+def preflight(root: str | Path, subsets: Collection[str], soundbank: bool = False) -> None:
+    """See that a training, or a scoring, will not end for want of data; cheap, as no file is opened but the tables.
+
+    Parameters
+    ----------
+    root : path
+        Folder with ``audio/`` and ``metadata/``.
+    subsets : collection of str
+        Those of `SUBSETS` that are needed; ``public``, which is scored where it is there, may be missing.
+    soundbank : bool
+        Whether isolated sounds are needed too: ``config.augment.uses_soundbank``.
+
+    Raises
+    ------
+    SedError
+        As `load`; if none of the clips of a subset is there; if clips to be scored on hold no event; if the soundbank
+        lacks a class, backgrounds or room responses.
+    """
+    for subset in subsets:
+        if subset != OPTIONAL or is_there(root, subset):
+            _usable(load(root, subset))
+    if soundbank:
+        from sedlib.data.soundbank import need_all  # here, because that module builds on this one
+
+        need_all(Path(root) / SOUNDBANK)
+
+
+def _usable(subset: Subset) -> None:
+    """`SedError` if no clip of a subset can be used, by names and sizes alone."""
+    there = [name for name in subset.filenames if _has_bytes(subset.audio_dir / name)]
+    if not there:
+        fix = _why_missing(subset.audio_dir, subset.filenames[0])
+        raise SedError(f"{subset.audio_dir}: none of the {len(subset.filenames)} clips of {subset.name!r} is there; "
+                       f"the first, {subset.filenames[0]}: {fix}")
+    if subset.name in EVALUATED and tables.events(subset.table[subset.table["filename"].isin(there)]).empty:
+        raise SedError(f"{subset.audio_dir}: the clips that are there hold no event, so that there is nothing to find; "
+                       f"get those of {subset.name!r} with events")
+
+
+def _has_bytes(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _why_missing(folder: Path, filename: str) -> str:
+    """What to do about a clip of the table that the folder lacks: what has nearly its name there, or to get it."""
+    if (folder / filename).is_file():
+        return "0 bytes; get the file again"
+    others = sorted(file.name for file in folder.glob(f"{glob.escape(Path(filename).stem)}.*"))
+    others += [file.name for file in folder.iterdir() if _loose(file.name) == _loose(filename)] if not others else []
+    if not others:
+        deeper = next(folder.glob(f"*/{glob.escape(filename)}"), None)
+        return f"it lies in {deeper.parent}; move the clips up" if deeper else "get the file, or take it out of the table"
+    if Path(others[0]).suffix.lower() == Path(filename).suffix.lower():
+        return f"the folder has {others[0]}: correct the name"
+    return f"the folder has {others[0]}: convert it to {Path(filename).suffix}, or correct the name in the table"
+
+
+def _near(expected: Path) -> str:
+    """What stands where a file or folder is looked for, and may be meant; empty if there is nothing like it.
+
+    Names are alike whose letters are, or begin alike: ``synthetic21_train`` for ``synthetic20``, ``weak.csv`` for
+    ``weak.tsv``.
+    """
+    while not expected.parent.exists():
+        expected = expected.parent
+    wanted, a_file = _letters(expected.name), bool(expected.suffix)
+    alike = sorted(path.name for path in expected.parent.iterdir() if path.is_file() == a_file and
+                   (_letters(path.name) == wanted if a_file else _letters(path.name).startswith(wanted)))
+    if not alike:
+        return ""
+    link = f"ln -s {shlex.quote(alike[0])} {shlex.quote(str(expected))}"
+    return f"{expected.parent} has {', '.join(alike[:3])}; if that is meant, give it the name {expected.name}, by a link say: {link}"
+
+
+def _letters(name: str) -> str:
+    return re.sub("[^a-z]", "", Path(name).stem.casefold())
+
+
+def _audio_folder(root: Path, place: Place) -> Path:
+    """Where a subset's clips lie; DESED's later download scripts put them one deeper, in ``audio/validation/validation``."""
+    folder = root / place.audio
+    deeper = folder / folder.name
+    return deeper if deeper.is_dir() else folder
 
 
 # What may stand in a file name on the disk and would tear a line or fail to be written out.
@@ -105,25 +213,28 @@ _UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]
 class Report:
     """What `check` found: one line of text per finding.
 
-    ``errors`` name what cannot be used, ``notes`` what is used after a change or not needed.
+    ``errors`` will stop a training or its scoring, ``left_out`` are clips that cannot be used and are gone on without,
+    ``notes`` what is used after a change or not needed.
     """
 
     root: Path
     subsets: dict[str, list[str]] = field(default_factory=dict)  # what each subset holds, lines of text
     errors: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        """Whether everything that is there can be used."""
+        """Whether systems can be trained and scored on the folder."""
         return not self.errors
 
     def text(self, most: int = 20) -> str:
-        """The report for people; of errors and of notes at most ``most`` lines are shown, the rest is counted."""
+        """The report for people; of each kind of finding at most ``most`` lines are shown, the rest is counted."""
         lines = [f"{self.root}"]
         for name, holds in self.subsets.items():
             lines += [f"  {name}: {holds[0]}", *(f"    {line}" for line in holds[1:])]
-        for title, found in (("errors (cannot be used)", self.errors), ("notes", self.notes)):
+        for title, found in (("errors (stop a training or its scoring)", self.errors),
+                             ("left out (all else goes on without)", self.left_out), ("notes", self.notes)):
             lines.append(f"{title}: {len(found) or 'none'}")
             lines += [f"  {_UNPRINTABLE.sub(lambda odd: repr(odd[0])[1:-1], line)}" for line in found[:most]]
             if len(found) > most:
@@ -137,8 +248,8 @@ def check(root: str | Path) -> Report:
     Returns
     -------
     Report
-        Per subset: clips, hours, rates and channels, events (or weak labels) per class; what the soundbank holds, if
-        there is one; and errors and notes.
+        Per subset: clips, hours, rates and channels, events (or weak labels) per class, and how much of them is left
+        out; what the soundbank holds, if there is one; and errors, what is left out, and notes.
 
     Raises
     ------
@@ -154,13 +265,16 @@ def check(root: str | Path) -> Report:
                        f"{SUBSETS['validation'].metadata} are expected below it")
     heard = {}
     for name, place in SUBSETS.items():
-        if name in there:
+        if name in there and (name != OPTIONAL or is_there(root, name)):
             heard[name] = _check_subset(root, name, report)
+        elif name == OPTIONAL:
+            report.notes.append(f"{name}: not there ({place.audio}/ with clips and {place.metadata}), so not scored")
         else:
-            report.notes.append(f"{name}: not there ({place.audio}/ and {place.metadata})")
+            near = {_near(root / half) for half in (place.audio, place.metadata)} - {""}
+            report.errors.append(f"{name}: not there ({place.audio}/ and {place.metadata}); "
+                                 + ("; ".join(sorted(near)) or "get it"))
     _check_repeats(heard, report)
-    if (root / SOUNDBANK).exists():
-        _check_soundbank(root / SOUNDBANK, report)
+    _check_soundbank(root / SOUNDBANK, report)
     return report
 
 
@@ -170,36 +284,37 @@ Heard = dict[str, bytes]  # what clips sound like, by file name: equal where the
 def _check_subset(root: Path, name: str, report: Report) -> Heard:
     """Add the findings on one subset to the report; returns the clips its table lists."""
     place = SUBSETS[name]
-    folder, metadata = root / place.audio, root / place.metadata
-    present = sorted(f.name for f in folder.iterdir() if f.suffix.lower() in audio.SUFFIXES) if folder.is_dir() else []
-    if problems := tables.problems(metadata, _COLUMNS[place.kind]):
-        report.errors += problems
-        report.subsets[name] = [f"{len(present)} audio files, no usable table"]
+    folder, metadata = _audio_folder(root, place), root / place.metadata
+    present = {f.name for f in folder.iterdir() if f.is_file()} if folder.is_dir() else set()
+    sounds = sorted(f for f in present if Path(f).suffix.lower() in audio.SUFFIXES)
+    found = tables.problems(metadata, _COLUMNS[place.kind]) if metadata.is_file() else []
+    refused: dict[str, str] = {}
+    if not found and metadata.is_file():
+        refused = dict(_path_problems(metadata, _READERS[place.kind](metadata)))
+        found = list(refused.values())
+    try:
+        _usable(load(root, name))
+    except SedError as error:
+        found += [str(error)] if str(error) not in found else []  # every wrong row is listed, `load` stops at the first
+    report.errors += found
+    if found and not refused:
+        report.subsets[name] = [f"{len(sounds)} audio files, not usable"]
         return {}
     table = _READERS[place.kind](metadata)
-    listed = tables.filenames(table)
-    if not listed:
-        report.errors.append(f"{metadata}: lists no clips; add a line per clip")
-    if not present:
-        report.errors.append(f"{folder}: no audio file ({', '.join(audio.SUFFIXES)}); "
-                             f"it should hold the {len(listed)} clips of {name!r}")
-    refused = dict(_path_problems(metadata, table))
-    report.errors += refused.values()
-    alike = {_loose(f): f for f in present}
-    for filename in sorted(set(listed) - set(present) - set(refused)) if present else ():
-        other = alike.get(_loose(filename))
-        fix = f"the folder has {other}: correct the name" if other else "get the file, or take it out of the table"
-        report.errors.append(f"{folder / filename}: in the table but not in the folder; {fix}")
-    unlisted = sorted(set(present) - set(listed))
+    listed = [filename for filename in tables.filenames(table) if filename not in refused]
+    report.left_out += [f"{folder / filename}: in the table but not in the folder; {_why_missing(folder, filename)}"
+                        for filename in sorted(set(listed) - present)]
     report.notes += [f"{folder / f}: not in {metadata.name}, so not used; add it to the table if it belongs to {name!r}"
-                     for f in unlisted]
+                     for f in sorted(set(sounds) - set(listed))]
     by_case: dict[str, str] = {}
     for filename in listed:
         if (other := by_case.setdefault(filename.casefold(), filename)) != filename:
             report.notes.append(f"{metadata}: {other!r} and {filename!r} differ in upper and lower case alone, which "
                                 "many disks do not tell apart; rename one")
 
-    heard, infos = _read_all(folder, sorted(set(present) & set(listed)), report)
+    heard, infos = _read_all(folder, sorted(present & set(listed)), report)
+    if not infos and not found:
+        report.errors.append(f"{folder}: none of the {len(listed)} clips of {name!r} can be read; what is left out says why")
     if place.kind == STRONG:
         _check_events(metadata, table, infos, report)
     report.subsets[name] = _holds(place.kind, table, infos)
@@ -232,6 +347,9 @@ def _check_soundbank(folder: Path, report: Report) -> None:
     """Add the findings on the isolated sounds to the report."""
     from sedlib.data.soundbank import Soundbank  # here, because that module builds on this one
 
+    if not folder.exists():
+        report.notes.append(f"{folder}: no isolated sounds; systems that mix clips anew (lesson 02) cannot be trained")
+        return
     try:
         bank = Soundbank(folder)
     except SedError as error:
@@ -244,7 +362,7 @@ def _check_soundbank(folder: Path, report: Report) -> None:
 
 
 def _read_all(folder: Path, filenames: list[str], report: Report) -> tuple[Heard, dict[str, audio.Info]]:
-    """Decode the files; what is unreadable is an error, what will be changed or sounds wrong a note."""
+    """Decode the files; what is unreadable is left out, what will be changed or sounds wrong a note."""
 
     def info(filename: str) -> tuple[bytes, audio.Info] | SedError:
         try:
@@ -257,7 +375,7 @@ def _read_all(folder: Path, filenames: list[str], report: Report) -> tuple[Heard
     with ThreadPoolExecutor() as pool:
         for filename, found in zip(filenames, pool.map(info, filenames)):
             if isinstance(found, SedError):
-                report.errors.append(str(found))
+                report.left_out.append(str(found))
                 continue
             heard[filename], infos[filename] = found
             if remarks := "; ".join(filter(None, (changes(found[1]), flaws(found[1])))):
@@ -300,23 +418,27 @@ def _check_events(metadata: Path, table: pd.DataFrame, infos: dict[str, audio.In
     rows = table.dropna(subset=["event_label"])
     end = rows["filename"].map({name: min(info.duration, CLIP_S) for name, info in infos.items()})
     outside, late = rows["onset"] >= end, rows["offset"] > end + 0.5 / audio.RATE
-    again = rows.duplicated()
+    again, instant = rows.duplicated(), rows["onset"] == rows["offset"]
     ordered = rows.sort_values("onset", kind="stable")
     ends = ordered.groupby(["filename", "event_label"])["offset"].cummax()
     before = ends.groupby([ordered["filename"], ordered["event_label"]]).shift().reindex(rows.index)
     overlaps = rows["onset"] < before
-    for i, event in rows[outside | late | again | overlaps].iterrows():
+    for i, event in rows[outside | late | again | overlaps | instant].iterrows():
         where = (f"{tables.line_of(metadata, i)}: {event.filename}: "
                  f"{event.event_label} {event.onset:g}-{event.offset:g} s")
         if outside[i]:
-            report.errors.append(f"{where} lies outside the clip of {end[i]:.3f} s; correct its times")
+            report.notes.append(f"{where} lies outside the clip of {end[i]:.3f} s, where nothing can find it; correct its times")
         elif late[i]:
             report.notes.append(f"{where} ends after the clip of {end[i]:.3f} s; its end is cut there")
+        if instant[i]:
+            report.notes.append(f"{where} has no length: event F1 counts it, PSDS does not; correct its times, or take the line out")
         if again[i]:
             report.notes.append(f"{where} is listed before; take the line out")
         elif overlaps[i]:
             report.notes.append(f"{where} begins before another {event.event_label} ends, at {before[i]:g} s; "
-                                "join them if they are one sound")
+                                "PSDS takes them as one, F1 as they are; join them if they are one sound")
+    if absent := sorted(set(tables.CLASSES) - set(rows["event_label"])):
+        report.notes.append(f"{metadata}: no event of {', '.join(absent)}; averages over classes are those of the others")
     empty = table[table["event_label"].isna()]
     wrong = empty["filename"].isin(rows["filename"]) | empty["filename"].duplicated()
     for i, name in empty["filename"][wrong].items():
@@ -330,19 +452,31 @@ def _holds(kind: str, table: pd.DataFrame, infos: dict[str, audio.Info]) -> list
     lines = [f"{len(infos)} clips, {hours:.2f} h, {'no' if kind == UNLABELLED else kind} labels",
              *(f"{count} files of {rate} Hz, {channels} channel{'s' * (channels > 1)}"
                for (rate, channels), count in formats.most_common())]
-    if kind == STRONG:
-        counts = Counter(tables.events(table)["event_label"])
-        lines.append("events: " + ", ".join(f"{c} {counts[c]}" for c in tables.CLASSES))
-    if kind == WEAK:
-        counts = Counter(label for labels in table["event_labels"] for label in labels.split(","))
-        lines.append("clips: " + ", ".join(f"{c} {counts[c]}" for c in tables.CLASSES))
+    counts = _labels(kind, table)
+    if kind != UNLABELLED:
+        lines.append(f"{'events' if kind == STRONG else 'clips'}: " + ", ".join(f"{c} {counts[c]}" for c in tables.CLASSES))
+    listed = tables.filenames(table)
+    gone = set(listed) - set(infos)
+    if gone:
+        lost = _labels(kind, table[table["filename"].isin(gone)])
+        shares = "; ".join(f"{c} {lost[c]} of {counts[c]} ({100 * lost[c] / counts[c]:.0f} %)" for c in tables.CLASSES if lost[c])
+        lines.append(f"left out: {len(gone)} of {len(listed)} clips" + f", and with them {shares}" * bool(shares))
     return lines
+
+
+def _labels(kind: str, table: pd.DataFrame) -> Counter[str]:
+    """How many events, or clips of a weak table, each class has."""
+    if kind == STRONG:
+        return Counter(tables.events(table)["event_label"])
+    return Counter(label for labels in table.get("event_labels", ()) for label in labels.split(","))
 
 
 def _existing(root: str | Path) -> Path:
     root = Path(root)
     if not root.is_dir():
         raise SedError(f"{root}: no such folder; give the folder that holds audio/ and metadata/")
+    if not (root / "metadata").is_dir() and (deeper := next(root.glob("*/metadata"), None)):
+        raise SedError(f"{root}: holds no DESED subset itself; give {deeper.parent}, which holds audio/ and metadata/")
     return root
 
 

@@ -71,13 +71,7 @@ class Soundbank:
 
     def __init__(self, folder: str | Path):
         folder = Path(folder)
-        if not folder.is_dir():
-            raise SedError(f"{folder}: no such folder; give one with a folder per class")
-        classes = folder / "foreground" if (folder / "foreground").is_dir() else folder
-        files: dict[str, list[Path]] = {label: [] for label in CLASSES}
-        for name, label in FOLDERS.items():
-            files[label] += _audio_files(classes / name)
-        files |= {what: _audio_files(folder / what, levels=3) for what in (BACKGROUND, RIR)}
+        classes, files = _files(folder)
         names = {path: path.relative_to(folder).as_posix() for paths in files.values() for path in paths}
         groups = _groups(folder / "sources.tsv")
         broken, flawed = _judge({path: label for label, paths in files.items() for path in paths})
@@ -191,6 +185,26 @@ class Soundbank:
         found = self.recordings[label]
         path = found[rng.integers(len(found))].path
         return _recording(path, path.stat().st_mtime_ns)
+
+
+def need_all(folder: Path) -> None:
+    """`SedError` if a folder has not got at least one file for each class, the backgrounds and the rooms; none is opened."""
+    classes, files = _files(folder)
+    missing = [str(folder / what if what in (BACKGROUND, RIR) else classes / what) for what, found in files.items() if not found]
+    if missing:
+        raise SedError(f"{missing[0]}: no isolated sounds, and dynamic mixing needs them; add *.wav there"
+                       + f" (and in {', '.join(missing[1:])})" * (len(missing) > 1))
+
+
+def _files(folder: Path) -> tuple[Path, dict[str, list[Path]]]:
+    """Where the folders of the classes lie; the audio files of each class, of the backgrounds and of the rooms."""
+    if not folder.is_dir():
+        raise SedError(f"{folder}: no such folder; give one with a folder per class")
+    classes = folder / "foreground" if (folder / "foreground").is_dir() else folder
+    files: dict[str, list[Path]] = {label: [] for label in CLASSES}
+    for name, label in FOLDERS.items():
+        files[label] += _audio_files(classes / name)
+    return classes, files | {what: _audio_files(folder / what, levels=3) for what in (BACKGROUND, RIR)}
 
 
 def _excerpt(waveform: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:

@@ -155,8 +155,8 @@ class Inputs:
     ) -> None:
         t = config.training
         self.config, self.seed, self.rank, self.ranks = config, seed, rank, ranks
-        subsets = {"strong": t.strong_from, "weak": "weak", "unlabelled": "unlabel_in_domain"}
-        self.sizes = {labels: getattr(t, labels) for labels in subsets if getattr(t, labels)}
+        subsets = subsets_of(config)
+        self.sizes = {labels: getattr(t, labels) for labels in subsets}
         for labels, size in self.sizes.items():
             if size % ranks:
                 raise SedError(f"training.{labels} is {size}: {ranks} processes cannot share these clips evenly; "
@@ -241,6 +241,13 @@ class Inputs:
             mixed = [event_labels(events(m, self.bank), *size) for m in batch.mixtures]
             strong = torch.from_numpy(np.stack(mixed)).to(self.device)
         return strong, weak
+
+
+def subsets_of(config: Config) -> dict[str, str]:
+    """The subset that a configuration takes its clips from, by kind of labels, in the order of a batch."""
+    t = config.training
+    subsets = {"strong": t.strong_from, "weak": "weak", "unlabelled": "unlabel_in_domain"}
+    return {labels: subset for labels, subset in subsets.items() if getattr(t, labels)}
 
 
 def ahead(function: Callable, items: Iterable, workers: int) -> Iterator:

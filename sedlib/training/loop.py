@@ -24,13 +24,13 @@ from tqdm.auto import tqdm
 
 from sedlib.augment import views
 from sedlib.config import Config
-from sedlib.data import tables
+from sedlib.data import layout, tables
 from sedlib.decode import Posteriors, median_events
 from sedlib.errors import SedError
 from sedlib.metrics import event_f1
 from sedlib.model import Detector
 from sedlib.training.adversarial import DomainAdversarial
-from sedlib.training.inputs import Inputs
+from sedlib.training.inputs import Inputs, subsets_of
 from sedlib.training.mean_teacher import MeanTeacher
 from sedlib.training.runs import Run
 from sedlib.training.telemetry import Diverged, Telemetry, TensorBoard
@@ -82,6 +82,8 @@ def train(
         process trains in, and a training that diverges.
     """
     data, run, t = Path(data), Run(folder), config.training
+    if not run.finished:
+        layout.preflight(data, subsets_of(config).values(), config.augment.uses_soundbank)
     if t.compile and not any(map(shutil.which, COMPILERS)):
         raise SedError("training.compile needs a C++ compiler, and there is none; Debian: apt install g++")
     fabric = fabric_for(config)

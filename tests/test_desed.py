@@ -1,0 +1,212 @@
+"""Real DESED from end to end: its own tables with made audio, incomplete and broken as real downloads are (see `desed.build`).
+
+One batch does everything that the command line offers, the lessons among it; the tests look at what it left.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from desed import Desed, build
+
+from sedlib.cli import cli
+from sedlib.data import layout, statistics, tables
+from sedlib.data.batches import event_labels
+from sedlib.data.store import open_store
+from sedlib.errors import SedError
+from sedlib.lesson import course
+from sedlib.systems import ROWS
+
+PATIENCE = 3600  # seconds; other work may have the machine
+
+
+def sedlib(*arguments) -> tuple[int, str, str]:
+    result = CliRunner().invoke(cli, list(map(str, arguments)))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture(scope="session")
+def real(shared, tmp_path_factory) -> Desed:
+    """The folder; not to be changed."""
+    return build(shared / "desed" / "metadata", tmp_path_factory.mktemp("real") / "DESED")
+
+
+@pytest.fixture
+def copy(real, tmp_path) -> Path:
+    """One that a test may break."""
+    return Path(shutil.copytree(real.root, tmp_path / "DESED", ignore=shutil.ignore_patterns("store")))
+
+
+# The folder, its tables, its labels.
+def test_the_folder_has_what_real_downloads_have(real):
+    reference = tables.events(real.table("validation"))
+    ordered = reference.sort_values("onset", kind="stable")
+    groups = [ordered["filename"], ordered["event_label"]]
+    before = ordered["offset"].groupby(groups).cummax().groupby(groups).shift()
+    assert Counter(ordered["event_label"][ordered["onset"] < before]) == {"Dishes": 8, "Blender": 2, "Speech": 2}
+    assert real.table("validation")["event_label"].isna().any() and (reference["offset"] > 10).any()
+    assert any(name.startswith("Y-") for name in tables.filenames(real.table("weak")))
+    assert any(name.startswith("-") for name in tables.filenames(real.table("public")))
+    for subset, place in layout.SUBSETS.items():
+        assert bool(real.missing[subset]) == (place.domain == layout.REAL)
+        lengths = open_store(real.root, subset, progress=False).durations
+        assert place.domain == layout.SYNTHETIC or subset == "unlabel_in_domain" or lengths.min() < 10
+    assert max(open_store(real.root, "public", progress=False).durations) == 11
+
+
+def test_check_counts_what_is_left_out_by_subset_and_class_and_finds_no_error(real):
+    code, out, err = sedlib("data", "check", real.root)
+    assert code == 0, out + err
+    assert "errors (stop a training or its scoring): none" in out
+    assert "1 files of 16000 Hz, 6 channels" in out and "2 channels" in out and "44100 Hz" in out and "48 isolated sounds" in out
+    sections = {match[1]: match[0] for match in re.finditer(r"^  (\w+): \d.*?(?=^  \w|^errors)", out, re.M | re.S)}
+    for subset, place in layout.SUBSETS.items():
+        lost, listed = real.left_out(subset), tables.filenames(real.table(subset))
+        if not lost:
+            assert "left out" not in sections[subset]
+            continue
+        assert f"left out: {len(lost)} of {len(listed)} clips" in sections[subset]
+        if place.kind == layout.STRONG:
+            events = tables.events(real.table(subset))
+            gone, all_of = (Counter(part["event_label"]) for part in (events[events["filename"].isin(lost)], events))
+            for label, count in gone.items():
+                assert f"{label} {count} of {all_of[label]} ({100 * count / all_of[label]:.0f} %)" in sections[subset]
+    report = layout.check(real.root)
+    assert len(report.left_out) == sum(len(real.left_out(subset)) for subset in layout.SUBSETS)
+    assert sum("begins before another" in note and "validation.tsv" in note for note in report.notes) == 12
+    assert any("public.tsv: no event of Vacuum_cleaner" in note for note in report.notes)
+
+
+def test_stores_leave_out_what_cannot_be_read_and_say_so(real):
+    for subset in layout.SUBSETS:
+        assert sorted(open_store(real.root, subset, progress=False).skipped) == real.left_out(subset)
+
+
+def test_statistics_of_the_whole_real_tables_are_the_published_ones(shared, tmp_path):
+    """Names, overlaps and offsets past 10 s of all 1168 and 692 clips; the counts are those of statistics.json beside them."""
+    metadata = shared / "desed" / "metadata"
+    published = json.loads((shared / "desed" / "statistics.json").read_text())
+    for subset, place in layout.SUBSETS.items():
+        source = metadata / ("synthetic_2019_train.tsv" if subset == "synthetic" else f"{subset}.tsv")
+        (tmp_path / place.metadata).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, tmp_path / place.metadata)
+        (tmp_path / place.audio).mkdir(parents=True)
+        (tmp_path / place.audio / "a.wav").touch()
+    code, out, err = sedlib("data", "statistics", tmp_path)
+    assert code == 0 and "validation, here / DESED" in out, err
+    for subset, name in (("validation", "validation"), ("public", "public_eval"), ("synthetic", "synthetic_2019_train")):
+        table = layout.load(tmp_path, subset).table
+        facts = statistics.per_class(table)
+        assert facts["events"].astype(int).to_dict() == {label: published[name]["per_class"][label]["events"] for label in tables.CLASSES}
+        assert facts["clips"].astype(int).to_dict() == {label: published[name]["per_class"][label]["clips"] for label in tables.CLASSES}
+        assert statistics.polyphony(table).sum() == pytest.approx(1)
+    comparison = statistics.compare_folder(tmp_path)
+    assert (comparison["ratio"].dropna() - 1).abs().max() < 0.02  # DESED's numbers are rounded
+
+
+@pytest.mark.parametrize("frame_s, frames", [(0.06375, 157), (0.128, 78)])
+def test_an_event_past_the_end_of_a_clip_keeps_its_frames_within(frame_s, frames):
+    """Y4p-h_aOrhIw's Dog from 9.865 to 10.115 s; the last frame ends at 10.01 or 9.98 s."""
+    labels = event_labels([(9.865, 10.115, "Dog")], frames, frame_s)[:, tables.CLASSES.index("Dog")]
+    assert labels[-1] == 1 and 1 <= labels.sum() <= 3
+
+
+# Folders that cannot be used.
+def test_a_folder_whose_development_clips_are_all_missing_is_refused_before_training(copy, workspace):
+    for path in (copy / layout.SUBSETS["validation"].audio).iterdir():
+        path.unlink()
+    code, _, err = sedlib("train", "--profile", "smoke", "--data", copy)
+    assert code == 1 and len(err.splitlines()) == 1 and f"{copy}/audio/validation: the folder is empty" in err
+    assert not (workspace / "runs").exists() and not (copy / "store").exists()
+
+
+@pytest.mark.parametrize("subset", ["synthetic", "weak", "unlabel_in_domain"])
+def test_a_folder_with_an_empty_subset_is_refused_before_training(copy, workspace, subset):
+    for path in (copy / layout.SUBSETS[subset].audio).iterdir():
+        path.write_bytes(b"")
+    code, _, err = sedlib("train", "--profile", "smoke", "--data", copy)
+    assert code == 1 and len(err.splitlines()) == 1 and f"clips of {subset!r} is there; the first, " in err and "0 bytes" in err
+    assert not (workspace / "runs").exists() and not (copy / "store").exists()
+
+
+def test_a_system_that_mixes_is_refused_without_isolated_sounds_and_others_are_not(copy, workspace):
+    shutil.rmtree(copy / layout.SOUNDBANK)
+    code, _, err = sedlib("train", "--profile", "smoke", "--system", "augm", "--data", copy)
+    assert code == 1 and "soundbank: no such folder" in err and not (workspace / "runs").exists()
+    layout.preflight(copy, layout.SUBSETS)
+
+
+# Everything.
+@pytest.fixture(scope="session")
+def batch(real, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+    """Workspace and process of `sedlib reproduce` on the folder: trainings, scores, ledger, all lessons, report."""
+    import os
+
+    workspace = tmp_path_factory.mktemp("batch")
+    done = subprocess.run([sys.executable, "-m", "sedlib.cli", "reproduce", "--profile", "smoke", "--data", real.root], capture_output=True,
+                          text=True, timeout=PATIENCE, env=os.environ | {"SEDLIB_WORKSPACE": str(workspace)})
+    return workspace, done
+
+
+@pytest.fixture
+def ran(batch) -> Path:
+    workspace, done = batch
+    if done.returncode:
+        pytest.fail(done.stdout[-3000:] + done.stderr[-3000:])
+    return workspace
+
+
+def test_the_batch_ends_green_with_a_report_a_ledger_and_every_lesson(batch):
+    workspace, done = batch
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert (workspace / "report" / "index.html").exists() and (workspace / "report" / "ledger.json").exists()
+    executed = sorted(path.name for path in (workspace / "report" / "lessons").glob("*.ipynb"))
+    assert executed == [f"{path.stem}.ipynb" for path in course.lessons()]
+
+
+def test_lessons_show_the_real_folder_and_say_what_only_made_data_have(ran):
+    text = {}
+    for path in (ran / "report" / "lessons").glob("*.ipynb"):
+        cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        assert all(cell.execution_count for cell in cells)
+        text[path.stem] = "\n".join(output.get("text", "") for cell in cells for output in cell.outputs)
+    assert "keeps the hidden labels of its clips" in text["01_data"]
+
+
+def test_every_row_has_scores_and_results_count_the_missing_clips(ran, real):
+    found = sorted((ran / "runs/smoke/DESED").rglob("results*.json"))
+    assert {path.parent.parent.name for path in found} >= {row.system for row in ROWS}
+    for path in found:
+        result = json.loads(path.read_text())
+        for subset in layout.EVALUATED:
+            listed = tables.filenames(real.table(subset))
+            assert result[subset]["clips"]["evaluated"] == len(listed) - len(real.left_out(subset))
+            assert np.isfinite(result[subset]["event_f1"]["macro"])
+        assert np.isfinite(result["validation"]["psds"]["value"])
+
+
+def test_tune_and_evaluate_run_on_what_was_trained(ran, real, tmp_path):
+    run, reference = ran / "runs/smoke/DESED/baseline/seed0", real.root / layout.SUBSETS["validation"].metadata
+    code, out, err = sedlib("tune", run / "validation.npz", "--reference", reference, "--search", "robust", "--json", tmp_path / "hmm.json")
+    assert code == 0, out + err
+    code, out, err = sedlib("evaluate", "--reference", reference, "--predictions", run / "validation.tsv", "--scores", run / "validation.npz",
+                            "--json", tmp_path / "scores.json")
+    assert code == 0 and "PSDS" in out, out + err
+    assert np.isfinite(json.loads((tmp_path / "scores.json").read_text())["psds"]["value"])
+
+
+def test_ledger_and_report_say_what_is_missing_by_subset_and_class(ran, real):
+    ledger = (ran / "report" / "ledger.json").read_text()
+    for subset in layout.EVALUATED:
+        assert subset in ledger
+    assert "missing" in ledger and "missing" in (ran / "report" / "index.html").read_text()
