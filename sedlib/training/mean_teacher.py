@@ -31,7 +31,7 @@ class MeanTeacher:
     config : Config
         Uses ``training``.
     fabric : Fabric
-        Knows device, precision and the other processes.
+        Knows the device.
     steps_per_epoch : int
     """
 
@@ -39,8 +39,7 @@ class MeanTeacher:
         self.settings, self.fabric, self.steps_per_epoch = config.training, fabric, steps_per_epoch
         self.teacher = copy.deepcopy(student)
         optimizer = torch.optim.Adam(student.parameters(), lr=config.training.learning_rate)
-        network = torch.compile(student) if config.training.compile else student
-        self.student, self.optimizer = fabric.setup(network, optimizer)
+        self.student, self.optimizer = fabric.setup(student, optimizer)
 
     def rates(self, step: int) -> dict[str, float]:
         """What `rampup` scales: learning rate and consistency weight of a step."""
