@@ -39,7 +39,7 @@ from sedlib.data.store import SAMPLES, open_store
 from sedlib.decode import posteriors
 from sedlib.model import Detector
 from sedlib.training.inputs import PIECE, Clips, Inputs
-from sedlib.training.loop import RESIDENT, fabric_for, keep_freed_memory, validation_f1
+from sedlib.training.loop import RESIDENT, own_fabric, keep_freed_memory, validation_f1
 from sedlib.training.mean_teacher import MeanTeacher
 from sedlib.training.runs import write_json
 from sedlib.training.telemetry import peak_memory
@@ -318,7 +318,7 @@ def machine() -> dict[str, Any]:
 def _begin(config: Config, root: str) -> tuple[Fabric, Detector, Inputs]:
     """What a training begins with."""
     keep_freed_memory()
-    fabric = fabric_for(config)
+    fabric = own_fabric()
     fabric.launch()
     torch.manual_seed(0)
     student = Detector(config).to(fabric.device, memory_format=torch.channels_last)

@@ -129,12 +129,8 @@ def statistics(folder: Path) -> None:
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--run", "folder", type=click.Path(path_type=Path), help="Run folder; default: runs/PROFILE/DATA/SYSTEM/seedN.")
 @click.option("--epochs", type=click.IntRange(1), help="Instead of the profile's; such a run needs a --run folder of its own.")
-@click.option("--devices", default=1, show_default=True, type=click.IntRange(1), help="GPUs (processes where there is none) that share each batch.")
-@click.option("--precision", default="32-true", show_default=True, type=click.Choice(["32-true", "bf16-mixed"]))
-@click.option("--compile", is_flag=True, help="Compile the network first, which takes minutes.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(0), help="Threads that read ahead. The result does not depend on it.")
-def train(system: str, profile_name: str, data_name: str, seed: int, folder: Path | None, epochs: int | None, workers: int,
-          **computed) -> None:
+def train(system: str, profile_name: str, data_name: str, seed: int, folder: Path | None, epochs: int | None, workers: int) -> None:
     """Train a system, or go on with a run that was stopped, then score it on the development and evaluation sets."""
     from dataclasses import replace
 
@@ -151,7 +147,7 @@ def train(system: str, profile_name: str, data_name: str, seed: int, folder: Pat
         raise SedError(f"--epochs {epochs}: a run of another length must not stand among the profile's; give it a folder "
                        "with --run")
     config = configuration(system, profile_name)
-    config = replace(config, training=replace(config.training, epochs=epochs or config.training.epochs, **computed))
+    config = replace(config, training=replace(config.training, epochs=epochs or config.training.epochs))
     root = dataset(data_name, profile_name)
     layout.preflight(root, [*subsets_of(config).values(), *layout.EVALUATED], config.augment.uses_soundbank)
     run = train_run(config, root, seed, folder or run_folder(profile_name, root, system, seed), workers=workers)

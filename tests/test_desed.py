@@ -13,7 +13,6 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
-import pandas as pd
 import pytest
 from click.testing import CliRunner
 from desed import Desed, build
@@ -22,7 +21,6 @@ from sedlib.cli import cli
 from sedlib.data import layout, statistics, tables
 from sedlib.data.batches import event_labels
 from sedlib.data.store import open_store
-from sedlib.errors import SedError
 from sedlib.lesson import course
 from sedlib.systems import ROWS
 

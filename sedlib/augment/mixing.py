@@ -16,14 +16,11 @@ from torch import Tensor
 
 from sedlib.augment.bank import Bank, Sound
 from sedlib.augment.effects import EFFECTS, draw_effect, reverberate
-from sedlib.config import Augment
-from sedlib.data.audio import RATE
-from sedlib.data.layout import CLIP_S
+from sedlib.config import CLIP_S, RATE, SAMPLES, Augment
 from sedlib.data.scenes import SHORTEST_S, scenario
 from sedlib.data.soundbank import CONTINUOUS
 from sedlib.errors import SedError
 
-SAMPLES = round(CLIP_S * RATE)
 FADE = RATE // 100  # 10 ms against the click of a cut
 RING = RATE // 20  # for what filters and combs still have to say after a sound's end
 Cascade = tuple[tuple[str, dict[str, float]], ...]  # effects in their order: a name of `EFFECTS` and its parameters
@@ -81,19 +78,12 @@ def draw(rng: np.random.Generator, bank: Bank, settings: Augment) -> Mixture:
         With classes and onsets of a clip of DESED's synthetic set (`scenes.scenario`); of each class any sound, whole, and
         of sounds that go on for long (`CONTINUOUS`) any part of the planned length.
 
-    Raises
-    ------
-    SedError
-        For settings that make no sense.
-
     Notes
     -----
     The paper samples one to five foregrounds and says no more. The released scripts mix each fixed soundscape's own
     foregrounds again, so that classes and onsets stay; here new scenes are drawn with DESED's statistics.
     """
     fewest, most = settings.sources
-    if not 1 <= fewest <= most:
-        raise SedError(f"augment.sources is {settings.sources}; give the fewest, 1 or more, and the most")
     sources = []
     for sound, onset, wanted in _scene(rng, bank, fewest, most):
         sounding = bank.foregrounds[sound].samples
@@ -109,9 +99,6 @@ def draw(rng: np.random.Generator, bank: Bank, settings: Augment) -> Mixture:
 
 def cascade(rng: np.random.Generator, settings: Augment, seconds: float) -> Cascade:
     """Up to ``settings.effects`` different effects for a sound of some length, each number of them as likely."""
-    if settings.effects > len(settings.effect_names):
-        raise SedError(f"augment.effects is {settings.effects}, and augment.effect_names has {len(settings.effect_names)}; "
-                       "name more of them, or ask for fewer")
     names = rng.choice(settings.effect_names, int(rng.integers(settings.effects + 1)), replace=False)
     return tuple((str(name), draw_effect(rng, str(name), seconds)) for name in names)
 

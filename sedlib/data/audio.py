@@ -17,10 +17,10 @@ from typing import BinaryIO, Literal, NamedTuple
 import numpy as np
 import soundfile
 
+from sedlib.config import RATE
 from sedlib.errors import SedError
 from sedlib.files import whole
 
-RATE = 16000
 SUFFIXES = (".wav", ".flac", ".ogg")
 COARSE = ("PCM_U8", "PCM_S8")  # subtypes with 8 bits a sample
 _RATES = (1000, 1_000_000)  # Hz; a header that says anything else is damaged

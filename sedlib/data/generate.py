@@ -30,9 +30,9 @@ from scipy import signal
 from tqdm.auto import tqdm
 
 from sedlib import resources
+from sedlib.config import CLIP_S, RATE, SAMPLES
 from sedlib.data import audio, domains, tables
-from sedlib.data.audio import RATE
-from sedlib.data.layout import CLIP_S, REAL, SOUNDBANK, STRONG, SUBSETS, SYNTHETIC, WEAK
+from sedlib.data.layout import REAL, SOUNDBANK, STRONG, SUBSETS, SYNTHETIC, WEAK
 from sedlib.data.lock import wait_for
 from sedlib.data.scenes import HABITS, SHORTEST_S, Event, scenario
 from sedlib.data.soundbank import BACKGROUND, CONTINUOUS, EVALUATION, RIR, TRAINING, Soundbank
@@ -40,9 +40,8 @@ from sedlib.data.voices import Voices
 from sedlib.errors import SedError
 from sedlib.files import whole
 
-VERSION = 2  # counts up when the same seed gives other clips
+VERSION = 3  # counts up when the same seed gives other clips
 SOUNDS_VERSION = 1  # likewise for the isolated sounds
-SAMPLES = round(CLIP_S * RATE)
 # Rooms for dynamic mixing, where no recorded ones are there. They stand for FUSS's responses: simulated rooms between a
 # closet and a living room, neither those of the synthetic clips nor those of the real ones.
 ROOMS = replace(domains.SYNTHETIC, rt60=(0.15, 0.6), direct_to_reverberant=(2, 12))

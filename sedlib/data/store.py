@@ -31,11 +31,11 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from sedlib import resources
+from sedlib.config import SAMPLES
 from sedlib.data import audio, layout
 from sedlib.data.lock import wait_for
 from sedlib.errors import SedError
 
-SAMPLES = round(layout.CLIP_S * audio.RATE)
 FORMAT = 2  # counts up when the store's content for the same audio files changes
 _ROW = 2 * SAMPLES  # bytes
 _END = struct.Struct("<QII")  # the last bytes of a store: length and CRC-32 of the index before them, FORMAT

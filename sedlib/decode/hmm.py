@@ -30,7 +30,7 @@ BLOCK = 256  # clips that are decoded side by side, so that the inner loop is on
 TINY = np.finfo(float).tiny
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hmm:
     """Parameters of the models of all classes, and what is done to the events that they find.
 

@@ -22,7 +22,7 @@ from sedlib.files import whole
 from sedlib.model import Detector
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Posteriors:
     """Scores of a set of clips, as they travel between training, decoding and metrics."""
 

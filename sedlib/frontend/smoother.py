@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sedlib.compiled import njit, prange
 from sedlib.errors import SedError
-from sedlib.threads import share_threads
+from sedlib.threads import only_once, share_threads
 
 BLOCK = 64  # frames that one matrix product smooths
 _TOGETHER = 16  # bands that one thread smooths at a time: a single recursion would wait for its own last value
@@ -126,7 +126,7 @@ class _Recursion(torch.autograd.Function):
         return smoothed
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @only_once
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """With a(t) = dL/dM(t) + (1 - s) a(t+1): dL/dE = s a, dL/ds = sum a(t) (E(t) - M(t-1)),
         dL/dM(-1) = (1 - s) a(0)."""

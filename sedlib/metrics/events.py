@@ -28,7 +28,7 @@ from sedlib.errors import SedError
 from sedlib.metrics.counts import F1Result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EventIndex:
     """Events of a set of clips as arrays, sorted by clip, class and onset.
 

@@ -24,16 +24,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sedlib.config import CLIP_S
 from sedlib.data import tables
 from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
 from sedlib.metrics.events import match_filenames
 
-CLIP_S = 10.0
 """Length of a DESED clip, seconds."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Psds:
     """A PSDS and what each class would score alone (fractions); with ``alpha_st = 0`` it is their mean.
 
@@ -117,7 +117,7 @@ def psd_roc(reference: pd.DataFrame, operating_points: Iterable[pd.DataFrame], d
     return np.asarray(roc.xp), np.asarray(roc.yp).mean(axis=0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PsdsCounts:
     """What PSDS without cross-triggers is computed from, clip by clip, so that clips can be drawn anew."""
 

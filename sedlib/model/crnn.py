@@ -107,8 +107,6 @@ class CRNN(nn.Module):
     def __init__(self, model: Model, n_mels: int = 128, classes: int = 10, channels: int = 1) -> None:
         super().__init__()
         widths = (channels, *model.filters)
-        if len(model.filters) != len(model.pooling):
-            raise SedError(f"model has {len(model.filters)} filters but {len(model.pooling)} poolings; give one of each for every block")
         bands = n_mels
         for _, mel in model.pooling:
             bands //= mel

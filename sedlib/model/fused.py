@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sedlib.compiled import njit, prange
-from sedlib.threads import share_threads
+from sedlib.threads import only_once, share_threads
 
 
 def possible(x: Tensor) -> bool:
@@ -32,7 +32,7 @@ def glu_dropout_pool(x: Tensor, linear: nn.Conv2d, dropout: float, pooling: tupl
     linear : Conv2d
         The 1x1 convolution of the GLU.
     dropout : float
-        Probability of a zero, rounded to 1/256; the others are scaled so that the mean stays.
+        Probability of a zero in [0, 1), rounded to 1/256 and at most 255/256; the others are scaled so that the mean stays.
     pooling : (mel, frame)
 
     Returns
@@ -51,7 +51,7 @@ class _GatedPooling(torch.autograd.Function):
     ) -> Tensor:
         mapped, gate = (t.contiguous(memory_format=torch.channels_last) for t in (mapped, x.sigmoid()))
         batch, channels, mels, frames = x.shape
-        kept, below = None, round(256 * dropout)
+        kept, below = None, min(round(256 * dropout), 255)  # one of 256 stays at least: its scale is finite
         share_threads()
         if below:
             kept = np.empty((batch, mels, frames, channels), np.uint8)
@@ -64,6 +64,7 @@ class _GatedPooling(torch.autograd.Function):
         return out.permute(0, 3, 1, 2)
 
     @staticmethod
+    @only_once
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         mapped, bias, gate = ctx.saved_tensors
         to_mapped, to_x = torch.empty_like(mapped), torch.empty_like(gate)

@@ -33,7 +33,7 @@ class MeanTeacher:
     config : Config
         Uses ``training`` and ``features``; ``model`` for the teacher's own weights.
     fabric : Fabric
-        Knows device, precision and the other processes.
+        Knows the device.
     steps_per_epoch : int
     """
 
@@ -43,8 +43,7 @@ class MeanTeacher:
         if config.training.teacher_start == "independent":
             self.teacher.crnn.load_state_dict(Detector(config).crnn.state_dict())
         optimizer = torch.optim.Adam(student.parameters(), lr=config.training.learning_rate)
-        network = torch.compile(student) if config.training.compile else student
-        self.student, self.optimizer = fabric.setup(network, optimizer)
+        self.student, self.optimizer = fabric.setup(student, optimizer)
 
     def rates(self, step: int) -> dict[str, float]:
         """What `rampup` scales: learning rate and consistency weight of a step."""

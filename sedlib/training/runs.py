@@ -122,7 +122,7 @@ class Run:
             raise SedError(f"{self.folder}: not a run folder (config.json is missing); "
                            "give a folder that `sedlib train` made")
         with _reading(path):
-            return Config.from_dict(read_json(path)["config"])
+            return Config.from_dict(read_json(path)["config"], str(path))
 
     @property
     def finished(self) -> bool:

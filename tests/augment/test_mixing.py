@@ -22,7 +22,6 @@ from sedlib.data.audio import RATE
 from sedlib.data.scenes import SHORTEST_S, scenario
 from sedlib.data.soundbank import CONTINUOUS
 from sedlib.data.tables import CLASSES
-from sedlib.errors import SedError
 from sedlib.systems import configuration
 
 AUGM = configuration("augm", "smoke").augment
@@ -147,17 +146,6 @@ def test_the_systems_are_what_the_paper_says():
     for system in ("augm", "baseline"):
         config = configuration(system, "lesson")
         assert Config.from_dict(config.to_dict()) == config
-
-
-@pytest.mark.parametrize("changes, said", [
-    ({"effect_names": ("comb", "echo"), "effects": 2}, "effect 'echo' does not exist"),
-    ({"sources": (3, 1)}, r"augment.sources is \(3, 1\)"),
-    ({"sources": (0, 1)}, r"augment.sources is \(0, 1\)"),
-    ({"effects": 3, "effect_names": ("comb", "low-pass")}, "augment.effects is 3, and augment.effect_names has 2"),
-])
-def test_settings_that_make_no_sense_are_named(bank, changes, said):
-    with pytest.raises(SedError, match=said):
-        mixtures(bank, dataclasses.replace(AUGM, **changes), 50)
 
 
 # Labels under effects, at the clip's end, of odd sounds

@@ -356,7 +356,8 @@ def test_the_version_is_raised_when_the_same_seed_gives_other_clips():
             waveform, labels = generate.make_clip(subset, mini_making(subset), 0, index)
             level = round(20 * np.log10(domains.rms(waveform)))
             digest.update(repr((subset, index, level, [(round(a, 1), round(b, 1), c) for a, b, c in labels])).encode())
-    assert (generate.VERSION, digest.hexdigest()[:12]) == (2, "2227a5fd59bd")
+    # Version 3 changed the plans of 2 % of the real clips, of which none is among these (tests/data/test_scenes.py).
+    assert (generate.VERSION, digest.hexdigest()[:12]) == (3, "2227a5fd59bd")
 
 
 def test_another_seed_gives_other_clips():

@@ -139,5 +139,3 @@ def test_several_input_channels():
 def test_sizes_that_do_not_fit_are_named():
     with pytest.raises(SedError, match="leaves 2 of 128 Mel bands"):
         CRNN(Model(pooling=((2, 2),) * 6 + ((1, 1),)))
-    with pytest.raises(SedError, match="3 filters but 7 poolings"):
-        CRNN(Model(filters=(1, 2, 3)))
