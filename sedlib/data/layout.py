@@ -5,7 +5,8 @@ recordings all have this layout, so nothing downstream knows which one it works 
 
 What is wrong in a folder is of three kinds. An **error** will stop a training or its scoring: a table that cannot be
 read, a subset without a usable clip; `preflight` raises the same one. **Left out** is what all the rest goes on without,
-and is counted: a clip that is missing or broken, as real downloads of DESED have them. A **note** is everything else.
+and is counted: a clip that is missing or broken, as real downloads of DESED have them. A **note** is what may not be meant,
+and files of another length, rate or number of channels are listed last: in DESED that is nearly all of them.
 """
 
 from __future__ import annotations
@@ -214,7 +215,7 @@ class Report:
     """What `check` found: one line of text per finding.
 
     ``errors`` will stop a training or its scoring, ``left_out`` are clips that cannot be used and are gone on without,
-    ``notes`` what is used after a change or not needed.
+    ``notes`` what may not be meant, ``changed`` the files that are used after a change.
     """
 
     root: Path
@@ -222,6 +223,7 @@ class Report:
     errors: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -234,7 +236,8 @@ class Report:
         for name, holds in self.subsets.items():
             lines += [f"  {name}: {holds[0]}", *(f"    {line}" for line in holds[1:])]
         for title, found in (("errors (stop a training or its scoring)", self.errors),
-                             ("left out (all else goes on without)", self.left_out), ("notes", self.notes)):
+                             ("left out (all else goes on without)", self.left_out), ("notes", self.notes),
+                             ("changed on their way to 10 s of 16 kHz mono", self.changed)):
             lines.append(f"{title}: {len(found) or 'none'}")
             lines += [f"  {_UNPRINTABLE.sub(lambda odd: repr(odd[0])[1:-1], line)}" for line in found[:most]]
             if len(found) > most:
@@ -362,7 +365,7 @@ def _check_soundbank(folder: Path, report: Report) -> None:
 
 
 def _read_all(folder: Path, filenames: list[str], report: Report) -> tuple[Heard, dict[str, audio.Info]]:
-    """Decode the files; what is unreadable is left out, what will be changed or sounds wrong a note."""
+    """Decode the files; what is unreadable is left out, what sounds wrong a note."""
 
     def info(filename: str) -> tuple[bytes, audio.Info] | SedError:
         try:
@@ -378,8 +381,8 @@ def _read_all(folder: Path, filenames: list[str], report: Report) -> tuple[Heard
                 report.left_out.append(str(found))
                 continue
             heard[filename], infos[filename] = found
-            if remarks := "; ".join(filter(None, (changes(found[1]), flaws(found[1])))):
-                report.notes.append(f"{folder / filename}: {remarks}")
+            for remarks, kind in ((flaws(found[1]), report.notes), (changes(found[1]), report.changed)):
+                kind += [f"{folder / filename}: {remarks}"] if remarks else []
     return heard, infos
 
 
