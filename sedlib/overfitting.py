@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +27,7 @@ from sedlib.published import source
 from sedlib.systems import ROWS
 from sedlib.training import Run, score_hmm
 from sedlib.training.runs import write_json
-from sedlib.workspace import dataset, run_folder, workspace
+from sedlib.workspace import dataset, outputs, run_folder, workspace
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "figures" / "hmm.json"
 SPLITS = 20
@@ -54,8 +53,8 @@ def real_outputs() -> Outputs | None:
     SedError
         If the folder lacks one of the two.
     """
-    named = os.environ.get("SEDLIB_OUTPUTS")
-    folder = Path(named).expanduser() if named else workspace() / "data" / "outputs"
+    named = outputs()
+    folder = named or workspace() / "data" / "outputs"
     if not named and not folder.is_dir():
         return None
     scores = sorted(folder.glob("*/scores.npz"))

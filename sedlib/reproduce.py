@@ -30,7 +30,7 @@ from sedlib.files import FULL, room_for
 from sedlib.keeper import kept, stoppable
 from sedlib.lesson.course import find, lessons
 from sedlib.systems import ENSEMBLES, ROWS, Row, configuration
-from sedlib.workspace import run_folder, workspace
+from sedlib.workspace import handed_on, run_folder, workspace
 
 WORKFLOW = Path(__file__).resolve().parents[1] / "workflow"
 TABLES = (1, 2, 3)
@@ -390,7 +390,7 @@ def command(plan: Plan, cores: int, profile_folder: Path | None = None) -> list[
 def _snakemake(plan: Plan, cores: int, profile_folder: Path | None) -> int:
     """Run the graph; its exit status."""
     place = workspace().absolute()
-    environment = os.environ | {"SEDLIB_WORKSPACE": str(place), "PYTHONPATH": os.pathsep.join(
+    environment = os.environ | handed_on() | {"PYTHONPATH": os.pathsep.join(
         [str(WORKFLOW.parent), *filter(None, [os.environ.get("PYTHONPATH")])])}
     with (place / "report" / "snakemake.log").open("a", encoding="utf-8") as log, kept(
             command(plan, cores, profile_folder), stdout=log, stderr=log, env=environment) as process:

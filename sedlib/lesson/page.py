@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 
 from sedlib.keeper import Stopped, kept, stoppable
-from sedlib.workspace import workspace
+from sedlib.workspace import handed_on
 
 CELL = "from sedlib.lesson.explorer import explorer\n\nexplorer(interactive=True)"
 TITLE = "PCEN explorer"
@@ -63,7 +63,7 @@ def main(options: list[str]) -> int:
             **os.environ,
             "JUPYTER_PREFER_ENV_PATH": "1",  # a "python3" kernel of the user's home must not win over this one's
             "JUPYTER_PATH": os.pathsep.join(filter(None, [folder, os.environ.get("JUPYTER_PATH")])),
-            "SEDLIB_WORKSPACE": str(workspace().resolve()),  # which may be relative, and the page runs elsewhere
+            **handed_on(),
         }
         with kept([sys.executable, "-m", "voila", notebook, *options], env=environment, cwd=folder) as page:
             return page.wait()
