@@ -10,6 +10,7 @@ A prediction and a reference event of the same clip and class fit when
 - their offsets differ by at most ``offset_collar`` (0.2 s) or ``offset_share`` (0.2) of the reference's length,
   whichever is more.
 
+An event has a length: rows whose offset is their onset are no events, here as in PSDS (sed_eval counts them; DESED's tables have none).
 Each event may be used once, so the hits of a clip and class are the size of a maximum matching between the two lists.
 """
 
@@ -25,6 +26,7 @@ from numba import njit
 from sedlib.data import tables
 from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
+from sedlib.metrics.clips import shown
 from sedlib.metrics.counts import F1Result
 
 
@@ -98,7 +100,7 @@ def match_filenames(reference: pd.DataFrame, predictions: pd.DataFrame,
     unknown = sorted(predicted.difference(listed, reference["filename"]))
     if unknown and len(unknown) == len(predicted):
         raise SedError(f"predictions: none of the {len(predicted)} clips is in the reference (for example "
-                       f"{unknown[0]!r} against {next(iter(listed), 'no clip')!r}); write the filenames alike in both")
+                       f"{shown(unknown[0])} against {shown(next(iter(listed), 'no clip'))}); write the filenames alike in both")
     return listed, unknown
 
 
@@ -108,7 +110,7 @@ def index_events(table: pd.DataFrame, filenames: Sequence[str], classes: tuple[s
     Parameters
     ----------
     table : DataFrame
-        Event table; rows of NaN (clips without events) are skipped.
+        Event table; rows of NaN (clips without events) and events without length (onset = offset) are skipped.
     filenames : sequence of str
         The clips, each once, in the order of the result.
     classes : tuple of str
@@ -128,12 +130,13 @@ def index_events(table: pd.DataFrame, filenames: Sequence[str], classes: tuple[s
     if len(wrong):
         raise SedError(f"row {wrong[0]}: {tables.unknown_label(table['event_label'].iloc[wrong[0]], classes)}")
     clip = pd.Index(filenames).get_indexer(table["filename"])
-    keep = np.flatnonzero((clip >= 0) & ~empty)
-    onset = table["onset"].to_numpy(float)[keep]
+    onset, offset = (table[name].to_numpy(float) for name in ("onset", "offset"))
+    keep = np.flatnonzero((clip >= 0) & ~empty & (offset > onset))
+    onset, offset = onset[keep], offset[keep]
     cell = clip[keep] * len(classes) + label[keep]
     order = np.lexsort((onset, cell))
     bounds = np.append(0, np.bincount(cell, minlength=len(filenames) * len(classes)).cumsum())
-    return EventIndex(bounds, onset[order], table["offset"].to_numpy(float)[keep][order], len(classes))
+    return EventIndex(bounds, onset[order], offset[order], len(classes))
 
 
 def index_frames(active: np.ndarray, frame_s: float) -> EventIndex:
