@@ -246,8 +246,10 @@ def tune(scores: Path, reference: Path, search: str, fraction: float, seed: int,
     """Tune the two-state HMMs on posteriors, for event-based macro F1."""
     from sedlib.data import tables
     from sedlib.decode import Posteriors, tuning
+    from sedlib.metrics import with_length
 
-    result = tuning.tune(Posteriors.load(scores), tables.read_events(reference), search, fraction, seed)
+    truth, _ = with_length(tables.read_events(reference))
+    result = tuning.tune(Posteriors.load(scores), truth, search, fraction, seed)
     click.echo(tuning.text(result))  # first, so that nothing that took long is lost
     if json_file is not None:
         try:

@@ -291,7 +291,7 @@ def text(result: dict[str, Any]) -> str:
     clips = result["clips"]
     lines = [f"{'event-based macro F1, %':<28}{'tuned half':>12}{'other half':>12}   "
              f"({clips['tuned_half']} and {clips['other_half']} clips)"]
-    if result["missing"]:
+    if result.get("missing"):
         lines.insert(0, missing_text(result["missing"]))
     for name, title in (("baseline", "median 0.45 s, threshold 0.5"), ("tuned", f"HMM, {result['search']}")):
         lines.append(f"{title:<28}" + "".join(percent(result[name][half]) for half in ("f1_tuned_half", "f1_other_half")))

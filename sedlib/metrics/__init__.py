@@ -1,7 +1,7 @@
 """Scores of event tables and posteriors: event and segment F1, PSDS, and how certain they are."""
 
 from sedlib.metrics.bootstrap import Interval, confidence, interval, over_trainings, paired_difference, psds_over_trainings
-from sedlib.metrics.clips import Missing, missing_text, on_clips
+from sedlib.metrics.clips import Missing, missing_text, on_clips, with_length
 from sedlib.metrics.counts import F1Result
 from sedlib.metrics.evaluate import evaluate, report
 from sedlib.metrics.events import EventIndex, count_events, event_f1, index_events, index_frames
@@ -35,4 +35,5 @@ __all__ = [
     "psds_over_trainings",
     "report",
     "segment_f1",
+    "with_length",
 ]

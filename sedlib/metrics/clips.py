@@ -1,7 +1,10 @@
-"""Which clips count: those of the reference that a system was given.
+"""What counts: the clips of the reference that a system was given, and events that have a length.
 
 Taught in ``notebooks/00_start_here.py``. Real DESED consists of clips from the web, and practically every copy lacks some. A clip
 without audio has no prediction, right or wrong, so it is left out of the reference, and every result says how many are missing.
+
+An event without length (onset = offset) is none, for F1 and PSDS alike: no prediction can cover a share of it, so PSDS does not know it,
+and a row such as "0, 0, Dog" states that a clip holds a Dog, not when. DESED's tables hold none, and no decoder here predicts any.
 """
 
 from __future__ import annotations
@@ -65,6 +68,13 @@ def on_clips(reference: pd.DataFrame, filenames: Sequence[str], what: str = "sco
                 for label in sorted(every.index)}
     return (table[kept].reset_index(drop=True),
             {"clips": len(missing), "of": len(known), "example": missing[0], "events": by_class})
+
+
+def with_length(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """An event table in which rows of events without length (onset = offset) are rows without an event; and how many those are."""
+    none = table["offset"] <= table["onset"]
+    cells = ["onset", "offset", "event_label"]
+    return table.assign(**{name: table[name].mask(none) for name in cells}), int(none.sum())
 
 
 def missing_text(missing: Missing) -> str:

@@ -11,8 +11,8 @@ scores              ``.npz`` of posteriors, see `sedlib.decode.Posteriors`
 durations           ``filename duration``, seconds
 ==================  ==================================================================================================
 
-Names that differ in Unicode normalisation alone are the same clip. What can hardly be meant (events without length, times in
-milliseconds, scores of another length than the clips) is scored as it stands, and ``notes`` say so.
+Names that differ in Unicode normalisation alone are the same clip. Events without length (onset = offset) are left out, for F1 and
+PSDS alike (sed_eval's F1 would count them). Times that other files contradict, such as milliseconds, are scored as they stand; ``notes`` say so.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import pandas as pd
 from sedlib.data import tables
 from sedlib.errors import SedError
 from sedlib.metrics.bootstrap import confidence
-from sedlib.metrics.clips import Missing, missing_text, on_clips, respelled
+from sedlib.metrics.clips import Missing, missing_text, on_clips, respelled, with_length
 from sedlib.metrics.counts import F1Result
 from sedlib.metrics.events import event_f1
 from sedlib.metrics.psds import CLIP_S, Psds, assumed_durations, psds_from_operating_points, psds_from_scores
@@ -87,7 +87,7 @@ def evaluate(
     """
     if operating_points is not None and scores is not None:
         raise SedError("give operating points or scores for PSDS, not both")
-    truth, system = tables.read_events(reference), tables.read_events(predictions)
+    (truth, no_length), (system, no_length_predicted) = map(with_length, (tables.read_events(reference), tables.read_events(predictions)))
     if tables.events(truth).empty:
         raise SedError(f"{reference}: no events, so that there is nothing to find")
     error, found, lengths, missing = None, None, None, None
@@ -119,7 +119,7 @@ def evaluate(
         "events": {"reference": int(n_ref), "predictions": int(n_sys)},
         "event_f1": {**_f1(events), "onset_collar": 0.2, "offset_collar": 0.2, "offset_share": 0.2},
         "segment_f1": {**_f1(segments), "segment_s": 1.0},
-        "notes": list(_notes(truth, system, found, lengths)),
+        "notes": [*_no_length("reference", no_length), *_no_length("predictions", no_length_predicted), *_notes(truth, system, found, lengths)],
     }
     if operating_points is None and scores is None:
         return result
@@ -168,13 +168,14 @@ def _on_clips(truth: pd.DataFrame, clips: Sequence[str], system: pd.DataFrame, w
     return restricted, missing
 
 
+def _no_length(what: str, count: int) -> list[str]:
+    return [f"{what}: {count} event{_s(count, '', 's')} without length (onset = offset) {_s(count, 'is', 'are')} left out"] * (count > 0)
+
+
 def _notes(truth: pd.DataFrame, system: pd.DataFrame, scores: Posteriors | None, durations: Mapping[str, float] | None) -> Iterator[str]:
     """Sentences on what can hardly be meant."""
     lengths = assumed_durations(truth) if durations is None else {name: durations.get(name, CLIP_S) for name in tables.filenames(truth)}
     truth, system = tables.events(truth), tables.events(system)
-    for what, table in (("reference", truth), ("predictions", system)):
-        if count := int((table["offset"] <= table["onset"]).sum()):
-            yield f"{what}: {_events(count, len(table))} {_s(count, 'has', 'have')} no length (onset = offset) and {_s(count, 'is', 'are')} left out"
     given = truth["filename"].map(durations or {}).fillna(CLIP_S)  # not what the reference's own events say
     for what, table, end in (("reference", truth, given), ("predictions", system, system["filename"].map(lengths))):
         late = table["onset"] >= end  # False for clips of unknown length
@@ -213,9 +214,9 @@ def report(result: dict[str, Any]) -> str:
     if clips["unknown"]:
         lines.append(f"left out: predictions in {len(clips['unknown'])} clips that the reference does not have, "
                      f"for example {clips['unknown'][0]}")
-    if clips["missing"]:
+    if clips.get("missing"):
         lines.append(missing_text(clips["missing"]))
-    lines += [f"note: {note}" for note in result["notes"]]
+    lines += [f"note: {note}" for note in result.get("notes", ())]
     lines += ["", f"{'%':<28}{'event F1':>24}{'segment F1':>24}" + (f"{'PSDS':>9}" if psds else "")]
     for name, interval in (("macro", "ci95"), ("micro", "ci95_micro")):
         cells = "".join(f"{_with_interval(result[kind][name], result[kind][interval]):>24}"
@@ -237,7 +238,7 @@ def report(result: dict[str, Any]) -> str:
         settings = ", ".join(f"{name} {psds[name]:g}" for name in names)
         lines.append(f"PSDS: {psds['method']}; {settings}; durations: {psds['durations']}." if "error" not in psds else
                      f"PSDS cannot be computed: {psds['error']}")
-        if merged := [f"{count} in the {what}" for what, count in psds["merged"].items() if count]:
+        if merged := [f"{count} in the {what}" for what, count in psds.get("merged", {}).items() if count]:
             lines.append(f"For PSDS overlapping events of one class were merged: {' and '.join(merged)}.")
     return "\n".join(lines)
 

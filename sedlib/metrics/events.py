@@ -2,7 +2,9 @@
 
 Paper section 4; taught in ``notebooks/00_start_here.py``. Equal to sed_eval's ``EventBasedMetrics`` (its default
 ``event_matching_type='optimal'``, ``empty_system_output_handling='zero_score'``) to the last event, several hundred
-times faster, so that the two-state HMM can be tuned on it directly.
+times faster, so that the two-state HMM can be tuned on it directly. Tables are taken as they are, as sed_eval does:
+overlapping events of one class are several. An event without length (onset = offset) counts here, as there; scores of
+systems (`sedlib.metrics.evaluate`, tuning, the ledger) leave it out before, see `sedlib.metrics.clips.with_length`.
 
 A prediction and a reference event of the same clip and class fit when
 
@@ -10,7 +12,6 @@ A prediction and a reference event of the same clip and class fit when
 - their offsets differ by at most ``offset_collar`` (0.2 s) or ``offset_share`` (0.2) of the reference's length,
   whichever is more.
 
-An event has a length: rows whose offset is their onset are no events, here as in PSDS (sed_eval counts them; DESED's tables have none).
 Each event may be used once, so the hits of a clip and class are the size of a maximum matching between the two lists.
 """
 
@@ -110,7 +111,7 @@ def index_events(table: pd.DataFrame, filenames: Sequence[str], classes: tuple[s
     Parameters
     ----------
     table : DataFrame
-        Event table; rows of NaN (clips without events) and events without length (onset = offset) are skipped.
+        Event table; rows of NaN (clips without events) are skipped.
     filenames : sequence of str
         The clips, each once, in the order of the result.
     classes : tuple of str
@@ -130,13 +131,12 @@ def index_events(table: pd.DataFrame, filenames: Sequence[str], classes: tuple[s
     if len(wrong):
         raise SedError(f"row {wrong[0]}: {tables.unknown_label(table['event_label'].iloc[wrong[0]], classes)}")
     clip = pd.Index(filenames).get_indexer(table["filename"])
-    onset, offset = (table[name].to_numpy(float) for name in ("onset", "offset"))
-    keep = np.flatnonzero((clip >= 0) & ~empty & (offset > onset))
-    onset, offset = onset[keep], offset[keep]
+    keep = np.flatnonzero((clip >= 0) & ~empty)
+    onset = table["onset"].to_numpy(float)[keep]
     cell = clip[keep] * len(classes) + label[keep]
     order = np.lexsort((onset, cell))
     bounds = np.append(0, np.bincount(cell, minlength=len(filenames) * len(classes)).cumsum())
-    return EventIndex(bounds, onset[order], offset[order], len(classes))
+    return EventIndex(bounds, onset[order], table["offset"].to_numpy(float)[keep][order], len(classes))
 
 
 def index_frames(active: np.ndarray, frame_s: float) -> EventIndex:

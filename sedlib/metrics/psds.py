@@ -15,8 +15,8 @@ one table must come the same way: those of this project come from the challenge'
 Both leave out classes without reference events.
 
 PSDS counts each moment of a class once. So overlapping events of one class in a clip are merged into one, as DCASE 2021 did with the
-12 overlaps of its 2020 development set; events that merely touch stay two. An event without length (onset = offset) is none, as in
-`sedlib.metrics.events`.
+12 overlaps of its 2020 development set; events that merely touch stay two. An event without length (onset = offset) is none, see
+`sedlib.metrics.clips`.
 """
 
 from __future__ import annotations

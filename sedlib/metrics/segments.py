@@ -2,7 +2,7 @@
 
 Taught in ``notebooks/00_start_here.py``. Equal to sed_eval's ``SegmentBasedMetrics`` to the last segment: an event is
 active in every segment that it touches (onset rounded down, offset up), so one that ends exactly on a border is
-not active behind it. Rows without length (onset = offset) are no events, as in `sedlib.metrics.events`.
+not active behind it, and one without length counts unless it lies on a border.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from sedlib.decode import Hmm, Posteriors, hmm_events, median_events, operating_
 from sedlib.decode.posteriors import check_finite
 from sedlib.decode.tuning import SEARCHES, Objective, forest, halves
 from sedlib.errors import SedError
-from sedlib.metrics import Missing, evaluate, event_f1, on_clips
+from sedlib.metrics import Missing, evaluate, event_f1, on_clips, with_length
 from sedlib.training.ensemble import Ensemble
 from sedlib.training.runs import Run, read_json, results_file, write_json
 
@@ -95,7 +95,7 @@ def subsets_there(data: str | Path) -> list[str]:
 
 
 def reference_of(runs: Sequence[Run], data: str | Path, subset: str) -> tuple[pd.DataFrame, Missing | None]:
-    """A subset's event table, restricted to the clips of which all these runs have posteriors, and what is missing.
+    """A subset's events that have a length, restricted to the clips of which all these runs have posteriors, and what is missing.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def reference_of(runs: Sequence[Run], data: str | Path, subset: str) -> tuple[pd
     for run in runs:
         found = _stored(run, subset).filenames
         clips = found if clips is None else [name for name in clips if name in set(found)]
-    return on_clips(layout.load(data, subset).table, clips, f"{runs[0].folder / subset}.npz")
+    return on_clips(with_length(layout.load(data, subset).table)[0], clips, f"{runs[0].folder / subset}.npz")
 
 
 def tune_hmm(run: Run, data: str | Path, search: str = "exact") -> tuple[Hmm, Hmm]:
