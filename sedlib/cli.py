@@ -221,7 +221,10 @@ def detect(recordings: tuple[Path, ...], folder: Path, kind: str, hmm_file: Path
 @click.option("--max-efpr", default=100.0, show_default=True, help="PSDS: largest effective false positive rate per hour.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all numbers here, as fractions.")
 def evaluate(reference: Path, predictions: Path, json_file: Path | None, **options) -> None:
-    """Score anybody's DCASE output: event-based and segment-based F1 with confidence intervals, and PSDS."""
+    """Score anybody's DCASE output: event-based and segment-based F1 with confidence intervals, and PSDS.
+
+    Where PSDS cannot be computed, the rest is printed all the same, with the reason, and the exit status is 1.
+    """
     from sedlib.metrics import evaluate as evaluate_files
     from sedlib.metrics import report
 
@@ -229,6 +232,8 @@ def evaluate(reference: Path, predictions: Path, json_file: Path | None, **optio
     click.echo(report(result))
     if json_file is not None:
         json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    if "error" in result.get("psds", {}):
+        raise SedError(f"PSDS cannot be computed: {result['psds']['error']}")
 
 
 SCORES = click.argument("scores", metavar="SCORES.npz", type=click.Path(path_type=Path))
@@ -249,8 +254,10 @@ def tune(scores: Path, reference: Path, search: str, fraction: float, seed: int,
     """Tune the two-state HMMs on posteriors, for event-based macro F1."""
     from sedlib.data import tables
     from sedlib.decode import Posteriors, tuning
+    from sedlib.metrics import with_length
 
-    result = tuning.tune(Posteriors.load(scores), tables.read_events(reference), search, fraction, seed)
+    truth, _ = with_length(tables.read_events(reference))
+    result = tuning.tune(Posteriors.load(scores), truth, search, fraction, seed)
     click.echo(tuning.text(result))  # first, so that nothing that took long is lost
     if json_file is not None:
         try:
@@ -270,7 +277,7 @@ def tune(scores: Path, reference: Path, search: str, fraction: float, seed: int,
 @click.option("--median", "median_s", type=click.FloatRange(0), help="Length of a median filter, seconds.")
 @click.option("--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.5, show_default=True)
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Event table to write.")
-@click.option("--points", type=click.Path(path_type=Path), help="With --hmm: also write events at 50 thresholds, for "
+@click.option("--points", type=click.Path(path_type=Path), help="Also write events at 50 thresholds, for "
               "`sedlib evaluate --operating-points`.")
 def decode(scores: Path, hmm_file: Path | None, median_s: float | None, threshold: float, out: Path, points: Path | None) -> None:
     """Turn posteriors into an event table, by HMM or by median filter and threshold."""
@@ -283,19 +290,14 @@ def decode(scores: Path, hmm_file: Path | None, median_s: float | None, threshol
 
     if (hmm_file is None) == (median_s is None):
         raise SedError("give --hmm FILE or --median SECONDS, one of the two")
-    if points is not None and hmm_file is None:
-        raise SedError("--points goes with --hmm; of a median filter `sedlib evaluate --scores` knows every threshold")
     found = Posteriors.load(scores)
     check_scores(found.scores)
-    if hmm_file is None:
-        events = median_events(found, Decoding(threshold, median_s))
-    else:
-        hmm = Hmm.load(hmm_file)
-        events = hmm_events(found, hmm, threshold=threshold)
+    decoder = Decoding(threshold, median_s) if hmm_file is None else Hmm.load(hmm_file)
+    events = median_events(found, decoder) if hmm_file is None else hmm_events(found, decoder, threshold=threshold)
     silent = pd.DataFrame({"filename": sorted(set(found.filenames) - set(events["filename"]))})
     try:
         if points is not None:
-            every = pd.concat([table.assign(threshold=at) for at, table in operating_points(found, hmm).items()])
+            every = pd.concat([table.assign(threshold=at) for at, table in operating_points(found, decoder).items()])
             if every.empty:
                 raise SedError(f"{scores}: no event at any threshold, so that there is nothing to write to {points}; leave --points away")
             points.parent.mkdir(parents=True, exist_ok=True)

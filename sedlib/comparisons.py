@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 
 from sedlib import __version__, published
-from sedlib.data import generate, layout, tables
+from sedlib.data import generate, tables
 from sedlib.metrics import Interval, event_f1, interval, over_trainings
 from sedlib.systems import ROWS
 from sedlib.training import Run
+from sedlib.training.score import reference_of
 from sedlib.workspace import run_folder, workspace
 
 FIGURES = Path(__file__).resolve().parents[1] / "figures"
@@ -68,7 +69,7 @@ class Comparison(NamedTuple):
             ``learned`` (a dict a seed: what PCEN and the domain classifier had come to after the last epoch); ``claims``: per claim
             ``value low high`` of its difference. Fractions.
         """
-        reference = layout.load(data, "validation").table
+        reference, _ = reference_of([run for of_system in runs.values() for run in of_system], data, "validation")
         results = {system: [event_f1(reference, tables.read_events(run.folder / "validation.tsv")) for run in of_system]
                    for system, of_system in runs.items()}
         over = over_trainings(results)

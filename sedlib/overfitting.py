@@ -25,9 +25,10 @@ from sedlib.decode.tuning import SEARCHES, tune
 from sedlib.errors import SedError
 from sedlib.published import source
 from sedlib.systems import ROWS
-from sedlib.training import Run, score_hmm
+from sedlib.training import score_hmm
+from sedlib.training.ensemble import run_of
 from sedlib.training.runs import write_json
-from sedlib.workspace import dataset, outputs, run_folder, workspace
+from sedlib.workspace import dataset, outputs, workspace
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "figures" / "hmm.json"
 SPLITS = 20
@@ -107,7 +108,7 @@ def study(profile: str = "lesson", splits: int = SPLITS, slow_splits: int = SLOW
         cases.append((f"real DESED, {real.name}", real.posteriors, real.reference, None))
     reference = layout.load(root, "validation").table
     for system in dict.fromkeys(row.system for row in ROWS if row.decoding != "median"):
-        run = Run(run_folder(profile, root, system, 0))
+        run = run_of(profile, root, system, 0)
         if run.state == "scored":
             cases.append((system, Posteriors.load(run.folder / "validation.npz"), reference, run.config.features.clip_s))
     path = workspace() / "report" / "overfitting.json"
@@ -131,7 +132,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def rows(profile: str, data: Path, seed: int = 0) -> pd.DataFrame:
-    """The rows of Tables 2 and 3 with an HMM, from the stored posteriors of one training each, without any network.
+    """The rows of Tables 2 and 3 with an HMM, from the stored posteriors of one training each (of an ensemble, of its members'), without any
+    network.
 
     Returns
     -------
@@ -142,7 +144,7 @@ def rows(profile: str, data: Path, seed: int = 0) -> pd.DataFrame:
     """
     found = []
     for row in ROWS:
-        run = Run(run_folder(profile, data, row.system or "", seed))
+        run = run_of(profile, data, row.system, seed)
         if row.decoding == "median" or run.state != "scored":
             continue
         exact, robust = (score_hmm(run, data, search) for search in (row.decoding, "robust"))

@@ -313,7 +313,8 @@ def runs(folder: str | Path) -> pd.DataFrame:
     DataFrame
         ``run`` (path below the folder), ``system profile data seed``, ``state`` (`Run.state`, or "damaged: " and why),
         ``step`` and ``steps`` (done; of the whole training, where that is known), ``validation_f1`` (the tested network's
-        best so far), ``dev_f1 eval_f1 psds`` (fractions; PSDS of the development set) and ``minutes`` of training.
+        best so far), ``dev_f1 eval_f1 psds`` (fractions; PSDS of the development set), ``missing`` (development clips without audio, which
+        are in no score) and ``minutes`` of training.
 
     Raises
     ------
@@ -336,7 +337,7 @@ def runs(folder: str | Path) -> pd.DataFrame:
 _COLUMNS = {
     "run": object, "system": object, "profile": object, "data": object, "seed": "Int64", "state": object,
     "step": "Int64", "steps": "Int64", "validation_f1": float, "dev_f1": float, "eval_f1": float, "psds": float,
-    "minutes": float,
+    "missing": "Int64", "minutes": float,
 }
 
 
@@ -362,7 +363,9 @@ def table(found: pd.DataFrame) -> str:
         "minutes": [_shown(value, ".1f") for value in found["minutes"]],
     }
     damaged = [f"{run}: {state}" for run, state in zip(found["run"], found["state"]) if state.startswith("damaged")]
-    return "\n".join([pd.DataFrame(columns).to_string(index=False), *damaged])
+    missing = [f"{run}: {n} development clip{'s' if n > 1 else ''} without audio {'are' if n > 1 else 'is'} in no score"
+               for run, n in zip(found["run"], found["missing"].fillna(0)) if n]
+    return "\n".join([pd.DataFrame(columns).to_string(index=False), *missing, *damaged])
 
 
 def _shown(value: Any, form: str = "") -> str:
@@ -395,6 +398,7 @@ def _row(run: Run) -> dict[str, Any]:
             results = run.results
             row["dev_f1"] = _fraction(results["validation"]["event_f1"]["macro"])
             row["psds"] = _fraction(results["validation"]["psds"]["value"])
+            row["missing"] = (results["validation"].get("clips", {}).get("missing") or {"clips": 0})["clips"]
             if "public" in results:
                 row["eval_f1"] = _fraction(results["public"]["event_f1"]["macro"])
     return row
