@@ -381,8 +381,8 @@ def three(tmp_path, data) -> Path:
         run = Run(folder / name)
         run.start(CONFIG, data, int(name[-1]))
         if name != "a/deeper/seed2":
-            run.write_metrics([{"step": 15, "validation_f1_teacher": 0.5, "seconds": 60.0},
-                               {"step": 30, "validation_f1_teacher": 0.4, "seconds": 120.0}])
+            run.write_metrics([{"step": 15, "validation_f1_student": 0.5, "seconds": 60.0},
+                               {"step": 30, "validation_f1_student": 0.4, "seconds": 120.0}])
     run = Run(folder / "a/seed0")
     run.save("weights.pt", {})
     module.write_json(run.folder / "results.json", SCORED)
@@ -419,7 +419,7 @@ def test_steps_that_depend_on_the_data_are_unknown_until_they_are_noted(tmp_path
 
 @pytest.mark.parametrize("file, content", [
     ("config.json", "{}"), ("config.json", "[]"), ("config.json", '{"config": 3}'),
-    ("metrics.csv", ""), ("metrics.csv", "step\n1\n"), ("metrics.csv", "step,validation_f1_teacher,seconds\n15,x,3\n"),
+    ("metrics.csv", ""), ("metrics.csv", "step\n1\n"), ("metrics.csv", "step,validation_f1_student,seconds\n15,x,3\n"),
     ("results.json", "null"), ("results.json", '{"validation": {}}'),
     ("progress.json", '{"step": -1, "steps": 3}'), ("progress.json", '{"step": 1e99, "steps": "x"}'),
 ])
