@@ -66,7 +66,7 @@ def _groups(root: Path, kind: str) -> list[Path]:
     for _, kinds, path in groups:
         if kind not in kinds.split(","):
             continue
-        for mount in mounts:  # proc_pid_mountinfo(5): ID, parent, device, root, mount point, options, ..., -, type, source, options of the file system
+        for mount in mounts:  # proc_pid_mountinfo(5): ID, parent, device, root, mount point, ..., -, type, source, options of the file system
             system, options = mount[mount.index("-") + 1], mount[-1].split(",")
             if system != ("cgroup" if kind else "cgroup2") or (kind and kind not in options):
                 continue

@@ -20,8 +20,8 @@ def watch() -> None:
     """Mark all programs that this process starts from now on; when it has ended, they are killed."""
     mark = str(uuid.uuid4())
     environment = {name: value for name, value in os.environ.items() if name != MARK}
-    watch.process = subprocess.Popen([sys.executable, __file__, mark, str(os.getpid())], stdin=subprocess.DEVNULL, env=environment,
-                                     start_new_session=True)
+    watch.process = subprocess.Popen([sys.executable, __file__, mark, str(os.getpid())], env=environment, start_new_session=True,
+                                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # whoever reads this one's output waits for its end alone
     os.environ[MARK] = mark
 
 

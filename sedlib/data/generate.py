@@ -375,8 +375,8 @@ def _run(tasks: list[tuple], jobs: int) -> Iterator[tuple[str, Labels]]:
             for future in as_completed([pool.submit(_make_block, *task) for task in tasks]):
                 yield future.result()
         except BrokenProcessPool:
-            raise SedError("a process that made clips was killed (out of memory?); call the same again: what is finished is kept" if begun.is_set() else
-                           "no process could begin to make clips: each imports the script that runs, so a script must call this under "
+            raise SedError("a process that made clips was killed (out of memory?); call the same again: what is finished is kept"
+                           if begun.is_set() else "no process could begin to make clips: each imports the script that runs, so a script must call this under "
                            "`if __name__ == \"__main__\":` (or with jobs=1)") from None
         finally:
             pool.shutdown(cancel_futures=True)
