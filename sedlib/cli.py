@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from sedlib.errors import SedError
+from sedlib.files import check_folder, check_output, one_line, write_output
 from sedlib.keeper import Stopped
+from sedlib.workspace import home_path
 
 # Imports that load torch or numba stand inside the commands, so that `sedlib --help` answers at once.
 
@@ -20,18 +24,52 @@ DATA = click.option(
 )
 
 
-class Commands(click.Group):
-    """A group whose commands turn a user's mistake into one line on standard error and exit status 1, and a signal that stopped one into a line
-    and 128 plus its number."""
+class Command(click.Command):
+    """A command that knows ``~`` in paths where no shell has replaced it, and names that begin with a dash."""
 
-    def invoke(self, context: click.Context):
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        given = list(arguments)
         try:
-            return super().invoke(context)
+            return super().parse_args(context, arguments)
+        except click.NoSuchOption as error:
+            files = [name for name in given if name.startswith(error.option_name) and (os.path.exists(name) or Path(name).suffix[1:].isalpha())]
+            if not files:
+                raise
+            raise click.UsageError(f"{error.format_message()} Of a file whose name begins with a dash, write ./{files[0]}", context) from None
+
+    def invoke(self, context: click.Context) -> Any:
+        context.params = {name: _at_home(value) for name, value in context.params.items()}
+        return super().invoke(context)
+
+
+def _at_home(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_at_home, value))
+    return home_path(value) if isinstance(value, Path) else value
+
+
+class Commands(click.Group):
+    """A group whose commands turn a user's mistake, and what the disk refuses, into one line on standard error and exit status 1, and a signal
+    that stopped one into a line and 128 plus its number."""
+
+    command_class = Command
+    group_class = type
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            with one_line():
+                return super().invoke(context)
         except SedError as error:
             raise click.ClickException(str(error)) from None
         except Stopped as stopped:
             click.echo(f"{context.command_path} was {stopped}; the same command goes on where it was", err=True)
             context.exit(stopped.status)
+
+
+def _check_made(folder: Path | None) -> None:
+    """`SedError` if a folder is not there and cannot be made either."""
+    if folder is not None and not folder.is_dir():
+        check_folder(folder)
 
 
 def examples(*lines: str) -> str:
@@ -65,6 +103,7 @@ def mini(folder: Path, profile_name: str, seed: int, jobs: int | None, without: 
     from sedlib.data import generate
 
     profile(profile_name)
+    _check_made(folder)
     click.echo(generate.mini(folder, sizes=SIZES[profile_name], seed=seed, jobs=jobs, without=without,
                              sounds=SOUNDS[profile_name]))
     click.echo(f"{folder}: ready; `sedlib data check {folder}` says what it holds")
@@ -89,6 +128,7 @@ def soundbank(sounds: Path, folder: Path, real: Path | None, profile_name: str, 
     from sedlib.data import generate
 
     profile(profile_name)
+    _check_made(folder)
     click.echo(generate.from_soundbank(sounds, folder, sizes=SIZES[profile_name], seed=seed, real=real, jobs=jobs,
                                        sounds=SOUNDS[profile_name]))
     click.echo(f"{folder}: ready; `sedlib data check {folder}` says what it holds")
@@ -146,6 +186,7 @@ def train(system: str, profile_name: str, data_name: str, seed: int, folder: Pat
     if epochs and folder is None:
         raise SedError(f"--epochs {epochs}: a run of another length must not stand among the profile's; give it a folder "
                        "with --run")
+    _check_made(folder)
     config = configuration(system, profile_name)
     config = replace(config, training=replace(config.training, epochs=epochs or config.training.epochs))
     root = dataset(data_name, profile_name)
@@ -180,7 +221,11 @@ def runs(folder: Path | None) -> None:
 @click.option("--hmm", "hmm_file", type=click.Path(path_type=Path), help="What `sedlib tune --json` wrote, instead of the median filter.")
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; default: standard output.")
 def detect(recordings: tuple[Path, ...], folder: Path, kind: str, hmm_file: Path | None, out: Path | None) -> None:
-    """List the sound events in recordings of any length, sample rate and number of channels."""
+    """List the sound events in recordings of any length, sample rate and number of channels.
+
+    Recordings of one name in different folders are listed as they are given here. What cannot be read is listed at the end, with
+    exit status 1; the others are written.
+    """
     import pandas as pd
 
     from sedlib.data import tables
@@ -188,11 +233,23 @@ def detect(recordings: tuple[Path, ...], folder: Path, kind: str, hmm_file: Path
     from sedlib.decode import detect as detect_events
     from sedlib.training import Run
 
+    recordings = tuple(dict.fromkeys(recordings))
     if kind == "audacity" and len(recordings) > 1:
         raise SedError(f"an Audacity label track belongs to one recording, {len(recordings)} were given; call once for each")
+    check_output(out, folder, hmm_file, *recordings)
     run, hmm = Run(folder), None if hmm_file is None else Hmm.load(hmm_file)
     detector, config = run.detector(), run.config
-    events = pd.concat([detect_events(detector, config, path, hmm) for path in recordings], ignore_index=True)
+    found, unread = [], []
+    bare = len({path.name for path in recordings}) == len(recordings)
+    for path in recordings:
+        try:
+            found.append(detect_events(detector, config, path, hmm, path.name if bare else str(path)))
+        except SedError as error:
+            unread.append(str(error))
+    told = f"{len(unread)} of {len(recordings)} recordings could not be read:\n" * (len(recordings) > 1) + "\n".join(unread)
+    if not found:
+        raise SedError(told)
+    events = pd.concat(found, ignore_index=True)
     if kind == "audacity":
         text = audacity_labels(events)
     else:
@@ -200,8 +257,10 @@ def detect(recordings: tuple[Path, ...], folder: Path, kind: str, hmm_file: Path
     if out is None:
         click.echo(text, nl=False)
     else:
-        out.write_text(text, encoding="utf-8")
+        write_output(out, text)
         click.echo(f"{out}: {len(events)} events", err=True)
+    if unread:
+        raise SedError(told)
 
 
 @cli.command(epilog=examples(
@@ -228,10 +287,11 @@ def evaluate(reference: Path, predictions: Path, json_file: Path | None, **optio
     from sedlib.metrics import evaluate as evaluate_files
     from sedlib.metrics import report
 
+    check_output(json_file, reference, predictions, *(path for path in options.values() if isinstance(path, Path)))
     result = evaluate_files(reference, predictions, **options)
     click.echo(report(result))
     if json_file is not None:
-        json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        write_output(json_file, json.dumps(result, indent=2) + "\n")
     if "error" in result.get("psds", {}):
         raise SedError(f"PSDS cannot be computed: {result['psds']['error']}")
 
@@ -256,15 +316,12 @@ def tune(scores: Path, reference: Path, search: str, fraction: float, seed: int,
     from sedlib.decode import Posteriors, tuning
     from sedlib.metrics import with_length
 
+    check_output(json_file, scores, reference)
     truth, _ = with_length(tables.read_events(reference))
     result = tuning.tune(Posteriors.load(scores), truth, search, fraction, seed)
     click.echo(tuning.text(result))  # first, so that nothing that took long is lost
     if json_file is not None:
-        try:
-            json_file.parent.mkdir(parents=True, exist_ok=True)
-            json_file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise SedError(f"{json_file}: cannot be written ({error.strerror}); the result stands above") from None
+        write_output(json_file, json.dumps(result, indent=1) + "\n")
 
 
 @cli.command(epilog=examples(
@@ -290,21 +347,19 @@ def decode(scores: Path, hmm_file: Path | None, median_s: float | None, threshol
 
     if (hmm_file is None) == (median_s is None):
         raise SedError("give --hmm FILE or --median SECONDS, one of the two")
+    check_output(out, scores, hmm_file, points)
+    check_output(points, scores, hmm_file)
     found = Posteriors.load(scores)
     check_scores(found.scores)
     decoder = Decoding(threshold, median_s) if hmm_file is None else Hmm.load(hmm_file)
     events = median_events(found, decoder) if hmm_file is None else hmm_events(found, decoder, threshold=threshold)
     silent = pd.DataFrame({"filename": sorted(set(found.filenames) - set(events["filename"]))})
-    try:
-        if points is not None:
-            every = pd.concat([table.assign(threshold=at) for at, table in operating_points(found, decoder).items()])
-            if every.empty:
-                raise SedError(f"{scores}: no event at any threshold, so that there is nothing to write to {points}; leave --points away")
-            points.parent.mkdir(parents=True, exist_ok=True)
-            every[["threshold", *tables.EVENT_COLUMNS]].to_csv(points, sep="\t", index=False, float_format="%.6g")
-        tables.write(pd.concat([events, silent]).reindex(columns=tables.EVENT_COLUMNS), out)
-    except OSError as error:
-        raise SedError(f"{error.filename}: cannot be written ({error.strerror})") from None
+    if points is not None:
+        every = pd.concat([table.assign(threshold=at) for at, table in operating_points(found, decoder).items()])
+        if every.empty:
+            raise SedError(f"{scores}: no event at any threshold, so that there is nothing to write to {points}; leave --points away")
+        write_output(points, every[["threshold", *tables.EVENT_COLUMNS]].to_csv(sep="\t", index=False, float_format="%.6g"))
+    tables.write(pd.concat([events, silent]).reindex(columns=tables.EVENT_COLUMNS), out)
     click.echo(f"{out}: {len(events)} events in {len(found.filenames)} clips", err=True)
 
 
@@ -348,11 +403,12 @@ def gap(profile_name: str, seeds: int) -> None:
 @cli.command(epilog=examples("sedlib stub 04 notebooks/my_04.ipynb"))
 @click.argument("lesson")
 @click.argument("notebook", type=click.Path(path_type=Path))
-def stub(lesson: str, notebook: Path) -> None:
+@click.option("--force", is_flag=True, help="Write over NOTEBOOK if it is there, with all that was done in it.")
+def stub(lesson: str, notebook: Path, force: bool) -> None:
     """Write LESSON as a notebook whose exercises are still to be solved."""
     from sedlib.lesson.stubs import exercise_notebook
 
-    click.echo(f"{exercise_notebook(lesson, notebook)}: open it in JupyterLab (`make lab`)")
+    click.echo(f"{exercise_notebook(lesson, notebook, force)}: open it in JupyterLab (`make lab`)")
 
 
 def main() -> None:

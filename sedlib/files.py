@@ -59,13 +59,17 @@ def room_for(path: Path, partial: Path | None = None) -> Iterator[None]:
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """The name to write to; the file gets its own when the block ends well and it is on the disk, so that a power cut leaves no
-    empty file under a real name.
+    empty file under a real name. A link stays one; a pipe or a device, such as /dev/stdout, is written to as it is.
 
     Raises
     ------
     SedError
         If the disk is full.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        yield path
+        return
     partial = path.with_name(path.name + PARTIAL)
     with room_for(path, partial):
         yield partial
@@ -124,17 +128,7 @@ def check_output(path: Path | None, *inputs: Path | None) -> None:
 
 
 def write_output(path: Path, text: str) -> None:
-    """Write what a command's option asks for, whole or not at all, and make its folder first; a pipe or device is written to as it is.
-
-    Raises
-    ------
-    SedError
-        If the disk is full.
-    """
-    if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
-        return
-    path = path.resolve()  # a link stays one
+    """Write what a command's option asks for as `whole` does, and make its folder first; `SedError` if the disk is full."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as partial:
         partial.write_text(text, encoding="utf-8")

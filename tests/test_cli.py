@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
+from disks import read_only
 
 from sedlib.cli import cli
 from sedlib.data import tables
@@ -51,12 +52,86 @@ def test_detect_writes_an_event_table_or_audacity_labels(run_folder, tmp_path):
     soundfile.write(recording, np.random.default_rng(0).normal(0, 0.1, (44100 * 13, 2)), 44100)
     code, out, _ = sedlib("detect", recording, "--run", run_folder)
     assert code == 0 and out.splitlines()[0] == "filename\tonset\toffset\tevent_label"
-    code, _, _ = sedlib("detect", recording, recording, "--run", run_folder, "--out", tmp_path / "e.tsv")
+    code, _, _ = sedlib("detect", recording, recording, "--run", run_folder, "--out", tmp_path / "new" / "e.tsv")
     assert code == 0
+    (tmp_path / "new" / "e.tsv").rename(tmp_path / "e.tsv")
     events = tables.read_events(tmp_path / "e.tsv")
     assert (events["offset"] <= 13.001).all() and set(events["filename"]) <= {"kitchen.flac"}
     code, _, _ = sedlib("detect", recording, "--run", run_folder, "--format", "audacity", "--out", tmp_path / "l.txt")
-    assert code == 0 and len((tmp_path / "l.txt").read_text().splitlines()) == len(events) / 2
+    assert code == 0 and len((tmp_path / "l.txt").read_text().splitlines()) == len(events)
+
+
+@pytest.fixture
+def recordings(tmp_path, monkeypatch):
+    """Recordings of one name in two folders, one whose name begins with a dash, and broken ones; the current folder."""
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(0).normal(0, 0.1, 16000 * 3)
+    for name in ("garden/1.WAV", "street/1.WAV", "street/2.WAV", "-dJ-9abc_498_508.wav"):
+        Path(name).parent.mkdir(exist_ok=True)
+        soundfile.write(name, x, 16000)
+    Path("empty.wav").touch()
+    Path("aac.wav").write_bytes(b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(range(128, 200)))
+    return tmp_path
+
+
+def test_recordings_of_one_name_stay_two(run_folder, recordings):
+    code, out, err = sedlib("detect", "garden/1.WAV", "street/1.WAV", "street/2.WAV", "--run", run_folder)
+    assert code == 0, err
+    rows = [line.split("\t") for line in out.splitlines()[1:]]
+    counts = {name: [row[1:] for row in rows if row[0] == name] for name in sorted({row[0] for row in rows})}
+    assert list(counts) == ["garden/1.WAV", "street/1.WAV", "street/2.WAV"] and counts["garden/1.WAV"] == counts["street/1.WAV"]
+    code, out, _ = sedlib("detect", "garden/1.WAV", "./garden/1.WAV", "street/2.WAV", "--run", run_folder)
+    assert {line.split("\t")[0] for line in out.splitlines()[1:]} == {"1.WAV", "2.WAV"} and len(out.splitlines()) == 1 + 2 * len(counts["street/1.WAV"])
+
+
+def test_one_broken_recording_does_not_end_a_batch(run_folder, recordings):
+    code, out, err = sedlib("detect", "empty.wav", "street/1.WAV", "aac.wav", "none.wav", "--run", run_folder, "--out", "all.tsv")
+    assert code == 1 and set(tables.read_events(Path("all.tsv"))["filename"]) == {"1.WAV"}
+    assert [line.split(":")[0] for line in err.splitlines()] == ["all.tsv", "Error", "empty.wav", "aac.wav", "none.wav"]
+    assert "3 of 4 recordings could not be read" in err and "it is MP4 audio (AAC); convert it" in err
+    code, out, err = sedlib("detect", "empty.wav", "street/1.WAV", "--run", run_folder)
+    assert code == 1 and "1.WAV" in out and "0 bytes" in err
+    code, out, err = sedlib("detect", "empty.wav", "none.wav", "--run", run_folder, "--out", "no.tsv")
+    assert code == 1 and not Path("no.tsv").exists() and "2 of 2" in err
+    code, out, err = sedlib("detect", "empty.wav", "--run", run_folder)
+    assert code == 1 and err == "Error: empty.wav: 0 bytes; get the file again\n"
+
+
+@pytest.mark.parametrize("name, message", [
+    ("street/1.WAV", "this command also uses street/1.WAV"), ("RUN/config.json", "this command also uses"), ("street", "street: is a folder"),
+    ("empty.wav/e.tsv", "empty.wav: is a file, and a folder is needed there"),
+])
+def test_detect_refuses_what_it_cannot_write_before_the_work(run_folder, recordings, name, message):
+    name = name.replace("RUN", str(run_folder))
+    before = Path(name).read_bytes() if Path(name).is_file() else None
+    code, out, err = sedlib("detect", "street/1.WAV", "--run", run_folder, "--out", name)
+    assert code == 1 and message in err and len(err.splitlines()) == 1
+    assert before is None or Path(name).read_bytes() == before
+
+
+def test_a_read_only_folder_is_one_line(run_folder, recordings, workspace, monkeypatch):
+    monkeypatch.setenv("SEDLIB_WORKSPACE", str(recordings / "garden" / "ws"))
+    with read_only(recordings / "garden"):
+        for arguments in (["detect", "street/1.WAV", "--run", run_folder, "--out", "garden/new/e.tsv"], ["stub", "00", "garden/x.ipynb"],
+                          ["train", "--run", "garden/r"], ["data", "mini", "garden/d", "--profile", "smoke"],
+                          ["train", "--profile", "smoke"]):
+            code, _, err = sedlib(*arguments)
+            assert code == 1 and "garden" in err and "make it writable" in err and len(err.splitlines()) == 1
+
+
+def test_a_name_that_begins_with_a_dash(run_folder, recordings):
+    code, _, err = sedlib("detect", "-dJ-9abc_498_508.wav", "street/1.WAV", "--run", run_folder)
+    assert code == 2 and "whose name begins with a dash, write ./-dJ-9abc_498_508.wav" in err
+    code, out, err = sedlib("detect", "./-dJ-9abc_498_508.wav", "--run", run_folder)
+    assert code == 0 and "\n-dJ-9abc_498_508.wav\t" in out, err
+    code, _, err = sedlib("detect", "street/1.WAV", "-x", "--run", run_folder)
+    assert code == 2 and "begins with a dash" not in err
+
+
+def test_the_home_in_a_path_that_no_shell_has_seen(run_folder, recordings, monkeypatch):
+    monkeypatch.setenv("HOME", str(recordings / "street"))
+    code, _, err = sedlib("detect", "~/1.WAV", "--run", run_folder, "--out=~/results/e.tsv")
+    assert code == 0 and (recordings / "street/results/e.tsv").is_file() and not Path("~").exists(), err
 
 
 def test_a_run_may_be_shorter_or_longer_than_its_profile(run_folder):
@@ -125,12 +200,18 @@ def test_mini_makes_the_same_data_as_the_library(tmp_path, monkeypatch):
     (["train", "--system", "ensemble"], "system 'ensemble' is an average of others and is not trained itself; train ppcen_logmel"),
     (["reproduce", "--table", "4"], "table 4 does not exist; the paper has tables 1, 2 and 3"),
     (["reproduce", "--cluster", "nimbus"], "cluster 'nimbus': neither a profile here (slurm) nor a folder with a config.yaml"),
+    (["train", "--profile", "smoke", "--run", "here.tsv"], "here.tsv: is a file, and a folder is needed there"),
+    (["data", "mini", "here.tsv", "--profile", "smoke"], "here.tsv: is a file, and a folder is needed there"),
+    (["stub", "00", "."], ".: the name of a notebook must end with .ipynb"),
+    (["stub", "00", "here.ipynb"], "here.ipynb: is there already, perhaps with work in it; give another name, or --force"),
     (["runs", "NOWHERE"], "NOWHERE: no such folder"),
     (["detect", "none.wav", "--run", "NOWHERE"], "NOWHERE: not a run folder"),
     (["evaluate", "--reference", "r.tsv", "--predictions", "p.tsv"], "r.tsv: no such file"),
 ])
 def test_a_mistake_is_one_line_and_a_failure(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for name in ("here.tsv", "here.ipynb"):
+        Path(name).touch()
     code, _, err = sedlib(*arguments)
     assert code == 1 and message in err
     assert len(err.strip().splitlines()) == 1 and "Traceback" not in err

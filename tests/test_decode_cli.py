@@ -213,13 +213,47 @@ def test_an_option_out_of_its_range_is_said(folder, arguments, message, monkeypa
     assert code == 2 and message in err
 
 
-def test_what_cannot_be_written_is_one_line_and_the_result_is_shown_before(folder):
+def test_what_cannot_be_written_is_refused_before_the_work(folder):
     (folder / "file").touch()
-    code, out, err = sedlib("tune", folder / "scores.npz", "--reference", folder / "reference.tsv", "--search", "robust",
-                            "--json", folder / "file" / "hmm.json")
-    assert code == 1 and "file: cannot be written" in err.replace("/hmm.json", "") and "HMM, robust" in out
-    code, _, err = sedlib("decode", folder / "scores.npz", "--median", 0.45, "-o", folder / "file" / "events.tsv")
-    assert code == 1 and "cannot be written" in err
+    for arguments in (["tune", folder / "scores.npz", "--reference", folder / "reference.tsv", "--json", folder / "file" / "hmm.json"],
+                      ["decode", folder / "scores.npz", "--median", 0.45, "-o", folder / "file" / "events.tsv"],
+                      ["decode", folder / "scores.npz", "--median", 0.45, "-o", folder]):
+        code, out, err = sedlib(*arguments)
+        assert code == 1 and ("file: is a file, and a folder is needed" in err or "is a folder; give" in err) and not out
+        assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [
+    ["decode", "scores.npz", "--median", "0.45", "-o", "scores.npz"], ["decode", "scores.npz", "--hmm", "hmm.json", "-o", "./hmm.json"],
+    ["decode", "scores.npz", "--hmm", "hmm.json", "--points", "scores.npz", "-o", "e.tsv"],
+    ["decode", "scores.npz", "--hmm", "hmm.json", "--points", "new/e.tsv", "-o", "new/../new/e.tsv"],
+    ["tune", "scores.npz", "--reference", "reference.tsv", "--json", "reference.tsv"],
+    ["tune", "scores.npz", "--reference", "reference.tsv", "--json", "link.npz"],
+    ["evaluate", "--reference", "reference.tsv", "--predictions", "reference.tsv", "--json", "reference.tsv"],
+    ["evaluate", "--reference", "reference.tsv", "--predictions", "reference.tsv", "--scores", "scores.npz", "--json", "scores.npz"],
+], ids=" ".join)
+def test_what_a_command_reads_is_not_written_over(folder, monkeypatch, command):
+    monkeypatch.chdir(folder)
+    (folder / "hmm.json").write_text("{}")
+    (folder / "link.npz").symlink_to("scores.npz")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    code, _, err = sedlib(*command)
+    assert code == 1 and "which would be written over; give another name" in err and len(err.strip().splitlines()) == 1
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_outputs_make_their_folder_and_are_whole(folder):
+    (folder / "target.tsv").write_text("old")
+    (folder / "link.tsv").symlink_to("target.tsv")
+    for name in ("new/deep/e.tsv", "link.tsv"):
+        code, _, err = sedlib("decode", folder / "scores.npz", "--median", 0.45, "-o", folder / name)
+        assert code == 0, err
+    assert (folder / "link.tsv").is_symlink() and (folder / "target.tsv").read_text() == (folder / "new/deep/e.tsv").read_text()
+    code, _, err = sedlib("evaluate", "--reference", folder / "reference.tsv", "--predictions", folder / "new/deep/e.tsv",
+                          "--json", folder / "more/deep/s.json")
+    assert code == 0, err
+    assert json.loads((folder / "more/deep/s.json").read_text()) and not list(folder.rglob("*.partial"))
+
 
 
 def test_points_of_scores_that_never_sound(folder):

@@ -89,3 +89,29 @@ def test_other_errors_are_not_called_a_full_disk(tmp_path):
         partial.write_text("half")
         raise PermissionError(errno.EACCES, "no")
     assert os.listdir(tmp_path) == ["x.partial"]  # somebody may want to see it; the next call writes over it
+
+
+@pytest.mark.parametrize("error, fix", [
+    (errno.ENOSPC, "make room there"), (errno.EROFS, "make it writable"), (errno.EACCES, "make it writable"), (errno.EEXIST, "give another name"),
+    (errno.ENAMETOOLONG, "give a shorter name"),
+])
+def test_what_the_disk_refuses_is_one_line(tmp_path, workspace, monkeypatch, error, fix):
+    for place, elsewhere in ((tmp_path / "a", True), ("/elsewhere/a", False), (None, True)):
+        with pytest.raises(SedError, match=f"^{place or workspace}: {os.strerror(error)}; {fix}") as raised, files.one_line():
+            raise OSError(error, os.strerror(error), place)
+        assert ("SEDLIB_WORKSPACE" in str(raised.value)) == elsewhere
+
+
+def test_errors_of_the_program_itself_stay_what_they_are():
+    for error in (BrokenPipeError(errno.EPIPE, "no"), ConnectionRefusedError(errno.ECONNREFUSED, "no"), OSError("no number")):
+        with pytest.raises(type(error)), files.one_line():
+            raise error
+
+
+def test_a_pipe_is_written_to_as_it_is(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    files.check_output(tmp_path / "pipe")
+    files.write_output(tmp_path / "pipe", "text")
+    assert os.read(reader, 100) == b"text" and os.listdir(tmp_path) == ["pipe"]
+    os.close(reader)

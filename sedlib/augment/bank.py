@@ -26,7 +26,7 @@ from sedlib.data.soundbank import BACKGROUND, LONGEST_S, RIR, Soundbank, looped
 from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
 
-FORMAT = 1  # counts up when the same files would be kept in another way
+FORMAT = 2  # counts up when the same files would be kept in another way
 _SILENT_DB = -50.0  # against the loudest 10 ms: what is softer at the ends of a recording is no part of the event
 _TAIL_DB = -60.0  # of a room's energy: what remains of its response after this is cut off
 
@@ -141,9 +141,9 @@ def _decoded(folder: Path, progress: bool) -> Bank:
             raise SedError(f"{folder / kind}: no readable recordings, and dynamic mixing needs {what}; add *.wav")
     notes = list(soundbank.notes)
     pieces, sounds, end = [], [], 0
-    listed = [(label, recording.path) for label in (*CLASSES, BACKGROUND, RIR) for recording in soundbank.recordings[label]]
-    for label, path in tqdm(listed, desc=f"decode {folder.name}", unit="sound", disable=not progress):
-        waveform, info = audio.read(path, LONGEST_S)
+    listed = [(label, recording) for label in (*CLASSES, BACKGROUND, RIR) for recording in soundbank.recordings[label]]
+    for label, recording in tqdm(listed, desc=f"decode {folder.name}", unit="sound", disable=not progress):
+        path, (waveform, info) = recording.path, recording.read()
         if info.duration > LONGEST_S:
             notes.append(f"{path}: {info.duration:.0f} s; the first {LONGEST_S:g} s are used")
         if label == RIR:

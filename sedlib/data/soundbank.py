@@ -41,10 +41,14 @@ class Recording(NamedTuple):
 
     path: Path
     group: str
+    label: str = ""
 
-    def waveform(self) -> np.ndarray:
-        """The recording as it is, at most `LONGEST_S` of it: (sample,) float32, 16 kHz mono."""
-        return audio.read(self.path, LONGEST_S)[0]
+    def read(self) -> tuple[np.ndarray, audio.Info]:
+        """The recording as it is, at most `LONGEST_S` of it: (sample,) float32, 16 kHz mono; and what the file holds.
+
+        Of a room response the first channel: channels are microphones, and their mean would have a direct sound for each.
+        """
+        return audio.read(self.path, LONGEST_S, channel=0 if self.label == RIR else None)
 
 
 class Soundbank:
@@ -79,7 +83,7 @@ class Soundbank:
         self.notes += [f"{folder / 'sources.tsv'}: {file!r} is none of the sounds here; correct its name, or take the "
                        "line out" for file in sorted(set(groups) - set(names.values()))]
         self.recordings = {
-            label: [Recording(path, groups.get(names[path], names[path])) for path in paths if path not in broken]
+            label: [Recording(path, groups.get(names[path], names[path]), label) for path in paths if path not in broken]
             for label, paths in files.items()
         }
         missing = [label for label in CLASSES if not self.recordings[label]]
@@ -183,8 +187,8 @@ class Soundbank:
     def _draw(self, label: str, rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[int, int]]]:
         """Any of the recordings: its waveform, and where in it sound is."""
         found = self.recordings[label]
-        path = found[rng.integers(len(found))].path
-        return _recording(path, path.stat().st_mtime_ns)
+        recording = found[rng.integers(len(found))]
+        return _decoded(recording, recording.path.stat().st_mtime_ns)
 
 
 def need_all(folder: Path) -> None:
@@ -227,9 +231,9 @@ def looped(waveform: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=256)
-def _recording(path: Path, changed: int) -> tuple[np.ndarray, list[tuple[int, int]]]:
+def _decoded(recording: Recording, changed: int) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """A decoded file as it was when it ``changed`` last, and its `_stretches`."""
-    waveform = Recording(path, "").waveform()
+    waveform, _ = recording.read()
     return waveform, _stretches(waveform)
 
 
@@ -255,14 +259,16 @@ def _judge(labels: dict[Path, str]) -> tuple[dict[Path, str], list[str]]:
 
     def problem(path: Path) -> tuple[str, str]:
         try:
-            waveform, info = audio.read(path, LONGEST_S)
+            _, info = Recording(path, "", labels[path]).read()
         except SedError as error:
             return str(error), ""
         if info.peak < SILENT:
             return f"{path}: silent; take it out", ""
         if info.duration < SHORTEST_S and labels[path] != RIR:
             return f"{path}: {info.duration:.3f} s; a recording of {SHORTEST_S:g} s or more is needed", ""
-        return "", flaws(info) and f"{path}: {flaws(info)}"
+        found = [f"{info.channels} channels: the first is used"] if labels[path] == RIR and info.channels > 1 else []
+        found += filter(None, [flaws(info)])
+        return "", f"{path}: {'; '.join(found)}" if found else ""
 
     with ThreadPoolExecutor() as pool:
         found = dict(zip(labels, pool.map(problem, labels)))

@@ -13,6 +13,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from sedlib.errors import SedError
+from sedlib.files import check_output, write_output
 from sedlib.lesson.execute import read
 
 GIVEN = "# given"
@@ -47,7 +49,7 @@ def stub(solution: str) -> str:
     return "\n".join(out)
 
 
-def exercise_notebook(lesson: str | Path, out: str | Path) -> Path:
+def exercise_notebook(lesson: str | Path, out: str | Path, force: bool = False) -> Path:
     """Write a lesson as a notebook (.ipynb) whose exercises are still to be solved.
 
     Parameters
@@ -56,12 +58,21 @@ def exercise_notebook(lesson: str | Path, out: str | Path) -> Path:
         Path, name or number of a lesson.
     out : path
         The notebook to write.
+    force : bool
+        Write over a notebook that is there, with all that was done in it.
+
+    Raises
+    ------
+    SedError
+        If there is no such lesson; if ``out`` is no name of a notebook, is there already, or cannot be written.
     """
     out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".partial")
-    nbformat.write(_as_exercise(read(lesson)), partial)
-    partial.replace(out)
+    if out.suffix != ".ipynb":
+        raise SedError(f"{out}: the name of a notebook must end with .ipynb")
+    if out.exists() and not force:
+        raise SedError(f"{out}: is there already, perhaps with work in it; give another name, or --force to write over it")
+    check_output(out)
+    write_output(out, nbformat.writes(_as_exercise(read(lesson))) + "\n")
     return out
 
 

@@ -174,6 +174,17 @@ def test_a_short_background_is_repeated_without_a_click(sounds, seconds):
     noted(bank, str(sounds / "background" / "0.wav"), f"{seconds:.1f} s; repeated to 10 s")
 
 
+def test_of_a_room_measured_with_several_microphones_the_first_is_taken(sounds):
+    x = 0.01 * np.random.default_rng(0).standard_normal((1400, 4))
+    for channel, first in enumerate((10, 60, 200, 500)):
+        x[first, channel] = 0.9
+    soundfile.write(sounds / "rir" / "0.wav", x, RATE, subtype="FLOAT")
+    bank = opened(sounds)
+    found = waveform(bank, "rir/0.wav")
+    assert equal_but_for_level(found, x[10 : 10 + len(found), 0])
+    noted(bank, str(sounds / "rir" / "0.wav"), "4 channels: the first is used")
+
+
 def test_a_room_begins_with_its_direct_sound_and_ends_when_it_has_died_out(sounds):
     tail = np.exp(-np.arange(RATE) / 800) * noise(1, 3)
     soundfile.write(sounds / "rir" / "0.wav", np.concatenate([np.zeros(500), [-0.8], tail]), RATE, subtype="FLOAT")

@@ -137,7 +137,7 @@ def test_recordings_as_they_are_whatever_their_rate_and_length(folder):
     soundfile.write(dogs / "3.wav", burst(0.03), 16000)
     soundfile.write(dogs / "4.flac", burst(1, 8000), 8000)
     bank = Soundbank(folder)
-    waveforms = {r.path.stem: r.waveform() for r in bank.recordings["Dog"]}
+    waveforms = {r.path.stem: r.read()[0] for r in bank.recordings["Dog"]}
     assert {name: len(x) / 16000 for name, x in waveforms.items()} == {"0": 2, "1": 1.5, "2": LONGEST_S, "4": 1}
     assert all(x.dtype == np.float32 for x in waveforms.values())
     assert np.array_equal(waveforms["0"], whole.astype(np.float32))
@@ -234,6 +234,23 @@ def test_backgrounds_fill_the_clip_and_rooms_begin_with_the_direct_sound(folder)
     rir = bank.rir(np.random.default_rng(0))
     assert rir[0] == 1 and np.abs(rir).max() == 1 and len(rir) == 1320
     assert not any("procedural" in note for note in bank.notes)
+
+
+def microphones() -> np.ndarray:
+    """Responses of four microphones, (sample, channel), whose direct sounds arrive one after the other."""
+    x = 0.01 * np.random.default_rng(0).standard_normal((1400, 4))
+    for channel, first in enumerate((10, 60, 200, 500)):
+        x[first, channel] = 0.9
+    return x.astype(np.float32)
+
+
+def test_of_a_room_measured_with_several_microphones_the_first_is_taken(folder):
+    (folder / "rir").mkdir()
+    soundfile.write(folder / "rir" / "r.wav", microphones(), 16000, subtype="FLOAT")
+    bank = Soundbank(folder)
+    first = microphones()[10:, 0]
+    np.testing.assert_allclose(bank.rir(np.random.default_rng(0)), first / first[0], rtol=1e-6)
+    assert f"{folder / 'rir' / 'r.wav'}: 4 channels: the first is used" in bank.notes
 
 
 def test_pools_are_disjoint_by_recording(folder):

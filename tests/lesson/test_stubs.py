@@ -3,7 +3,9 @@
 import ast
 
 import nbformat
+import pytest
 
+from sedlib.errors import SedError
 from sedlib.lesson.stubs import YOUR_TURN, exercise_notebook, stub
 
 SOLUTION = '''\
@@ -77,3 +79,26 @@ def test_an_exercise_notebook_hides_nothing_and_tells_nothing(tmp_path):
     assert [cell.source for cell in notebook.cells[1:]] == ["x = 1", f"def f():\n    {YOUR_TURN}"]
     assert dict(notebook.cells[2].metadata) == {"tags": ["exercise"]}
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["out.ipynb"]
+
+
+def test_a_solved_notebook_is_not_written_over(tmp_path):
+    notebook = exercise_notebook("00", tmp_path / "my.ipynb")
+    notebook.write_text("hours of work")
+    with pytest.raises(SedError, match="my.ipynb: is there already, perhaps with work in it; give another name, or --force"):
+        exercise_notebook("00", notebook)
+    assert notebook.read_text() == "hours of work"
+    nbformat.read(exercise_notebook("00", notebook, force=True), as_version=4)
+
+
+def test_only_a_notebook_is_written(tmp_path):
+    lesson = tmp_path / "42_test.py"
+    lesson.write_text("# %%\nx = 1\n")
+    for name in ("42_test.py", "notebook", "."):
+        with pytest.raises(SedError, match="must end with .ipynb"):
+            exercise_notebook(lesson, tmp_path / name, force=True)
+    (tmp_path / "folder.ipynb").mkdir()
+    with pytest.raises(SedError, match="folder.ipynb: is a folder"):
+        exercise_notebook(lesson, tmp_path / "folder.ipynb", force=True)
+    with pytest.raises(SedError, match="42_test.py: is a file, and a folder is needed there"):
+        exercise_notebook(lesson, lesson / "a.ipynb")
+    assert lesson.read_text() == "# %%\nx = 1\n"
