@@ -16,8 +16,8 @@ from sedlib.config import PROFILES, Config
 from sedlib.model import Detector
 from sedlib.model.domain import DomainClassifier
 from sedlib.training import MeanTeacher
-from sedlib.training.adversarial import UPDATES, DomainAdversarial, domain_loss
-from sedlib.training.loop import fabric_for, keep_freed_memory
+from sedlib.training.adversarial import DomainAdversarial, domain_loss
+from sedlib.training.loop import own_fabric, keep_freed_memory
 
 
 def main(rounds: int = 5) -> None:
@@ -28,7 +28,7 @@ def main(rounds: int = 5) -> None:
     print(f"  a training step, {torch.get_num_threads()} threads; wanted: two steps, at least x0.80 (1 / 1.25)")
     take_turns({
         "mean teacher": step(paper),
-        **{f"domain-adversarial, {updates}": step(adversarial(paper, updates)) for updates in UPDATES},
+        **{f"domain-adversarial, {updates}": step(adversarial(paper, updates)) for updates in ("two-step", "reversal")},
     }, rounds)
     print("  of it the classifier, forward and backward on a batch of embeddings")
     take_turns({
@@ -44,7 +44,7 @@ def adversarial(config: Config, updates: str) -> Config:
 def step(config: Config) -> Callable[[], object]:
     """A training step, its input ready."""
     kind = MeanTeacher if config.adversarial.updates == "none" else DomainAdversarial
-    learner = kind(Detector(config).to(memory_format=torch.channels_last), config, fabric_for(config), 1)
+    learner = kind(Detector(config).to(memory_format=torch.channels_last), config, own_fabric(), 1)
     features, strong, weak = random_batch(config)
     features = features.contiguous(memory_format=torch.channels_last)
     return lambda: learner.step(0, (features, features), strong, weak)

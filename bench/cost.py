@@ -31,6 +31,7 @@ from lightning_fabric import Fabric
 from scipy.optimize import nnls
 from torch import Tensor
 
+import sedlib
 from sedlib.augment import views
 from sedlib.config import PROFILES, SIZES, Config
 from sedlib.data import audio, layout, tables
@@ -38,7 +39,7 @@ from sedlib.data.store import SAMPLES, open_store
 from sedlib.decode import posteriors
 from sedlib.model import Detector
 from sedlib.training.inputs import PIECE, Clips, Inputs
-from sedlib.training.loop import RESIDENT, fabric_for, keep_freed_memory, validation_f1
+from sedlib.training.loop import RESIDENT, own_fabric, keep_freed_memory, validation_f1
 from sedlib.training.mean_teacher import MeanTeacher
 from sedlib.training.runs import write_json
 from sedlib.training.telemetry import peak_memory
@@ -311,13 +312,13 @@ def machine() -> dict[str, Any]:
     named = re.search(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else None
     cpu = f"{named[1].strip() if named else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     return {"device": torch.cuda.get_device_name() if torch.cuda.is_available() else cpu, "cpu": cpu,
-            "threads": torch.get_num_threads(), "torch": torch.__version__}
+            "threads": torch.get_num_threads(), "torch": torch.__version__, "measured_by": sedlib.__version__}
 
 
 def _begin(config: Config, root: str) -> tuple[Fabric, Detector, Inputs]:
     """What a training begins with."""
     keep_freed_memory()
-    fabric = fabric_for(config)
+    fabric = own_fabric()
     fabric.launch()
     torch.manual_seed(0)
     student = Detector(config).to(fabric.device, memory_format=torch.channels_last)

@@ -24,7 +24,7 @@ from sedlib.model import Detector
 from sedlib.systems import configuration
 from sedlib.training import MeanTeacher
 from sedlib.training.inputs import Inputs
-from sedlib.training.loop import fabric_for, keep_freed_memory
+from sedlib.training.loop import own_fabric, keep_freed_memory
 
 CLIPS = 12  # mixed in a round
 SOUND_S = 3.0  # of what the effects are measured on
@@ -98,7 +98,7 @@ def beside_the_peer(mixtures: list[Mixture], bank: Bank, detector: Detector, con
 
 def in_a_step(config: Config, data: Path, mixtures: list[Mixture], bank: Bank, detector: Detector, rounds: int) -> None:
     """A training step, and the part of its input that augmentation takes."""
-    learner = MeanTeacher(Detector(config).to(memory_format=torch.channels_last), config, fabric_for(config), 1)
+    learner = MeanTeacher(Detector(config).to(memory_format=torch.channels_last), config, own_fabric(), 1)
     augmented, plain = (Inputs(c, data, 0, detector, "nothing", progress=False)
                         for c in (config, configuration("baseline", "paper")))
     step = iter(range(10**6))

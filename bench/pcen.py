@@ -16,7 +16,7 @@ from sedlib.frontend import PCEN, smooth, smoother
 from sedlib.model import Detector
 from sedlib.systems import configuration
 from sedlib.training import MeanTeacher
-from sedlib.training.loop import fabric_for, keep_freed_memory
+from sedlib.training.loop import own_fabric, keep_freed_memory
 
 CLIPS, MELS, FRAMES = 24, 128, 628
 S = 0.025
@@ -86,7 +86,7 @@ def forward_and_backward(way: Callable[[Tensor], Tensor], energy: Tensor, learns
 def step_and_frontend(system: str) -> tuple[Callable[[], object], Callable[[], None]]:
     """A training step, and its front-end alone: the student's forward and backward, the teacher's forward."""
     config = configuration(system, "paper")
-    learner = MeanTeacher(Detector(config).to(memory_format=torch.channels_last), config, fabric_for(config), 1)
+    learner = MeanTeacher(Detector(config).to(memory_format=torch.channels_last), config, own_fabric(), 1)
     student, teacher = learner.networks().values()
     features, strong, weak = random_batch(config)
     features = features.contiguous(memory_format=torch.channels_last)

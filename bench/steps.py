@@ -20,7 +20,7 @@ from sedlib.threads import one_thread
 from sedlib.training import MeanTeacher
 from sedlib.training.adversarial import DomainAdversarial
 from sedlib.training.inputs import Inputs
-from sedlib.training.loop import fabric_for, keep_freed_memory
+from sedlib.training.loop import own_fabric, keep_freed_memory
 
 SYSTEMS = ("baseline", "ppcen_logmel", "augm", "dat_augm", "ppcen_dat_augm")
 WARM_UP, STEPS, PROFILED = 5, 40, 8
@@ -49,7 +49,7 @@ def measure(system: str, root: Path) -> tuple[dict[str, float], Counter[str]]:
     if config.features.scaling == "zscore":
         student.scale.fit(piece for clips in inputs.clips.values() for piece in clips.pieces())
     kind = MeanTeacher if config.adversarial.updates == "none" else DomainAdversarial
-    learner = kind(student, config, fabric_for(config), inputs.steps_per_epoch)
+    learner = kind(student, config, own_fabric(), inputs.steps_per_epoch)
     took: Counter[str] = Counter()
 
     def steps(first: int, last: int) -> None:

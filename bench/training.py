@@ -20,7 +20,7 @@ from sedlib.config import PROFILES, Config
 from sedlib.data import generate
 from sedlib.model import Detector
 from sedlib.training import MeanTeacher, add_noise, train
-from sedlib.training.loop import fabric_for, keep_freed_memory
+from sedlib.training.loop import own_fabric, keep_freed_memory
 from sedlib.training.telemetry import peak_memory
 
 CLIPS = 1168  # of DESED's development set
@@ -40,10 +40,9 @@ def released_step(config: Config, steps: int) -> list[float]:
     return [_time(lambda: training.step(turned, add_noise(turned, 30), strong, weak)) for _ in range(steps)]
 
 
-def sedlib_step(config: Config, steps: int, **computed: object) -> list[float]:
+def sedlib_step(config: Config, steps: int) -> list[float]:
     keep_freed_memory()
-    config = dataclasses.replace(config, training=dataclasses.replace(config.training, **computed))
-    learner = MeanTeacher(Detector(config).to(memory_format=torch.channels_last), config, fabric_for(config), 1)
+    learner = MeanTeacher(Detector(config).to(memory_format=torch.channels_last), config, own_fabric(), 1)
     features, strong, weak = random_batch(config)
     features = features.contiguous(memory_format=torch.channels_last)
     return [_time(lambda: learner.step(step, (features, features), strong, weak)) for step in range(steps)]
@@ -81,12 +80,7 @@ def _time(function) -> float:
     return time.perf_counter() - start
 
 
-CONTESTANTS = {
-    "released": released_step,
-    "sedlib": sedlib_step,
-    "compiled": lambda config, steps: sedlib_step(config, steps, compile=True),
-    "bfloat16": lambda config, steps: sedlib_step(config, steps, precision="bf16-mixed"),
-}
+CONTESTANTS = {"released": released_step, "sedlib": sedlib_step}
 
 
 def main(rounds: int = 3) -> None:
@@ -97,12 +91,6 @@ def main(rounds: int = 3) -> None:
             "released architecture, plainly": ["bench.training", "released", profile],
             "sedlib": ["bench.training", "sedlib", profile],
         }, rounds)
-        print("and the options, beside the default (slow where the processor has no bfloat16; compiling is not counted)")
-        processes_take_turns({
-            "sedlib": ["bench.training", "sedlib", profile],
-            "compiled": ["bench.training", "compiled", profile],
-            "precision bf16-mixed": ["bench.training", "bfloat16", profile],
-        }, rounds=1)
     print(f"evaluation of {CLIPS} clips from their waveforms (measured on {BATCHES} x 32), profile paper")
     processes_take_turns({
         "librosa and released architecture": ["bench.training", "released", "evaluation"],

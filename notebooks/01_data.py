@@ -863,7 +863,8 @@ assert np.allclose(stored[:16000], decoded[:16000], atol=1e-4)  # 16 bits
 # Everything in this course runs on DESED: give its folder as `data`, the one that holds `audio/` and `metadata/`. The
 # package `desed` (`pip install desed`, then `desed.download_audioset_data(folder)`) fetches the real clips as far as
 # they still exist; the synthetic soundscapes of 2020 and the public evaluation set are archives on Zenodo, linked
-# from the package's page. With profile `paper` that is the paper's experiment.
+# from the package's page. With profile `paper` that comes as close to the paper's experiment as its text allows;
+# `docs/DIFFERENCES.md` lists what differs.
 #
 # Before a long training, `sedlib data check FOLDER` says what a folder holds, what it lacks and what is broken. A clip
 # that is missing or broken is left out and counted; what would stop the training or its scoring is an error. See what

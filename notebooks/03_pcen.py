@@ -77,8 +77,9 @@ for start, level in ((2, 0.02), (6, 0.5)):
 players.play(barks, "A far bark and a near one")
 
 # %% [markdown]
-# What a front-end starts from is the energy $E(t, f)$ in Mel bands; as in the paper, scaled to $[0, 1]$ clip by clip.
-# Here is the band in which the barks are strongest. **Predict:** how high is the far bark beside the near one?
+# What a front-end starts from is $E(t, f)$ in Mel bands; as in the paper, scaled to $[0, 1]$ clip by clip. The paper calls it
+# filter bank energy. Here, as in the baseline and the released code, it is an *amplitude*: a factor of 10 is 20 dB. Here is the band in
+# which the barks are strongest. **Predict:** how high is the far bark beside the near one?
 
 # %%
 mel = frontend.LogMel(sizes).mel(torch.from_numpy(barks)[None])[0, 0].numpy()
@@ -89,17 +90,17 @@ far, near = (energy[band][(times > a) & (times < a + 2)].max() for a in (2, 6))
 fig, axes = plots.figure(10, 2.4)
 axes[0, 0].plot(times, energy[band], color=plots.BLUE)
 axes[0, 0].set(xlabel="time (s)", ylabel="E (no unit)", xlim=(0, 10))
-plots.show(fig, f"Energy of one Mel band over time: the near bark reaches {near:.2f}, "
+plots.show(fig, f"E of one Mel band over time: the near bark reaches {near:.2f}, "
                 f"the far one {far:.3f}, which is hardly to be seen.")
 
 # %% [markdown]
 # A network that has learned barks at one level has to learn them again at the other. A logarithm helps, as it turns
-# the factor of 25 into a step of 28 dB; the step is still there. A listener's trick is another one: to judge each
+# the factor of 25 in amplitude into a step of 28 dB; the step is still there. A listener's trick is another one: to judge each
 # moment **against what came just before**. For that we need a running average that forgets,
 #
 # $$M(t, f) = (1 - s) \, M(t-1, f) + s \, E(t, f).$$
 #
-# **Exercise 1.** Write it for energies `(mel, frame)`. Let $M$ start at $E$ of the first frame. A loop over the frames
+# **Exercise 1.** Write it for E `(mel, frame)`. Let $M$ start at $E$ of the first frame. A loop over the frames
 # is fine.
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
@@ -645,15 +646,14 @@ print(f"sounds that stay, the first five rows: {stationary}")
 html.table(table1.verdicts(measured), "What the paper says, and what these runs say")
 
 # %% [markdown]
-# In the published study the vacuum cleaner *wins* most under Fixed PCEN 1, though next to nothing of it stays in the
-# picture, and the alarm loses most. Why could that be? The score asks for onset and offset, not for the time between
+# In the study that version 0.1.0 published, the vacuum cleaner *wins* most under Fixed PCEN 1, though next to nothing of it
+# stays in the picture, and the alarm loses most. Why could that be? The score asks for onset and offset, not for the time between
 # them: what it takes is to see that something begins, and later that it ends, and that is what PCEN marks. Whether this
 # is the reason, nobody has tested here. The three seeds of that row also lie further apart than those of any other.
 #
-# A verdict is about *our* data and *our* small network. MiniDESED's sounds are models; the profile `lesson` has a
-# frame every 64 ms, so that Fixed PCEN 3's 60 ms is less than a frame; and it trains for a fiftieth of the paper's
-# steps, so that what learns slowly learns little. The intervals say how sure we are of our number, not how far it
-# carries.
+# A verdict is about *our* data and *our* small network. MiniDESED's sounds are models. The profile `lesson` has a frame every
+# 64 ms, so that Fixed PCEN 3's 60 ms is less than a frame. And we train for one fiftieth of the baseline's steps, too few for
+# parameters that move slowly. The intervals say how sure we are of our number, not how far it carries.
 #
 # ## Where the released code goes other ways
 #
@@ -719,7 +719,7 @@ html.table(pd.DataFrame(rows, columns=columns), "A click and the frame before it
 #
 # ### No gradient through the smoother
 #
-# In the code the smoother runs outside of what is differentiated; "trainable front-end" suggests otherwise.
+# In the code the smoother runs outside of what is differentiated; the paper's "trainable front-end" may suggest otherwise.
 # **Predict:** which parameters would learn differently with a gradient through it?
 
 # %%
@@ -755,9 +755,9 @@ for learn_s in (False, True):
 #
 # ### Other constants
 #
-# The code's second coefficient is 0.08 instead of 0.25; its layers start from values that an earlier training had
-# found; and its code for adversarial training has four layers by default. What the first two, and the zero-phase
-# smoother, change before any training, on the ten clips:
+# The code's second coefficient is 0.08 instead of 0.25. Its reported layers start from values that an earlier training had
+# found. Started afresh, all layers begin at nearly the same values: alpha 0.8, delta 10, r 0.5. The code for adversarial training
+# has four layers by default. What the first two, and the zero-phase smoother, change before any training, on the ten clips:
 
 # %%
 s2, zero = dict(s=(0.015, 0.08)), dict(smoother="zero-phase")

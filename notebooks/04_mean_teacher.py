@@ -58,7 +58,7 @@ from sedlib.data import batches, layout, store, tables
 from sedlib.lesson import check, explore, html, live, players, plots
 
 # %% [markdown]
-# The paper's system and this profile's differ in these sizes and in nothing else. `None` steps an epoch means once
+# The paper's system and this profile's differ in these settings and in nothing else. `None` steps an epoch means once
 # through the weakly labelled clips.
 
 # %%
@@ -93,14 +93,14 @@ html.table(pd.DataFrame(rows, columns=columns), "Training clips")
 # told so for the clip as a whole. With none it can be told nothing: yet these clips sound like the ones it will be
 # judged on, and labels for them would cost the most.
 #
-# The **mean teacher** makes a target for them. Two networks of the same shape hear every clip:
+# The **mean teacher** makes a target for them. Two networks of the same shape are given every clip:
 # - the **student** learns by gradient descent, as usual;
 # - the **teacher** learns nothing itself. After each step its weights move a little towards the student's, so that it
 #   is an average of the students of the last steps.
 #
 # The student is asked to agree with the teacher on all clips, labelled or not. That helps because an average of many
-# students is usually steadier than the last one, and because the teacher hears a slightly noisy copy of the clip:
-# what the student says should not hang on such a detail.
+# students is usually steadier than the last one. And the teacher is given a slightly noisy copy of the clip, a detail on
+# which the student's answer should not depend.
 #
 # **Predict:** if that were the *only* thing asked of the student, which useless network would have no loss at all?
 
@@ -124,7 +124,8 @@ print(counts, waveforms.shape)
 
 # %%
 strong = torch.from_numpy(batches.strong_labels(
-    parts["synthetic"].table, names["synthetic"], config.frames, config.frame_s))
+    parts["synthetic"].table, names["synthetic"], config.frames, config.frame_s,
+    t.label_frames))
 weak = torch.from_numpy(batches.weak_labels(parts["weak"].table, names["weak"]))
 print(f"strong labels {tuple(strong.shape)}: {strong.mean():.1%} of them are 1")
 print(f"weak labels   {tuple(weak.shape)}: {weak.mean():.1%} of them are 1")
@@ -201,7 +202,7 @@ def walk(config, x):
 # %%
 def read_out(crnn, x):
     states, _ = crnn.rnn(x)
-    strong = crnn.strong(states).sigmoid()
+    strong = crnn.strong(states)  # logits; a sigmoid makes them posteriors
     weak = crnn.weak(states, strong)
     return [("recurrent: (batch, frame, feature)", tuple(states.shape), count(crnn.rnn)),
             ("strong: (batch, frame, class)", tuple(strong.shape), count(crnn.strong)),
@@ -294,7 +295,9 @@ def attention_pooling(strong: torch.Tensor, logits: torch.Tensor) -> torch.Tenso
 check.attention_pooling(attention_pooling)
 
 # %% [markdown]
-# The same in sedlib; the clamp keeps the division safe where attention is very small.
+# The same in sedlib, which computes the **logit** of the weak posterior from those of the strong ones: the logarithm of
+# $\sum_t a \, \mathrm{strong}$ minus that of $\sum_t a \, (1 - \mathrm{strong})$. No posterior is then rounded to 0 or
+# 1, and the clamp keeps the logarithm of a very small attention finite.
 
 # %%
 print(inspect.getsource(model.crnn.AttentionPooling.forward))
@@ -302,7 +305,7 @@ pooling = detector.crnn.weak
 states = torch.randn(2, config.frames, 2 * config.model.rnn_units)
 posteriors = torch.rand(2, config.frames, len(tables.CLASSES))
 ours = attention_pooling(posteriors, pooling.attention(states))
-torch.testing.assert_close(ours, pooling(states, posteriors))
+torch.testing.assert_close(ours, pooling(states, posteriors.logit()).sigmoid())
 print("equal")
 
 # %% [markdown]
@@ -333,14 +336,17 @@ def mean_teacher_loss(student, teacher, strong, weak, c):
 check.mean_teacher_loss(mean_teacher_loss)
 
 # %% [markdown]
-# The same in sedlib, on the batch from above. The teacher starts as a copy of the student and hears the noisy copy;
-# nothing has been learned yet.
+# The same in sedlib, on the batch from above; the cross-entropies are computed from logits, which gives the same
+# numbers and stays finite. As in the baseline, the teacher starts with random weights of its own, and its noise is
+# added to the Mel amplitudes, before the logarithm: 30 dB below the power of each band. Nothing has been learned yet.
 
 # %%
 print(inspect.getsource(training.losses).split('"""')[2])
-student, teacher = detector, copy.deepcopy(detector)
+student, teacher = detector, model.Detector(config).eval()
+teacher.scale.load_state_dict(student.scale.state_dict())
 with torch.no_grad():
-    target = teacher(training.add_noise(features, t.teacher_noise_snr_db))
+    noisy = training.add_noise(features, t.teacher_noise_snr_db, config.features)
+    target = teacher(noisy)
 said = student(features)
 terms = training.losses(said, target, strong, weak, t.consistency)
 ours = mean_teacher_loss(said, target, strong, weak, t.consistency)
@@ -349,8 +355,8 @@ for name, value in terms.items():
     print(f"{name:20} {value:.2g}")
 
 # %% [markdown]
-# An untrained network says about 0.5 to everything, and so both cross-entropies are near $-\ln 0.5 = 0.69$. Student and
-# teacher are still the same network, and only the noise tells them apart: the consistency terms are close to 0.
+# An untrained network predicts about 0.5 for everything, and so both cross-entropies are near $-\ln 0.5 = 0.69$.
+# Student and teacher have different weights, but they agree on these 0.5: the consistency terms are close to 0.
 #
 # Which clips does each term learn from? The gradient of a term with respect to a clip's spectrogram says so: where it
 # is 0, the clip changes nothing. **Predict** the twelve entries of this table.
@@ -394,7 +400,8 @@ check.ema(ema)
 
 # %% [markdown]
 # The same in sedlib. Its $\alpha$ is smaller during the first steps, so that the random weights at the start are soon
-# forgotten: with $\alpha = 1 - 1/(n + 1)$ in step $n$, the teacher is the plain average of all students so far.
+# forgotten: with $\alpha = 1 - 1/(n + 1)$ in step $n$, the teacher is the plain average of them and all students so
+# far.
 
 # %%
 print(inspect.getsource(training.update_teacher))
@@ -489,10 +496,10 @@ print(textwrap.dedent(inspect.getsource(training.MeanTeacher.step).split('"""')[
 # %% [markdown]
 # Now run it. The curves move after every epoch: above left the four terms and their weighted sum, above right the
 # event-based F1 on synthetic clips that were held out, below the learning rate and the weight. The epoch where the
-# teacher's F1 is best is kept. A run that was finished before is not trained again. One that was stopped, by the
-# kernel's stop button or because the kernel died, goes on where it was, to the same weights bit for bit, because every
-# step is a function of the seed and its number; the next cell then draws the curves from its records. A loss that becomes NaN or
-# explodes ends the training with a message that names the term.
+# student's F1 is best is kept: the baseline tests the student (`training.tested`). A run that was finished before is
+# not trained again. One that was stopped, by the kernel's stop button or because the kernel died, goes on where it was,
+# to the same weights bit for bit, because every step is a function of the seed and its number; the next cell then draws
+# the curves from its records. A loss that becomes NaN or explodes ends the training with a message that names the term.
 #
 # **Predict:** who will score higher during the training, the student or the teacher? At the start, and at the end?
 
@@ -511,9 +518,9 @@ if len(curves.rows) < len(history):
     plots.show(plots.curves(history), live.description(history))
 last = history.iloc[-1]
 print(f"{len(history)} epochs, {last['step']:.0f} steps, {last['seconds']:.0f} s")
-best = history.loc[history["validation_f1_teacher"][::-1].idxmax()]
-kept = best["validation_f1_teacher"]
-print(f"kept: epoch {best['epoch']:.0f}, teacher's F1 on held-out clips {kept:.1%}")
+best = history.loc[history[f"validation_f1_{t.tested}"][::-1].idxmax()]
+kept = best[f"validation_f1_{t.tested}"]
+print(f"kept: epoch {best['epoch']:.0f}, {t.tested}'s F1 on held-out clips {kept:.1%}")
 
 # %% [markdown]
 # The teacher is the student of some steps ago, less shaken. Early on, being late is a disadvantage; once the student
@@ -535,7 +542,7 @@ print(f"on average {ahead[:half].mean():+.1f} points in the first half of the ep
 # %% [markdown]
 # ## From posteriors to events
 #
-# `score` lets the teacher hear the development set, which is real-domain and was not seen in training. It keeps the
+# `score` runs the student on the development set, which is real-domain and was not seen in training. It keeps the
 # posteriors, the events and the scores in the run's folder.
 
 # %%
@@ -553,17 +560,18 @@ print(f"posteriors (clip, frame, class): {scores.scores.shape}; "
 # the frames around it.
 #
 # **Exercise 5.** Write it for one row of scores: the median of `size` frames (an odd number) centred on each
-# frame. The check does not look at the ends.
+# frame. Beyond both ends the frames are mirrored, as SciPy and the baseline do.
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def median_filter(scores: np.ndarray, size: int) -> np.ndarray:
-    """The median of `size` frames around each frame, zeros beyond the ends."""
-    padded = np.pad(scores, size // 2)  # given
+    """The median of `size` frames around each frame, the scores reflected at the ends."""
+    padded = np.pad(scores, size // 2, mode="symmetric")  # given
     windows = np.lib.stride_tricks.sliding_window_view(padded, size)
     return np.median(windows, axis=-1)
 
 # %% [markdown]
-# "Centred" matters: a filter that looks back only makes every event late.
+# "Centred" matters: a filter that looks back only makes every event late. And so does what is assumed beyond the ends:
+# with zeros there, an event that begins with the clip would need more than half of the window to survive.
 
 # %%
 check.median_filter(median_filter)
@@ -679,7 +687,7 @@ html.table(pd.DataFrame(rows, columns=columns), caption)
 # rows trained here on the same data. The paper's claims are of that kind: what a technique adds to the baseline. (With
 # profile `smoke` hardly anything is learned, and chance may well not lie below the interval.)
 #
-# Table 3 has two more numbers for the same system, the score on the evaluation set and PSDS, which looks at all
+# Table 3 has two more numbers for the same system: the score on the evaluation set, and PSDS (lesson 00). PSDS looks at 50
 # thresholds and forgives ends that are a little off.
 
 # %%
@@ -704,25 +712,27 @@ plots.show(fig, f"F1 of each class beside chance: {', '.join(words)}")
 # %% [markdown]
 # ### Two questions about the run
 #
-# Was the teacher the better one to keep? Both are scored on the same clips, so their difference is drawn with the same
-# clips too (a *paired* bootstrap); if the interval holds 0, the clips do not decide it.
+# Would the teacher have been the better one to test? Both are scored on the same clips, so their difference is drawn
+# with the same clips too (a *paired* bootstrap); if the interval holds 0, the clips do not decide it.
 
 # %%
-said = decode.posteriors(run.detector("student"), waves, scores.frame_s, progress=False)
-student_events = decode.median_events(said, config.decoding, config.features.clip_s)
-both = [metrics.event_f1(reference, events) for events in (predicted, student_events)]
+found = [decode.posteriors(run.detector(network), waves, scores.frame_s, progress=False)
+         for network in ("teacher", "student")]
+clip_s = config.features.clip_s
+events = [decode.median_events(one, config.decoding, clip_s) for one in found]
+both = [metrics.event_f1(reference, predictions) for predictions in events]
 difference = metrics.paired_difference(*both)["macro"]
 print(f"teacher {both[0].macro:.1%}, student {both[1].macro:.1%}")
 value, low, high = (f"{100 * points:+.1f}" for points in difference)
 print(f"teacher minus student: {value} points, 95 % interval {low} to {high}")
 
 # %% [markdown]
-# And how much is lost on the way from synthetic to real clips? The same teacher, once on held-out synthetic clips and
+# And how much is lost on the way from synthetic to real clips? The tested network, once on held-out synthetic clips and
 # once on the development set:
 
 # %%
-print(f"synthetic, held out: {best['validation_f1_teacher']:.1%}")
-print(f"real, development set: {both[0].macro:.1%}")
+print(f"synthetic, held out: {kept:.1%}")
+print(f"real, development set: {f1['macro']:.1%}")
 
 # %% [markdown]
 # Two things are in this gap: the epoch was chosen on the first of the two, and only the first has the domain of the
@@ -887,7 +897,7 @@ explore.explore(at_threshold, interactive, threshold=[0.5, 0.2, 0.35, 0.65, 0.8]
 # A lower threshold makes more frames active: events grow, join, or appear. With a higher one they shrink, fall into
 # pieces, or vanish. The score of the best threshold among these is not a fair one: it has been tuned on what it is
 # judged by. That is why lesson 06 tunes on one half of the development set and checks on the other, and why PSDS judges
-# all thresholds at once.
+# 50 thresholds at once.
 
 # %% [markdown]
 # ## What you did

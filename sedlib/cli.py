@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from sedlib.errors import SedError
+from sedlib.keeper import Stopped
 
 # Imports that load torch or numba stand inside the commands, so that `sedlib --help` answers at once.
 
@@ -20,13 +21,17 @@ DATA = click.option(
 
 
 class Commands(click.Group):
-    """A group whose commands turn a user's mistake into one line on standard error and exit status 1."""
+    """A group whose commands turn a user's mistake into one line on standard error and exit status 1, and a signal that stopped one into a line
+    and 128 plus its number."""
 
     def invoke(self, context: click.Context):
         try:
             return super().invoke(context)
         except SedError as error:
             raise click.ClickException(str(error)) from None
+        except Stopped as stopped:
+            click.echo(f"{context.command_path} was {stopped}; the same command goes on where it was", err=True)
+            context.exit(stopped.status)
 
 
 def examples(*lines: str) -> str:
@@ -124,12 +129,8 @@ def statistics(folder: Path) -> None:
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--run", "folder", type=click.Path(path_type=Path), help="Run folder; default: runs/PROFILE/DATA/SYSTEM/seedN.")
 @click.option("--epochs", type=click.IntRange(1), help="Instead of the profile's; such a run needs a --run folder of its own.")
-@click.option("--devices", default=1, show_default=True, type=click.IntRange(1), help="GPUs (processes where there is none) that share each batch.")
-@click.option("--precision", default="32-true", show_default=True, type=click.Choice(["32-true", "bf16-mixed"]))
-@click.option("--compile", is_flag=True, help="Compile the network first, which takes minutes.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(0), help="Threads that read ahead. The result does not depend on it.")
-def train(system: str, profile_name: str, data_name: str, seed: int, folder: Path | None, epochs: int | None, workers: int,
-          **computed) -> None:
+def train(system: str, profile_name: str, data_name: str, seed: int, folder: Path | None, epochs: int | None, workers: int) -> None:
     """Train a system, or go on with a run that was stopped, then score it on the development and evaluation sets."""
     from dataclasses import replace
 
@@ -146,7 +147,7 @@ def train(system: str, profile_name: str, data_name: str, seed: int, folder: Pat
         raise SedError(f"--epochs {epochs}: a run of another length must not stand among the profile's; give it a folder "
                        "with --run")
     config = configuration(system, profile_name)
-    config = replace(config, training=replace(config.training, epochs=epochs or config.training.epochs, **computed))
+    config = replace(config, training=replace(config.training, epochs=epochs or config.training.epochs))
     root = dataset(data_name, profile_name)
     layout.preflight(root, [*subsets_of(config).values(), *layout.EVALUATED], config.augment.uses_soundbank)
     run = train_run(config, root, seed, folder or run_folder(profile_name, root, system, seed), workers=workers)
@@ -220,7 +221,10 @@ def detect(recordings: tuple[Path, ...], folder: Path, kind: str, hmm_file: Path
 @click.option("--max-efpr", default=100.0, show_default=True, help="PSDS: largest effective false positive rate per hour.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all numbers here, as fractions.")
 def evaluate(reference: Path, predictions: Path, json_file: Path | None, **options) -> None:
-    """Score anybody's DCASE output: event-based and segment-based F1 with confidence intervals, and PSDS."""
+    """Score anybody's DCASE output: event-based and segment-based F1 with confidence intervals, and PSDS.
+
+    Where PSDS cannot be computed, the rest is printed all the same, with the reason, and the exit status is 1.
+    """
     from sedlib.metrics import evaluate as evaluate_files
     from sedlib.metrics import report
 
@@ -228,6 +232,8 @@ def evaluate(reference: Path, predictions: Path, json_file: Path | None, **optio
     click.echo(report(result))
     if json_file is not None:
         json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    if "error" in result.get("psds", {}):
+        raise SedError(f"PSDS cannot be computed: {result['psds']['error']}")
 
 
 SCORES = click.argument("scores", metavar="SCORES.npz", type=click.Path(path_type=Path))
@@ -248,8 +254,10 @@ def tune(scores: Path, reference: Path, search: str, fraction: float, seed: int,
     """Tune the two-state HMMs on posteriors, for event-based macro F1."""
     from sedlib.data import tables
     from sedlib.decode import Posteriors, tuning
+    from sedlib.metrics import with_length
 
-    result = tuning.tune(Posteriors.load(scores), tables.read_events(reference), search, fraction, seed)
+    truth, _ = with_length(tables.read_events(reference))
+    result = tuning.tune(Posteriors.load(scores), truth, search, fraction, seed)
     click.echo(tuning.text(result))  # first, so that nothing that took long is lost
     if json_file is not None:
         try:
@@ -269,7 +277,7 @@ def tune(scores: Path, reference: Path, search: str, fraction: float, seed: int,
 @click.option("--median", "median_s", type=click.FloatRange(0), help="Length of a median filter, seconds.")
 @click.option("--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.5, show_default=True)
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Event table to write.")
-@click.option("--points", type=click.Path(path_type=Path), help="With --hmm: also write events at 50 thresholds, for "
+@click.option("--points", type=click.Path(path_type=Path), help="Also write events at 50 thresholds, for "
               "`sedlib evaluate --operating-points`.")
 def decode(scores: Path, hmm_file: Path | None, median_s: float | None, threshold: float, out: Path, points: Path | None) -> None:
     """Turn posteriors into an event table, by HMM or by median filter and threshold."""
@@ -282,19 +290,14 @@ def decode(scores: Path, hmm_file: Path | None, median_s: float | None, threshol
 
     if (hmm_file is None) == (median_s is None):
         raise SedError("give --hmm FILE or --median SECONDS, one of the two")
-    if points is not None and hmm_file is None:
-        raise SedError("--points goes with --hmm; of a median filter `sedlib evaluate --scores` knows every threshold")
     found = Posteriors.load(scores)
     check_scores(found.scores)
-    if hmm_file is None:
-        events = median_events(found, Decoding(threshold, median_s))
-    else:
-        hmm = Hmm.load(hmm_file)
-        events = hmm_events(found, hmm, threshold=threshold)
+    decoder = Decoding(threshold, median_s) if hmm_file is None else Hmm.load(hmm_file)
+    events = median_events(found, decoder) if hmm_file is None else hmm_events(found, decoder, threshold=threshold)
     silent = pd.DataFrame({"filename": sorted(set(found.filenames) - set(events["filename"]))})
     try:
         if points is not None:
-            every = pd.concat([table.assign(threshold=at) for at, table in operating_points(found, hmm).items()])
+            every = pd.concat([table.assign(threshold=at) for at, table in operating_points(found, decoder).items()])
             if every.empty:
                 raise SedError(f"{scores}: no event at any threshold, so that there is nothing to write to {points}; leave --points away")
             points.parent.mkdir(parents=True, exist_ok=True)

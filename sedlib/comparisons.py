@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from sedlib.data import generate, layout, tables
+from sedlib import __version__, published
+from sedlib.data import generate, tables
 from sedlib.metrics import Interval, event_f1, interval, over_trainings
 from sedlib.systems import ROWS
 from sedlib.training import Run
+from sedlib.training.score import reference_of
 from sedlib.workspace import run_folder, workspace
 
 FIGURES = Path(__file__).resolve().parents[1] / "figures"
@@ -62,12 +64,12 @@ class Comparison(NamedTuple):
         Returns
         -------
         dict
-            ``profile generator``; ``systems``: per system ``dev`` and ``eval`` (event macro F1 of every seed), ``ci95``
+            ``profile generator measured_by``; ``systems``: per system ``dev`` and ``eval`` (event macro F1 of every seed), ``ci95``
             (of the mean of ``dev``, over clips and trainings), ``classes`` (F1 by class, mean over the trainings) and
             ``learned`` (a dict a seed: what PCEN and the domain classifier had come to after the last epoch); ``claims``: per claim
             ``value low high`` of its difference. Fractions.
         """
-        reference = layout.load(data, "validation").table
+        reference, _ = reference_of([run for of_system in runs.values() for run in of_system], data, "validation")
         results = {system: [event_f1(reference, tables.read_events(run.folder / "validation.tsv")) for run in of_system]
                    for system, of_system in runs.items()}
         over = over_trainings(results)
@@ -90,7 +92,8 @@ class Comparison(NamedTuple):
             difference, draws = a - b, a_draws - b_draws
             claims.append(_mean(difference[chosen], draws[:, chosen])._asdict())
         config = runs[first][0].config
-        return {"profile": config.profile, "generator": generate.VERSION, "systems": measured, "claims": claims}
+        return {"profile": config.profile, "generator": generate.VERSION, "measured_by": __version__, "systems": measured,
+                "claims": claims}
 
     def load(self, profile: str, data: Path) -> dict[str, Any]:
         """What the runs in the workspace say, where every system in ``rows`` was trained twice or more; otherwise what is
@@ -98,8 +101,8 @@ class Comparison(NamedTuple):
         runs = self.finished(profile, data)
         if all(len(runs.get(system, [])) > 1 for system in self.rows):
             return {**self.measure(runs, data), "from": f"{workspace() / 'runs'}, trained here"}
-        published = json.loads(self.published.read_text(encoding="utf-8"))
-        return {**published, "from": f"figures/{self.published.name}, as published"}
+        known = json.loads(self.published.read_text(encoding="utf-8"))
+        return {**known, "from": published.source(self.published, known["measured_by"])}
 
     def publish(self, profile: str, data: Path) -> dict[str, Any]:
         """What `load` gives, which is then what is published."""
@@ -162,7 +165,7 @@ TABLE1 = Comparison(
 AUGMENTATION = Comparison(
     "trained with", {"baseline": "none (baseline)", "augm_mixing": "mixing only", "augm_effects": "effects only",
                      "augm": "both: +Augm", "ppcen_logmel": "+PPCEN", "ppcen_augm": "+PPCEN+Augm"},
-    {"augm_released": "both, as the released code", "augm_literal": "both, noise at -30 to 10 dB SNR"},
+    {"augm_literal": "both, noise at -30 to 10 dB SNR"},
     (
         Claim("the paper: mixing and augmentation bring a modest improvement on their own", "augm", "baseline", 1),
         Claim("the paper: with PPCEN they make it worse", "ppcen_augm", "ppcen_logmel", -1),

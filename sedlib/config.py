@@ -2,37 +2,128 @@
 
 ``paper`` is the paper's system number by number; ``lesson`` is the same system made small enough to train in a few
 minutes on two cores; ``smoke`` only shows that everything runs. All lessons take their numbers from here.
+
+A part checks its values when it is built, whoever builds it, so that a mistake is an error before anything is read or
+trained: each field's annotation says which values it takes.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from sedlib.errors import SedError
 
+# Fixed, as all of DESED and everything made here has them: no hyper-parameters.
+RATE = 16000  # Hz
+CLIP_S = 10.0
+SAMPLES = round(CLIP_S * RATE)  # of a clip
+
+
+class Must(NamedTuple):
+    """What a number must be, for the error, and the test of it, which NaN fails."""
+
+    be: str
+    holds: Callable[[float], bool]
+
+
+Count = Annotated[int, Must("0 or more", lambda n: n >= 0)]
+Size = Annotated[int, Must("1 or more", lambda n: n >= 1)]
+Level = Annotated[float, Must("finite", math.isfinite)]  # dB, or anything else that may be negative
+Weight = Annotated[float, Must("0 or more, and finite", lambda x: 0 <= x < math.inf)]
+Positive = Annotated[float, Must("more than 0, and finite", lambda x: 0 < x < math.inf)]
+Share = Annotated[float, Must("from 0 to 1", lambda x: 0 <= x <= 1)]
+Fraction = Annotated[float, Must("more than 0 and less than 1", lambda x: 0 < x < 1)]
+Dropout = Annotated[float, Must("0 or more, and less than 1", lambda x: 0 <= x < 1)]
+Frequency = Annotated[float, Must(f"from 0 to {RATE // 2} Hz, half the sample rate", lambda f: 0 <= f <= RATE / 2)]
+EffectName = Literal["noise burst", "sine burst", "comb", "compression", "pitch shift", "low-pass", "high-pass"]
+
+
+class Checked:
+    """A dataclass whose fields are checked against their annotations when it is built.
+
+    Raises
+    ------
+    SedError
+        With the part, the field, its value and what it must be.
+    """
+
+    def __post_init__(self) -> None:
+        part = "" if isinstance(self, Config) else f"{type(self).__name__.lower()}."
+        for name, kind in _kinds(type(self)).items():
+            value = getattr(self, name)
+            if wrong := _wrong(value, kind):
+                raise SedError(f"{part}{name} is {value!r}; it must be {wrong}")
+
+
+@lru_cache
+def _kinds(checked: type) -> dict[str, Any]:
+    """The annotation of each field."""
+    kinds = get_type_hints(checked, include_extras=True)
+    return {known.name: kinds[known.name] for known in dataclasses.fields(checked)}
+
+
+def _wrong(value: Any, kind: Any) -> str:
+    """What a value of an annotation must be, where it is not."""
+    origin, options = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        number, must = options
+        return _wrong(value, number) or ("" if must.holds(value) else must.be)
+    if origin is Literal:
+        return "" if value in options else f"one of {', '.join(options)}"
+    if origin in (Union, UnionType):
+        found = [_wrong(value, option) for option in options]
+        return " or ".join(found) if all(found) else ""
+    if origin is tuple:
+        anyhow = options[-1:] == (Ellipsis,)
+        if not isinstance(value, tuple) or not anyhow and len(value) != len(options):
+            return "a tuple" if anyhow else f"a tuple of {len(options)}" if options else "()"
+        found = [_wrong(one, of) for one, of in zip(value, len(value) * options[:1] if anyhow else options)]
+        return next((f"a tuple, each of it {wrong}" for wrong in found if wrong), "")
+    if kind is float:
+        kind = (int, float)
+    numbers = {bool: "true or false", int: "a whole number", (int, float): "a number", str: "a string", type(None): "none"}
+    fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    return "" if fits else numbers.get(kind) or f"a {kind.__name__}"
+
+
+def _check(sound: bool, message: str) -> None:
+    if not sound:
+        raise SedError(message)
+
+
+def _ordered(part: str, **ends: tuple[float, ...]) -> None:
+    """Make sure that ranges begin with their smaller end; one without ends is none."""
+    for name, (low, high) in ((name, given) for name, given in ends.items() if given):
+        _check(low <= high, f"{part}.{name} is {(low, high)}; give the smaller one first")
+
 
 @dataclass(frozen=True)
-class Features:
+class Features(Checked):
     """Log-Mel spectrogram (the paper keeps the baseline's; lesson 01)."""
 
-    sample_rate: int = 16000
-    clip_s: float = 10.0
-    n_fft: int = 2048
-    hop: int = 255
-    n_mels: int = 128
-    f_min: float = 0.0
-    f_max: float = 8000.0
-    floor: float = 1e-5  # smallest amplitude
-    range_db: float = 80.0  # below the loudest bin of a clip
-    scaling: str = "zscore"  # over the data set (baseline); "minmax" per clip (section 4.1)
+    sample_rate: ClassVar[int] = RATE
+    clip_s: ClassVar[float] = CLIP_S
+    samples: ClassVar[int] = SAMPLES  # of a clip
+    n_fft: Size = 2048
+    hop: Size = 255
+    n_mels: Size = 128
+    f_min: Frequency = 0.0
+    f_max: Frequency = 8000.0
+    floor: Positive = 1e-5  # smallest amplitude
+    range_db: Positive = 80.0  # below the loudest bin of a clip
+    scaling: Literal["zscore", "minmax"] = "zscore"  # over the data set (baseline); or per clip (section 4.1)
 
-    @property
-    def samples(self) -> int:
-        """Samples of a clip."""
-        return round(self.clip_s * self.sample_rate)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(self.f_min < self.f_max, f"features.f_min is {self.f_min:g}; it must be less than features.f_max, {self.f_max:g}")
 
     @property
     def frames(self) -> int:
@@ -41,27 +132,31 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Augment:
+class Augment(Checked):
     """Dynamic mixing and augmentation (section 3.2; lesson 02). As it stands here: none of it."""
 
     mixing: bool = False  # clips with strong labels are mixed anew from isolated sounds, every time
-    sources: tuple[int, int] = (1, 5)  # fewest and most foregrounds of a mixture
-    placing: str = "desed"  # classes and onsets as in DESED's synthetic clips; "uniform": any sounds at any time
+    sources: tuple[Size, Size] = (1, 5)  # fewest and most foregrounds of a mixture
     rooms: bool = True  # every foreground in a room of its own
-    foreground_db: tuple[float, float] = (-35.0, 0.0)  # peak, in dB of full scale; uniform, or with the next line
-    foreground_normal: tuple[float, ...] = ()  # mean and deviation of a normal distribution cut off at these ends
-    background_db: tuple[float, float] = (-50.0, 5.0)  # from dB of full scale up to dB over the quietest foreground
-    background_normal: tuple[float, ...] = ()
-    effects: int = 0  # most in cascade: of each foreground, or where nothing is mixed of clips with strong labels
-    effect_names: tuple[str, ...] = ("noise burst", "sine burst", "comb", "compression", "pitch shift", "low-pass", "high-pass")
-    added_share: float = 0.0  # of clips with weak or no labels that get one more background
-    added_db: tuple[float, float] = (-30.0, 0.0)  # its peak against the clip's; the paper does not say, the released code does
-    noise_snr_db: tuple[float, ...] = ()  # ends of the SNR of Gaussian noise on the features; none: no noise
-    mel_masks: int = 0  # SpecAugment's masks; how many and how wide the paper does not say
-    mel_mask: float = 0.125  # widest, as a share of the bands
-    time_masks: int = 0
-    time_mask_s: float = 0.4  # widest
-    teacher: str = "own"  # on the features: masks and noise of its "own", the "same" as the student's, or "clean"
+    foreground_db: tuple[Level, Level] = (-35.0, 0.0)  # peak, in dB of full scale; the paper gives the ends, uniform is ours
+    background_db: tuple[Level, Level] = (-50.0, 5.0)  # from dB of full scale up to dB over the quietest foreground
+    effects: Count = 0  # most in cascade: of each foreground, or where nothing is mixed of clips with strong labels
+    effect_names: tuple[EffectName, ...] = ("noise burst", "sine burst", "comb", "compression", "pitch shift", "low-pass", "high-pass")
+    added_share: Share = 0.0  # of clips with weak or no labels that get one more background
+    added_db: tuple[Level, Level] = (-30.0, 0.0)  # its peak against the clip's; ours, the paper gives none
+    noise_snr_db: tuple[()] | tuple[Level, Level] = ()  # ends of the SNR of Gaussian noise on the features; none: no noise
+    mel_masks: Count = 0  # SpecAugment's masks; how many and how wide the paper does not say
+    mel_mask: Share = 0.125  # widest, as a share of the bands
+    time_masks: Count = 0
+    time_mask_s: Weight = 0.4  # widest
+    teacher: Literal["own", "same", "clean"] = "own"  # on the features: masks and noise of its own, the student's, or none
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ordered("augment", sources=self.sources, foreground_db=self.foreground_db, added_db=self.added_db,
+                 noise_snr_db=self.noise_snr_db)
+        _check(self.effects <= len(self.effect_names), f"augment.effects is {self.effects}, and augment.effect_names has "
+               f"{len(self.effect_names)}; name more of them, or ask for fewer")
 
     @property
     def uses_soundbank(self) -> bool:
@@ -70,32 +165,45 @@ class Augment:
 
 
 @dataclass(frozen=True)
-class Pcen:
+class Pcen(Checked):
     """PCEN between scaling and CRNN (section 3.3, equation 3; lesson 03). `layers` 0: none, the CRNN sees the log-Mel."""
 
-    layers: int = 0  # in parallel, each a channel of the CRNN's input; the values below are one for each
-    energy: str = "logmel"  # E: "logmel" or "mel", either of them scaled to [0, 1] clip by clip
+    layers: Count = 0  # in parallel, each a channel of the CRNN's input; the values below are one for each
+    energy: Literal["logmel", "mel"] = "logmel"  # E, either of them scaled to [0, 1] clip by clip
     trainable: bool = True  # alpha, delta, r, and how the smoothers are mixed
     learn_s: bool = False  # the smoothing coefficients too, so that a gradient goes through the smoother
-    alpha: tuple[float, ...] = ()
-    delta: tuple[float, ...] = ()
-    r: tuple[float, ...] = ()
-    eps: float = 1e-6
-    s: tuple[float, ...] = (0.015, 0.25)  # of frames of 255 samples
-    smoother: str = "causal"  # the paper's; "zero-phase" the released code's
+    alpha: tuple[Positive, ...] = ()
+    delta: tuple[Positive, ...] = ()
+    r: tuple[Positive, ...] = ()
+    eps: Positive = 1e-6  # or silence is divided by nothing
+    s: tuple[Fraction, ...] = (0.015, 0.25)  # of frames of 255 samples
+    smoother: Literal["causal", "zero-phase"] = "causal"  # the paper's; or the released code's
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("alpha", "delta", "r"):
+            given = len(getattr(self, name))
+            _check(given == self.layers, f"pcen.{name} has {given} values for {self.layers} layers; give one for each")
+        _check(bool(self.s), "pcen.s is (); give at least one smoothing coefficient")
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Checked):
     """CRNN of the baseline (section 3; lesson 04)."""
 
-    filters: tuple[int, ...] = (16, 32, 64, 128, 128, 128, 128)
-    pooling: tuple[tuple[int, int], ...] = ((2, 2), (2, 2), (1, 2), (1, 2), (1, 2), (1, 2), (1, 2))  # (time, mel)
-    batchnorm_momentum: float = 0.99  # the weight of the newest batch, so the running averages hardly average
-    conv_dropout: float = 0.5
-    rnn_units: int = 128
-    rnn_layers: int = 2
-    rnn_dropout: float = 0.5
+    filters: tuple[Size, ...] = (16, 32, 64, 128, 128, 128, 128)
+    pooling: tuple[tuple[Size, Size], ...] = ((2, 2), (2, 2), (1, 2), (1, 2), (1, 2), (1, 2), (1, 2))  # (time, mel)
+    batchnorm_momentum: Share = 0.99  # the weight of the newest batch, so the running averages hardly average
+    conv_dropout: Dropout = 0.5
+    rnn_units: Size = 128
+    rnn_layers: Size = 2
+    rnn_dropout: Dropout = 0.5  # after the recurrent layers; between them the baseline has none
+    init: Literal["baseline", "torch"] = "baseline"  # of the weights: the baseline's, or PyTorch's own
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(0 < len(self.filters) == len(self.pooling), f"model has {len(self.filters)} filters but {len(self.pooling)} poolings; "
+               "give one of each for every block")
 
     @property
     def time_pooling(self) -> int:
@@ -107,60 +215,63 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Checked):
     """Mean teacher (section 3; lesson 04)."""
 
-    strong: int = 6  # clips of each kind of labels in a batch
-    weak: int = 6
-    unlabelled: int = 12
-    strong_from: str = "synthetic"  # "unlabel_in_domain": an oracle's labels of MiniDESED's real clips instead
-    epochs: int = 200
-    steps_per_epoch: int | None = None  # None: once through the weak clips
-    rampup_epochs: float = 50
-    learning_rate: float = 1e-3
-    consistency: float = 2.0  # weight of the consistency loss after the ramp-up
-    ema: float = 0.999
-    teacher_noise_snr_db: float = 30.0  # the teacher hears a noisy copy
-    validation_share: float = 0.2  # of the clips with strong labels, held out to choose the epoch
+    strong: Size = 6  # clips of each kind of labels in a batch
+    weak: Count = 6
+    unlabelled: Count = 12
+    strong_from: Literal["synthetic", "unlabel_in_domain"] = "synthetic"  # or an oracle's labels of MiniDESED's real clips
+    label_frames: Literal["floor", "nearest"] = "floor"  # onsets and offsets to frames: the baseline's way, or rounded
+    epochs: Size = 200
+    steps_per_epoch: Size | None = None  # None: once through the weak clips
+    rampup_epochs: Weight = 50
+    learning_rate: Weight = 1e-3
+    consistency: Weight = 2.0  # weight of the consistency loss after the ramp-up
+    ema: Share = 0.999
+    teacher_start: Literal["independent", "student"] = "independent"  # weights of its own (baseline), or a copy of the student's
+    teacher_noise_snr_db: Level | None = 30.0  # white noise on the teacher's Mel amplitudes (baseline); None: no noise
+    tested: Literal["student", "teacher"] = "student"  # chooses the epoch, is scored, and detects (baseline: the student)
+    validation_share: Fraction = 0.2  # of the clips with strong labels, held out to choose the epoch
     preload: bool = False  # keep the spectrograms of all training clips in memory
-    # How it is computed. These change a result's bits; what they do to its scores is not measured.
-    precision: str = "32-true"  # "bf16-mixed": bfloat16 where that is safe
-    compile: bool = False  # by torch.compile; the first steps take minutes
-    devices: int = 1  # GPUs, or processes where there is none, that share each batch
 
 
 @dataclass(frozen=True)
-class Adversarial:
+class Adversarial(Checked):
     """Domain-adversarial training (section 3.1, Figure 1; lesson 05). As it stands here: none of it."""
 
-    updates: str = "none"  # "two-step" (equations 1 and 2) or "reversal" (the layer of Ganin et al.)
+    updates: Literal["none", "two-step", "reversal"] = "none"  # equations (1) and (2), or the layer of Ganin et al.
     # Factors of the two losses in equation (1), and of the second in (2). The paper calls them lambda and 1 - lambda and
     # has lambda = 0.1; the released code has these.
-    main_weight: float = 1.0
-    domain_weight: float = 0.1
-    schedule: str = "constant"  # of domain_weight, for the CNN: "ganin" starts at 0 and ends at domain_weight
-    learning_rate: float = 2e-4  # the domain classifier's
-    rampup_epochs: float = 50
-    gradient_clip: float = 5.0  # largest norm of the gradient of either network; the paper does not say, the released code does
+    main_weight: Weight = 1.0  # not negative: the updates have the signs
+    domain_weight: Weight = 0.1
+    schedule: Literal["constant", "ganin"] = "constant"  # of domain_weight, for the CNN; Ganin's starts at 0 and ends at it
+    learning_rate: Weight = 2e-4  # the domain classifier's
+    rampup_epochs: Weight = 50
+    gradient_clip: Positive = 5.0  # largest norm of the gradient of either network; the paper does not say, the released code does
     # The classifier, Conv-TasNet's separator, as in the released code.
-    blocks: int = 4  # dilated 1, 2, 4, ... frames
-    repeats: int = 2  # of those blocks
-    bottleneck: int = 64  # channels between blocks
-    hidden: int = 128  # channels within
-    skip: int = 0  # channels of skip connections to the output; 0: residual ones alone, as in the released code
-    kernel: int = 3
+    blocks: Size = 4  # dilated 1, 2, 4, ... frames
+    repeats: Size = 2  # of those blocks
+    bottleneck: Size = 64  # channels between blocks
+    hidden: Size = 128  # channels within
+    skip: Count = 0  # channels of skip connections to the output; 0: residual ones alone, as in the released code
+    kernel: Size = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(self.kernel % 2 == 1, f"adversarial.kernel is {self.kernel}; it must be odd, so that frames keep their places")
 
 
 @dataclass(frozen=True)
-class Decoding:
+class Decoding(Checked):
     """From posteriors to events (section 3.4; lesson 06)."""
 
-    threshold: float = 0.5
-    median_s: float = 0.45
+    threshold: Share = 0.5
+    median_s: Weight = 0.45
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """Everything that a run depends on besides its data and its seed."""
 
     profile: str = "paper"
@@ -172,6 +283,15 @@ class Config:
     training: Training = field(default_factory=Training)
     adversarial: Adversarial = field(default_factory=Adversarial)
     decoding: Decoding = field(default_factory=Decoding)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        t, scaling = self.training, self.features.scaling
+        _check(not self.pcen.layers or scaling == "minmax",
+               f"features.scaling is {scaling!r}, which gives negative values, and PCEN takes none; use 'minmax'")
+        _check(self.adversarial.updates == "none" or t.weak + t.unlabelled > 0 and t.strong_from == "synthetic",
+               f"domain-adversarial training needs synthetic and recorded clips in every batch; here are {t.strong} of "
+               f"{t.strong_from}, {t.weak} weak and {t.unlabelled} unlabelled ones")
 
     @property
     def frame_s(self) -> float:
@@ -188,22 +308,44 @@ class Config:
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Config:
-        """Inverse of `to_dict`; an unknown or missing name is a `SedError`."""
-        parts = {"features": Features, "augment": Augment, "pcen": Pcen, "model": Model, "training": Training,
-                 "adversarial": Adversarial, "decoding": Decoding}
+    def from_dict(cls, values: dict[str, Any], source: str = "configuration") -> Config:
+        """Inverse of `to_dict`.
+
+        Parameters
+        ----------
+        values : dict
+        source : str
+            Where they are from, for the error: a file.
+
+        Raises
+        ------
+        SedError
+            For a name that is missing or unknown, at the top or in any part, and for a value that its field does not
+            take. No default stands in for what is not there: it would be another detector than the one that was trained.
+        """
         try:
-            built = {name: kind(**_tuples(values[name])) for name, kind in parts.items()}
-            return cls(**{**values, **built})
-        except (KeyError, TypeError) as error:
-            raise SedError(f"configuration was written by another version of sedlib ({error}); train the run again") from None
+            return _built(cls, values)
+        except SedError as error:
+            raise SedError(f"{source}: {error}. Another version of sedlib may have written it, or somebody changed it: "
+                           "train the run again") from None
 
 
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    def convert(value: Any) -> Any:
-        return tuple(convert(v) for v in value) if isinstance(value, list) else value
+def _built(kind: type, values: Any, part: str = "") -> Any:
+    """A checked dataclass, its parts built too, from exactly the names that it has."""
+    _check(isinstance(values, dict), f"{part or 'the whole'} is {values!r}; it must be an object with names and values")
+    kinds, dot = _kinds(kind), f"{part}." if part else ""
+    missing, unknown = [name for name in kinds if name not in values], [name for name in values if name not in kinds]
+    for name in unknown:
+        near = difflib.get_close_matches(name, missing, n=1)
+        raise SedError(f"{dot}{name} is unknown" + (f" (did you mean {dot}{near[0]}?)" if near else ""))
+    if missing:
+        raise SedError(f"{dot}{missing[0]} is missing")
+    return kind(**{name: _built(of, values[name], name) if dataclasses.is_dataclass(of) else _as_tuples(values[name])
+                   for name, of in kinds.items()})
 
-    return {name: convert(value) for name, value in values.items()}
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
 PROFILES: dict[str, Config] = {
@@ -217,6 +359,7 @@ PROFILES: dict[str, Config] = {
         ),
         training=Training(
             epochs=10, steps_per_epoch=100, rampup_epochs=1, learning_rate=5e-3, ema=0.99, preload=True,
+            label_frames="nearest",  # a frame lasts 128 ms: floored labels begin and end 64 ms early on average
         ),
         adversarial=Adversarial(learning_rate=2e-3, rampup_epochs=1, bottleneck=32, hidden=64),
     ),
@@ -229,7 +372,7 @@ PROFILES: dict[str, Config] = {
         ),
         training=Training(
             strong=4, weak=4, unlabelled=4, epochs=2, steps_per_epoch=15, rampup_epochs=1, learning_rate=3e-3,
-            ema=0.9, preload=True,
+            ema=0.9, preload=True, label_frames="nearest",
         ),
         adversarial=Adversarial(learning_rate=1e-3, rampup_epochs=1, blocks=2, repeats=1, bottleneck=8, hidden=16),
     ),

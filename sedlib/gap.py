@@ -22,6 +22,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 from tqdm.auto import tqdm
 
+from sedlib import __version__, published
 from sedlib.config import SIZES
 from sedlib.data import generate, layout
 from sedlib.data.domains import INGREDIENTS
@@ -109,7 +110,7 @@ def measure(profile_name: str = "lesson", seeds: int = 3, progress: bool = True)
     synthetic = band_statistics(_first(open_store(root, "synthetic", progress), clips), logmel)
     path = workspace() / "report" / "gap" / "gap.json"
     measured = {
-        "profile": profile_name, "generator": generate.VERSION, "seeds": seeds, "clips": clips,
+        "profile": profile_name, "generator": generate.VERSION, "measured_by": __version__, "seeds": seeds, "clips": clips,
         "systems": {system: {subset: [run.results[subset]["event_f1"]["macro"] for run in of_system]
                              for subset in ("validation", "public")} for system, of_system in runs.items()},
     }
@@ -133,10 +134,11 @@ def load(profile_name: str = "lesson") -> dict[str, Any]:
     here = workspace() / "report" / "gap" / "gap.json"
     if here.is_file():
         measured = json.loads(here.read_text(encoding="utf-8"))
-        asked = {"profile": profile_name, "generator": generate.VERSION}
-        if all(measured[key] == value for key, value in asked.items()) and set(measured["development"]) == set(variants()):
+        asked = {"profile": profile_name, "generator": generate.VERSION, "measured_by": __version__}
+        if all(measured.get(key) == value for key, value in asked.items()) and set(measured["development"]) == set(variants()):
             return {**measured, "from": "report/gap/gap.json, measured here"}
-    return {**json.loads(PUBLISHED.read_text(encoding="utf-8")), "from": f"figures/{PUBLISHED.name}, as published"}
+    known = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    return {**known, "from": published.source(PUBLISHED, known["measured_by"])}
 
 
 def variants() -> dict[str, tuple[str, ...]]:

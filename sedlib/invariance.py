@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm.auto import tqdm
 
+from sedlib import __version__, published
 from sedlib.comparisons import ADAPTATION, ADAPTATION_ACOUSTIC, LONGER, spread
 from sedlib.config import Adversarial, Config
 from sedlib.data import generate, layout, tables
@@ -227,7 +228,7 @@ def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> d
         ``linear``, ``network``, ``labels``: ``[error, low, high]`` of `linear_probe` and of `network_probe` on the embeddings
         of the last student, which is what the training's own classifier was up against, and of a linear probe that is given
         nothing but the true `class_seconds`. ``adversary``: the error of that classifier in the last epoch, on training
-        clips; null where it has none that learned. ``classes``: as of `Heard`, of the teacher, which is what is scored.
+        clips; null where it has none that learned. ``classes``: as of `Heard`, of the tested network, which is what is scored.
     """
     detector = run.detector("last")
     if untrained:
@@ -256,7 +257,7 @@ def _as_begun(trained: Detector, config: Config, seed: int) -> Detector:
 
 
 def study(profile: str, data: Path, progress: bool = True) -> dict[str, Any]:
-    """`measure` of every finished run of `SYSTEMS` in the workspace: ``profile generator systems``; per system a list, an
+    """`measure` of every finished run of `SYSTEMS` in the workspace: ``profile generator measured_by systems``; per system a list, an
     entry for each of the seeds 0, 1, ... as far as they go. ``untrained`` is the baseline's detector before training, and so
     that of every system here."""
     found: dict[str, list[Any]] = {}
@@ -266,7 +267,7 @@ def study(profile: str, data: Path, progress: bool = True) -> dict[str, Any]:
         if system == "baseline":
             found.setdefault("untrained", []).append(measure(run, data, seed, untrained=True))
         found.setdefault(system, []).append(measure(run, data, seed))
-    return {"profile": profile, "generator": generate.VERSION, "systems": found}
+    return {"profile": profile, "generator": generate.VERSION, "measured_by": __version__, "systems": found}
 
 
 def load(profile: str = "lesson", data: str | Path = "mini-lesson") -> dict[str, Any]:
@@ -285,11 +286,11 @@ def load(profile: str = "lesson", data: str | Path = "mini-lesson") -> dict[str,
     name, here = Path(data).name, _here()
     if here.is_file():
         measured = json.loads(here.read_text(encoding="utf-8")).get(name)
-        if measured and (measured["profile"], measured["generator"]) == (profile, generate.VERSION):
+        if measured and (measured["profile"], measured["generator"]) == (profile, generate.VERSION) and published.present(measured):
             return {**measured, "from": "report/invariance/invariance.json, measured here"}
-    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
-    found = published["mini-lesson-acoustic" if name.endswith("-acoustic") else "mini-lesson"]
-    return {**found, "from": f"figures/{PUBLISHED.name}, as published"}
+    known = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    found = known["mini-lesson-acoustic" if name.endswith("-acoustic") else "mini-lesson"]
+    return {**found, "from": published.source(PUBLISHED, found["measured_by"])}
 
 
 def errors(measured: dict[str, Any]) -> dict[str, dict[str, list[float]]]:

@@ -6,7 +6,6 @@ a job of a batch that was killed may still be at work when the next batch begins
 
 from __future__ import annotations
 
-import errno
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from sedlib.data import layout
 from sedlib.data.lock import wait_for
 from sedlib.data.store import open_store
 from sedlib.errors import SedError
-from sedlib.files import FULL
+from sedlib.files import one_line
 from sedlib.reproduce import Plan, failures
 from sedlib.systems import configuration
 from sedlib.training import score, score_hmm, train, tune_hmm, write_posteriors
@@ -144,19 +143,14 @@ def report(plan: Plan) -> None:
 
 
 def main() -> None:
-    """A mistake, and a full disk, are one line."""
+    """A mistake, and what the disk refuses, are one line."""
     try:
-        job(standalone_mode=False)
+        with one_line():
+            job(standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(130)
     except (SedError, click.ClickException) as error:
         sys.exit(f"Error: {error if isinstance(error, SedError) else error.format_message()}")
-    except OSError as error:
-        if error.errno not in (*FULL, errno.EROFS, errno.EACCES):
-            raise
-        fix = "make room there" if error.errno in FULL else "make it writable"
-        sys.exit(f"Error: {error.filename or workspace()}: {error.strerror}; {fix} (or give another folder with SEDLIB_WORKSPACE) and call the "
-                 "same command again: what is finished is kept")
 
 
 if __name__ == "__main__":

@@ -20,26 +20,29 @@ import numpy as np
 import pandas as pd
 import torch
 
+from sedlib import __version__, published
 from sedlib.comparisons import STATIONARY, verdict
-from sedlib.config import SIZES, Decoding
+from sedlib.config import SIZES
 from sedlib.data import generate, layout, tables
-from sedlib.decode import Hmm, Posteriors, median_events, operating_points
+from sedlib.decode import Hmm, Posteriors, operating_points
 from sedlib.decode.operating import THRESHOLDS
 from sedlib.errors import SedError
 from sedlib.lesson import retention, sounds
-from sedlib.metrics import Interval, event_f1, interval, over_trainings, psds_counts, psds_over_trainings
+from sedlib.metrics import Interval, Missing, PsdsCounts, event_f1, interval, missing_text, over_trainings, psds_counts, psds_over_trainings
 from sedlib.reproduce import SCORED_ON, TRAINED_ON, Plan
 from sedlib.systems import ENSEMBLES, ROWS, Row, configuration
 from sedlib.training import Run
 from sedlib.training.ensemble import run_of
 from sedlib.training.runs import read_json, results_file, write_json
-from sedlib.training.score import scorer
+from sedlib.training.score import reference_of, scorer, subsets_there
 from sedlib.workspace import workspace
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "figures" / "ledger.json"
 README = Path(__file__).resolve().parents[1] / "README.md"
 SCORES = {"dev_f1": "development F1 (%)", "eval_f1": "evaluation F1 (%)", "dev_psds": "development PSDS"}
 FIGURE2_CLIPS = 10
+PSDS_METHOD = (f"predictions at {len(THRESHOLDS)} thresholds, {THRESHOLDS[0]:g} to {THRESHOLDS[-1]:g}, in every row; "
+               "a value and its interval come from the same counts, those of psds_eval")
 RESAMPLES = 4000  # p-values down to 0.0005, which Holm's rule needs for so many claims
 
 
@@ -131,17 +134,17 @@ def write(plan: Plan, failed: Mapping[str, str]) -> dict[str, Any]:
     dict
         What `read` returns.
     """
-    found = _found(plan)
+    found, missing = _found(plan)
     numbers = [_number(row, score, claimed, found.get((row.system, row.decoding, score)),
                        _otherwise(plan), _failed(plan, row, failed))
                for row in plan.rows() for score, claimed in row.paper.items()]
     asked = {row.key for row in plan.rows()}
     ledger = {
-        "profile": plan.profile, "data": plan.root.name, "seeds": list(plan.seeds), "tables": list(plan.tables),
+        "measured_by": __version__, "profile": plan.profile, "data": plan.root.name, "seeds": list(plan.seeds), "tables": list(plan.tables),
         "configuration": configuration_checksum(plan.profile), "generator": generate.VERSION if plan.data == "mini" else None,
         "made": {"date": datetime.date.today().isoformat(), "python": platform.python_version(), "torch": str(torch.__version__),
                  "machine": platform.machine(), "scored_by": scorer()},
-        "failed": dict(failed), "numbers": numbers,
+        "failed": dict(failed), "numbers": numbers, "psds": PSDS_METHOD, "missing": missing,
         "claims": [_claim(claim, found) for claim in CLAIMS if {claim.first, claim.second} <= asked],
         "figures": _figures(plan), "unseen": _unseen(plan), "runs": _runs(plan),
     }
@@ -152,11 +155,12 @@ def write(plan: Plan, failed: Mapping[str, str]) -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A ledger: ``profile data seeds tables configuration made failed``, and
+    """A ledger: ``measured_by profile data seeds tables configuration made failed``, and
 
     ``numbers``: per number of the paper ``table row system decoding score claimed here low high of_seed difference why`` (F1 in percent;
     ``here`` is None where no run gave it); ``claims``: ``section says first second score claimed here low high p verdict why``;
-    ``figures``: ``figure shows here verdict lesson``; ``unseen``: F1 of HMM rows on clips that did not tune them; ``runs``: what was trained.
+    ``figures``: ``figure shows here verdict lesson``; ``unseen``: F1 of HMM rows on clips that did not tune them; ``runs``: what was trained;
+    and, from version 0.2.0 on, ``psds``: how it was computed, and ``missing``: by subset, what of its reference had no audio (`Missing`).
     """
     if not path.is_file():
         raise SedError(f"{path}: no such file; `sedlib reproduce` writes a ledger")
@@ -167,11 +171,12 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def load() -> tuple[dict[str, Any], str]:
-    """The workspace's ledger where a batch has written one of all tables, otherwise the published one; and which it is."""
+    """The workspace's ledger where this version has written one of all tables, otherwise the published one; and which it is."""
     own = workspace() / "report" / "ledger.json"
-    if own.is_file() and (ledger := read(own))["tables"] == [1, 2, 3]:
+    if own.is_file() and (ledger := read(own))["tables"] == [1, 2, 3] and published.present(ledger):
         return ledger, f"{own}, from the runs of this workspace"
-    return read(PUBLISHED), "figures/ledger.json, as published"
+    known = read(PUBLISHED)
+    return known, published.source(PUBLISHED, known["measured_by"])
 
 
 def configuration_checksum(profile_name: str) -> str:
@@ -199,6 +204,20 @@ def claims_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
         for c in ledger["claims"]])
 
 
+def missing_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
+    """What of the development and evaluation sets had no audio and is not in any number: ``set clips`` and a column a class, the share of
+    its events; no rows where nothing is missing."""
+    return pd.DataFrame([{"set": subset, "clips": f"{gone['clips']} of {gone['of']}",
+                          **{label: f"{100 * n['share']:.1f} %" for label, n in gone["events"].items()}}
+                         for subset, gone in ledger.get("missing", {}).items()]).fillna("")
+
+
+def how_measured(ledger: Mapping[str, Any]) -> list[str]:
+    """Sentences on how PSDS was computed and on what is missing; none for a ledger that does not say."""
+    psds = [f"PSDS: {ledger['psds']}."] if "psds" in ledger else []
+    return psds + [f"{subset}: {missing_text(gone)}." for subset, gone in ledger.get("missing", {}).items()]
+
+
 def figures_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
     """The paper's figures: ``figure what it shows here verdict lesson``."""
     return pd.DataFrame(ledger["figures"]).rename(columns={"shows": "what it shows"})
@@ -222,27 +241,31 @@ def holm(p: np.ndarray, alpha: float = 0.05) -> np.ndarray:
     return stands
 
 
-def _found(plan: Plan) -> dict[tuple[str, str, str], Found]:
-    """Scores by system, decoding and name of the score, of the rows whose runs are there."""
+def _found(plan: Plan) -> tuple[dict[tuple[str, str, str], Found], dict[str, Missing]]:
+    """Scores by system, decoding and name of the score, of the rows whose runs are there; and what is missing of each subset."""
     runs = {(row.system, row.decoding): [run for seed in plan.seeds if _scored(run := run_of(plan.profile, plan.root, row.system, seed), row.decoding)]
             for row in plan.rows()}
     runs = {of: found for of, found in runs.items() if found}
     found: dict[tuple[str, str, str], Found] = {}
+    missing: dict[str, Missing] = {}
+    if not runs:
+        return found, missing
+    references = {}
+    for subset in subsets_there(plan.root):
+        references[subset], gone = reference_of([run for some in runs.values() for run in some], plan.root, subset)
+        missing |= {} if gone is None else {subset: gone}
     for score, subset in (("dev_f1", "validation"), ("eval_f1", "public")):
-        if not (plan.root / layout.SUBSETS[subset].metadata).exists():
+        if subset not in references:
             continue
-        reference = layout.load(plan.root, subset).table
-        results = {of: [event_f1(reference, tables.read_events(run.folder / _events_file(subset, of[1]))) for run in some] for of, some in runs.items()}
+        results = {of: [event_f1(references[subset], tables.read_events(run.folder / _events_file(subset, of[1]))) for run in some]
+                   for of, some in runs.items()}
         for of, (value, draws) in over_trainings(results, RESAMPLES).items():
             found[*of, score] = Found([100 * result.macro for result in results[of]], 100 * value, 100 * draws)
     with_psds = {(row.system, row.decoding) for row in plan.rows() if "dev_psds" in row.paper} & runs.keys()
-    reference = layout.load(plan.root, "validation").table
-    counts = {of: [_psds_counts(run, of[1], reference) for run in runs[of]] for of in sorted(with_psds)}
+    counts = {of: [_psds_counts(run, of[1], references["validation"]) for run in runs[of]] for of in sorted(with_psds)}
     for of, (value, draws) in psds_over_trainings(counts, RESAMPLES).items():
-        of_seed = [run.results_of(of[1])["validation"]["psds"]["value"] for run in runs[of]]
-        # The value is that at every threshold, the draws are of 50 of them: moved by the difference.
-        found[*of, "dev_psds"] = Found(of_seed, np.mean(of_seed), draws + (np.mean(of_seed) - value))
-    return found
+        found[*of, "dev_psds"] = Found([float(of_run.score(np.ones(len(of_run.filenames)))) for of_run in counts[of]], np.asarray(value), draws)
+    return found, missing
 
 
 def _scored(run: Run, decoding: str) -> bool:
@@ -258,13 +281,10 @@ def _events_file(subset: str, decoding: str) -> str:
     return f"{subset}.tsv" if decoding == "median" else f"{subset}-{decoding}.tsv"
 
 
-def _psds_counts(run: Run, decoding: str, reference: pd.DataFrame):
+def _psds_counts(run: Run, decoding: str, reference: pd.DataFrame) -> PsdsCounts:
     scores, config = Posteriors.load(run.folder / "validation.npz"), run.config
-    if decoding == "median":
-        points = [median_events(scores, Decoding(threshold, config.decoding.median_s), config.features.clip_s) for threshold in THRESHOLDS]
-    else:
-        points = operating_points(scores, Hmm.load(run.folder / f"hmm-{decoding}.json"), duration_s=config.features.clip_s).values()
-    return psds_counts(reference, points)
+    decoder = config.decoding if decoding == "median" else Hmm.load(run.folder / f"hmm-{decoding}.json")
+    return psds_counts(reference, operating_points(scores, decoder, duration_s=config.features.clip_s).values())
 
 
 def _mean(value: np.ndarray, draws: np.ndarray, classes: list[int] | None = None) -> tuple[float, np.ndarray]:
@@ -410,10 +430,13 @@ def readme_part(ledger: Mapping[str, Any]) -> str:
     decided = [c | {"stands": stands} for c, stands in zip(asked, holm(np.array([c["p"] for c in asked])))
                if c["verdict"].startswith(("holds", "does not"))]
     fallen = "; ".join(c["says"] for c in decided if not c["stands"]) or "none"
+    notice = published.notice(ledger["measured_by"])
     return "\n\n".join([
+        *([f"**{notice}**"] if notice else []),
         f"Paper (on DESED) / **here** (on {ledger['data']}, profile `{ledger['profile']}`; mean with its 95 % interval over clips and "
         "trainings). F1 is event-based macro F1 in percent.",
         markdown(pd.DataFrame(rows, columns=["table", "row", *SCORES.values(), "trainings"])),
+        *how_measured(ledger),
         f"Of {len(claims)} sentences and comparisons that the paper makes of these numbers, {counted}:",
         markdown(claims.drop(columns="why")),
         f"Each interval is asked by itself. Asked all at once (Holm's rule, 5 %), {sum(c['stands'] for c in decided)} of the {len(decided)} decided ones "
@@ -428,7 +451,7 @@ def publish() -> None:
     Raises
     ------
     SedError
-        If there is none, it is not of all tables in profile lesson, something failed, or it was made by another configuration.
+        If there is none, it is not of all tables in profile lesson, something failed, or another configuration or version made it.
     """
     path = workspace() / "report" / "ledger.json"
     if not path.is_file():
@@ -436,8 +459,8 @@ def publish() -> None:
     ledger = read(path)
     if ledger["tables"] != [1, 2, 3] or ledger["profile"] != "lesson" or ledger["failed"] or any(n["here"] is None for n in ledger["numbers"]):
         raise SedError(f"{path}: only a whole reproduction in profile lesson is published; run `sedlib reproduce` without --table")
-    if ledger["configuration"] != configuration_checksum("lesson"):
-        raise SedError(f"{path}: made by another configuration; run `sedlib reproduce` again")
+    if ledger["configuration"] != configuration_checksum("lesson") or not published.present(ledger):
+        raise SedError(f"{path}: made by another configuration or version; run `sedlib reproduce` again")
     text = README.read_text(encoding="utf-8")
     part = f"<!-- ledger -->\n{readme_part(ledger)}\n<!-- end of ledger -->"
     changed, times = re.subn(r"<!-- ledger -->.*<!-- end of ledger -->", lambda _: part, text, flags=re.DOTALL)
@@ -457,7 +480,8 @@ def main(do_publish: bool) -> None:
         ledger, source = load()
     except SedError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{source}\n\n{numbers_table(ledger).to_string(index=False)}\n\n{claims_table(ledger).drop(columns='why').to_string(index=False)}")
+    click.echo("\n".join([source, *how_measured(ledger)]))
+    click.echo(f"\n{numbers_table(ledger).to_string(index=False)}\n\n{claims_table(ledger).drop(columns='why').to_string(index=False)}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,14 +18,17 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from sedlib import __version__
 from sedlib.data import generate, layout, tables
 from sedlib.decode import Posteriors, tuning
 from sedlib.decode.tuning import SEARCHES, tune
 from sedlib.errors import SedError
+from sedlib.published import source
 from sedlib.systems import ROWS
-from sedlib.training import Run, score_hmm
+from sedlib.training import score_hmm
+from sedlib.training.ensemble import run_of
 from sedlib.training.runs import write_json
-from sedlib.workspace import dataset, run_folder, workspace
+from sedlib.workspace import dataset, outputs, workspace
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "figures" / "hmm.json"
 SPLITS = 20
@@ -52,8 +54,8 @@ def real_outputs() -> Outputs | None:
     SedError
         If the folder lacks one of the two.
     """
-    named = os.environ.get("SEDLIB_OUTPUTS")
-    folder = Path(named).expanduser() if named else workspace() / "data" / "outputs"
+    named = outputs()
+    folder = named or workspace() / "data" / "outputs"
     if not named and not folder.is_dir():
         return None
     scores = sorted(folder.glob("*/scores.npz"))
@@ -106,7 +108,7 @@ def study(profile: str = "lesson", splits: int = SPLITS, slow_splits: int = SLOW
         cases.append((f"real DESED, {real.name}", real.posteriors, real.reference, None))
     reference = layout.load(root, "validation").table
     for system in dict.fromkeys(row.system for row in ROWS if row.decoding != "median"):
-        run = Run(run_folder(profile, root, system, 0))
+        run = run_of(profile, root, system, 0)
         if run.state == "scored":
             cases.append((system, Posteriors.load(run.folder / "validation.npz"), reference, run.config.features.clip_s))
     path = workspace() / "report" / "overfitting.json"
@@ -122,7 +124,7 @@ def study(profile: str = "lesson", splits: int = SPLITS, slow_splits: int = SLOW
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_json(path, measured)
     systems = {name: measured[name] for name, *_ in cases}
-    return {"profile": profile, "generator": generate.VERSION, "systems": systems}
+    return {"profile": profile, "generator": generate.VERSION, "measured_by": __version__, "systems": systems}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -130,7 +132,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def rows(profile: str, data: Path, seed: int = 0) -> pd.DataFrame:
-    """The rows of Tables 2 and 3 with an HMM, from the stored posteriors of one training each, without any network.
+    """The rows of Tables 2 and 3 with an HMM, from the stored posteriors of one training each (of an ensemble, of its members'), without any
+    network.
 
     Returns
     -------
@@ -141,7 +144,7 @@ def rows(profile: str, data: Path, seed: int = 0) -> pd.DataFrame:
     """
     found = []
     for row in ROWS:
-        run = Run(run_folder(profile, data, row.system or "", seed))
+        run = run_of(profile, data, row.system, seed)
         if row.decoding == "median" or run.state != "scored":
             continue
         exact, robust = (score_hmm(run, data, search) for search in (row.decoding, "robust"))
@@ -160,8 +163,9 @@ def f1_of(results: dict[str, Any], subset: str) -> float | None:
 
 
 def published() -> dict[str, Any]:
-    """What `study` found when it was last published."""
-    return json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    """What `study` found when it was last published; ``from`` says where that stands and which version measured it."""
+    known = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    return {**known, "from": source(PUBLISHED, known["measured_by"])}
 
 
 def table(measured: dict[str, Any]) -> pd.DataFrame:

@@ -6,12 +6,10 @@ batch that was stopped, or lost its power, goes on.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import tempfile
@@ -24,13 +22,15 @@ from urllib.parse import quote, unquote
 
 from tqdm.auto import tqdm
 
+from sedlib import resources
 from sedlib.config import profile
 from sedlib.data import generate
 from sedlib.errors import SedError
 from sedlib.files import FULL, room_for
+from sedlib.keeper import kept, stoppable
 from sedlib.lesson.course import find, lessons
 from sedlib.systems import ENSEMBLES, ROWS, Row, configuration
-from sedlib.workspace import run_folder, workspace
+from sedlib.workspace import handed_on, run_folder, workspace
 
 WORKFLOW = Path(__file__).resolve().parents[1] / "workflow"
 TABLES = (1, 2, 3)
@@ -229,11 +229,13 @@ def reproduce(plan: Plan, cores: int | None = None, cluster: str | None = None, 
     SedError
         For a plan that cannot be, runs of an older configuration, a second batch in the same workspace, a folder that cannot be
         written; and at the end if a job failed, when all others are done and the report says so.
+    Stopped
+        At SIGINT, SIGTERM or SIGHUP, when all jobs have ended; on a cluster they are cancelled.
     """
     plan = plan.checked()
     place, profile_folder = workspace(), _profile(cluster)
-    cores = cores or generate.cores()
-    with _alone(place), room_for(place):
+    cores = cores or resources.cores()
+    with stoppable(), _alone(place), room_for(place):
         _refuse_older(plan)
         _forget_stale(plan)
         todo = [job for job in plan.jobs() if not job.done.exists()]
@@ -381,23 +383,18 @@ def command(plan: Plan, cores: int, profile_folder: Path | None = None) -> list[
     if profile_folder:
         call += ["--workflow-profile", profile_folder]
     else:
-        call += ["--cores", cores, "--scheduler", "greedy", "--resources", f"mem_mb={_memory_mb()}", "gpu=1", "--workflow-profile", "none"]
+        call += ["--cores", cores, "--scheduler", "greedy", "--resources", f"mem_mb={resources.memory() // 2**20}", "gpu=1", "--workflow-profile", "none"]
     return [*map(str, call), "--config", *(f"{name}={value}" for name, value in plan.config().items()), "--"]
 
 
 def _snakemake(plan: Plan, cores: int, profile_folder: Path | None) -> int:
     """Run the graph; its exit status."""
     place = workspace().absolute()
-    environment = os.environ | {"SEDLIB_WORKSPACE": str(place), "PYTHONPATH": os.pathsep.join(
+    environment = os.environ | handed_on() | {"PYTHONPATH": os.pathsep.join(
         [str(WORKFLOW.parent), *filter(None, [os.environ.get("PYTHONPATH")])])}
-    with (place / "report" / "snakemake.log").open("a", encoding="utf-8") as log:
-        process = subprocess.Popen(command(plan, cores, profile_folder), stdout=log, stderr=log, env=environment, preexec_fn=_end_with_parent)
-        try:
-            _watch(plan, process)
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
-            process.wait()
-            raise
+    with (place / "report" / "snakemake.log").open("a", encoding="utf-8") as log, kept(
+            command(plan, cores, profile_folder), stdout=log, stderr=log, env=environment) as process:
+        _watch(plan, process)
     return process.returncode
 
 
@@ -444,18 +441,6 @@ def _counts(jobs: list[Job]) -> str:
     kinds = {"train": "trainings", "score": "scored", "lesson": "lessons"}
     return ", ".join(f"{sum(job.done.exists() for job in jobs if job.kind == kind)}/{sum(job.kind == kind for job in jobs)} {name}"
                      for kind, name in kinds.items() if any(job.kind == kind for job in jobs))
-
-
-def _end_with_parent() -> None:
-    """Have the kernel end snakemake when this process is killed, so that it does not go on unseen (Linux)."""
-    try:
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; at SIGTERM it would first wait for its jobs, beside the next batch
-    except (AttributeError, OSError):
-        pass
-
-
-def _memory_mb() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
 
 
 def _last_line(path: Path) -> str:

@@ -1,8 +1,12 @@
-"""One number of threads for torch and numba, which share one OpenMP; and a single one for small networks."""
+"""numba beside torch: one number of threads for both, which share one OpenMP, and gradients that are written by hand.
+
+And a single thread for small networks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numba
@@ -30,3 +34,24 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def only_once(backward: Callable) -> Callable:
+    """Refuse a second derivative through the ``backward`` of a `torch.autograd.Function` that numba computes.
+
+    torch would take what it returns for constants. Its own ``once_differentiable`` notices that only where the gradient
+    that comes in has itself a graph, which that of a sum has not.
+
+    Raises
+    ------
+    RuntimeError
+        With ``create_graph=True``.
+    """
+
+    @functools.wraps(backward)
+    def checked(*arguments):
+        if torch.is_grad_enabled():
+            raise RuntimeError("this function has no second derivative: leave out create_graph=True")
+        return backward(*arguments)
+
+    return checked

@@ -11,14 +11,13 @@ import pytest
 # The tests run in a process for every core, so each computes with one thread, and so do the programs that it starts: threads
 # of several would wait for each other. Tests of threads ask for more. torch reads this when it is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# numba stores what it has compiled under the next free number; two processes that do so at once may take the same one, and
-# later ones then load the wrong code. So every worker has a store of its own, which the next session finds again.
-if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-    os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "numba" / worker)
 # Many tests start Python. Where it is told not to write down what it compiles, it compiles everything anew each time.
 if sys.dont_write_bytecode:
     os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "pycache")}
 
+from leftovers import watch  # noqa: E402
+
+from sedlib import resources  # noqa: E402
 from sedlib.data import generate  # noqa: E402
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -30,14 +29,21 @@ LONGEST = ("test_notebooks.py", "test_slurm.py", "test_jupyterlab.py", "test_loo
 TINY = {"synthetic": 12, "weak": 6, "unlabel_in_domain": 6, "validation": 6, "public": 4}
 
 
+
+def pytest_configure(config) -> None:
+    """However this ends, no process stays."""
+    if not hasattr(config, "workerinput"):
+        watch()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config) -> int:
     """`-n auto`: a worker for every core that may be used, where there are 3 GB of memory for each; none for a single file."""
     asked = {argument.split("::")[0] for argument in config.args}
     if len(asked) == 1 and asked.pop().endswith(".py"):
         return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, psutil.virtual_memory().available // (3 * 10**9)))
+    free = min(psutil.virtual_memory().available, resources.memory())
+    return max(1, min(resources.cores(), free // (3 * 10**9)))
 
 
 def pytest_collection_modifyitems(config, items) -> None:

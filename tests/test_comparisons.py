@@ -2,12 +2,15 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from sedlib import comparisons, systems
+from sedlib import __version__, comparisons, systems
 from sedlib.comparisons import ADAPTATION, ADAPTATION_ACOUSTIC, ADVERSARIAL, AUGMENTATION, LONGER, STATIONARY, TABLE1
 from sedlib.data import layout, tables
+from sedlib.decode import Posteriors
+from sedlib.published import source
 from sedlib.training.runs import write_json
 from sedlib.workspace import run_folder
 
@@ -24,6 +27,8 @@ def runs(workspace, tiny):
             if system == "fixed_pcen_1":
                 said = reference[~reference["event_label"].isin(STATIONARY)]
             tables.write(said, folder / "validation.tsv")
+            clips = tables.filenames(reference)
+            Posteriors(np.zeros((len(clips), 1, 10)), clips, tables.CLASSES, 10.0).save(folder / "validation.npz")
             write_json(folder / "config.json", {"config": systems.configuration(system, "smoke").to_dict()})
             write_json(folder / "results.json", {"public": {"event_f1": {"macro": 0.3 + 0.1 * seed}}})
             pd.DataFrame({"epoch": [1, 2], "pcen1_alpha": [0.8, 0.7 + 0.1 * seed]}).to_csv(folder / "metrics.csv", index=False)
@@ -64,14 +69,14 @@ def test_loaded_from_here_when_every_front_end_was_trained_twice(runs, tiny):
     assert TABLE1.load("smoke", tiny)["from"].endswith("trained here")
     (run_folder("smoke", tiny, "ppcen_mel", 1) / "results.json").unlink()
     published = TABLE1.load("smoke", tiny)
-    assert published["from"] == "figures/table1.json, as published" and published["profile"] == "lesson"
+    assert published["from"] == source(TABLE1.published, published["measured_by"]) and published["profile"] == "lesson"
 
 
 def test_what_is_published_is_what_was_loaded(runs, tiny, tmp_path):
     comparison = TABLE1._replace(published=tmp_path / "table1.json")
     measured = comparison.publish("smoke", tiny)
     assert comparison.published.read_text(encoding="utf-8") == json.dumps({**measured, "from": None}, indent=1) + "\n"
-    assert measured["from"].endswith("trained here")
+    assert measured["from"].endswith("trained here") and measured["measured_by"] == __version__
 
 
 @pytest.mark.parametrize("comparison", [TABLE1, AUGMENTATION, ADVERSARIAL, ADAPTATION, ADAPTATION_ACOUSTIC, LONGER],

@@ -127,13 +127,15 @@ def test_clips_that_are_all_silent_are_rows_without_an_event(folder):
         assert rows(folder / "events.tsv") == [("a.wav", "", "", ""), ("b.wav", "", "", "")]
 
 
-def test_points_are_what_evaluate_takes_for_psds(folder):
-    hmm = Hmm.alike(0.9, 0.8, CLASSES)
-    (folder / "hmm.json").write_text(json.dumps(hmm.to_dict()))
-    code, _, err = sedlib("decode", folder / "scores.npz", "--hmm", folder / "hmm.json", "--points", folder / "points.tsv",
-                          "-o", folder / "events.tsv")
+@pytest.mark.parametrize("decoder", [Hmm.alike(0.9, 0.8, CLASSES), Decoding(0.5, 0.2)])
+def test_points_are_what_evaluate_takes_for_psds(folder, decoder):
+    how = ["--median", 0.2]
+    if isinstance(decoder, Hmm):
+        (folder / "hmm.json").write_text(json.dumps(decoder.to_dict()))
+        how = ["--hmm", folder / "hmm.json"]
+    code, _, err = sedlib("decode", folder / "scores.npz", *how, "--points", folder / "points.tsv", "-o", folder / "events.tsv")
     assert code == 0, err
-    points = operating_points(Posteriors.load(folder / "scores.npz"), hmm)
+    points = operating_points(Posteriors.load(folder / "scores.npz"), decoder)
     table = pd.read_csv(folder / "points.tsv", sep="\t")
     assert len(points) == 50 and np.allclose(table["threshold"].unique(), list(points), atol=1e-6)
     assert table["threshold"].value_counts(sort=False).tolist() == [len(events) for events in points.values()]
@@ -144,6 +146,23 @@ def test_points_are_what_evaluate_takes_for_psds(folder):
     assert json.loads((folder / "scores.json").read_text())["psds"]["value"] == pytest.approx(expected.value)
 
 
+def test_clips_without_posteriors_are_left_out_of_the_tuning_and_named(folder):
+    reference = tables.read_events(folder / "reference.tsv")
+    far = pd.DataFrame([("far.wav", 1.0, 2.0, "Dog")], columns=tables.EVENT_COLUMNS)
+    tables.write(pd.concat([reference, far]), folder / "more.tsv")
+    found = {}
+    for name in ("reference", "more"):
+        code, out, err = sedlib("tune", folder / "scores.npz", "--reference", folder / f"{name}.tsv", "--json", folder / f"{name}.json")
+        assert code == 0, err
+        assert ("1 of the reference's 17 clips are missing, for example far.wav" in out) == (name == "more")
+        found[name] = json.loads((folder / f"{name}.json").read_text())
+    dogs = (reference["event_label"] == "Dog").sum()
+    missing = found["more"].pop("missing")
+    assert missing["clips"] == 1 and missing["events"]["Dog"] == {"missing": 1, "of": dogs + 1, "share": 1 / (dogs + 1)}
+    assert missing["events"]["Cat"]["missing"] == 0 and found["reference"].pop("missing") is None
+    assert all(of.pop("seconds") > 0 for of in found.values()) and found["more"] == found["reference"]
+
+
 DECODE, TUNE = ["decode", "scores.npz", "-o", "events.tsv"], ["tune", "scores.npz", "--json", "out.json"]
 REFERENCE = ["--reference", "reference.tsv"]
 
@@ -151,7 +170,6 @@ REFERENCE = ["--reference", "reference.tsv"]
 @pytest.mark.parametrize(("arguments", "message"), [
     (DECODE, "give --hmm FILE or --median SECONDS, one of the two"),
     ([*DECODE, "--hmm", "hmm.json", "--median", 0.45], "give --hmm FILE or --median SECONDS, one of the two"),
-    ([*DECODE, "--median", 0.45, "--points", "points.tsv"], "--points goes with --hmm"),
     (["decode", "reference.tsv", "-o", "events.tsv", "--median", 0.45], "reference.tsv: not an .npz of posteriors"),
     (["decode", "none.npz", "-o", "events.tsv", "--hmm", "hmm.json"], "none.npz: not an .npz of posteriors"),
     ([*DECODE, "--hmm", "none.json"], "none.json: not a JSON file with p_silence and p_event by class"),
@@ -160,7 +178,8 @@ REFERENCE = ["--reference", "reference.tsv"]
      "clip 2, frame 3, class 1 holds nan"),
     (["tune", "reference.tsv", "--json", "out.json", *REFERENCE], "reference.tsv: not an .npz of posteriors"),
     ([*TUNE, "--reference", "none.tsv"], "none.tsv: no such file"),
-    ([*TUNE, "--reference", "more.tsv"], "1 of the reference's 17 clips are missing, for example 'far.wav'"),
+    ([*TUNE, "--reference", "fewer.tsv"], "1 clips are not in the reference, for example '15.wav'"),
+    ([*TUNE, "--reference", "other.tsv"], "no clip in common with the reference (16 clips, for example '00.wav', against 1, for example 'far.wav')"),
     ([*TUNE, "--reference", "silent.tsv"], "no events in these clips, so that there is nothing to tune for"),
     ([*TUNE, *REFERENCE, "--fraction", 0], "fraction is 0: of 16 clips"),
     (["tune", "nan.npz", "--json", "out.json", "--fraction", 1, *REFERENCE], "clip 2, frame 3, class 1 holds nan"),
@@ -169,11 +188,12 @@ def test_a_mistake_is_one_line_and_nothing_is_written(folder, arguments, message
     monkeypatch.chdir(folder)
     there = Posteriors.load("scores.npz")
     there.scores[2, 3, 1] = np.nan
-    there.save("nan.npz")
+    np.savez("nan.npz", **{name: getattr(there, name) for name in ("scores", "filenames", "classes", "frame_s")})
     Path("hmm.json").write_text(json.dumps(Hmm.alike(0.9, 0.8, CLASSES).to_dict()))
     Path("two.json").write_text(json.dumps(Hmm.alike(0.9, 0.8, CLASSES[1:]).to_dict()))
     reference = tables.read_events("reference.tsv")
-    tables.write(pd.concat([reference, pd.DataFrame({"filename": ["far.wav"]})]), "more.tsv")
+    tables.write(reference[reference["filename"] != "15.wav"], "fewer.tsv")
+    tables.write(reference.head(1).assign(filename="far.wav"), "other.tsv")
     tables.write(reference[["filename"]].drop_duplicates().reindex(columns=tables.EVENT_COLUMNS), "silent.tsv")
     before = sorted(Path().iterdir())
     code, out, err = sedlib(*arguments)

@@ -22,7 +22,6 @@ from sedlib.cli import cli
 from sedlib.data import layout, statistics, tables
 from sedlib.data.batches import event_labels
 from sedlib.data.store import open_store
-from sedlib.errors import SedError
 from sedlib.lesson import course
 from sedlib.systems import ROWS
 

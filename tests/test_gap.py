@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from sedlib import config, gap
+from sedlib import __version__, config, gap
 from sedlib.data import generate
 from sedlib.data.domains import INGREDIENTS
 from sedlib.frontend import LogMel
@@ -63,12 +63,14 @@ def test_the_published_measurement_is_of_this_generator_and_complete():
 
 
 def test_an_older_measurement_is_not_shown(workspace, monkeypatch):
-    measured = json.loads(gap.PUBLISHED.read_text(encoding="utf-8"))
+    measured = json.loads(gap.PUBLISHED.read_text(encoding="utf-8")) | {"measured_by": __version__}
     (workspace / "report" / "gap").mkdir(parents=True)
     (workspace / "report" / "gap" / "gap.json").write_text(json.dumps(measured))
     assert "measured here" in gap.load("lesson")["from"] and "published" in gap.load("smoke")["from"]
-    monkeypatch.setattr(generate, "VERSION", generate.VERSION + 1)
-    assert "published" in gap.load("lesson")["from"]
+    for owner, name, value in ((generate, "VERSION", generate.VERSION + 1), (gap, "__version__", "99.0.0")):
+        with monkeypatch.context() as changed:
+            changed.setattr(owner, name, value)
+            assert "published" in gap.load("lesson")["from"]
 
 
 def test_measured_once_and_kept(workspace, monkeypatch):
@@ -82,6 +84,7 @@ def test_measured_once_and_kept(workspace, monkeypatch):
     monkeypatch.setitem(config.PROFILES, "smoke", quick)
     path = gap.measure("smoke", seeds=1, progress=False)
     measured = json.loads(path.read_text())
+    assert measured["measured_by"] == __version__
     assert set(measured["development"]) == set(few) and set(measured["systems"]) == set(gap.SYSTEMS)
     # The domain "real" is the development set itself.
     assert measured["development"]["real"]["f1"] == measured["systems"]["synthetic_only"]["validation"]

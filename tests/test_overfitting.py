@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sedlib import overfitting
+from sedlib import __version__, overfitting
 from sedlib.data import layout, tables
 from sedlib.data.batches import strong_labels
 from sedlib.data.tables import CLASSES
@@ -73,7 +73,7 @@ def test_a_study_goes_on_where_it_was_stopped_and_sees_new_scores(case, workspac
         overfitting.study("smoke", splits=2)
     assert calls == ["forest", "exact", "robust"]
     measured = overfitting.study("smoke", splits=2)
-    assert calls[3:] == ["robust"] and list(measured["systems"]) == ["real DESED, teacher"]
+    assert calls[3:] == ["robust"] and list(measured["systems"]) == ["real DESED, teacher"] and measured["measured_by"] == __version__
     assert overfitting.study("smoke", splits=2) == measured and len(calls) == 4
     shown = overfitting.table(measured)
     assert shown["search"].tolist() == ["forest", "exact", "robust"] and (shown["splits"] == 2).all()

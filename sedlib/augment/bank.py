@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from sedlib.config import CLIP_S, RATE, SAMPLES
 from sedlib.data import audio
-from sedlib.data.audio import RATE
-from sedlib.data.layout import CLIP_S, SOUNDBANK
+from sedlib.data.layout import SOUNDBANK
 from sedlib.data.soundbank import BACKGROUND, LONGEST_S, RIR, Soundbank, looped
 from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
@@ -176,10 +176,9 @@ def _event(waveform: np.ndarray) -> np.ndarray:
 
 def _background(waveform: np.ndarray) -> tuple[np.ndarray, str]:
     """At least as long as a clip."""
-    wanted = round(CLIP_S * RATE)
-    if len(waveform) >= wanted:
+    if len(waveform) >= SAMPLES:
         return waveform, ""
-    return np.resize(looped(waveform), wanted), f"{len(waveform) / RATE:.1f} s; repeated to {CLIP_S:g} s"
+    return np.resize(looped(waveform), SAMPLES), f"{len(waveform) / RATE:.1f} s; repeated to {CLIP_S:g} s"
 
 
 def _room(waveform: np.ndarray) -> tuple[np.ndarray, str]:
@@ -187,6 +186,5 @@ def _room(waveform: np.ndarray) -> tuple[np.ndarray, str]:
     response = waveform[np.argmax(np.abs(waveform)) :]
     left = np.cumsum(response[::-1].astype(np.float64) ** 2)[::-1]  # Schroeder's integral
     response = response[: int(np.flatnonzero(left >= left[0] * 10 ** (_TAIL_DB / 10))[-1]) + 1]
-    longest = round(CLIP_S * RATE)
-    note = f"a response of {len(response) / RATE:.1f} s; cut to {CLIP_S:g} s" if len(response) > longest else ""
-    return response[:longest], note
+    note = f"a response of {len(response) / RATE:.1f} s; cut to {CLIP_S:g} s" if len(response) > SAMPLES else ""
+    return response[:SAMPLES], note

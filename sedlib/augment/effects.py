@@ -72,7 +72,7 @@ def comb(waveform: Tensor, delay: Tensor, depth: Tensor, rate: Tensor, gain: Ten
 
     Notes
     -----
-    The released code has a comb of 100 to 290 ms that looks ahead, which would move an event's beginning, and does not
+    The released code has a comb of 100 to 280 ms that looks ahead, which would move an event's beginning, and does not
     use it.
     """
     swept = 1 + depth[:, None] * torch.sin(2 * math.pi * rate[:, None] * _seconds(waveform))
@@ -132,32 +132,6 @@ def high_pass(waveform: Tensor, cutoff: Tensor) -> Tensor:
     return _filtered(waveform, cutoff, lambda s: s**2 / (1 + math.sqrt(2) * s + s**2))
 
 
-def low_shelf(waveform: Tensor, gain_db: Tensor, cutoff: Tensor) -> Tensor:
-    """Everything well below ``cutoff`` Hz louder by ``gain_db``; second order, half the gain (in dB) at the cut-off."""
-    a = _amplitude(gain_db / 2)[:, None]
-    slope = (2 * a).sqrt()
-    return _filtered(waveform, cutoff, lambda s: a * (s**2 + slope * s + a) / (a * s**2 + slope * s + 1))
-
-
-def high_shelf(waveform: Tensor, gain_db: Tensor, cutoff: Tensor) -> Tensor:
-    """Everything well above ``cutoff`` Hz louder by ``gain_db``: all of it louder, and the lows softer again."""
-    return low_shelf(waveform, -gain_db, cutoff) * _amplitude(gain_db)[:, None]
-
-
-def contrast(waveform: Tensor, amount: Tensor) -> Tensor:
-    """SoX's "contrast": a sine-shaped curve that makes a sound louder without raising its peak; ``amount`` 0 to 100."""
-    peak = _peak(waveform)
-    bent = math.pi / 2 * waveform / peak
-    return peak * torch.sin(bent + amount[:, None] / 750 * torch.sin(4 * bent))
-
-
-def overdrive(waveform: Tensor, gain_db: Tensor) -> Tensor:
-    """SoX's "overdrive" without its colour: half the sound, and three quarters of it driven into a cubic curve."""
-    peak = _peak(waveform)
-    driven = (waveform / peak * _amplitude(gain_db)[:, None]).clamp(-1, 1)
-    return peak * (waveform / peak / 2 + 0.75 * (driven - driven**3 / 3))
-
-
 def reverberate(waveform: Tensor, response: Tensor) -> Tensor:
     """Convolve each row with a room's impulse response, cut to the length of the waveform.
 
@@ -197,11 +171,6 @@ EFFECTS: dict[str, Effect] = {
     "pitch shift": Effect(pitch_shift, {"semitones": Range(-3, 3)}),
     "low-pass": Effect(low_pass, {"cutoff": Range(1000, 6000, log=True)}),
     "high-pass": Effect(high_pass, {"cutoff": Range(50, 800, log=True)}),
-    # What the released code has instead; its pitch shift, bursts and shelves have these ranges too.
-    "contrast": Effect(contrast, {"amount": Range(0, 100)}),
-    "overdrive": Effect(overdrive, {"gain_db": Range(5, 50)}),
-    "low shelf": Effect(low_shelf, {"gain_db": Range(-10, 15), "cutoff": Range(20, 400)}),
-    "high shelf": Effect(high_shelf, {"gain_db": Range(-15, 15), "cutoff": Range(1000, 4000)}),
 }
 
 
@@ -249,10 +218,6 @@ def _seconds(waveform: Tensor) -> Tensor:
 
 def _amplitude(level_db: Tensor) -> Tensor:
     return 10 ** (level_db / 20)
-
-
-def _peak(waveform: Tensor) -> Tensor:
-    return waveform.abs().amax(1, keepdim=True).clamp_min(1e-9)
 
 
 @lru_cache(maxsize=4)

@@ -10,7 +10,6 @@ from torch import Tensor
 from torchaudio.functional import mask_along_axis_iid
 
 from sedlib.config import Config
-from sedlib.errors import SedError
 
 MEL, FRAME = 2, 3  # axes
 
@@ -66,13 +65,6 @@ def views(features: Tensor, config: Config) -> tuple[Tensor, Tensor]:
 
     With ``config.augment.teacher`` "own" the teacher's noise and masks are its own, so that the two must agree although
     they see different parts; with "same" they are the student's; with "clean" there are none.
-
-    Raises
-    ------
-    SedError
-        For another value of it.
     """
     student, teacher = augment(features, config), config.augment.teacher
-    if teacher not in ("own", "same", "clean"):
-        raise SedError(f"augment.teacher is {teacher!r}; it must be 'own', 'same' or 'clean'")
     return student, augment(features, config) if teacher == "own" else student if teacher == "same" else features

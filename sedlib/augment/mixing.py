@@ -16,14 +16,11 @@ from torch import Tensor
 
 from sedlib.augment.bank import Bank, Sound
 from sedlib.augment.effects import EFFECTS, draw_effect, reverberate
-from sedlib.config import Augment
-from sedlib.data.audio import RATE
-from sedlib.data.layout import CLIP_S
+from sedlib.config import CLIP_S, RATE, SAMPLES, Augment
 from sedlib.data.scenes import SHORTEST_S, scenario
 from sedlib.data.soundbank import CONTINUOUS
 from sedlib.errors import SedError
 
-SAMPLES = round(CLIP_S * RATE)
 FADE = RATE // 100  # 10 ms against the click of a cut
 RING = RATE // 20  # for what filters and combs still have to say after a sound's end
 Cascade = tuple[tuple[str, dict[str, float]], ...]  # effects in their order: a name of `EFFECTS` and its parameters
@@ -74,40 +71,34 @@ def draw(rng: np.random.Generator, bank: Bank, settings: Augment) -> Mixture:
         The only source of chance.
     bank : Bank
     settings : Augment
-        ``placing`` "desed": classes and onsets of a clip of DESED's synthetic set (`scenes.scenario`), of each class any
-        sound, whole, and of sounds that go on for long (`CONTINUOUS`) any part of the length that was planned; "uniform":
-        any sounds, beginning at any time.
 
-    Raises
-    ------
-    SedError
-        For settings that make no sense.
+    Returns
+    -------
+    Mixture
+        With classes and onsets of a clip of DESED's synthetic set (`scenes.scenario`); of each class any sound, whole, and
+        of sounds that go on for long (`CONTINUOUS`) any part of the planned length.
+
+    Notes
+    -----
+    The paper samples one to five foregrounds and says no more. The released scripts mix each fixed soundscape's own
+    foregrounds again, so that classes and onsets stay; here new scenes are drawn with DESED's statistics.
     """
     fewest, most = settings.sources
-    if not 1 <= fewest <= most:
-        raise SedError(f"augment.sources is {settings.sources}; give the fewest, 1 or more, and the most")
-    if settings.placing not in _PLACING:
-        raise SedError(f"augment.placing is {settings.placing!r}; it must be one of {', '.join(_PLACING)}")
-    planned = _PLACING[settings.placing](rng, bank, fewest, most)
     sources = []
-    for sound, onset, wanted in planned:
+    for sound, onset, wanted in _scene(rng, bank, fewest, most):
         sounding = bank.foregrounds[sound].samples
         samples = min(sounding, SAMPLES - onset, wanted)
         first = int(rng.integers(sounding - samples + 1)) if bank.foregrounds[sound].label in CONTINUOUS else 0
         sources.append(Source(
-            sound, first, samples, onset, _level(rng, settings.foreground_db, settings.foreground_normal),
+            sound, first, samples, onset, float(rng.uniform(*settings.foreground_db)),
             int(rng.integers(len(bank.rooms))) if settings.rooms else None, cascade(rng, settings, samples / RATE)))
     lowest, over = settings.background_db
     highest = min(source.level_db for source in sources) + over
-    level = _level(rng, (min(lowest, highest), highest), settings.background_normal)
-    return Mixture(tuple(sources), _background(rng, bank, level))
+    return Mixture(tuple(sources), _background(rng, bank, rng.uniform(min(lowest, highest), highest)))
 
 
 def cascade(rng: np.random.Generator, settings: Augment, seconds: float) -> Cascade:
     """Up to ``settings.effects`` different effects for a sound of some length, each number of them as likely."""
-    if settings.effects > len(settings.effect_names):
-        raise SedError(f"augment.effects is {settings.effects}, and augment.effect_names has {len(settings.effect_names)}; "
-                       "name more of them, or ask for fewer")
     names = rng.choice(settings.effect_names, int(rng.integers(settings.effects + 1)), replace=False)
     return tuple((str(name), draw_effect(rng, str(name), seconds)) for name in names)
 
@@ -242,33 +233,18 @@ def _rows(parts: Sequence[tuple[Sound, int, int]], bank: Bank, length: int) -> T
     return rows
 
 
-def _as_desed(rng: np.random.Generator, bank: Bank, fewest: int, most: int) -> list[tuple[int, int, int]]:
+def _scene(rng: np.random.Generator, bank: Bank, fewest: int, most: int) -> list[tuple[int, int, int]]:
     """Number of a sound, onset and longest length of each foreground: a `scenario` of as many as allowed."""
     for _ in range(_TRIES):
         if fewest <= len(planned := scenario(rng, "synthetic")) <= most:
             break
     else:
         raise SedError(f"augment.sources is {(fewest, most)}, and clips of DESED have hardly ever so many events; "
-                       "use augment.placing 'uniform', or other numbers")
+                       "choose other numbers")
     return [(int(rng.choice(bank.classes[event.label])), round(event.onset * RATE),
              round(event.duration * RATE) if event.label in CONTINUOUS else SAMPLES) for event in planned]
-
-
-def _anywhere(rng: np.random.Generator, bank: Bank, fewest: int, most: int) -> list[tuple[int, int, int]]:
-    """As `_as_desed`: any sounds, whole, at times that leave each at least the shortest event's length."""
-    count = int(rng.integers(fewest, most + 1))
-    onsets = rng.integers(SAMPLES - round(SHORTEST_S * RATE) + 1, size=count)
-    return [(int(rng.integers(len(bank.foregrounds))), int(onset), SAMPLES) for onset in sorted(onsets)]
-
-
-_PLACING = {"desed": _as_desed, "uniform": _anywhere}
 
 
 def _background(rng: np.random.Generator, bank: Bank, level_db: float) -> Background:
     sound = int(rng.integers(len(bank.backgrounds)))
     return Background(sound, int(rng.integers(bank.backgrounds[sound].samples - SAMPLES + 1)), float(level_db))
-
-
-def _level(rng: np.random.Generator, ends: tuple[float, float], normal: tuple[float, ...]) -> float:
-    """dB: uniform between the ends, or normal and cut off there."""
-    return float(np.clip(rng.normal(*normal), *ends) if normal else rng.uniform(*ends))

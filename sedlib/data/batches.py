@@ -15,11 +15,10 @@ from sedlib.data import tables
 from sedlib.data.tables import CLASSES
 
 
-def strong_labels(table: pd.DataFrame, filenames: list[str], frames: int, frame_s: float) -> np.ndarray:
+def strong_labels(table: pd.DataFrame, filenames: list[str], frames: int, frame_s: float, ends: str = "nearest") -> np.ndarray:
     """Event table to ones and zeros for every frame.
 
-    Frame t spans [t, t + 1) * frame_s. Both ends of an event are rounded to the nearest frame, and an event shorter
-    than a frame still has one, so a label is off by half a frame at most.
+    Frame t spans [t, t + 1) * frame_s.
 
     Parameters
     ----------
@@ -28,6 +27,10 @@ def strong_labels(table: pd.DataFrame, filenames: list[str], frames: int, frame_
         The clips wanted, in this order.
     frames, frame_s : int, float
         Frames of a clip and seconds of a frame.
+    ends : str
+        "nearest": both ends of an event are rounded to the nearest frame, and an event shorter than a frame still has
+        one, so a label is off by half a frame at most. "floor": both are rounded down, as in the baseline, so a label begins
+        and ends half a frame early on average, and an event within one frame has none.
 
     Returns
     -------
@@ -37,16 +40,19 @@ def strong_labels(table: pd.DataFrame, filenames: list[str], frames: int, frame_
     for row in tables.events(table).itertuples():
         if row.filename in listed:
             listed[row.filename].append((row.onset, row.offset, row.event_label))
-    return np.stack([event_labels(events, frames, frame_s) for events in listed.values()]) if filenames else (
+    return np.stack([event_labels(events, frames, frame_s, ends) for events in listed.values()]) if filenames else (
         np.zeros((0, frames, len(CLASSES)), np.float32))
 
 
-def event_labels(events: Iterable[tuple[float, float, str]], frames: int, frame_s: float) -> np.ndarray:
+def event_labels(events: Iterable[tuple[float, float, str]], frames: int, frame_s: float, ends: str = "nearest") -> np.ndarray:
     """The events (onset, offset, label) of one clip as frames, ``(frame, class)``; rounded as `strong_labels` does."""
     labels = np.zeros((frames, len(CLASSES)), np.float32)
     for onset, offset, label in events:
-        first = min(round(onset / frame_s), frames - 1)
-        last = max(round(offset / frame_s), first + 1)
+        if ends == "floor":
+            first, last = (int(time / frame_s + 1e-6) for time in (onset, offset))  # a time on the grid is no frame early
+        else:
+            first = min(round(onset / frame_s), frames - 1)
+            last = max(round(offset / frame_s), first + 1)
         labels[first:last, CLASSES.index(label)] = 1
     return labels
 

@@ -13,11 +13,14 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing.synchronize import Event as Begun
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -26,9 +29,10 @@ import pandas as pd
 from scipy import signal
 from tqdm.auto import tqdm
 
+from sedlib import resources
+from sedlib.config import CLIP_S, RATE, SAMPLES
 from sedlib.data import audio, domains, tables
-from sedlib.data.audio import RATE
-from sedlib.data.layout import CLIP_S, REAL, SOUNDBANK, STRONG, SUBSETS, SYNTHETIC, WEAK
+from sedlib.data.layout import REAL, SOUNDBANK, STRONG, SUBSETS, SYNTHETIC, WEAK
 from sedlib.data.lock import wait_for
 from sedlib.data.scenes import HABITS, SHORTEST_S, Event, scenario
 from sedlib.data.soundbank import BACKGROUND, CONTINUOUS, EVALUATION, RIR, TRAINING, Soundbank
@@ -36,9 +40,8 @@ from sedlib.data.voices import Voices
 from sedlib.errors import SedError
 from sedlib.files import whole
 
-VERSION = 2  # counts up when the same seed gives other clips
+VERSION = 3  # counts up when the same seed gives other clips
 SOUNDS_VERSION = 1  # likewise for the isolated sounds
-SAMPLES = round(CLIP_S * RATE)
 # Rooms for dynamic mixing, where no recorded ones are there. They stand for FUSS's responses: simulated rooms between a
 # closet and a living room, neither those of the synthetic clips nor those of the real ones.
 ROOMS = replace(domains.SYNTHETIC, rt60=(0.15, 0.6), direct_to_reverberant=(2, 12))
@@ -183,7 +186,7 @@ def generate(root: str | Path, makings: Mapping[str, Making], sizes: Mapping[str
     The strong labels of weak and unlabelled clips, which an honest training does not see, are kept aside: see
     `hidden_labels`.
 
-    With more than one process a script must call this under ``if __name__ == "__main__":``, as always in Python.
+    With more than one process a script must call this under ``if __name__ == "__main__":``, as always in Python: each process imports the script.
 
     Parameters
     ----------
@@ -212,9 +215,13 @@ def generate(root: str | Path, makings: Mapping[str, Making], sizes: Mapping[str
     Raises
     ------
     SedError
-        If ``root`` holds another data set, or ``sizes``, ``seed`` or ``sounds`` make no sense.
+        If ``root`` holds another data set, or ``sizes``, ``seed`` or ``sounds`` make no sense; if the processes can't begin, because a script calls
+        this without ``if __name__ == "__main__":``, or one of them is killed.
     """
     root = Path(root)
+    # A process of the pool that imports a script without this guard would wait for the folder, which is held by the one that waits for it.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # as multiprocessing itself asks before it starts a process
+        sys.exit(1)  # the process that started it says why
     _check_request(sizes, seed, sounds)
     with _alone(root, progress):
         summary = _generate(root, makings, sizes, seed, kind, jobs, progress)
@@ -236,7 +243,7 @@ def _generate(root: Path, makings: Mapping[str, Making], sizes: Mapping[str, int
         (root / SUBSETS[subset].audio).mkdir(parents=True, exist_ok=True)
 
     clips = sum(map(len, todo.values()))
-    jobs = jobs or (1 if clips < _FEW else cores())
+    jobs = jobs or (1 if clips < _FEW else resources.cores())
     with tqdm(total=clips, desc=f"make {root.name}", unit="clip", disable=not (progress and clips)) as bar:
         for subset, labels in _run(tasks, jobs):
             made[subset].update(labels)
@@ -361,18 +368,24 @@ def _run(tasks: list[tuple], jobs: int) -> Iterator[tuple[str, Labels]]:
             yield _make_block(*task)
         return
     # Fresh processes ("spawn") behave alike on every system and inherit no lock of a thread of the notebook's.
-    with _one_thread_each(), ProcessPoolExecutor(
-            jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent) as pool:
-        futures = [pool.submit(_make_block, *task) for task in tasks]
+    spawn = multiprocessing.get_context("spawn")
+    begun = spawn.Event()
+    with _one_thread_each(), ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin, initargs=(begun,)) as pool:
         try:
-            for future in as_completed(futures):
+            for future in as_completed([pool.submit(_make_block, *task) for task in tasks]):
                 yield future.result()
+        except BrokenProcessPool:
+            raise SedError("a process that made clips was killed (out of memory?); call the same again: what is finished is kept" if begun.is_set() else
+                           "no process could begin to make clips: each imports the script that runs, so a script must call this under "
+                           "`if __name__ == \"__main__\":` (or with jobs=1)") from None
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _end_with_parent() -> None:
-    """Have this process end when the one that started it was killed, instead of waiting for work for ever."""
+def _begin(begun: Begun) -> None:
+    """Tell that this process could begin; and have it end when the one that started it was killed, instead of waiting for work for ever."""
+    begun.set()
+
     def watch() -> None:
         multiprocessing.parent_process().join()
         os._exit(1)
@@ -404,11 +417,6 @@ def _one_thread_each() -> Iterator[None]:
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
-
-
-def cores() -> int:
-    """Cores this process may use, which on a shared machine can be fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _truth(root: Path, subset: str) -> Path:

@@ -27,10 +27,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from sedlib.config import CLIP_S
 from sedlib.data import audio, tables
 from sedlib.errors import SedError
 
-CLIP_S = 10.0
 STRONG, WEAK, UNLABELLED = "strong", "weak", "unlabelled"
 SYNTHETIC, REAL = "synthetic", "real"
 

@@ -182,6 +182,8 @@ def _place(habit: Habit, rng: np.random.Generator) -> list[tuple[float, float]]:
         silence[0] = 0.0
     if ends:
         silence[-1] = free
+        if starts and len(durations) == 1:  # cut to one that begins with the clip and ends with it
+            return [(0.0, CLIP_S)]
     onsets = silence + np.cumsum(durations + GAP_S) - (durations + GAP_S)
     return list(zip(onsets.tolist(), durations.tolist()))
 

@@ -30,11 +30,12 @@ from typing import BinaryIO
 import numpy as np
 from tqdm.auto import tqdm
 
+from sedlib import resources
+from sedlib.config import SAMPLES
 from sedlib.data import audio, layout
 from sedlib.data.lock import wait_for
 from sedlib.errors import SedError
 
-SAMPLES = round(layout.CLIP_S * audio.RATE)
 FORMAT = 2  # counts up when the store's content for the same audio files changes
 _ROW = 2 * SAMPLES  # bytes
 _END = struct.Struct("<QII")  # the last bytes of a store: length and CRC-32 of the index before them, FORMAT
@@ -254,7 +255,7 @@ def _decoded(subset: layout.Subset, progress: bool) -> Iterator[tuple[str, tuple
     """Each clip of the table with its row or what is wrong with it."""
     bar = tqdm(total=len(subset.filenames), desc=f"decode {subset.name}", unit="clip", disable=not progress)
     # Threads suffice: libsndfile and the resampler work outside Python's lock.
-    with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with bar, ThreadPoolExecutor(resources.cores()) as pool:
         for start in range(0, len(subset.filenames), _BLOCK):
             names = subset.filenames[start : start + _BLOCK]
             for name, clip in zip(names, pool.map(_decode, (subset.audio_dir / n for n in names))):

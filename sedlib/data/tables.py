@@ -43,7 +43,7 @@ _ODD = re.compile('[\x00-\x08\x0b-\x1f"\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]
 
 
 def read_events(path: str | Path, classes: tuple[str, ...] = CLASSES) -> pd.DataFrame:
-    """Event table of a strong TSV; a clip without events is one row of NaN.
+    """Event table of a strong TSV; a clip without events is one row of NaN (in the file: empty cells, or NaN or NA in all three).
 
     Parameters
     ----------
@@ -62,7 +62,15 @@ def read_events(path: str | Path, classes: tuple[str, ...] = CLASSES) -> pd.Data
         For a missing file, a wrong column, an unknown label, a time that is not a number, or an offset before its
         onset; with file, line, value and fix.
     """
-    table = read_table(path, EVENT_COLUMNS)
+    return typed_events(read_table(path, EVENT_COLUMNS), path, classes)
+
+
+def typed_events(table: pd.DataFrame, path: str | Path, classes: tuple[str, ...] = CLASSES) -> pd.DataFrame:
+    """What `read_table` read of a table with the columns of events, and others, with times as numbers and NaN for what is empty.
+
+    Raises as `read_events`, which names ``path``.
+    """
+    table = _without_nan(table)
     _raise_first(_event_problems(table, path, classes))
     table[["onset", "offset"]] = _numbers(table)
     table["event_label"] = table["event_label"].where(table["event_label"] != "", np.nan)
@@ -98,7 +106,7 @@ def problems(path: str | Path, columns: list[str], classes: tuple[str, ...] = CL
     except SedError as error:
         return [str(error)]
     if columns == EVENT_COLUMNS:
-        return list(_event_problems(table, path, classes))
+        return list(_event_problems(_without_nan(table), path, classes))
     return list(_weak_problems(table, path, classes) if columns == WEAK_COLUMNS else _repeated(table, path))
 
 
@@ -147,6 +155,14 @@ def unknown_label(label: str, classes: tuple[str, ...] = CLASSES) -> str:
     near = difflib.get_close_matches(str(label).lower(), lower, n=1, cutoff=0.5)
     hint = f"; did you mean {lower[near[0]]!r}?" if near else f": {', '.join(classes)}"
     return f"label {label!r} is not one of the {len(classes)} classes{hint}"
+
+
+def _without_nan(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of text whose rows of NaN, nan or NA, as pandas and others print clips without events, have empty cells instead."""
+    cells = ["onset", "offset", "event_label"]
+    nothing = table[cells].apply(lambda column: column.str.lower().isin(("", "nan", "na"))).all(axis=1)
+    table.loc[nothing, cells] = ""
+    return table
 
 
 def _numbers(table: pd.DataFrame) -> pd.DataFrame:

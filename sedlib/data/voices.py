@@ -20,10 +20,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft
 from scipy.signal import lfilter
 
+from sedlib.config import RATE
 from sedlib.data.tables import unknown_label
 from sedlib.errors import SedError
 
-SAMPLE_RATE = 16000
 DOMAINS = ("synthetic", "real")
 SHORTEST = 0.1  # s
 
@@ -306,14 +306,14 @@ def _beeps(n: int, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     group = int(rng.integers(1, 5))
     rest = min(off * rng.uniform(1, 4), 0.8) if group > 1 else off
     period = group * (on + off) - off + rest
-    t = np.arange(n) / SAMPLE_RATE % period
+    t = np.arange(n) / RATE % period
     within = np.where(t < group * (on + off), t % (on + off), on + off)
     return np.clip(np.minimum(within, on - within) / 0.003, 0, 1).astype(np.float32)
 
 
 def _siren(n: int, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """Relative frequency: triangle (wail), saw (whoop) or square (two tones) between 1 and 1/span."""
-    cycle = np.arange(n) / SAMPLE_RATE * draw(rng, ranges, "sweep") % 1
+    cycle = np.arange(n) / RATE * draw(rng, ranges, "sweep") % 1
     height = {"triangle": 2 * np.abs(cycle - 0.5), "saw": cycle, "square": (cycle < 0.5).astype(float)}
     return draw(rng, ranges, "span") ** (height[_pick(rng, tuple(height))] - 1)
 
@@ -483,7 +483,7 @@ def _bubble(radius: float, rise: float) -> np.ndarray:
     """Damped sine of a bubble of `radius` mm, whose pitch rises by the share `rise` while it falls to 1/e."""
     pitch = 3260 / radius  # Hz (Minnaert 1933)
     damping = 0.13 * pitch + 0.0072 * pitch**1.5  # 1/s (van den Doel 2005)
-    t = np.arange(_samples(min(6 / damping, 0.1))) / SAMPLE_RATE
+    t = np.arange(_samples(min(6 / damping, 0.1))) / RATE
     return (np.exp(-damping * t) * np.sin(2 * np.pi * pitch * t * (1 + 0.5 * rise * damping * t))).astype(np.float32)
 
 
@@ -600,7 +600,7 @@ def _wind(n: int, rng: np.random.Generator) -> np.ndarray:
 def _traffic(n: int, rng: np.random.Generator) -> np.ndarray:
     """Vehicles that pass: low noise that swells and fades."""
     t = _times(n)[:, None]
-    passing = rng.uniform(-1, n / SAMPLE_RATE + 1, 3)
+    passing = rng.uniform(-1, n / RATE + 1, 3)
     swell = 0.2 + (1 / (1 + ((t - passing) / rng.uniform(0.8, 2.5, 3)) ** 2)).sum(axis=1)
     return _unit(shape(hiss(n, rng), coloured(-8, 80, rng, bumps=2)) * swell)
 
@@ -617,13 +617,13 @@ def _murmur(n: int, rng: np.random.Generator) -> np.ndarray:
 def _knocks(n: int, rng: np.random.Generator) -> np.ndarray:
     """Steps, doors and things put down: dull, heavily damped modes at random times."""
     knock = modes(rng.uniform(80, 900, 8), rng.uniform(0.005, 0.03, 8), np.ones(8), 0.15)
-    starts = rng.uniform(0, n / SAMPLE_RATE, rng.poisson(1.5 * n / SAMPLE_RATE))
+    starts = rng.uniform(0, n / RATE, rng.poisson(1.5 * n / RATE))
     return scatter(n, starts, np.exp(rng.normal(0, 0.8, len(starts))), [knock] * len(starts))
 
 
 def _clock(n: int, rng: np.random.Generator) -> np.ndarray:
     tick = modes(rng.uniform(1500, 5000, 4), rng.uniform(0.001, 0.006, 4), np.ones(4), 0.03)
-    starts = np.arange(rng.uniform(0, 0.5), n / SAMPLE_RATE, _pick(rng, (0.25, 0.5, 1.0)))
+    starts = np.arange(rng.uniform(0, 0.5), n / RATE, _pick(rng, (0.25, 0.5, 1.0)))
     return scatter(n, starts, np.resize([1, 0.6], len(starts)), [tick] * len(starts))
 
 
@@ -645,7 +645,7 @@ EXTRAS: dict[str, Callable[[int, np.random.Generator], np.ndarray]] = {
 # ---------------------------------------------------------------------------------------------- what they are made of
 
 FFT, HOP = 512, 256
-FREQUENCIES = np.fft.rfftfreq(FFT, 1 / SAMPLE_RATE).astype(np.float32)
+FREQUENCIES = np.fft.rfftfreq(FFT, 1 / RATE).astype(np.float32)
 FREQUENCIES[0] = 1.0  # Hz, so that its logarithm exists
 _WINDOW = np.sqrt(np.hanning(FFT + 1)[:-1]).astype(np.float32)  # squared and added at every HOP, it makes 1
 _TABLE = 16384
@@ -671,7 +671,7 @@ def oscillate(frequency: np.ndarray, amplitudes: np.ndarray, pulses: bool = Fals
     phases = np.zeros(len(k)) if pulses else np.pi * k**2 / len(k)
     spectrum = np.concatenate([[0], amplitudes * np.exp(1j * phases)])
     table = _unit(fft.irfft(spectrum, _TABLE))
-    turns = np.cumsum(frequency) / SAMPLE_RATE
+    turns = np.cumsum(frequency) / RATE
     return table[(turns * _TABLE).astype(np.int64) % _TABLE]
 
 
@@ -682,8 +682,8 @@ def hiss(n: int, rng: np.random.Generator) -> np.ndarray:
 
 def wander(n: int, rng: np.random.Generator, rate: float) -> np.ndarray:
     """(n,) float32 smooth chance, about normal(0, 1) and within [-2, 2], with `rate` new values per second."""
-    knots = rng.normal(size=int((n / SAMPLE_RATE + 0.004) * rate) + 3).clip(-2, 2)
-    coarse = np.arange(n // 32 + 2) * (32 / SAMPLE_RATE)  # np.interp at every sample would take ten times as long
+    knots = rng.normal(size=int((n / RATE + 0.004) * rate) + 3).clip(-2, 2)
+    coarse = np.arange(n // 32 + 2) * (32 / RATE)  # np.interp at every sample would take ten times as long
     values = np.interp(coarse * rate + rng.random(), np.arange(len(knots)), knots).astype(np.float32)
     between = np.arange(32, dtype=np.float32) / np.float32(32)
     return (values[:-1, None] + np.diff(values)[:, None] * between).ravel()[:n]
@@ -708,7 +708,7 @@ def modes(frequencies: np.ndarray, decays: np.ndarray, amplitudes: np.ndarray, d
     -------
     (sample,) float32 array
     """
-    t = np.arange(_samples(duration), dtype=np.float32) / np.float32(SAMPLE_RATE)
+    t = np.arange(_samples(duration), dtype=np.float32) / np.float32(RATE)
     audible = np.asarray(frequencies) < 7900
     f, decay, amplitude = (np.asarray(a, np.float32)[audible, None] for a in (frequencies, decays, amplitudes))
     return (amplitude * np.exp(-t / decay) * np.sin(2 * np.float32(np.pi) * (f * t % 1))).sum(axis=0)
@@ -717,7 +717,7 @@ def modes(frequencies: np.ndarray, decays: np.ndarray, amplitudes: np.ndarray, d
 def scatter(n: int, starts: np.ndarray, amplitudes: np.ndarray, sounds: list[np.ndarray]) -> np.ndarray:
     """(n,) float32 sum of ``amplitudes[i] * sounds[i]`` put at ``starts[i]`` seconds, cut at the end."""
     out = np.zeros(n + max((len(s) for s in sounds), default=0), np.float32)
-    for start, amplitude, sound in zip((np.asarray(starts) * SAMPLE_RATE).astype(int), amplitudes, sounds):
+    for start, amplitude, sound in zip((np.asarray(starts) * RATE).astype(int), amplitudes, sounds):
         out[start:start + len(sound)] += np.float32(amplitude) * sound
     return out[:n]
 
@@ -792,12 +792,12 @@ def _spin(n: int, rng: np.random.Generator, constant: float, switch: str = "stea
     """Relative speed of a motor, 0.05 to 1: it follows its switch with a time constant (s). Half are heard starting."""
     on = np.ones(n)
     if switch == "pulsed":
-        pulses = 1 + int(n / SAMPLE_RATE / 0.4)
+        pulses = 1 + int(n / RATE / 0.4)
         edges = np.cumsum(rng.uniform([0.3, 0.1], [1.5, 0.3], (pulses, 2)).ravel())  # s, on and off
         on = (np.searchsorted(edges, _times(n)) % 2 == 0).astype(float)
     elif rng.random() < 0.5:
         on[-min(_samples(1.5 * constant), n // 3):] = 0  # switched off, it runs down
-    a = np.exp(-1 / (constant * SAMPLE_RATE))
+    a = np.exp(-1 / (constant * RATE))
     start = rng.integers(2)
     speed, _ = lfilter([1 - a], [1, -a], on, zi=[a * start])
     return 0.05 + 0.95 * speed
@@ -824,22 +824,22 @@ def _series(duration: float, ranges: Ranges, rng: np.random.Generator) -> tuple[
 
 
 def _samples(seconds: float) -> int:
-    return round(seconds * SAMPLE_RATE)
+    return round(seconds * RATE)
 
 
 def _times(n: int) -> np.ndarray:
-    return np.arange(n) / SAMPLE_RATE
+    return np.arange(n) / RATE
 
 
 def _frame_times(n: int) -> np.ndarray:
     """Seconds at which the frames of `shape` are centred."""
-    return np.arange(-(-n // HOP) + 1) * HOP / SAMPLE_RATE
+    return np.arange(-(-n // HOP) + 1) * HOP / RATE
 
 
 def _at_frames(track: np.ndarray) -> np.ndarray:
     """A track of samples, read at the frames of `shape`."""
     n = len(track)
-    return track[(_frame_times(n) * SAMPLE_RATE).astype(int).clip(0, n - 1)]
+    return track[(_frame_times(n) * RATE).astype(int).clip(0, n - 1)]
 
 
 def _smooth(track: np.ndarray, width: int) -> np.ndarray:
@@ -884,7 +884,7 @@ def _fade(sound: np.ndarray) -> np.ndarray:
 
 def _trim(sound: np.ndarray) -> np.ndarray:
     """From the first to the last 5 ms that are within 30 dB of the loudest 5 ms."""
-    block = SAMPLE_RATE // 200
+    block = RATE // 200
     starts = np.arange(0, len(sound), block)
     energy = np.add.reduceat(sound.astype(np.float64) ** 2, starts)
     loud = np.flatnonzero(energy >= energy.max() * 10**-3)

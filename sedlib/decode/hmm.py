@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numba import njit, prange
 
+from sedlib.compiled import njit, prange
 from sedlib.data import tables
 from sedlib.decode.posteriors import Posteriors, check_scores
 from sedlib.errors import SedError
@@ -30,7 +30,7 @@ BLOCK = 256  # clips that are decoded side by side, so that the inner loop is on
 TINY = np.finfo(float).tiny
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hmm:
     """Parameters of the models of all classes, and what is done to the events that they find.
 

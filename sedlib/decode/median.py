@@ -40,7 +40,7 @@ def median_scores(posteriors: Posteriors, decoding: Decoding) -> Posteriors:
     """Posteriors after the same filter; cut at a threshold they give the decisions that `median_events` makes at it, which is
     what PSDS needs: a median commutes with a threshold."""
     frames = filter_frames(decoding.median_s, posteriors.frame_s)
-    return replace(posteriors, scores=median_filter(posteriors.scores, size=(1, frames, 1), mode="constant"))
+    return replace(posteriors, scores=median_filter(posteriors.scores, size=(1, frames, 1)))
 
 
 def filter_frames(seconds: float, frame_s: float) -> int:
@@ -51,8 +51,11 @@ def filter_frames(seconds: float, frame_s: float) -> int:
 
 
 def smooth(active: np.ndarray, frames: int) -> np.ndarray:
-    """Median filter over time of decisions ``(clip, frame, class)``: the majority of the frames around each."""
-    return median_filter(active.astype(np.uint8), size=(1, frames, 1), mode="constant").astype(bool)
+    """Median filter over time of decisions ``(clip, frame, class)``: the majority of the frames around each.
+
+    A clip is reflected at its ends, ``d c b a | a b c d | d c b a``: SciPy's default, which the baseline has.
+    """
+    return median_filter(active.astype(np.uint8), size=(1, frames, 1)).astype(bool)
 
 
 def frames_to_events(active: np.ndarray, posteriors: Posteriors, duration_s: float | None = None) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from sedlib.files import whole
 from sedlib.model import Detector
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Posteriors:
     """Scores of a set of clips, as they travel between training, decoding and metrics."""
 
@@ -32,7 +32,8 @@ class Posteriors:
     frame_s: float  # seconds of a frame
 
     def save(self, path: str | Path) -> None:
-        """Write as ``.npz``; `SedError` if the disk is full."""
+        """Write as ``.npz``; `SedError` for a value that is not finite, and if the disk is full."""
+        check_finite(self.scores, self.filenames, str(path))
         with whole(Path(path)) as partial, open(partial, "wb") as file:
             np.savez_compressed(
                 file, scores=self.scores, filenames=np.array(self.filenames), classes=np.array(self.classes),
@@ -58,7 +59,8 @@ class Posteriors:
             with np.load(path, allow_pickle=False) as values:
                 found = cls(values["scores"], values["filenames"].tolist(), tuple(values["classes"].tolist()), float(values["frame_s"]))
         except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-            raise SedError(f"{path}: not an .npz of posteriors with scores, filenames, classes and frame_s ({error})") from None
+            fix = "; save the names as text, np.array(names, dtype=str)" if "Object arrays" in str(error) else ""
+            raise SedError(f"{path}: not an .npz of posteriors with scores, filenames, classes and frame_s ({error}{fix})") from None
         shape = np.shape(found.scores)
         if len(shape) != 3 or not shape[1] or (shape[0], shape[2]) != (len(found.filenames), len(found.classes)):
             raise SedError(f"{path}: scores of shape {shape} for {len(found.filenames)} filenames and {len(found.classes)} classes; "
@@ -77,6 +79,15 @@ def check_scores(scores: np.ndarray) -> None:
         clip, frame, label = np.argwhere(~((scores >= 0) & (scores <= top)))[0]
         raise SedError(f"scores: clip {clip}, frame {frame}, class {label} holds {scores[clip, frame, label]}, expected a "
                        f"posterior from 0 to {top}")
+
+
+def check_finite(scores: np.ndarray, filenames: Sequence[str], what: str) -> None:
+    """`SedError` that names ``what`` and the first clip with NaN or an infinite value in its scores (clip, frame, class)."""
+    finite = np.isfinite(scores).all(axis=(1, 2))
+    if not finite.all():
+        raise SedError(f"{what}: {int((~finite).sum())} of {len(finite)} clips hold posteriors that are no numbers, the first "
+                       f"{filenames[int(np.argmin(finite))]!r}: the network's weights are not finite, as after a training that diverged; "
+                       "train it anew in another folder")
 
 
 def average(members: Sequence[Posteriors]) -> Posteriors:
@@ -111,10 +122,16 @@ def posteriors(detector: Detector, store: Store, frame_s: float, progress: bool 
     store : Store
     frame_s : float
         Seconds of an output frame.
+
+    Raises
+    ------
+    SedError
+        For posteriors that are not finite, with the first clip.
     """
     device = next(detector.parameters()).device
     scores = []
     for start in tqdm(range(0, len(store), batch), desc="posteriors", disable=not progress, leave=False):
         waveforms = torch.from_numpy(store.waveforms(np.arange(start, min(start + batch, len(store))))).to(device)
         scores.append(detector(detector.features(waveforms)).strong.cpu().numpy())
+        check_finite(scores[-1], store.filenames[start:start + batch], str(store.path))
     return Posteriors(np.concatenate(scores), list(store.filenames), CLASSES, frame_s)

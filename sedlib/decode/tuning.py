@@ -6,6 +6,7 @@ in a few milliseconds:
 ``forest``  the paper's: 11 probabilities (one of silence for all classes), 200 evaluations led by a random forest.
 ``exact``   the best of the same family on a grid. With silence tied, macro F1 is a sum over classes, so for every silence
             probability each class has its own best, and 64 times 10 searches along a line replace one in 11 dimensions.
+            Of equally good models the one that stays most is taken: the highest p_silence, then the highest p_event.
 ``robust``  for clips not seen: silence not tied, F1 smoothed over neighbouring parameters, the more the fewer events it
             was counted on, and unsure events dropped.
 """
@@ -18,10 +19,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numba import njit, prange
 from scipy.ndimage import gaussian_filter
 from tqdm.auto import tqdm
 
+from sedlib.compiled import njit, prange
 from sedlib.config import Decoding
 from sedlib.data import tables
 from sedlib.decode.hmm import Hmm, Rules, best_paths, emissions, hmm_events, log_odds, runs, transitions
@@ -29,6 +30,7 @@ from sedlib.decode.median import median_events
 from sedlib.decode.posteriors import Posteriors
 from sedlib.errors import SedError
 from sedlib.metrics import event_f1
+from sedlib.metrics.clips import missing_text, on_clips, respelled
 from sedlib.metrics.counts import f1_precision_recall
 from sedlib.metrics.events import hits_by_cell, index_events
 from sedlib.threads import one_thread, share_threads
@@ -53,12 +55,19 @@ class Objective:
     ----------
     posteriors : Posteriors
     reference : DataFrame
-        Event table. Its clips count.
+        Event table. Its clips count, as far as there are posteriors of them.
     duration_s : float, optional
         As for `hmm_events`.
+
+    Attributes
+    ----------
+    missing : Missing or None
+        What of the reference has no posteriors, see `on_clips`.
     """
 
     def __init__(self, posteriors: Posteriors, reference: pd.DataFrame, duration_s: float | None = None) -> None:
+        names = set(respelled(reference["filename"], posteriors.filenames))
+        reference, self.missing = on_clips(reference, [name for name in posteriors.filenames if name in names])
         clips = tables.filenames(reference)
         self.posteriors = posteriors.select(clips)
         self.classes = posteriors.classes
@@ -167,10 +176,15 @@ def exact(objective: Objective, points: int = POINTS) -> Hmm:
     p = grid(points)
     f1 = objective.landscape(p, p)[..., 0]
     best_of_class = f1.max(axis=2)  # (class, silence): once silence is fixed, classes have nothing to do with each other
-    silence = int(np.argmax(np.nanmean(best_of_class, axis=0)))
-    event = np.nan_to_num(f1[:, silence]).argmax(axis=1)
+    silence = int(_last_best(np.nanmean(best_of_class, axis=0)))
+    event = _last_best(np.nan_to_num(f1[:, silence]))
     n_classes = len(objective.classes)
     return Hmm(objective.classes, np.full(n_classes, p[silence]), p[event], np.zeros(n_classes))
+
+
+def _last_best(f1: np.ndarray) -> np.ndarray:
+    """Index of the last of the best values along the last axis; rounding errors are no difference."""
+    return f1.shape[-1] - 1 - (f1 >= f1.max(axis=-1, keepdims=True) - 1e-12)[..., ::-1].argmax(axis=-1)
 
 
 def robust(objective: Objective, points: int = ROBUST_POINTS) -> Hmm:
@@ -224,7 +238,7 @@ def tune(posteriors: Posteriors, reference: pd.DataFrame, search: str = "robust"
     ----------
     posteriors : Posteriors
     reference : DataFrame
-        Event table of the same clips.
+        Event table of the same clips. Those without posteriors are left out, see `on_clips`.
     search : str
         forest, exact or robust.
     fraction : float
@@ -239,7 +253,7 @@ def tune(posteriors: Posteriors, reference: pd.DataFrame, search: str = "robust"
     dict, ready for JSON
         What `Hmm.to_dict` gives; ``baseline`` (median filter of 0.45 s, threshold 0.5) and ``tuned``, each with ``f1_tuned_half``
         and ``f1_other_half`` (fractions; None without other clips); ``seconds`` of the search; ``search fraction seed``,
-        and ``clips``, how many are in either half.
+        ``clips``, how many are in either half, and what of the reference is ``missing`` (`Missing`, or None).
 
     Raises
     ------
@@ -248,7 +262,7 @@ def tune(posteriors: Posteriors, reference: pd.DataFrame, search: str = "robust"
     """
     if search not in SEARCHES:
         raise SedError(f"search {search!r} does not exist; choose one of {', '.join(SEARCHES)}")
-    posteriors.select(tables.filenames(reference))  # complain of missing clips before all else
+    reference, missing = on_clips(reference, posteriors.filenames)
     tuned_half, other_half = halves(reference, fraction, seed)
     start = time.perf_counter()
     hmm = SEARCHES[search](Objective(posteriors, tuned_half, duration_s), seed)
@@ -261,6 +275,7 @@ def tune(posteriors: Posteriors, reference: pd.DataFrame, search: str = "robust"
     return {
         "search": search, "fraction": fraction, "seed": seed, "seconds": seconds,
         "clips": {"tuned_half": len(tables.filenames(tuned_half)), "other_half": len(tables.filenames(other_half))},
+        "missing": missing,
         "baseline": scores(median_events(posteriors, Decoding(), duration_s)),
         "tuned": scores(hmm_events(posteriors, hmm, duration_s)),
         **hmm.to_dict(),
@@ -276,6 +291,8 @@ def text(result: dict[str, Any]) -> str:
     clips = result["clips"]
     lines = [f"{'event-based macro F1, %':<28}{'tuned half':>12}{'other half':>12}   "
              f"({clips['tuned_half']} and {clips['other_half']} clips)"]
+    if result.get("missing"):
+        lines.insert(0, missing_text(result["missing"]))
     for name, title in (("baseline", "median 0.45 s, threshold 0.5"), ("tuned", f"HMM, {result['search']}")):
         lines.append(f"{title:<28}" + "".join(percent(result[name][half]) for half in ("f1_tuned_half", "f1_other_half")))
     lines += ["", f"{'class':<28}{'p_silence':>10}{'p_event':>10}{'frames':>9}{'confidence':>12}"]

@@ -59,8 +59,16 @@ class LogMel(nn.Module):
         (batch, 1, mel, frame) tensor
             dB re 1; nothing lies below the floor or more than ``range_db`` below the loudest bin of its clip.
         """
-        level = 20 * torch.log10(self.mel(waveform).clamp_min(self.features.floor))
-        return level.maximum(level.amax((-3, -2, -1), keepdim=True) - self.features.range_db)
+        return decibels(self.mel(waveform), self.features)
+
+
+def decibels(mel: Tensor, limits: Features) -> Tensor:
+    """Mel amplitudes ``(batch, 1, mel, frame)`` to dB re 1, as ``librosa.amplitude_to_db(ref=1)`` does.
+
+    Nothing lies below ``limits.floor`` or more than ``limits.range_db`` below the loudest bin of its clip.
+    """
+    level = 20 * torch.log10(mel.clamp_min(limits.floor))
+    return level.maximum(level.amax((-3, -2, -1), keepdim=True) - limits.range_db)
 
 
 def amplitude(level: Tensor) -> Tensor:

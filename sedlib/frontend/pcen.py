@@ -103,16 +103,7 @@ class PCEN(nn.Module):
     def __init__(self, settings: Pcen, features: Features) -> None:
         super().__init__()
         layers, learn = settings.layers, settings.trainable
-        if settings.smoother not in SMOOTHERS:
-            raise SedError(f"pcen.smoother is {settings.smoother!r}; choose one of {', '.join(SMOOTHERS)}")
-        if not settings.eps > 0:
-            raise SedError(f"pcen.eps is {settings.eps:g}; it must be positive, or silence is divided by nothing")
         self.smoother, self.eps, self.trainable = SMOOTHERS[settings.smoother], settings.eps, learn
-        if not settings.s or not all(0 < s < 1 for s in settings.s):
-            raise SedError(f"pcen.s is {settings.s}; give smoothing coefficients between 0 and 1, at least one")
-        for name in ("alpha", "delta", "r"):
-            if len(given := getattr(settings, name)) != layers:
-                raise SedError(f"pcen.{name} has {len(given)} values for {layers} layers; give one for each")
         self._alpha = Bounded("alpha", torch.tensor(settings.alpha), ALPHA, learn)
         self._delta = Bounded("delta", torch.tensor(settings.delta), DELTA, learn)
         self._r = Bounded("r", torch.tensor(settings.r), R, learn)

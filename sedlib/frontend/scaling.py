@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from sedlib.config import Features
-from sedlib.errors import SedError
 
 
 class ZScore(nn.Module):
@@ -50,8 +49,4 @@ class MinMax(nn.Module):
 
 def scaling(features: Features) -> nn.Module:
     """The module that ``features.scaling`` names."""
-    if features.scaling == "zscore":
-        return ZScore(features.n_mels)
-    if features.scaling == "minmax":
-        return MinMax()
-    raise SedError(f"features.scaling is {features.scaling!r}; it must be 'zscore' or 'minmax'")
+    return ZScore(features.n_mels) if features.scaling == "zscore" else MinMax()

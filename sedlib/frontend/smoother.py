@@ -7,13 +7,13 @@ section 3.3; taught in ``notebooks/03_pcen.py``.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
+from sedlib.compiled import njit, prange
 from sedlib.errors import SedError
-from sedlib.threads import share_threads
+from sedlib.threads import only_once, share_threads
 
 BLOCK = 64  # frames that one matrix product smooths
 _TOGETHER = 16  # bands that one thread smooths at a time: a single recursion would wait for its own last value
@@ -126,7 +126,7 @@ class _Recursion(torch.autograd.Function):
         return smoothed
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @only_once
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """With a(t) = dL/dM(t) + (1 - s) a(t+1): dL/dE = s a, dL/ds = sum a(t) (E(t) - M(t-1)),
         dL/dM(-1) = (1 - s) a(0)."""
@@ -142,10 +142,10 @@ class _Recursion(torch.autograd.Function):
         return to_energy, to_s.sum(1).to(s.dtype) if learns else None, None if ctx.at_first else to_start
 
 
-@numba.njit(parallel=True, cache=True, fastmath={"contract"})
+@njit(parallel=True, cache=True, fastmath={"contract"})
 def _forward(energy, s, start, smoothed):
     rows = len(energy)
-    for block in numba.prange((rows + _TOGETHER - 1) // _TOGETHER):
+    for block in prange((rows + _TOGETHER - 1) // _TOGETHER):
         first = block * _TOGETHER
         if first + _TOGETHER <= rows:
             _forward_rows(energy, s, start, smoothed, first, _TOGETHER)  # twice as fast: the compiler knows the number
@@ -153,7 +153,7 @@ def _forward(energy, s, start, smoothed):
             _forward_rows(energy, s, start, smoothed, first, rows - first)
 
 
-@numba.njit(inline="always", fastmath={"contract"})
+@njit(inline="always", fastmath={"contract"})
 def _forward_rows(energy, s, start, smoothed, first, wide):
     m = np.empty(_TOGETHER, energy.dtype)
     for k in range(len(s)):
@@ -165,10 +165,10 @@ def _forward_rows(energy, s, start, smoothed, first, wide):
                 smoothed[k, first + i, t] = m[i]
 
 
-@numba.njit(parallel=True, cache=True, fastmath={"contract"})
+@njit(parallel=True, cache=True, fastmath={"contract"})
 def _backward(gradient, energy, s, start, smoothed, to_energy, to_s, to_start, learns):
     rows, frames = energy.shape
-    for block in numba.prange((rows + _TOGETHER - 1) // _TOGETHER):
+    for block in prange((rows + _TOGETHER - 1) // _TOGETHER):
         first = block * _TOGETHER
         wide = min(_TOGETHER, rows - first)
         a = np.empty(_TOGETHER, energy.dtype)

@@ -240,7 +240,7 @@ def comb(answer: Callable[[np.ndarray, int, float], np.ndarray]) -> None:
 
     x = np.random.default_rng(0).normal(size=40)
     _judge(answer, lambda x, d, g: x + g * late(x, d), [(x, 7, 0.5), (x, 1, 0.9), (x, 15, 0.3)], {
-        "this looks ahead, x(n + delay): an event would begin before its label (the released code's comb does that)":
+        "this looks ahead, x(n + delay): an event would begin before its label (the released code has such a comb and never uses it)":
             lambda x, d, g: x + g * np.pad(x[d:], (0, d)),
         "the end of the sound comes back at its beginning, as np.roll has it; before the sound there is silence":
             lambda x, d, g: x + g * np.roll(x, d),
@@ -503,7 +503,7 @@ def mean_teacher_loss(answer: Callable[[Output, Output, torch.Tensor, torch.Tens
         return torch.bernoulli(rand(*shape), generator=generator)
 
     clips, a, b = 9, 2, 5  # synthetic clips end at a, weak ones at b
-    student, teacher = (Output(rand(clips, 5, 3), rand(clips, 3), rand(clips, 5, 2)) for _ in range(2))
+    student, teacher = (Output(rand(clips, 5, 3).logit(), rand(clips, 3).logit(), rand(clips, 5, 2)) for _ in range(2))
     bce, mse = F.binary_cross_entropy, F.mse_loss
 
     def supervised(s: Output, strong: torch.Tensor, weak: torch.Tensor, term: Callable = bce) -> torch.Tensor:
@@ -581,9 +581,9 @@ def attention_pooling(answer: Callable[[torch.Tensor, torch.Tensor], torch.Tenso
 
 
 def median_filter(answer: Callable[[np.ndarray, int], np.ndarray]) -> None:
-    """Lesson 04: the median of ``size`` frames centred on each frame; ``size`` is odd. The ends are not judged."""
+    """Lesson 04: the median of ``size`` frames centred on each frame; ``size`` is odd. The frames are mirrored at both ends."""
     generator = np.random.default_rng(0)
-    quiet = np.zeros(8)  # at both ends, where filters differ in what they assume beyond the clip
+    quiet = np.zeros(8)  # at both ends: what is assumed beyond them is asked afterwards
     scores = np.concatenate([quiet, generator.random(40), quiet])
     one = np.concatenate([quiet, [1.0], quiet])
     _judge(answer, lambda x, size: ndimage.median_filter(x, size), [(scores, 7), (one, 7), (scores, 3)], {
@@ -595,6 +595,14 @@ def median_filter(answer: Callable[[np.ndarray, int], np.ndarray]) -> None:
         "the window starts at the frame, so events come out early; centre it on the frame":
             lambda x, size: np.roll(ndimage.median_filter(x, size), -(size // 2)),
         "the scores come back unfiltered": lambda x, size: x,
+    })
+    cut = np.concatenate([[0.7, 0.9, 0.8], quiet, generator.random(9)])
+    _judge(answer, lambda x, size: ndimage.median_filter(x, size), [(cut, 7), (cut[::-1].copy(), 7)], {
+        "zeros beyond the ends delete an event that the clip cuts off; mirror the frames there":
+            lambda x, size: np.median(_windows(x, size), axis=-1),
+        "beyond the ends the outermost frame is repeated; mirror the frames": lambda x, size: ndimage.median_filter(x, size, mode="nearest"),
+        "the mirror leaves out the outermost frame; SciPy's has it twice (np.pad's 'symmetric')":
+            lambda x, size: ndimage.median_filter(x, size, mode="mirror"),
     })
     print("correct: bursts and gaps shorter than half the window are gone, longer events keep their edges")
 

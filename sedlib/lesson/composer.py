@@ -46,7 +46,7 @@ FEWEST, MOST = SETTINGS.sources
 OVER_DB = SETTINGS.background_db[1]  # the background may be so far over the quietest foreground
 LEVELS_DB = (-40.0, 50.0)  # colours of the picture, always the same, so that loud looks loud
 _UNITS = {"start": " s", "duration": " s", "snr_db": " dB", "frequency": " Hz", "delay": " ms", "rate": " Hz",
-          "threshold_db": " dB", "cutoff": " Hz", "gain_db": " dB"}
+          "threshold_db": " dB", "cutoff": " Hz"}
 
 
 # ------------------------------------------------------------------------------------------------ what is composed

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import shutil
 import sys
 from pathlib import Path
 
 import pandas as pd
-import psutil
 import soundfile
 import torch
 from packaging.requirements import Requirement
 
+from sedlib import resources
 from sedlib.lesson.course import NOTEBOOKS
 from sedlib.workspace import workspace
 
@@ -82,14 +81,14 @@ def _packages() -> list[Row]:
 
 
 def _cores() -> Row:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if cores < 2:
-        return "processor cores", NOTE, str(cores), "Everything works; a training takes about twice the time given."
-    return "processor cores", OK, str(cores), ""
+    count = resources.cores()
+    if count < 2:
+        return "processor cores", NOTE, str(count), "Everything works; a training takes about twice the time given."
+    return "processor cores", OK, str(count), ""
 
 
 def _memory() -> Row:
-    total = psutil.virtual_memory().total / GIB
+    total = resources.memory() / GIB
     if total < MEMORY_GIB:
         return ("memory", PROBLEM, f"{total:.1f} GiB",
                 f"Use profile 'smoke', or a machine with {MEMORY_GIB} GiB or more.")

@@ -24,7 +24,7 @@ from papermill.exceptions import PapermillExecutionError
 from sedlib.errors import SedError
 from sedlib.files import written
 from sedlib.lesson.course import find
-from sedlib.workspace import workspace
+from sedlib.workspace import handed_on, home_path
 
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
@@ -34,8 +34,8 @@ class ThisInterpreter(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        # the kernel works in the folder of the lesson, so a relative workspace must become absolute
-        return KernelSpec(**get_kernel_dict(), env={"SEDLIB_WORKSPACE": str(workspace().absolute())})
+        # the kernel works in the folder of the lesson
+        return KernelSpec(**get_kernel_dict(), env=handed_on())
 
 
 def read(lesson: str | Path) -> NotebookNode:
@@ -96,7 +96,7 @@ def execute(lesson: str | Path, out_dir: str | Path, **values: Any) -> Path:
     path, out_dir = find(lesson), Path(out_dir)
     check_parameters(path, values)
     if values.get("data", "mini") != "mini":  # a path; the kernel works in another folder
-        values["data"] = os.path.abspath(values["data"])
+        values["data"] = os.path.abspath(home_path(values["data"]))
     out_dir.mkdir(parents=True, exist_ok=True)
     done, failed = out_dir / f"{path.stem}.ipynb", out_dir / f"{path.stem}.failed.ipynb"
     partial = out_dir / f".{path.stem}.partial.ipynb"

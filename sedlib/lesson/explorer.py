@@ -246,7 +246,7 @@ def last_run(folder: Path | None = None) -> tuple[str, Preset] | None:
     newest = max(learned, key=lambda run: (run.folder / "weights.pt").stat().st_mtime)
     name = str(newest.folder.relative_to(folder))
     config = newest.config
-    return name, Preset(f"What {name} learned, its teacher's; the mixture of smoothers is its own, band by band. "
+    return name, Preset(f"What {name} learned, its {config.training.tested}'s; the mixture of smoothers is its own, band by band. "
                         f"Spectrogram as in that training: {config.features.n_mels} bands, hop {config.features.hop}.",
                         _learned(config, newest))
 

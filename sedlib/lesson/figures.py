@@ -1,8 +1,8 @@
 """``python -m sedlib.lesson.figures [NAME ...]``: draw the README's pictures, or some of them, anew from finished runs, from
 the pages that a browser shows, with their manifest.
 
-``figures/manifest.json`` says of every picture from which lesson, profile, data and seed it comes, by which rule its
-clip was chosen, and what there is to see.
+``figures/manifest.json`` says of every picture from which lesson, profile, data and seed it comes, which version of sedlib measured what
+it shows, by which rule its clip was chosen, and what there is to see.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from sedlib import gap, invariance, ledger, overfitting
+from sedlib import __version__, gap, invariance, ledger, overfitting
 from sedlib.comparisons import ADVERSARIAL, AUGMENTATION, TABLE1, Comparison
 from sedlib.data import layout, statistics, tables
 from sedlib.data.store import open_store
@@ -57,7 +57,7 @@ def draw(names: Sequence[str] = (), profile: str = "lesson", seed: int = 0) -> N
             drawn.savefig(FIGURES / file, dpi=100, facecolor="white")
         else:
             (FIGURES / file).write_bytes(drawn)
-        manifest[file] = {"file": file, **entry}
+        manifest[file] = {"file": file, "measured_by": __version__, **entry}
     known = [manifest[f"{name}.png"] for name in DRAWN if f"{name}.png" in manifest]
     path.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
 
@@ -122,7 +122,7 @@ def _invariance(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, 
     trainings = min(map(len, measured["systems"].values()))
     return plots.domain_errors(invariance.errors(measured), invariance.labels_error(measured)), {
         "lesson": "05_domain_adversarial", "profile": measured["profile"], "data": root.name, "seed": list(range(trainings)),
-        "alt": invariance.text(measured),
+        "measured_by": measured["measured_by"], "alt": invariance.text(measured),
     }
 
 
@@ -133,7 +133,7 @@ def _compared(comparison: Comparison, profile: str, root: Path, lesson: str, wha
     first, *_ = comparison.rows.values()
     said = ", ".join(f"{name} {f1}" for name, f1 in zip(rows[comparison.of], rows["development F1"]))
     return plots.system_scores(comparison.drawn(measured), comparison.by_class(measured)), {
-        "lesson": lesson, "profile": measured["profile"], "data": root.name,
+        "lesson": lesson, "profile": measured["profile"], "measured_by": measured["measured_by"], "data": root.name,
         "seed": list(range(int(rows["trainings"].min()))),
         "alt": f"{what} on the development clips with 95 % intervals, beside the paper's on DESED; right, by class, what each "
                f"wins or loses against {first}. F1 here in percent: {said}.",
@@ -143,7 +143,8 @@ def _compared(comparison: Comparison, profile: str, root: Path, lesson: str, wha
 def _hmm(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, object]]:
     measured = overfitting.published()
     return decoding.gains(measured["systems"]), {
-        "lesson": "06_hmm", "profile": measured["profile"], "data": root.name, "seed": 0, "alt": overfitting.text(measured),
+        "lesson": "06_hmm", "profile": measured["profile"], "measured_by": measured["measured_by"], "data": root.name, "seed": 0,
+        "alt": overfitting.text(measured),
     }
 
 
@@ -164,7 +165,7 @@ def _domain_gap(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, 
     gap.PUBLISHED.write_text(json.dumps({**measured, "from": None}, indent=1) + "\n", encoding="utf-8")
     shares = gap.shares(measured)
     return plots.gap(gap.by_system(measured), shares), {
-        "lesson": "01_data", "profile": measured["profile"], "data": root.name,
+        "lesson": "01_data", "profile": measured["profile"], "measured_by": measured["measured_by"], "data": root.name,
         "seed": list(range(measured["seeds"])), "alt": gap.text(measured),
     }
 
@@ -179,6 +180,7 @@ def _training_cost(profile: str, root: Path, seed: int) -> tuple[Figure, dict[st
             f"of memory; the fitted time of a step is off by {off:.0f} % at worst.")
     return plots.training_cost(records), {
         "lesson": "04_mean_teacher", "profile": "paper", "data": "noise", "seed": 0,
+        "measured_by": ", ".join(sorted({record["measured_by"] for record in records.values()})),
         "alt": "Time of a training step and its peak of memory against the clips in it and against the channels of the "
                "network, measured points and fitted lines, for clips of all and of half the frames; and what a whole "
                f"training on real DESED is predicted to need. {' '.join(predicted)}",
@@ -212,6 +214,7 @@ def _ledger(profile: str, root: Path, seed: int) -> tuple[Figure, dict[str, obje
     published = ledger.read(ledger.PUBLISHED)
     return plots.ledger(published["numbers"]), {
         "lesson": "07_paper_ledger", "profile": published["profile"], "data": published["data"], "seed": published["seeds"],
+        "measured_by": published["measured_by"],
         "alt": plots.ledger_text(published["numbers"]),
     }
 
@@ -224,6 +227,7 @@ def _report(profile: str, root: Path, seed: int) -> tuple[bytes, dict[str, objec
     counted = ", ".join(f"{count} {verdict}" for verdict, count in ledger.verdicts(made).items() if count)
     return screens.document(page), {
         "lesson": "07_paper_ledger", "profile": made["profile"], "data": made["data"], "seed": made["seeds"],
+        "measured_by": made["measured_by"],
         "alt": "The first page of the report: links to all pages, with which data and how many trainings it was made, how many "
                f"of the paper's sentences hold here ({counted}), and the paper's numbers drawn beside those measured here.",
     }

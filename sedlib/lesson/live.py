@@ -39,8 +39,8 @@ class LiveCurves:
         if self.interactive:
             self._draw()
         else:
-            f1 = 100 * row["validation_f1_teacher"]
-            print(f"epoch {row['epoch']}: loss {row['loss_total']:.3f}, validation F1 {f1:.1f} %")
+            f1 = ", ".join(f"{name} {100 * row[f'validation_f1_{name}']:.1f} %" for name in ("student", "teacher"))
+            print(f"epoch {row['epoch']}: loss {row['loss_total']:.3f}, validation F1: {f1}")
 
     def __exit__(self, kind: type | None, error: BaseException | None, traceback: object) -> None:
         if not self.interactive and self.rows:

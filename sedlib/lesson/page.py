@@ -10,15 +10,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import nbformat
 
-from sedlib.workspace import workspace
+from sedlib.keeper import Stopped, kept, stoppable
+from sedlib.workspace import handed_on
 
 CELL = "from sedlib.lesson.explorer import explorer\n\nexplorer(interactive=True)"
 TITLE = "PCEN explorer"
@@ -57,20 +56,18 @@ def write_page(folder: Path) -> Path:
 
 
 def main(options: list[str]) -> int:
-    """Serve the page until Ctrl-C; returns Voila's exit status."""
-    with tempfile.TemporaryDirectory(prefix="pcen-explorer-") as folder:
+    """Serve the page until Ctrl-C (or SIGTERM, SIGHUP), which is its ordinary end: 0; or else Voila's exit status."""
+    with contextlib.suppress(Stopped), stoppable(), tempfile.TemporaryDirectory(prefix="pcen-explorer-") as folder:
         notebook = write_page(Path(folder))
         environment = {
             **os.environ,
             "JUPYTER_PREFER_ENV_PATH": "1",  # a "python3" kernel of the user's home must not win over this one's
             "JUPYTER_PATH": os.pathsep.join(filter(None, [folder, os.environ.get("JUPYTER_PATH")])),
-            "SEDLIB_WORKSPACE": str(workspace().resolve()),  # which may be relative, and the page runs elsewhere
+            **handed_on(),
         }
-        page = subprocess.Popen([sys.executable, "-m", "voila", str(notebook), *options], env=environment, cwd=folder)
-        signal.signal(signal.SIGTERM, lambda *_: page.terminate())
-        while True:
-            with contextlib.suppress(KeyboardInterrupt):  # Voila gets it too, and ends its kernels
-                return page.wait()
+        with kept([sys.executable, "-m", "voila", notebook, *options], env=environment, cwd=folder) as page:
+            return page.wait()
+    return 0
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from pygments.formatters import HtmlFormatter
 
 from sedlib.errors import SedError
 from sedlib.files import whole
-from sedlib.ledger import claims_table, numbers_table, verdicts
+from sedlib.ledger import claims_table, how_measured, numbers_table, verdicts
 from sedlib.lesson import plots
 from sedlib.lesson.html import table as html_table
 from sedlib.lesson.plots import picture
@@ -94,6 +94,7 @@ def _index(ledger: dict[str, Any], titles: dict[str, str]) -> str:
         f"<p>Of {len(claims)} sentences and comparisons that the paper makes of these numbers: {html.escape(counted) or 'none was measured'}.</p>"
         f"<h2>The paper's numbers and ours</h2>{_region(drawn, 'The numbers as a picture') if drawn else ''}"
         f"{_wide(numbers, 'Every number of Tables 1 to 3: the paper on DESED, and here with a 95 % interval over clips and trainings')}"
+        f"{''.join(f'<p>{html.escape(sentence)}</p>' for sentence in how_measured(ledger))}"
         f"<h2>The paper's sentences</h2>"
         f"{_wide(claims, 'Differences of two rows, in points of F1 or in PSDS, with paired 95 % intervals; why: what the lessons found in profile lesson on MiniDESED')}"
         f"<h2>The paper's figures</h2><ul>{figures}</ul></main>"

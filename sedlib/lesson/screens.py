@@ -25,6 +25,7 @@ import psutil
 from PIL import Image
 
 from sedlib.errors import SedError
+from sedlib.keeper import kept
 from sedlib.lesson.course import lessons
 
 if TYPE_CHECKING:
@@ -152,21 +153,16 @@ def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
 
 
 @contextmanager
-def running(command: list[str], log: Path, **environment: str) -> Iterator[psutil.Popen]:
+def running(command: list[str], log: Path, **environment: str) -> Iterator[subprocess.Popen]:
     """A server that is gone at the end, with all that it started."""
-    with open(log, "wb") as out:
-        server = psutil.Popen(
-            command, env={**os.environ, **environment}, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        yield server
-    finally:
-        family = [server, *server.children(recursive=True)] if server.is_running() else []
-        if family:
-            server.terminate()
-        _, left = psutil.wait_procs(family, timeout=15)
-        for process in left:
-            process.kill()
+    with open(log, "wb") as out, kept(command, env={**os.environ, **environment}, stdout=out, stderr=subprocess.STDOUT) as server:
+        try:
+            yield server
+        finally:  # lest it leaves files behind
+            with contextlib.suppress(psutil.Error, subprocess.TimeoutExpired):
+                for program in psutil.Process(server.pid).children():
+                    program.terminate()
+                server.wait(15)
 
 
 def jupyter_folders(root: Path) -> dict[str, str]:
@@ -175,15 +171,16 @@ def jupyter_folders(root: Path) -> dict[str, str]:
     return {name: str(root / name.lower()) for name in names}
 
 
-def _alive(server: psutil.Popen, log: Path) -> None:
-    if not server.is_running():
+def _alive(server: subprocess.Popen, log: Path) -> None:
+    if server.poll() is not None:
         raise SedError(f"the server did not start: {log.read_text(encoding='utf-8')[-2000:]}")
 
 
-def _lab_info(root: Path, server: psutil.Popen) -> dict[str, Any] | None:
+def _lab_info(root: Path, server: subprocess.Popen) -> dict[str, Any] | None:
     _alive(server, root / "log")
-    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):  # not there, or not yet whole
-        return json.loads((root / "jupyter_runtime_dir" / f"jpserver-{server.pid}.json").read_text(encoding="utf-8"))
+    with contextlib.suppress(ValueError):  # not there, or not yet whole
+        info, = (root / "jupyter_runtime_dir").glob("jpserver-*.json")
+        return json.loads(info.read_text(encoding="utf-8"))
 
 
 def _opens(page: Page, url: str) -> bool:

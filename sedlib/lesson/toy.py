@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -26,10 +26,10 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedlib.errors import SedError
+from sedlib.config import Checked, Count, Fraction, Weight
 from sedlib.lesson.plots import BLACK, BLUE, FONT, GREEN, LINES, PURPLE, VERMILION
 from sedlib.threads import one_thread
-from sedlib.training.adversarial import SCHEDULES, UPDATES, balanced_error, domain_loss, ganin, reverse
+from sedlib.training.adversarial import balanced_error, domain_loss, ganin, reverse
 
 POINTS, UNSEEN = 128, 1000  # of each domain: to train with, and to measure with
 STEPS, EVERY = 300, 60  # of the training, and from measurement to measurement
@@ -43,7 +43,7 @@ SPURIOUS, RECORDING_NOISE, REAL_RECORDING = 0.5, 0.3, -1.5
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(Checked):
     """What a training of the toy depends on.
 
     Parameters
@@ -61,22 +61,12 @@ class Setting:
         For values that these cannot have.
     """
 
-    main_weight: float = 1.0
-    domain_weight: float = 1.0
-    updates: str = "two-step"
-    schedule: str = "constant"
-    real_share: float = 0.5
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, known in (("updates", UPDATES), ("schedule", SCHEDULES)):
-            if getattr(self, name) not in known:
-                raise SedError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(known)}")
-        for name in ("main_weight", "domain_weight"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise SedError(f"{name} is {getattr(self, name)}; it must not be negative: the updates have the signs")
-        if not 0 < self.real_share < 1:
-            raise SedError(f"real_share is {self.real_share}; it must lie between 0 and 1, so that there are both classes")
+    main_weight: Weight = 1.0
+    domain_weight: Weight = 1.0
+    updates: Literal["two-step", "reversal"] = "two-step"
+    schedule: Literal["constant", "ganin"] = "constant"
+    real_share: Fraction = 0.5  # so that there are both classes
+    seed: Count = 0
 
 
 # ------------------------------------------------------------------------------------------------ points

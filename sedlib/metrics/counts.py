@@ -16,7 +16,7 @@ import numpy as np
 from sedlib.data.tables import CLASSES
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class F1Result:
     """Counts of a system on a set of clips, and the F1 scores that follow from them.
 

@@ -10,10 +10,14 @@ operating points    ``threshold filename onset offset event_label``: the event t
 scores              ``.npz`` of posteriors, see `sedlib.decode.Posteriors`
 durations           ``filename duration``, seconds
 ==================  ==================================================================================================
+
+Names that differ in Unicode normalisation alone are the same clip. Events without length (onset = offset) are left out, for F1 and
+PSDS alike (sed_eval's F1 would count them). Times that other files contradict, such as milliseconds, are scored as they stand; ``notes`` say so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +27,10 @@ import pandas as pd
 from sedlib.data import tables
 from sedlib.errors import SedError
 from sedlib.metrics.bootstrap import confidence
+from sedlib.metrics.clips import Missing, missing_text, on_clips, respelled, with_length
 from sedlib.metrics.counts import F1Result
 from sedlib.metrics.events import event_f1
-from sedlib.metrics.psds import psds_from_operating_points, psds_from_scores
+from sedlib.metrics.psds import CLIP_S, Psds, assumed_durations, psds_from_operating_points, psds_from_scores
 from sedlib.metrics.segments import segment_f1
 
 if TYPE_CHECKING:
@@ -35,9 +40,10 @@ if TYPE_CHECKING:
 def evaluate(
     reference: str | Path,
     predictions: str | Path,
-    operating_points: str | Path | None = None,
+    operating_points: str | Path | Mapping[float, pd.DataFrame] | None = None,
     scores: str | Path | Posteriors | None = None,
     durations: str | Path | None = None,
+    clips: Sequence[str] | None = None,
     *,
     dtc: float = 0.5,
     gtc: float = 0.5,
@@ -53,31 +59,51 @@ def evaluate(
     reference, predictions : path
         TSV event tables.
     operating_points, scores : path, optional
-        For PSDS, one of the two: predictions at several thresholds (TSV) or posteriors (``.npz``, or as they are).
+        For PSDS, one of the two: predictions at several thresholds (TSV) or posteriors (``.npz``), or either as it is.
     durations : path, optional
         TSV of the clips' lengths, for PSDS; it may hold more clips than the reference. Default: `assumed_durations`.
+    clips : sequence of str, optional
+        The clips that the system was given, where some of the reference's are not there. Default: those of ``scores``, otherwise
+        all of the reference.
     dtc, gtc, cttc, alpha_ct, alpha_st, max_efpr
         As for `psds_from_operating_points`.
 
     Returns
     -------
     dict, ready for JSON; scores are fractions, and None where there is nothing to score
-        ``clips``: number of clips ``evaluated``, of those ``without_events`` and ``without_predictions``, and the list
-        of ``unknown`` ones: predictions there count nowhere, because the reference does not have the clip.
+        ``clips``: number of clips ``evaluated``, of those ``without_events`` and ``without_predictions``, the list
+        of ``unknown`` ones: predictions there count nowhere, because the reference does not have the clip; and what is ``missing``
+        (`sedlib.metrics.clips.Missing`; None where nothing is).
         ``event_f1``, ``segment_f1``: ``macro``, ``micro``, their 95 % intervals ``ci95`` (of macro) and ``ci95_micro``,
         ``per_class`` (`F1Result.per_class`) and the parameters.
-        ``psds``, if asked for: ``value``, ``per_class``, ``method``, ``durations`` and the parameters.
+        ``psds``, if asked for: ``value``, ``per_class``, ``method``, ``durations``, the parameters, and how many overlapping events were
+        ``merged`` in the ``reference`` and the ``predictions``. Where it cannot be computed, ``value`` is None and ``error`` says why.
+        ``notes``: what can hardly be meant, a sentence each.
 
     Raises
     ------
     SedError
-        For anything wrong in the files; with file, value and fix.
+        For anything wrong in reference and predictions, with file, value and fix; what PSDS needs besides is PSDS's ``error``.
     """
     if operating_points is not None and scores is not None:
         raise SedError("give operating points or scores for PSDS, not both")
-    truth, system = tables.read_events(reference), tables.read_events(predictions)
+    (truth, no_length), (system, no_length_predicted) = map(with_length, (tables.read_events(reference), tables.read_events(predictions)))
     if tables.events(truth).empty:
         raise SedError(f"{reference}: no events, so that there is nothing to find")
+    error, found, lengths, missing = None, None, None, None
+    try:
+        lengths = None if durations is None else read_durations(durations)
+        if scores is not None:
+            found = _posteriors(scores)
+            clips = found.filenames if clips is None else clips
+        if clips is not None:
+            truth, missing = _on_clips(truth, clips, system, str(scores) if isinstance(scores, (str, Path)) else "scores")
+    except SedError as problem:  # F1 needs none of these
+        error = str(problem)
+    names = tables.filenames(truth)
+    system = system.assign(filename=respelled(system["filename"], names))
+    if lengths is not None:
+        lengths = dict(zip(respelled(pd.Series(list(lengths)), names), lengths.values()))
     events, segments = event_f1(truth, system), segment_f1(truth, system)
     n_sys, n_ref = events.counts[:, :, 1:].sum(axis=(0, 1))
     result = {
@@ -88,34 +114,94 @@ def evaluate(
             "without_events": int((events.counts[:, :, 2].sum(axis=1) == 0).sum()),
             "without_predictions": int((events.counts[:, :, 1].sum(axis=1) == 0).sum()),
             "unknown": events.unknown_filenames,
+            "missing": missing,
         },
         "events": {"reference": int(n_ref), "predictions": int(n_sys)},
         "event_f1": {**_f1(events), "onset_collar": 0.2, "offset_collar": 0.2, "offset_share": 0.2},
         "segment_f1": {**_f1(segments), "segment_s": 1.0},
+        "notes": [*_no_length("reference", no_length), *_no_length("predictions", no_length_predicted), *_notes(truth, system, found, lengths)],
     }
-    parameters = dict(dtc=dtc, gtc=gtc, cttc=cttc, alpha_ct=alpha_ct, alpha_st=alpha_st, max_efpr=max_efpr)
-    lengths = None if durations is None else read_durations(durations)
-    if operating_points is not None:
-        points = read_operating_points(operating_points)
-        method = f"psds_eval, {len(points)} thresholds"
-        score = psds_from_operating_points(truth, points.values(), lengths, **parameters)
-    elif scores is not None:
-        from sedlib.decode.posteriors import Posteriors  # imports torch, which nothing else here needs
-
-        found = scores if isinstance(scores, Posteriors) else Posteriors.load(scores)
-        _check_classes(found.classes, "scores" if found is scores else scores)
-        method = "sed_scores_eval, every threshold"
-        score = psds_from_scores(truth, found.scores, found.filenames, found.frame_s, lengths, found.classes,
-                                 **parameters)
-    else:
+    if operating_points is None and scores is None:
         return result
+    parameters = dict(dtc=dtc, gtc=gtc, cttc=cttc, alpha_ct=alpha_ct, alpha_st=alpha_st, max_efpr=max_efpr)
+    method, score = None, None
+    try:
+        if error is None and operating_points is not None:
+            points = operating_points if isinstance(operating_points, Mapping) else read_operating_points(operating_points)
+            points = {at: table.assign(filename=respelled(table["filename"], names)) for at, table in points.items()}
+            method = f"psds_eval, predictions at {len(points)} thresholds"
+            score = psds_from_operating_points(truth, points.values(), lengths, **parameters)
+        elif error is None:
+            method = "sed_scores_eval, every threshold"
+            score = psds_from_scores(truth, found.scores, found.filenames, found.frame_s, lengths, found.classes, **parameters)
+    except SedError as problem:
+        error = str(problem)
+    score = score or Psds(np.nan, {})
     result["clips"]["unknown"] = sorted({*events.unknown_filenames, *score.unknown_filenames})
     result["psds"] = {
-        "value": score.value, "per_class": score.per_class, **parameters, "method": method,
+        "value": _number(score.value), "per_class": score.per_class, **parameters, "method": method,
         "durations": str(durations) if durations is not None else
                      "assumed, 10 s a clip or the end of its last reference event where later",
-    }
+        "merged": {"reference": score.merged, "predictions": score.merged_predictions},
+    } | ({} if error is None else {"error": error})
     return result
+
+
+def _posteriors(scores: str | Path | Posteriors) -> Posteriors:
+    """Scores of the ten classes, of clips with one name each."""
+    from sedlib.decode.posteriors import Posteriors  # imports torch, which nothing else here needs
+
+    found = scores if isinstance(scores, Posteriors) else Posteriors.load(scores)
+    for name in found.classes:
+        if name not in tables.CLASSES:
+            raise SedError(f"{'scores' if found is scores else scores}: {tables.unknown_label(name)}")
+    return found
+
+
+def _on_clips(truth: pd.DataFrame, clips: Sequence[str], system: pd.DataFrame, what: str) -> tuple[pd.DataFrame, Missing | None]:
+    """`on_clips`; predictions in a clip that is not there contradict the scores."""
+    restricted, missing = on_clips(truth, clips, what)
+    absent = set(truth["filename"]).difference(respelled(pd.Series(list(clips)), truth["filename"]))
+    if there := absent.intersection(respelled(tables.events(system)["filename"], truth["filename"])):
+        raise SedError(f"{what}: {len(there)} clips with predictions are missing, for example {min(there)!r}; "
+                       "scores and predictions must be of the same clips")
+    return restricted, missing
+
+
+def _no_length(what: str, count: int) -> list[str]:
+    return [f"{what}: {count} event{_s(count, '', 's')} without length (onset = offset) {_s(count, 'is', 'are')} left out"] * (count > 0)
+
+
+def _notes(truth: pd.DataFrame, system: pd.DataFrame, scores: Posteriors | None, durations: Mapping[str, float] | None) -> Iterator[str]:
+    """Sentences on what can hardly be meant."""
+    lengths = assumed_durations(truth) if durations is None else {name: durations.get(name, CLIP_S) for name in tables.filenames(truth)}
+    truth, system = tables.events(truth), tables.events(system)
+    given = truth["filename"].map(durations or {}).fillna(CLIP_S)  # not what the reference's own events say
+    for what, table, end in (("reference", truth, given), ("predictions", system, system["filename"].map(lengths))):
+        late = table["onset"] >= end  # False for clips of unknown length
+        if count := int(late.sum()):
+            first = table[late].iloc[0]
+            yield (f"{what}: {_events(count, len(table))} {_s(count, 'begins', 'begin')} after the end of {_s(count, 'its', 'their')} clip (in "
+                   f"{first['filename']} at {first['onset']:g} s of {end[late].iloc[0]:g} s); times are in seconds, not milliseconds or frames"
+                   + ("" if durations else "; if clips last longer than 10 s, give durations"))
+    beyond = (truth["onset"] < given) & (truth["offset"] > given + 0.2)
+    if count := int(beyond.sum()):
+        first = truth[beyond].iloc[0]
+        yield (f"reference: {_events(count, len(truth))} {_s(count, 'ends', 'end')} more than 0.2 s after {_s(count, 'its', 'their')} clip (in "
+               f"{first['filename']} at {first['offset']:g} s)" + ("" if durations else "; if clips last longer than 10 s, give durations"))
+    if scores is not None:
+        covered, longest = scores.scores.shape[1] * scores.frame_s, max(lengths.values())
+        if not 0.5 < covered / longest < 2:
+            yield (f"scores cover {covered:g} s ({scores.scores.shape[1]} frames of {scores.frame_s:g} s), the longest clip lasts {longest:g} s; "
+                   "frame_s is the seconds of a frame")
+
+
+def _events(count: int, of: int) -> str:
+    return f"{count} of {of} events"
+
+
+def _s(count: int, one: str, several: str) -> str:
+    return one if count == 1 else several
 
 
 def report(result: dict[str, Any]) -> str:
@@ -128,9 +214,12 @@ def report(result: dict[str, Any]) -> str:
     if clips["unknown"]:
         lines.append(f"left out: predictions in {len(clips['unknown'])} clips that the reference does not have, "
                      f"for example {clips['unknown'][0]}")
-    lines += ["", f"{'%':<28}{'event F1':>20}{'segment F1':>20}" + (f"{'PSDS':>9}" if psds else "")]
+    if clips.get("missing"):
+        lines.append(missing_text(clips["missing"]))
+    lines += [f"note: {note}" for note in result.get("notes", ())]
+    lines += ["", f"{'%':<28}{'event F1':>24}{'segment F1':>24}" + (f"{'PSDS':>9}" if psds else "")]
     for name, interval in (("macro", "ci95"), ("micro", "ci95_micro")):
-        cells = "".join(f"{_with_interval(result[kind][name], result[kind][interval]):>20}"
+        cells = "".join(f"{_with_interval(result[kind][name], result[kind][interval]):>24}"
                         for kind in ("event_f1", "segment_f1"))
         lines.append(f"{name:<28}{cells}" + (f"{_percent(psds['value']):>9}" if psds and name == "macro" else ""))
     lines += ["", f"{'class':<28}{'event F1':>9}{'prec.':>8}{'recall':>8}{'ref.':>7}{'pred.':>7}{'segment F1':>12}"
@@ -147,7 +236,10 @@ def report(result: dict[str, Any]) -> str:
     if psds:
         names = ("dtc", "gtc", "cttc", "alpha_ct", "alpha_st", "max_efpr")
         settings = ", ".join(f"{name} {psds[name]:g}" for name in names)
-        lines.append(f"PSDS: {psds['method']}; {settings}; durations: {psds['durations']}.")
+        lines.append(f"PSDS: {psds['method']}; {settings}; durations: {psds['durations']}." if "error" not in psds else
+                     f"PSDS cannot be computed: {psds['error']}")
+        if merged := [f"{count} in the {what}" for what, count in psds.get("merged", {}).items() if count]:
+            lines.append(f"For PSDS overlapping events of one class were merged: {' and '.join(merged)}.")
     return "\n".join(lines)
 
 
@@ -160,15 +252,8 @@ def read_operating_points(path: str | Path) -> dict[float, pd.DataFrame]:
         As `tables.read_events`, and for a threshold that is not a number or a damaged gzip file.
     """
     table = tables.read_table(path, ["threshold", *tables.EVENT_COLUMNS])
-    for column in ("threshold", "onset", "offset"):
-        table[column] = _numbers(table, column, path)
-    backwards = np.flatnonzero(table["offset"] < table["onset"])
-    if len(backwards):
-        onset, offset = table.loc[backwards[0], ["onset", "offset"]]
-        raise SedError(f"{tables.line_of(path, backwards[0])}: offset {offset:g} lies before onset {onset:g}; swap them")
-    unknown = np.flatnonzero(~table["event_label"].isin(tables.CLASSES))
-    if len(unknown):
-        raise SedError(f"{tables.line_of(path, unknown[0])}: {tables.unknown_label(table['event_label'][unknown[0]])}")
+    table["threshold"] = _numbers(table, "threshold", path)
+    table = tables.typed_events(table, path)
     return {threshold: rows[tables.EVENT_COLUMNS] for threshold, rows in table.groupby("threshold")}
 
 
@@ -197,12 +282,6 @@ def _numbers(table: pd.DataFrame, column: str, path: str | Path) -> pd.Series:
         value = table[column][wrong[0]]
         raise SedError(f"{tables.line_of(path, wrong[0])}: {column} {value!r} is not a number, 0 or more")
     return numbers
-
-
-def _check_classes(classes: tuple[str, ...], path: str | Path) -> None:
-    for name in classes:
-        if name not in tables.CLASSES:
-            raise SedError(f"{path}: {tables.unknown_label(name)}")
 
 
 def _f1(result: F1Result) -> dict[str, Any]:

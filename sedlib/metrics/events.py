@@ -2,7 +2,9 @@
 
 Paper section 4; taught in ``notebooks/00_start_here.py``. Equal to sed_eval's ``EventBasedMetrics`` (its default
 ``event_matching_type='optimal'``, ``empty_system_output_handling='zero_score'``) to the last event, several hundred
-times faster, so that the two-state HMM can be tuned on it directly.
+times faster, so that the two-state HMM can be tuned on it directly. Tables are taken as they are, as sed_eval does:
+overlapping events of one class are several. An event without length (onset = offset) counts here, as there; scores of
+systems (`sedlib.metrics.evaluate`, tuning, the ledger) leave it out before, see `sedlib.metrics.clips.with_length`.
 
 A prediction and a reference event of the same clip and class fit when
 
@@ -20,15 +22,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numba import njit
 
+from sedlib.compiled import njit
 from sedlib.data import tables
 from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
+from sedlib.metrics.clips import shown
 from sedlib.metrics.counts import F1Result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EventIndex:
     """Events of a set of clips as arrays, sorted by clip, class and onset.
 
@@ -98,7 +101,7 @@ def match_filenames(reference: pd.DataFrame, predictions: pd.DataFrame,
     unknown = sorted(predicted.difference(listed, reference["filename"]))
     if unknown and len(unknown) == len(predicted):
         raise SedError(f"predictions: none of the {len(predicted)} clips is in the reference (for example "
-                       f"{unknown[0]!r} against {next(iter(listed), 'no clip')!r}); write the filenames alike in both")
+                       f"{shown(unknown[0])} against {shown(next(iter(listed), 'no clip'))}); write the filenames alike in both")
     return listed, unknown
 
 

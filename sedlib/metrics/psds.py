@@ -10,8 +10,13 @@ invalid prediction that lies by the share ``cttc`` in another class's events is 
 
 Two ways lead there: predictions at some thresholds (psds_eval, by the authors of the score), or posteriors, from which
 sed_scores_eval finds the curve at every threshold (Ebbers et al., "Threshold independent evaluation of sound
-event detection scores", ICASSP 2022). More thresholds never lower the curve, so the second is the larger one.
+event detection scores", ICASSP 2022). More thresholds never lower the curve, so the second is the larger one, and numbers of
+one table must come the same way: those of this project come from the challenge's 50 thresholds (`sedlib.decode.operating`).
 Both leave out classes without reference events.
+
+PSDS counts each moment of a class once. So overlapping events of one class in a clip are merged into one, as DCASE 2021 did with the
+12 overlaps of its 2020 development set; events that merely touch stay two. An event without length (onset = offset) is none, see
+`sedlib.metrics.clips`.
 """
 
 from __future__ import annotations
@@ -24,25 +29,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sedlib.config import CLIP_S
 from sedlib.data import tables
 from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
 from sedlib.metrics.events import match_filenames
 
-CLIP_S = 10.0
 """Length of a DESED clip, seconds."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Psds:
     """A PSDS and what each class would score alone (fractions); with ``alpha_st = 0`` it is their mean.
 
-    ``unknown_filenames`` are clips with predictions that the reference does not know; they count nowhere.
+    ``unknown_filenames`` are clips with predictions that the reference does not know; they count nowhere. ``merged`` and
+    ``merged_predictions`` count the events that were merged into another one of their class, in the reference and in the predictions of
+    all operating points (see `merge_overlaps`).
     """
 
     value: float
     per_class: dict[str, float]
     unknown_filenames: list[str] = field(default_factory=list)
+    merged: int = 0
+    merged_predictions: int = 0
 
 
 def psds_from_operating_points(
@@ -81,21 +90,20 @@ def psds_from_operating_points(
     Raises
     ------
     SedError
-        For a parameter out of its range, events of one class that overlap in a clip (PSDS counts each moment
-        once), no operating points, predictions in unknown clips only, a clip without duration, or a reference without
-        events.
+        For a parameter out of its range, no operating points, predictions in unknown clips only, a clip without duration,
+        or a reference without events.
     """
     _check_parameters(dtc, gtc, cttc, alpha_ct, alpha_st, max_efpr)
-    curve, truth, unknown = _curve(reference, operating_points, durations, dtc, gtc, cttc)
+    curve, truth, unknown, merged = _curve(reference, operating_points, durations, dtc, gtc, cttc)
     classes = sorted(truth["event_label"].unique())
     if not curve.num_operating_points():
-        return Psds(0.0, dict.fromkeys(classes, 0.0), unknown)
+        return Psds(0.0, dict.fromkeys(classes, 0.0), unknown, *merged)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         roc = _effective(curve, alpha_ct, len(classes))
         per_class = {name: _area(roc.xp, found, max_efpr) / max_efpr for name, found in zip(classes, roc.yp)}
         value = curve.psds(alpha_ct, alpha_st, max_efpr).value if len(classes) > 1 else per_class[classes[0]]
-    return Psds(float(value), per_class, unknown)
+    return Psds(float(value), per_class, unknown, *merged)
 
 
 def psd_roc(reference: pd.DataFrame, operating_points: Iterable[pd.DataFrame], durations: Mapping[str, float] | None = None, *,
@@ -108,7 +116,7 @@ def psd_roc(reference: pd.DataFrame, operating_points: Iterable[pd.DataFrame], d
     (point,) array, (point,) array
         Effective false alarms per hour, ascending, and the classes' mean share of events found, which holds up to the next point.
     """
-    curve, truth, _ = _curve(reference, operating_points, durations, dtc, gtc, cttc)
+    curve, truth, *_ = _curve(reference, operating_points, durations, dtc, gtc, cttc)
     if not curve.num_operating_points():
         return np.zeros(1), np.zeros(1)
     with warnings.catch_warnings():
@@ -117,7 +125,7 @@ def psd_roc(reference: pd.DataFrame, operating_points: Iterable[pd.DataFrame], d
     return np.asarray(roc.xp), np.asarray(roc.yp).mean(axis=0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PsdsCounts:
     """What PSDS without cross-triggers is computed from, clip by clip, so that clips can be drawn anew."""
 
@@ -141,7 +149,9 @@ class PsdsCounts:
         y = np.maximum.accumulate(np.take_along_axis(share, order, -1), axis=-1)
         widths = np.diff(x, axis=-1, append=max_efpr)
         areas = (widths * y).sum(axis=-1) / max_efpr
-        return np.nanmean(np.where(references > 0, areas, np.nan), axis=-1)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)  # a draw of clips without any event
+            return np.nanmean(np.where(references > 0, areas, np.nan), axis=-1)
 
 
 def psds_counts(reference: pd.DataFrame, operating_points: Iterable[pd.DataFrame], durations: Mapping[str, float] | None = None, *,
@@ -150,9 +160,10 @@ def psds_counts(reference: pd.DataFrame, operating_points: Iterable[pd.DataFrame
 
     Parameters as for `psds_from_operating_points`; its value is `PsdsCounts.score` of every clip once.
     """
-    truth, filenames = _truth(reference), tables.filenames(reference)
+    truth, _ = _truth(reference)
+    filenames = tables.filenames(reference)
     lengths = _durations(filenames, reference, durations)
-    points = [_events(table[table["filename"].isin(lengths)], f"operating point {i + 1}") for i, table in enumerate(operating_points)]
+    points = [merge_overlaps(table[table["filename"].isin(lengths)])[0] for table in operating_points]
 
     def by_clip(table: pd.DataFrame) -> np.ndarray:
         counts = np.zeros((len(filenames), len(classes)), np.int64)
@@ -173,12 +184,12 @@ def psds_counts(reference: pd.DataFrame, operating_points: Iterable[pd.DataFrame
 
 
 def _curve(reference: pd.DataFrame, operating_points: Iterable[pd.DataFrame], durations: Mapping[str, float] | None,
-           dtc: float, gtc: float, cttc: float) -> tuple[Any, pd.DataFrame, list[str]]:
-    """psds_eval's object with all operating points, the reference's events, and the unknown clips."""
+           dtc: float, gtc: float, cttc: float) -> tuple[Any, pd.DataFrame, list[str], tuple[int, int]]:
+    """psds_eval's object with all operating points, the reference's events, the unknown clips, and how many events were merged."""
     points = list(operating_points)
     if not points:
         raise SedError("no operating points: give the predictions at one threshold or more")
-    truth = _truth(reference)
+    truth, merged = _truth(reference)
     filenames, unknown = match_filenames(reference, pd.concat([table[["filename"]] for table in points]))
     lengths = _durations(filenames, reference, durations)
     psds_eval = _quiet_import("psds_eval")
@@ -186,11 +197,13 @@ def _curve(reference: pd.DataFrame, operating_points: Iterable[pd.DataFrame], du
         warnings.simplefilter("ignore")  # about identical operating points, and about older pandas and numpy
         curve = psds_eval.PSDSEval(dtc, gtc, cttc, ground_truth=truth, metadata=pd.DataFrame(
             {"filename": filenames, "duration": [lengths[name] for name in filenames]}))
-        for i, table in enumerate(points):
-            predictions = _events(table[table["filename"].isin(lengths)], f"operating point {i + 1}")
+        merged_predictions = 0
+        for table in points:
+            predictions, count = merge_overlaps(table[table["filename"].isin(lengths)])
+            merged_predictions += count
             if len(predictions):  # without predictions a point is the curve's origin, which psds_eval adds itself
                 curve.add_operating_point(predictions)
-    return curve, truth, unknown
+    return curve, truth, unknown, (merged, merged_predictions)
 
 
 def _effective(curve: Any, alpha_ct: float, n_classes: int) -> Any:
@@ -252,7 +265,7 @@ def psds_from_scores(
     if not (np.isfinite(frame_s) and frame_s > 0):
         raise SedError(f"scores: frame_s is {frame_s}, expected seconds per frame, more than 0")
     _check_clips(filenames, reference)
-    truth = _truth(reference)
+    truth, merged = _truth(reference)
     scored = [name for name in classes if name in set(truth["event_label"])]
     missing = sorted(set(truth["event_label"]).difference(classes))
     if missing:
@@ -269,7 +282,7 @@ def psds_from_scores(
         dtc_threshold=dtc, gtc_threshold=gtc, cttc_threshold=cttc if alpha_ct else None,
         alpha_ct=alpha_ct, alpha_st=alpha_st, max_efpr=max_efpr,
     )
-    return Psds(float(value), {name: float(per_class[name]) for name in scored})
+    return Psds(float(value), {name: float(per_class[name]) for name in scored}, merged=merged)
 
 
 def assumed_durations(reference: pd.DataFrame) -> dict[str, float]:
@@ -290,25 +303,35 @@ def _durations(filenames: Sequence[str], reference: pd.DataFrame,
     return {name: float(durations[name]) for name in filenames}
 
 
-def _truth(reference: pd.DataFrame) -> pd.DataFrame:
-    truth = _events(reference, "reference")
-    if truth.empty:
-        raise SedError("reference: no events, so that there is nothing to find")
-    return truth
+def merge_overlaps(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The events of a table with those of one class that overlap in a clip joined into one, from their first onset to their last offset.
 
+    Parameters
+    ----------
+    table : DataFrame
+        Event table. Clips without events and events without length are left out.
 
-def _events(table: pd.DataFrame, what: str) -> pd.DataFrame:
-    """The table's events that have a length, sorted; one class must not overlap itself in a clip."""
+    Returns
+    -------
+    DataFrame
+        The events, sorted by clip, class and onset. Events that merely touch stay apart.
+    int
+        How many events there are less.
+    """
     table = tables.events(table)
     table = table[table["offset"] > table["onset"]].sort_values(["filename", "event_label", "onset"], ignore_index=True)
-    same = (table["filename"] == table["filename"].shift()) & (table["event_label"] == table["event_label"].shift())
-    overlaps = np.flatnonzero(same & (table["onset"] < table["offset"].shift()))
-    if len(overlaps):
-        second, first = table.loc[overlaps[0]], table.loc[overlaps[0] - 1]
-        times = " and ".join(f"{event['onset']:g} to {event['offset']:g} s" for event in (first, second))
-        raise SedError(f"{what}: in {second['filename']!r} two events of {second['event_label']} overlap ({times}); "
-                       "PSDS needs them merged")
-    return table
+    of_class = [table["filename"], table["event_label"]]
+    until = table.groupby(of_class)["offset"].cummax().groupby(of_class).shift()  # when all earlier ones of the class have ended
+    group = (~(table["onset"] < until)).cumsum()
+    merged = table.groupby(group).agg({"filename": "first", "onset": "first", "offset": "max", "event_label": "first"})
+    return merged.reset_index(drop=True), len(table) - len(merged)
+
+
+def _truth(reference: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    truth, merged = merge_overlaps(reference)
+    if truth.empty:
+        raise SedError("reference: no events, so that there is nothing to find")
+    return truth, merged
 
 
 def _event_lists(truth: pd.DataFrame, filenames: Sequence[str]) -> dict[str, list[tuple[float, float, str]]]:

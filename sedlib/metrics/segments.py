@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numba import njit
 
+from sedlib.compiled import njit
 from sedlib.data.tables import CLASSES
 from sedlib.metrics.counts import F1Result
 from sedlib.metrics.events import EventIndex, index_events, match_filenames

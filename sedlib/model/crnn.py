@@ -5,9 +5,12 @@ Paper section 3 ("we kept the CRNN-based architecture"), drawn in Figure 1. Taug
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from sedlib.config import Model
 from sedlib.errors import SedError
@@ -15,11 +18,21 @@ from sedlib.model import fused
 
 
 class Output(NamedTuple):
-    """What the network says of a batch."""
+    """What the network predicts for a batch: logits, from which losses are computed, and the posteriors they stand for."""
 
-    strong: Tensor  # (batch, frame, class) posteriors
-    weak: Tensor  # (batch, class) posteriors
+    strong_logits: Tensor  # (batch, frame, class)
+    weak_logits: Tensor  # (batch, class)
     embeddings: Tensor  # (batch, frame, feature) of the CNN; the domain classifier's input
+
+    @property
+    def strong(self) -> Tensor:
+        """Posteriors of the frames, ``(batch, frame, class)``."""
+        return self.strong_logits.sigmoid()
+
+    @property
+    def weak(self) -> Tensor:
+        """Posteriors of the clips, ``(batch, class)``."""
+        return self.weak_logits.sigmoid()
 
 
 class GLU(nn.Module):
@@ -62,16 +75,18 @@ class Block(nn.Sequential):
 class AttentionPooling(nn.Module):
     """Clip posteriors as an average of the frames, weighted by how sure each frame is of a class.
 
-    weak = sum_t strong(t) attention(t) / sum_t attention(t), with attention a softmax over the classes.
+    weak = sum_t strong(t) attention(t) / sum_t attention(t), with attention a softmax over the classes. Computed as a logit,
+    log(sum_t strong attention) - log(sum_t (1 - strong) attention), so that no posterior is ever rounded to 0 or 1.
     """
 
     def __init__(self, inputs: int, classes: int) -> None:
         super().__init__()
         self.attention = nn.Linear(inputs, classes)
 
-    def forward(self, states: Tensor, strong: Tensor) -> Tensor:
-        weight = self.attention(states).softmax(-1).clamp(1e-7, 1)
-        return (strong * weight).sum(1) / weight.sum(1)
+    def forward(self, states: Tensor, strong_logits: Tensor) -> Tensor:
+        weight = self.attention(states).softmax(-1).clamp(1e-7, 1).log()
+        active, inactive = F.logsigmoid(strong_logits), F.logsigmoid(-strong_logits)
+        return (active + weight).logsumexp(1) - (inactive + weight).logsumexp(1)
 
 
 class CRNN(nn.Module):
@@ -92,8 +107,6 @@ class CRNN(nn.Module):
     def __init__(self, model: Model, n_mels: int = 128, classes: int = 10, channels: int = 1) -> None:
         super().__init__()
         widths = (channels, *model.filters)
-        if len(model.filters) != len(model.pooling):
-            raise SedError(f"model has {len(model.filters)} filters but {len(model.pooling)} poolings; give one of each for every block")
         bands = n_mels
         for _, mel in model.pooling:
             bands //= mel
@@ -105,15 +118,41 @@ class CRNN(nn.Module):
         ))
         self.rnn = nn.GRU(
             widths[-1], model.rnn_units, model.rnn_layers, batch_first=True, bidirectional=True,
-            dropout=model.rnn_dropout if model.rnn_layers > 1 else 0.0,
         )
         self.dropout = nn.Dropout(model.rnn_dropout)
         self.strong = nn.Linear(2 * model.rnn_units, classes)
         self.weak = AttentionPooling(2 * model.rnn_units, classes)
+        if model.init == "baseline":
+            initialise(self)
 
     def forward(self, spectrogram: Tensor) -> Output:
-        """``(batch, channel, mel, frame)`` to strong and weak posteriors and the CNN's embeddings."""
+        """``(batch, channel, mel, frame)`` to strong and weak logits and the CNN's embeddings."""
         embeddings = self.cnn(spectrogram).squeeze(2).transpose(1, 2)
         states = self.dropout(self.rnn(embeddings)[0])
-        strong = self.strong(states).sigmoid()
-        return Output(strong, self.weak(states, strong), embeddings)
+        # In float32 also where layers are bfloat16: the weak logit is a difference of sums over all frames.
+        logits = self.strong(states)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return Output(logits, self.weak(states, logits), embeddings)
+
+
+def initialise(crnn: CRNN) -> None:
+    """Give a network new weights by the baseline's scheme, drawn from torch's random generator.
+
+    Convolutions: Xavier, uniform, gain sqrt(2). Batch normalisation: N(1, 0.02). Recurrent layers: every weight matrix (of three
+    gates) orthogonal; their biases stay PyTorch's. Linear maps, the GLU's among them: N(0, 0.01). All other biases are 0.
+    """
+    maps = {module.linear for module in crnn.modules() if isinstance(module, GLU)}
+    for module in crnn.modules():
+        if isinstance(module, nn.Linear) or module in maps:
+            nn.init.normal_(module.weight, 0.0, 0.01)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Conv2d):
+            nn.init.xavier_uniform_(module.weight, gain=math.sqrt(2))
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.GRU):
+            for weight in module.parameters():
+                if weight.dim() > 1:
+                    nn.init.orthogonal_(weight)

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from sedlib.config import Config
 from sedlib.data.tables import CLASSES
-from sedlib.errors import SedError
 from sedlib.frontend import PCEN, LogMel, amplitude, scaling
 from sedlib.model.crnn import CRNN, Output
 
@@ -32,11 +31,6 @@ class Detector(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         features, settings = config.features, config.pcen
-        if settings.energy not in ("logmel", "mel"):
-            raise SedError(f"pcen.energy is {settings.energy!r}; it must be 'logmel' or 'mel'")
-        if settings.layers and features.scaling != "minmax":
-            raise SedError(f"features.scaling is {features.scaling!r}, which gives negative values, and PCEN takes none; "
-                           "use 'minmax'")
         self.logmel = LogMel(features)
         self.linear = settings.layers > 0 and settings.energy == "mel"
         self.scale = scaling(features)
@@ -62,5 +56,5 @@ class Detector(nn.Module):
         return self.pcen.summary() if self.pcen is not None and self.pcen.trainable else {}
 
     def forward(self, features: Tensor) -> Output:
-        """Log-Mel in dB to posteriors and embeddings."""
+        """Log-Mel in dB to logits and embeddings."""
         return self.crnn(self.frontend(features))

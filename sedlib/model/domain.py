@@ -11,7 +11,6 @@ from asteroid.masknn import TDConvNet
 from torch import Tensor, nn
 
 from sedlib.config import Adversarial
-from sedlib.errors import SedError
 
 # Conv-TasNet's global layer norm, over channels and frames of a clip at once; torch's own is 1.6 times as fast here.
 GLOBAL_NORM = partial(nn.GroupNorm, 1, eps=1e-8)
@@ -30,20 +29,10 @@ class DomainClassifier(nn.Module):
         code's.
     features : int
         Size of an embedding; 128 in the paper.
-
-    Raises
-    ------
-    SedError
-        For sizes that make no network.
     """
 
     def __init__(self, settings: Adversarial, features: int) -> None:
         super().__init__()
-        for name in ("blocks", "repeats", "bottleneck", "hidden", "kernel"):
-            if getattr(settings, name) < 1:
-                raise SedError(f"adversarial.{name} is {getattr(settings, name)}; it must be at least 1")
-        if settings.kernel % 2 == 0:
-            raise SedError(f"adversarial.kernel is {settings.kernel}; it must be odd, so that frames keep their places")
         self.network = TDConvNet(
             features, n_src=1, out_chan=1, n_blocks=settings.blocks, n_repeats=settings.repeats,
             bn_chan=settings.bottleneck, hid_chan=settings.hidden, skip_chan=settings.skip,

@@ -7,12 +7,12 @@ pass forward and one backward, and the mask is a byte an element. Lesson 04 show
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sedlib.threads import share_threads
+from sedlib.compiled import njit, prange
+from sedlib.threads import only_once, share_threads
 
 
 def possible(x: Tensor) -> bool:
@@ -32,7 +32,7 @@ def glu_dropout_pool(x: Tensor, linear: nn.Conv2d, dropout: float, pooling: tupl
     linear : Conv2d
         The 1x1 convolution of the GLU.
     dropout : float
-        Probability of a zero, rounded to 1/256; the others are scaled so that the mean stays.
+        Probability of a zero in [0, 1), rounded to 1/256 and at most 255/256; the others are scaled so that the mean stays.
     pooling : (mel, frame)
 
     Returns
@@ -51,7 +51,7 @@ class _GatedPooling(torch.autograd.Function):
     ) -> Tensor:
         mapped, gate = (t.contiguous(memory_format=torch.channels_last) for t in (mapped, x.sigmoid()))
         batch, channels, mels, frames = x.shape
-        kept, below = None, round(256 * dropout)
+        kept, below = None, min(round(256 * dropout), 255)  # one of 256 stays at least: its scale is finite
         share_threads()
         if below:
             kept = np.empty((batch, mels, frames, channels), np.uint8)
@@ -64,6 +64,7 @@ class _GatedPooling(torch.autograd.Function):
         return out.permute(0, 3, 1, 2)
 
     @staticmethod
+    @only_once
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         mapped, bias, gate = ctx.saved_tensors
         to_mapped, to_x = torch.empty_like(mapped), torch.empty_like(gate)
@@ -80,13 +81,13 @@ def _rows(x: Tensor) -> np.ndarray:
     return x.detach().permute(0, 2, 3, 1).numpy()
 
 
-@numba.njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True)
 def _keep(kept: np.ndarray, seed: np.uint64, below: np.uint8) -> None:
     """1 where the byte of a random word is not below ``below``, else 0.
 
     Word i is splitmix64's output for the counter seed + i, so it does not depend on the number of threads.
     """
-    for i in numba.prange((kept.size + 7) // 8):
+    for i in prange((kept.size + 7) // 8):
         z = seed + np.uint64(i + 1) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -95,10 +96,10 @@ def _keep(kept: np.ndarray, seed: np.uint64, below: np.uint8) -> None:
             kept[8 * i + j] = np.uint8(z >> np.uint64(8 * j)) >= below
 
 
-@numba.njit(parallel=True, cache=True, fastmath={"contract"})
+@njit(parallel=True, cache=True, fastmath={"contract"})
 def _forward(mapped, bias, gate, kept, out, down, along, scale):
     batch, mels, frames, channels = out.shape
-    for row in numba.prange(batch * mels):
+    for row in prange(batch * mels):
         n, m = row // mels, row % mels
         for t in range(frames):
             to = out[n, m, t]
@@ -117,10 +118,10 @@ def _forward(mapped, bias, gate, kept, out, down, along, scale):
                 to[c] *= scale
 
 
-@numba.njit(parallel=True, cache=True, fastmath={"contract"})
+@njit(parallel=True, cache=True, fastmath={"contract"})
 def _backward(gradient, mapped, bias, gate, kept, to_mapped, to_x, to_bias, down, along, scale):
     batch, mels, frames, channels = gradient.shape
-    for n in numba.prange(batch):
+    for n in prange(batch):
         to_mapped[n, mels * down:] = np.float32(0)  # bands and frames that pooling leaves out
         to_x[n, mels * down:] = np.float32(0)
         to_mapped[n, :, frames * along:] = np.float32(0)

@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sedlib.config import Config
-from sedlib.errors import SedError
 from sedlib.model import Detector, Output
 from sedlib.model.domain import DomainClassifier
 from sedlib.training.mean_teacher import MeanTeacher, descend, rampup
@@ -23,8 +22,6 @@ from sedlib.training.mean_teacher import MeanTeacher, descend, rampup
 if TYPE_CHECKING:
     from lightning_fabric import Fabric  # its import takes two seconds, which only a training has to spend
 
-UPDATES = ("two-step", "reversal")
-SCHEDULES = ("constant", "ganin")
 # Of an epoch's training clips: a classifier that makes fewer errors leaves the CNN hardly a gradient, one that makes more
 # tells it nothing either (0.5 is chance).
 SATURATED, COLLAPSED = 0.02, 0.48
@@ -40,26 +37,11 @@ class DomainAdversarial(MeanTeacher):
         Uses ``training``, ``adversarial`` and ``model``.
     fabric : Fabric
     steps_per_epoch : int
-
-    Raises
-    ------
-    SedError
-        For settings that do not exist, and batches without clips of both domains.
     """
 
     def __init__(self, student: Detector, config: Config, fabric: Fabric, steps_per_epoch: int) -> None:
         super().__init__(student, config, fabric, steps_per_epoch)
         self.adversarial = a = config.adversarial
-        for name, known in (("updates", UPDATES), ("schedule", SCHEDULES)):
-            if getattr(a, name) not in known:
-                raise SedError(f"adversarial.{name} is {getattr(a, name)!r}; it must be one of {', '.join(known)}")
-        for name in ("main_weight", "domain_weight"):
-            if not 0 <= getattr(a, name) < math.inf:
-                raise SedError(f"adversarial.{name} is {getattr(a, name)}; it must not be negative: the updates have the signs")
-        t = config.training
-        if not (t.strong and t.weak + t.unlabelled) or t.strong_from != "synthetic":
-            raise SedError(f"domain-adversarial training needs synthetic and recorded clips in every batch; here are {t.strong} "
-                           f"of {t.strong_from}, {t.weak} weak and {t.unlabelled} unlabelled ones")
         domain = DomainClassifier(a, config.model.filters[-1]).to(fabric.device)
         optimizer = torch.optim.Adam(domain.parameters(), lr=a.learning_rate)
         self.domain, self.domain_optimizer = fabric.setup(domain, optimizer)

@@ -132,8 +132,6 @@ class Inputs:
         Makes the spectrograms, on the training's device.
     keep : str
         As of `Clips`.
-    rank, ranks : int
-        This process and their number; each takes its share of every batch.
     progress : bool
 
     Attributes
@@ -146,21 +144,16 @@ class Inputs:
     Raises
     ------
     SedError
-        Where clips are missing, or processes cannot share a batch.
+        Where clips are missing.
     """
 
     def __init__(
-        self, config: Config, data: Path, seed: int, detector: Detector, keep: str, rank: int = 0, ranks: int = 1,
-        progress: bool = True,
+        self, config: Config, data: Path, seed: int, detector: Detector, keep: str, progress: bool = True,
     ) -> None:
         t = config.training
-        self.config, self.seed, self.rank, self.ranks = config, seed, rank, ranks
+        self.config, self.seed = config, seed
         subsets = subsets_of(config)
         self.sizes = {labels: getattr(t, labels) for labels in subsets}
-        for labels, size in self.sizes.items():
-            if size % ranks:
-                raise SedError(f"training.{labels} is {size}: {ranks} processes cannot share these clips evenly; "
-                               "use a number that divides it")
         stores = {labels: open_store(data, subsets[labels], progress=progress) for labels in self.sizes}
         held_out, kept = split(len(stores["strong"]), t.validation_share, seed)
         chosen = {labels: np.arange(len(store)) for labels, store in stores.items()} | {"strong": kept}
@@ -175,7 +168,7 @@ class Inputs:
         self.bank = open_bank(data, progress).to(self.device) if config.augment.uses_soundbank else None
         table = strong_table(data, t.strong_from)
         self.reference = table[table["filename"].isin(self.validation.filenames)]
-        strong = strong_labels(table, self.clips["strong"].filenames, config.frames, config.frame_s)
+        strong = strong_labels(table, self.clips["strong"].filenames, config.frames, config.frame_s, t.label_frames)
         weak = np.zeros((0, len(tables.CLASSES)), np.float32)
         if t.weak:
             weak = weak_labels(layout.load(data, "weak").table, self.clips["weak"].filenames)
@@ -185,13 +178,13 @@ class Inputs:
         self.steps_per_epoch = t.steps_per_epoch or max(1, len(self.clips[scarce]) // self.sizes[scarce])
 
     def _rng(self, step: int, kind: int, clip: int) -> np.random.Generator:
-        """The chance of one clip of the whole batch, whichever process takes it."""
+        """The random generator of one clip of a batch."""
         return np.random.default_rng([self.seed, AUGMENTATION, step, kind, clip])
 
     def positions(self, step: int) -> dict[str, np.ndarray]:
-        """Which clips this process takes in a step, numbers within `clips`."""
+        """Which clips a step takes, numbers within `clips`."""
         return {
-            labels: batch_indices(step, size, len(self.clips[labels]), self.seed, number)[self.rank::self.ranks]
+            labels: batch_indices(step, size, len(self.clips[labels]), self.seed, number)
             for number, (labels, size) in enumerate(self.sizes.items())
         }
 
@@ -214,7 +207,7 @@ class Inputs:
         waveforms: dict[str, np.ndarray | None] = {}
         changes: dict[str, dict[int, Change]] = {}
         for kind, (labels, chosen) in enumerate(here.items()):
-            chance = [self._rng(step, kind, self.rank + self.ranks * i) for i in range(len(chosen))]
+            chance = [self._rng(step, kind, i) for i in range(len(chosen))]
             if labels == "strong" and settings.mixing:
                 mixtures = [draw(rng, self.bank, settings) for rng in chance]
                 continue
@@ -237,7 +230,8 @@ class Inputs:
         none = torch.zeros(0, dtype=torch.long, device=self.device)
         strong, weak = (self.labels[kind][batch.positions.get(kind, none)] for kind in ("strong", "weak"))
         if batch.mixtures:
-            mixed = [event_labels(events(m, self.bank), self.config.frames, self.config.frame_s) for m in batch.mixtures]
+            size = self.config.frames, self.config.frame_s, self.config.training.label_frames
+            mixed = [event_labels(events(m, self.bank), *size) for m in batch.mixtures]
             strong = torch.from_numpy(np.stack(mixed)).to(self.device)
         return strong, weak
 

@@ -1,7 +1,10 @@
-"""The training loop, explicit from the first batch to the last; Lightning Fabric only moves it to GPUs.
+"""The training loop, explicit from the first batch to the last; Lightning Fabric only moves it to a GPU.
 
-Every step is a function of (seed, step): which clips, which noise, which dropout. So the same configuration and seed
-give the same weights, and a run that was killed goes on from its checkpoint to the same weights.
+Every step is a function of (seed, step): which clips, which noise, which dropout. So on a CPU the same configuration,
+data and seed give the same weights bit for bit, also where a run was killed and goes on from its checkpoint, as long as
+machine, number of threads and versions stay the same. On CUDA they do not: some of its backward kernels (of
+convolutions, the GRU, indexing) add up in an order that changes from run to run, so two runs draw the same numbers but
+round differently.
 Paper section 3; taught in ``notebooks/04_mean_teacher.py``.
 """
 
@@ -9,12 +12,8 @@ from __future__ import annotations
 
 import copy
 import ctypes
-import os
-import shutil
-import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +25,10 @@ from sedlib.augment import views
 from sedlib.config import Config
 from sedlib.data import layout, tables
 from sedlib.decode import Posteriors, median_events
-from sedlib.errors import SedError
 from sedlib.metrics import event_f1
 from sedlib.model import Detector
 from sedlib.training.adversarial import DomainAdversarial
-from sedlib.training.inputs import Batch, Inputs, subsets_of
+from sedlib.training.inputs import Inputs, subsets_of
 from sedlib.training.mean_teacher import MeanTeacher
 from sedlib.training.runs import Run
 from sedlib.training.telemetry import Diverged, Telemetry, TensorBoard
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric  # its import takes two seconds, which only a training has to spend
 
 CHECKPOINT_S = 60.0  # at most this much work is lost
-COMPILERS = (os.environ.get("CXX", "c++"), "g++", "clang++")  # one of which torch.compile needs
 RESIDENT = ("cuda",)  # kinds of devices on which the waveforms of all training clips are kept
 
 
@@ -73,7 +70,7 @@ def train(
     Returns
     -------
     Run
-        To one process; where ``config.training.devices`` made several, the others end here.
+        torch's random generators are afterwards as they were before.
 
     Raises
     ------
@@ -81,38 +78,33 @@ def train(
         For data that cannot be trained on, a folder that was started with another configuration or that another
         process trains in, and a training that diverges.
     """
-    data, run, t = Path(data), Run(folder), config.training
+    data, run = Path(data), Run(folder)
     if not run.finished:
         layout.preflight(data, subsets_of(config).values(), config.augment.uses_soundbank)
-    if t.compile and not any(map(shutil.which, COMPILERS)):
-        raise SedError("training.compile needs a C++ compiler, and there is none; Debian: apt install g++")
-    fabric = fabric_for(config)
-    fabric.launch()
-    first = fabric.is_global_zero  # of several processes the one that writes
-    with run.only_one() if first else nullcontext():
-        if first:
-            run.start(config, data, seed)
-        fabric.barrier()
+    with run.only_one():
+        run.start(config, data, seed)
         if not run.finished:
-            _train(run, config, data, seed, fabric, on_epoch, progress and first, workers)
-        fabric.barrier()
-        if first:
-            run.remove_checkpoints()  # those of a process that was killed when it had finished, too
-    if not first:
-        sys.exit()
+            fabric = own_fabric()
+            generators = [fabric.device] if fabric.device.type == "cuda" else []
+            keep_freed_memory()
+            try:
+                with torch.random.fork_rng(generators):
+                    _train(run, config, data, seed, fabric, on_epoch, progress, workers)
+            finally:
+                give_back_freed_memory()
+        run.remove_checkpoints()  # those of a process that was killed when it had finished, too
     return run
 
 
 def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_epoch: Callable | None, progress: bool,
            workers: int) -> None:
-    """From the last checkpoint to the weights; as `train`, in each of its processes."""
-    first, t = fabric.is_global_zero, config.training
-    keep_freed_memory()
+    """From the last checkpoint to the weights; as `train`."""
+    t = config.training
     torch.manual_seed(seed)
     student = Detector(config).to(fabric.device, memory_format=torch.channels_last)
     keep = "spectrograms" if t.preload else "waveforms" if fabric.device.type in RESIDENT else "nothing"
-    inputs = Inputs(config, data, seed, student, keep, fabric.global_rank, fabric.world_size, progress)
-    checkpoint = fabric.broadcast(run.load_checkpoint() if first else None)
+    inputs = Inputs(config, data, seed, student, keep, progress)
+    checkpoint = run.load_checkpoint()
     if checkpoint is None and config.features.scaling == "zscore":
         student.scale.fit(piece for clips in inputs.clips.values() for piece in clips.pieces())
     kind = MeanTeacher if config.adversarial.updates == "none" else DomainAdversarial
@@ -123,17 +115,8 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
         telemetry.load_state_dict(checkpoint["telemetry"])
         state = checkpoint["state"]
     steps = t.epochs * inputs.steps_per_epoch
-    if first:
-        run.write_progress(state["step"], steps)
+    run.write_progress(state["step"], steps)
     began, saved = time.perf_counter() - state["seconds"], time.perf_counter()
-
-    def learn(step: int, batch: Batch) -> dict[str, torch.Tensor]:
-        try:
-            return learner.step(step, views(inputs.features(batch), config), *inputs.targets(batch))
-        except RuntimeError:
-            if first:
-                telemetry.check(student)  # torch takes no NaN for a posterior: a step before this one went wrong
-            raise
 
     def save() -> None:
         telemetry.check(student)
@@ -148,13 +131,11 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
     for step in range(state["step"], steps):
         with telemetry.waiting():
             batch = next(batches)
-        torch.manual_seed(int(np.random.default_rng([seed, step, fabric.global_rank]).integers(2**62)))
+        torch.manual_seed(int(np.random.default_rng([seed, step]).integers(2**62)))
         try:
-            terms = learn(step, batch)
+            terms = learner.step(step, views(inputs.features(batch), config), *inputs.targets(batch))
             state["step"] = step + 1
             bar.update()
-            if not first:
-                continue
             telemetry.add(step + 1, terms, **learner.rates(step))
             epoch, into = divmod(step + 1, inputs.steps_per_epoch)
             if into == 0:
@@ -164,13 +145,13 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
                 row |= learner.teacher.learned()
                 row["seconds"] = time.perf_counter() - began
                 state["rows"].append(row)
-                # Also without any score: NaN, held-out clips without events.
-                if not row["validation_f1_teacher"] < state["best"]:
-                    state["best"] = row["validation_f1_teacher"]
+                f1 = row[f"validation_f1_{t.tested}"]
+                if not f1 < state["best"]:  # also without any score: NaN, held-out clips without events
+                    state["best"] = f1
                     state["best_weights"] = copy.deepcopy(weights(learner)) | {"epoch": epoch}
                 run.write_metrics(state["rows"])
                 board.write(row, each)
-                bar.set_postfix(loss=f"{row['loss_total']:.3f}", F1=f"{100 * row['validation_f1_teacher']:.1f}%")
+                bar.set_postfix(loss=f"{row['loss_total']:.3f}", F1=f"{100 * f1:.1f}%")
                 if said := learner.health(row):
                     bar.write(f"epoch {epoch}: {said}")
                 if on_epoch is not None:
@@ -187,18 +168,15 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
             raise
     bar.close()
     board.close()
-    if first:
-        # The student after the last step, too: what a domain classifier was up against to the end.
-        run.save("weights.pt", {**state["best_weights"], "last": weights(learner)["student"]})
+    # The student after the last step, too: what a domain classifier was up against to the end.
+    run.save("weights.pt", {**state["best_weights"], "last": weights(learner)["student"]})
 
 
-def fabric_for(config: Config) -> Fabric:
-    """Device, precision and processes of a training."""
+def own_fabric() -> Fabric:
+    """The device that a training takes: a GPU where there is one."""
     from lightning_fabric import Fabric
 
-    t = config.training
-    return Fabric(accelerator="cuda" if torch.cuda.is_available() else "cpu", devices=t.devices,
-                  strategy="ddp" if t.devices > 1 else "auto", precision=t.precision)
+    return Fabric(accelerator="cuda" if torch.cuda.is_available() else "cpu", devices=1)
 
 
 def weights(learner: MeanTeacher) -> dict[str, Any]:
@@ -222,12 +200,24 @@ def validation_f1(networks: dict[str, torch.nn.Module], inputs: Inputs, config: 
 def keep_freed_memory() -> None:
     """Have glibc keep large freed blocks instead of giving them back: page faults cost half of a training step.
 
-    Does nothing where the C library is another one.
+    For the whole process, until `give_back_freed_memory`. Does nothing where the C library is another one.
     """
+    _set_malloc(mmap_threshold=2**30, trim_threshold=2**31 - 1)
+
+
+def give_back_freed_memory() -> None:
+    """Undo `keep_freed_memory` and give back what is free.
+
+    The thresholds are then those at which glibc's own adjustment ends in a process that has freed a block of 32 MiB.
+    """
+    if _set_malloc(mmap_threshold=2**25, trim_threshold=2**26):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _set_malloc(mmap_threshold: int, trim_threshold: int) -> bool:
+    """Set glibc's thresholds in bytes; False where the C library is another one."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
-        return
-    mmap_threshold, trim_threshold = -3, -1
-    mallopt(mmap_threshold, 2**30)
-    mallopt(trim_threshold, 2**31 - 1)
+        return False
+    return bool(mallopt(-3, mmap_threshold) and mallopt(-1, trim_threshold))

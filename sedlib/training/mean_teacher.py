@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedlib.config import Config
+from sedlib.config import Config, Features
+from sedlib.frontend import amplitude, decibels
 from sedlib.model import Detector, Output
 
 if TYPE_CHECKING:
@@ -27,20 +28,22 @@ class MeanTeacher:
     Parameters
     ----------
     student : Detector
-        The teacher starts as its copy.
+        The teacher has its scale of the input, and starts with weights of its own (the baseline) or with a copy of the
+        student's, as ``training.teacher_start`` says.
     config : Config
-        Uses ``training``.
+        Uses ``training`` and ``features``; ``model`` for the teacher's own weights.
     fabric : Fabric
-        Knows device, precision and the other processes.
+        Knows the device.
     steps_per_epoch : int
     """
 
     def __init__(self, student: Detector, config: Config, fabric: Fabric, steps_per_epoch: int) -> None:
-        self.settings, self.fabric, self.steps_per_epoch = config.training, fabric, steps_per_epoch
+        self.settings, self.features, self.fabric, self.steps_per_epoch = config.training, config.features, fabric, steps_per_epoch
         self.teacher = copy.deepcopy(student)
+        if config.training.teacher_start == "independent":
+            self.teacher.crnn.load_state_dict(Detector(config).crnn.state_dict())
         optimizer = torch.optim.Adam(student.parameters(), lr=config.training.learning_rate)
-        network = torch.compile(student) if config.training.compile else student
-        self.student, self.optimizer = fabric.setup(network, optimizer)
+        self.student, self.optimizer = fabric.setup(student, optimizer)
 
     def rates(self, step: int) -> dict[str, float]:
         """What `rampup` scales: learning rate and consistency weight of a step."""
@@ -69,7 +72,7 @@ class MeanTeacher:
         t, rates, (seen, seen_by_teacher) = self.settings, self.rates(step), views
         self.student.train(), self.teacher.train()
         with torch.no_grad(), self.fabric.autocast():
-            target = self.teacher(add_noise(seen_by_teacher, t.teacher_noise_snr_db))
+            target = self.teacher(add_noise(seen_by_teacher, t.teacher_noise_snr_db, self.features))
         output = self.student(seen)
         terms = losses(output, target, strong, weak, rates["consistency_weight"])
         terms |= self.update(output, terms["total"], len(strong), rates)
@@ -131,7 +134,7 @@ def losses(
     Parameters
     ----------
     student, teacher : Output
-        Posteriors of the same clips; the teacher's carry no gradient.
+        Of the same clips; the teacher's carries no gradient.
     strong : (strong, frame, class) tensor
         Labels of the strongly labelled (synthetic) clips, which come first.
     weak : (weak, class) tensor
@@ -143,13 +146,19 @@ def losses(
     -------
     dict of scalar tensors
         ``strong``, ``weak`` (binary cross-entropies), ``consistency_strong``, ``consistency_weak`` (mean squared
-        errors, unweighted) and ``total`` = strong + weak + c (consistency_strong + consistency_weak).
+        errors of the posteriors, unweighted) and ``total`` = strong + weak + c (consistency_strong + consistency_weak).
+
+    Notes
+    -----
+    Cross-entropies are computed from logits: that of a posterior which has rounded to 0 or 1 is exact, and NaN gives NaN,
+    where from posteriors it would stop a GPU with a device-side assertion.
     """
+    entropy = F.binary_cross_entropy_with_logits
     a, b = len(strong), len(strong) + len(weak)
-    no_clips = student.strong.new_zeros(())
+    no_clips = student.strong_logits.new_zeros(())
     terms = {
-        "strong": F.binary_cross_entropy(student.strong[:a], strong) if a else no_clips,
-        "weak": F.binary_cross_entropy(student.weak[a:b], weak) if b > a else no_clips,
+        "strong": entropy(student.strong_logits[:a], strong) if a else no_clips,
+        "weak": entropy(student.weak_logits[a:b], weak) if b > a else no_clips,
         "consistency_strong": F.mse_loss(student.strong, teacher.strong.float()),
         "consistency_weak": F.mse_loss(student.weak, teacher.weak.float()),
     }
@@ -161,8 +170,8 @@ def losses(
 def update_teacher(teacher: nn.Module, student: nn.Module, step: int, ema: float) -> None:
     """teacher <- a teacher + (1 - a) student, with a = min(1 - 1 / (step + 1), ema).
 
-    Early on this is the plain average of the students so far. The running statistics of batch normalisation are not
-    averaged: the teacher takes its own, from its own forward passes.
+    Early on this is the plain average of the teacher's first weights and the students so far. The running statistics of
+    batch normalisation are not averaged: the teacher takes its own, from its own forward passes.
 
     Parameters
     ----------
@@ -173,7 +182,25 @@ def update_teacher(teacher: nn.Module, student: nn.Module, step: int, ema: float
     torch._foreach_lerp_(list(teacher.parameters()), list(student.parameters()), 1 - a)
 
 
-def add_noise(features: Tensor, snr_db: float) -> Tensor:
-    """The teacher's noisy copy: white noise on the log-Mel spectrogram, ``snr_db`` below each band's RMS value."""
-    deviation = features.square().mean(-1, keepdim=True).sqrt() * 10 ** (-snr_db / 20)
-    return features + deviation * torch.randn_like(features)
+def add_noise(features: Tensor, snr_db: float | None, limits: Features) -> Tensor:
+    """The teacher's noisy copy: 20 log10 |10^(L / 20) + sigma n| with white noise n, then the limits of `LogMel` again.
+
+    Parameters
+    ----------
+    features : (batch, 1, mel, frame) tensor
+        Log-Mel L in dB.
+    snr_db : float or None
+        sigma^2 = mean_t(amplitude^2) 10^(-snr_db / 10), for each band of each clip. None: no noise.
+    limits : Features
+        Uses ``floor`` and ``range_db``.
+
+    Notes
+    -----
+    The baseline adds its noise to the Mel amplitudes, before the logarithm and its limits; L has those limits already. That
+    concerns the bins at the limit, less than 1 % of MiniDESED's, and changes 0.1 dB (RMS over all bins) of a noise of 3 dB.
+    """
+    if snr_db is None:
+        return features
+    mel = amplitude(features)
+    deviation = mel.square().mean(-1, keepdim=True).sqrt() * 10 ** (-snr_db / 20)
+    return decibels((mel + deviation * torch.randn_like(mel)).abs(), limits)

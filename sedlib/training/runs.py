@@ -37,7 +37,7 @@ from sedlib.errors import SedError
 from sedlib.files import PARTIAL, room_for, written
 from sedlib.model import Detector
 
-FORMAT = 2  # of checkpoints and weights; counts up when those of older code would not go on to the same result
+FORMAT = 3  # of checkpoints and weights; counts up when those of older code would not go on to the same result
 CHECKPOINT, BEFORE = "checkpoint.pt", "checkpoint-before.pt"
 CHECKPOINTS = (CHECKPOINT + PARTIAL, CHECKPOINT, BEFORE)  # newest first, where they are whole
 
@@ -122,7 +122,7 @@ class Run:
             raise SedError(f"{self.folder}: not a run folder (config.json is missing); "
                            "give a folder that `sedlib train` made")
         with _reading(path):
-            return Config.from_dict(read_json(path)["config"])
+            return Config.from_dict(read_json(path)["config"], str(path))
 
     @property
     def finished(self) -> bool:
@@ -253,10 +253,11 @@ class Run:
         except _Damaged as error:
             raise SedError(f"{error}; remove it and train again") from None
 
-    def detector(self, which: str = "teacher") -> Detector:
+    def detector(self, which: str | None = None) -> Detector:
         """The trained detector, ready to detect: ``teacher`` or ``student`` of the epoch that was chosen, or ``last``, the student
-        after the last step; of a diverged run, the last good ``teacher`` or ``student``."""
+        after the last step; of a diverged run, the last good ``teacher`` or ``student``. Default: ``config.training.tested``."""
         config = self.config
+        which = which or config.training.tested
         weights = self.load("weights.pt")
         if weights is None:
             if self.divergence is not None:
@@ -311,8 +312,9 @@ def runs(folder: str | Path) -> pd.DataFrame:
     -------
     DataFrame
         ``run`` (path below the folder), ``system profile data seed``, ``state`` (`Run.state`, or "damaged: " and why),
-        ``step`` and ``steps`` (done; of the whole training, where that is known), ``validation_f1`` (the teacher's
-        best so far), ``dev_f1 eval_f1 psds`` (fractions; PSDS of the development set) and ``minutes`` of training.
+        ``step`` and ``steps`` (done; of the whole training, where that is known), ``validation_f1`` (the tested network's
+        best so far), ``dev_f1 eval_f1 psds`` (fractions; PSDS of the development set), ``missing`` (development clips without audio, which
+        are in no score) and ``minutes`` of training.
 
     Raises
     ------
@@ -335,7 +337,7 @@ def runs(folder: str | Path) -> pd.DataFrame:
 _COLUMNS = {
     "run": object, "system": object, "profile": object, "data": object, "seed": "Int64", "state": object,
     "step": "Int64", "steps": "Int64", "validation_f1": float, "dev_f1": float, "eval_f1": float, "psds": float,
-    "minutes": float,
+    "missing": "Int64", "minutes": float,
 }
 
 
@@ -361,7 +363,9 @@ def table(found: pd.DataFrame) -> str:
         "minutes": [_shown(value, ".1f") for value in found["minutes"]],
     }
     damaged = [f"{run}: {state}" for run, state in zip(found["run"], found["state"]) if state.startswith("damaged")]
-    return "\n".join([pd.DataFrame(columns).to_string(index=False), *damaged])
+    missing = [f"{run}: {n} development clip{'s' if n > 1 else ''} without audio {'are' if n > 1 else 'is'} in no score"
+               for run, n in zip(found["run"], found["missing"].fillna(0)) if n]
+    return "\n".join([pd.DataFrame(columns).to_string(index=False), *missing, *damaged])
 
 
 def _shown(value: Any, form: str = "") -> str:
@@ -377,13 +381,14 @@ def _row(run: Run) -> dict[str, Any]:
         config, training = record["config"], record["config"]["training"]
         row |= {name: str(config[name]) for name in ("system", "profile")}
         row |= {"data": str(record["data"]), "seed": _count(record["seed"]), "step": 0}
+        tested = training.get("tested", "teacher")  # which before version 0.2 was the only choice
         if training["steps_per_epoch"]:  # else it depends on the data
             row["steps"] = _count(training["epochs"] * training["steps_per_epoch"])
     metrics = run.metrics
     with _reading(run.folder / "metrics.csv"):
         if len(metrics):
             row |= {"step": _count(metrics["step"].iloc[-1]), "minutes": metrics["seconds"].iloc[-1] / 60,
-                    "validation_f1": metrics["validation_f1_teacher"].max()}
+                    "validation_f1": metrics[f"validation_f1_{tested}"].max()}
     path = run.folder / "progress.json"
     with _reading(path):
         if path.exists():
@@ -393,6 +398,7 @@ def _row(run: Run) -> dict[str, Any]:
             results = run.results
             row["dev_f1"] = _fraction(results["validation"]["event_f1"]["macro"])
             row["psds"] = _fraction(results["validation"]["psds"]["value"])
+            row["missing"] = (results["validation"].get("clips", {}).get("missing") or {"clips": 0})["clips"]
             if "public" in results:
                 row["eval_f1"] = _fraction(results["public"]["event_f1"]["macro"])
     return row

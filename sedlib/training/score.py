@@ -1,25 +1,29 @@
 """What a trained detector is worth: its posteriors, events and scores on the development and evaluation sets.
 
-Paper sections 3.4 and 4; taught in ``notebooks/04_mean_teacher.py`` and ``notebooks/06_hmm.py``.
+Paper sections 3.4 and 4; taught in ``notebooks/04_mean_teacher.py`` and ``notebooks/06_hmm.py``. Scores are those of the clips that
+are there: what of a reference has no audio is left out, and results say how much that is. PSDS, by median filter and by HMM alike, is that
+of predictions at the challenge's 50 thresholds.
 """
 
 from __future__ import annotations
 
 import functools
+import warnings
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from sedlib.config import FOREST_CALLS
+from sedlib.config import FOREST_CALLS, Decoding
 from sedlib.data import layout, tables
 from sedlib.data.store import open_store
-from sedlib.decode import Hmm, Posteriors, hmm_events, median_events, median_scores, operating_points, posteriors
+from sedlib.decode import Hmm, Posteriors, hmm_events, median_events, operating_points, posteriors
+from sedlib.decode.posteriors import check_finite
 from sedlib.decode.tuning import SEARCHES, Objective, forest, halves
 from sedlib.errors import SedError
-from sedlib.metrics import evaluate, event_f1
-from sedlib.metrics.psds import psds_from_operating_points
+from sedlib.metrics import Missing, evaluate, event_f1, on_clips, with_length
 from sedlib.training.ensemble import Ensemble
 from sedlib.training.runs import Run, read_json, results_file, write_json
 
@@ -27,9 +31,8 @@ SUBSETS = ("validation", "public")  # the paper's "dev" and "eval"
 
 
 def score(run: Run, data: str | Path, progress: bool = True) -> dict[str, Any]:
-    """Score a finished run's teacher on the real clips with strong labels; done once, then read.
+    """Score a finished run's tested network on the real clips with strong labels; done once, then read.
 
-    PSDS is that of the posteriors after the median filter, as the challenge's baseline has it.
     Writes ``SUBSET.npz`` (posteriors), ``SUBSET.tsv`` (events) and ``results.json`` into the run's folder.
 
     Returns
@@ -40,12 +43,10 @@ def score(run: Run, data: str | Path, progress: bool = True) -> dict[str, Any]:
     """
     if is_current(run, "median"):
         return run.results
-    config, results = run.config, {}
+    results = {}
     for name in write_posteriors(run, data, progress):
-        scores = Posteriors.load(run.folder / f"{name}.npz")
-        tables.write(median_events(scores, config.decoding, config.features.clip_s), run.folder / f"{name}.tsv")
-        reference = Path(data) / layout.SUBSETS[name].metadata
-        results[name] = evaluate(reference, run.folder / f"{name}.tsv", scores=median_scores(scores, config.decoding))
+        events = median_events(_stored(run, name), run.config.decoding, run.config.features.clip_s)
+        results[name] = _scored(run, data, name, run.config.decoding, events, f"{name}.tsv")
     write_json(run.folder / "results.json", results | _made_by(run))
     return run.results
 
@@ -56,20 +57,56 @@ def write_posteriors(run: Run, data: str | Path, progress: bool = True) -> list[
     Returns
     -------
     list of str
-        The subsets that there are: an evaluation set is a luxury, a development set is needed.
+        The subsets that there are, see `subsets_there`.
+
+    Raises
+    ------
+    SedError
+        If no development clip is there, or the network's posteriors are not finite; with the run and the clip.
     """
-    subsets = [name for name in SUBSETS if name == "validation" or (Path(data) / layout.SUBSETS[name].metadata).exists()]
+    subsets = subsets_there(data)
     missing = [name for name in subsets if not (run.folder / f"{name}.npz").exists()]
     if missing and isinstance(run, Ensemble):
         run.folder.mkdir(parents=True, exist_ok=True)
         for name in subsets:  # all of them, as a member may have been trained anew
             run.average(name).save(run.folder / f"{name}.npz")
     elif missing:
-        detector = run.detector("teacher")
+        detector = run.detector()
         for name in missing:
-            found = posteriors(detector, open_store(data, name, progress=progress), run.config.frame_s, progress)
+            store = open_store(data, name, progress=progress)
+            try:
+                found = posteriors(detector, store, run.config.frame_s, progress)
+            except SedError as error:
+                raise SedError(f"{run.folder}: {error}") from None
             found.save(run.folder / f"{name}.npz")
     return subsets
+
+
+def subsets_there(data: str | Path) -> list[str]:
+    """The subsets to score on: a development set is needed; an evaluation set is a luxury, and one without audio is left out, with a
+    warning."""
+    audio, metadata = (Path(data) / place for place in layout.SUBSETS["public"][:2])
+    if not metadata.exists():
+        return ["validation"]
+    if not (audio.is_dir() and any(audio.iterdir())):
+        warnings.warn(f"{audio}: no audio of the evaluation set, so that it is not scored", stacklevel=2)
+        return ["validation"]
+    return list(SUBSETS)
+
+
+def reference_of(runs: Sequence[Run], data: str | Path, subset: str) -> tuple[pd.DataFrame, Missing | None]:
+    """A subset's events that have a length, restricted to the clips of which all these runs have posteriors, and what is missing.
+
+    Raises
+    ------
+    SedError
+        If a run has no stored posteriors, or no clip is left.
+    """
+    clips: list[str] | None = None
+    for run in runs:
+        found = _stored(run, subset).filenames
+        clips = found if clips is None else [name for name in clips if name in set(found)]
+    return on_clips(with_length(layout.load(data, subset).table)[0], clips, f"{runs[0].folder / subset}.npz")
 
 
 def tune_hmm(run: Run, data: str | Path, search: str = "exact") -> tuple[Hmm, Hmm]:
@@ -87,9 +124,7 @@ def tune_hmm(run: Run, data: str | Path, search: str = "exact") -> tuple[Hmm, Hm
         raise SedError(f"search {search!r} does not exist; choose one of {', '.join(SEARCHES)}")
     files = [run.folder / f"hmm-{search}{which}.json" for which in ("", "-second")]
     if not all(_is_current(run, file) for file in files):
-        if not (run.folder / "validation.npz").exists():
-            raise SedError(f"{run.folder}: the run has no results yet; `sedlib train` finishes it")
-        scores, reference = Posteriors.load(run.folder / "validation.npz"), layout.load(data, "validation").table
+        scores, (reference, _) = _stored(run, "validation"), reference_of([run], data, "validation")
         for path, half in zip(files, halves(reference)):
             objective = Objective(scores, half, run.config.features.clip_s)
             if search == "forest":
@@ -120,9 +155,8 @@ def score_hmm(run: Run, data: str | Path, search: str = "exact") -> dict[str, An
     Returns
     -------
     dict
-        ``validation`` and, where the run has it, ``public``: as of `score`; PSDS of the former alone, which is the paper's, from 50
-        operating points. ``unseen_f1``: macro F1 of the development clips, each half decoded by the other's HMM; ``hmm``:
-        `Hmm.to_dict` of the first half's; ``scored_by`` and ``posteriors`` as of `score`.
+        ``validation`` and, where the run has it, ``public``: as of `score`. ``unseen_f1``: macro F1 of the development clips, each half
+        decoded by the other's HMM; ``hmm``: `Hmm.to_dict` of the first half's; ``scored_by`` and ``posteriors`` as of `score`.
 
     Raises
     ------
@@ -133,12 +167,13 @@ def score_hmm(run: Run, data: str | Path, search: str = "exact") -> dict[str, An
         return run.results_of(search)
     first, second = tune_hmm(run, data, search)
     clip_s = run.config.features.clip_s
-    scores = {name: Posteriors.load(run.folder / f"{name}.npz") for name in SUBSETS if (run.folder / f"{name}.npz").exists()}
-    reference = layout.load(data, "validation").table
     results: dict[str, Any] = {"hmm": first.to_dict()}
-    for name in scores:
-        results[name] = _scored(run, name, scores[name], first, Path(data) / layout.SUBSETS[name].metadata, search)
-    unseen = pd.concat([hmm_events(scores["validation"].select(tables.filenames(half)), hmm, clip_s)
+    for name in SUBSETS:
+        if (run.folder / f"{name}.npz").exists():
+            results[name] = _scored(run, data, name, first, hmm_events(_stored(run, name), first, clip_s), f"{name}-{search}.tsv")
+    reference, _ = reference_of([run], data, "validation")
+    scores = _stored(run, "validation")
+    unseen = pd.concat([hmm_events(scores.select(tables.filenames(half)), hmm, clip_s)
                         for half, hmm in zip(halves(reference), (second, first))])
     tables.write(unseen, run.folder / f"unseen-{search}.tsv")
     results["unseen_f1"] = event_f1(reference, unseen).macro
@@ -173,12 +208,19 @@ def scorer() -> str:
     return f"{zlib.crc32(b''.join(path.read_bytes() for path in files)):08x}"
 
 
-def _scored(run: Run, name: str, scores: Posteriors, hmm: Hmm, reference: Path, search: str) -> dict[str, Any]:
-    clip_s, events = run.config.features.clip_s, run.folder / f"{name}-{search}.tsv"
-    tables.write(hmm_events(scores, hmm, clip_s), events)
-    result = evaluate(reference, events)
-    if name == "validation":
-        points = operating_points(scores, hmm, duration_s=clip_s)
-        psds = psds_from_operating_points(tables.read_events(reference), points.values())
-        result["psds"] = {"value": psds.value, "per_class": psds.per_class, "method": f"psds_eval, {len(points)} thresholds"}
-    return result
+def _stored(run: Run, subset: str) -> Posteriors:
+    """A run's posteriors of a subset; NaN is no score."""
+    path = run.folder / f"{subset}.npz"
+    if not path.exists():
+        raise SedError(f"{run.folder}: the run has no results yet; `sedlib train` finishes it")
+    scores = Posteriors.load(path)
+    check_finite(scores.scores, scores.filenames, str(path))
+    return scores
+
+
+def _scored(run: Run, data: str | Path, subset: str, decoder: Hmm | Decoding, events: pd.DataFrame, name: str) -> dict[str, Any]:
+    """Write the events and evaluate them."""
+    tables.write(events, run.folder / name)
+    scores = _stored(run, subset)
+    points = operating_points(scores, decoder, duration_s=run.config.features.clip_s)
+    return evaluate(Path(data) / layout.SUBSETS[subset].metadata, run.folder / name, operating_points=points, clips=scores.filenames)

@@ -27,6 +27,7 @@ from sedlib.errors import SedError
 # step. At 10 the truth is given a probability of e^-10 = 0.00005 on average. Where the learning rate was 1000 times too
 # large, steps cost 15 to 90 (torch's limit is 100). Mean squared errors of posteriors never pass 1.
 EXPLODED = 10.0
+STATUS = Path("/proc/self/status")
 SMALLER = "A smaller learning rate is the usual cure"
 
 
@@ -221,10 +222,13 @@ class TensorBoard:
 
 def peak_memory(device: torch.device) -> dict[str, float]:
     """The most memory that this process has held so far, in 10^6 bytes: ``memory_mb``, with CUDA ``gpu_memory_mb``."""
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage's peak begins with what the process that started this one held
-        held = 1024 * int(re.search(r"VmHWM:\s*(\d+) kB", status.read_text())[1])
-    else:
+    try:  # getrusage's peak begins with what the process that started this one held
+        found = re.search(r"VmHWM:\s*(\d+) kB", STATUS.read_text())
+    except OSError:  # not Linux
+        found = None
+    if found:
+        held = 1024 * int(found[1])
+    else:  # gVisor's status has no such line
         held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     peak = {"memory_mb": held / 1e6}
     if device.type == "cuda":

@@ -12,7 +12,6 @@ from torch.testing import assert_close
 from sedlib.augment import gaussian_noise, mask, views
 from sedlib.augment.features import FRAME, MEL, augment
 from sedlib.config import Augment, Config, profile
-from sedlib.errors import SedError
 from sedlib.systems import configuration
 
 AUGM = configuration("augm", "smoke")
@@ -106,11 +105,6 @@ def test_student_and_teacher_see_what_is_said(teacher):
     assert torch.equal(seen_by_teacher, seen) == (teacher == "same")
     torch.manual_seed(0)
     assert torch.equal(views(features, config)[0], seen), "the same chance, another view"
-
-
-def test_another_teacher_is_refused():
-    with pytest.raises(SedError, match="augment.teacher is 'none'; it must be 'own', 'same' or 'clean'"):
-        views(spectrograms(), only(teacher="none"))
 
 
 def test_without_augmentation_nothing_is_drawn():

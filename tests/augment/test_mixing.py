@@ -16,18 +16,17 @@ from sedlib.augment import (
     EFFECTS, Background, Bank, Change, Mixture, Sound, Source, change, draw, draw_change, draw_effect, events, render,
     stems,
 )
-from sedlib.augment.mixing import RING, SAMPLES
+from sedlib.augment.mixing import RING, SAMPLES, cascade
 from sedlib.config import Augment, Config
 from sedlib.data.audio import RATE
 from sedlib.data.scenes import SHORTEST_S, scenario
 from sedlib.data.soundbank import CONTINUOUS
 from sedlib.data.tables import CLASSES
-from sedlib.errors import SedError
 from sedlib.systems import configuration
 
-AUGM, RELEASED = (configuration(system, "smoke").augment for system in ("augm", "augm_released"))
-UNIFORM, DRY = dataclasses.replace(AUGM, placing="uniform"), dataclasses.replace(AUGM, rooms=False, effects=0)
-STEADY = tuple(name for name in (*AUGM.effect_names, "contrast", "low shelf") if name != "pitch shift")
+AUGM = configuration("augm", "smoke").augment
+DRY = dataclasses.replace(AUGM, rooms=False, effects=0)
+STEADY = tuple(name for name in AUGM.effect_names if name != "pitch shift")
 SILENT = Background(0, 0, -300.0)
 
 
@@ -58,7 +57,7 @@ def small_bank(*samples: int, room: int = 1) -> Bank:
 # What is drawn, heard and labelled
 
 
-@pytest.mark.parametrize("chosen", [AUGM, UNIFORM, RELEASED, DRY], ids=["augm", "uniform", "released", "dry"])
+@pytest.mark.parametrize("chosen", [AUGM, DRY], ids=["augm", "dry"])
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=8, deadline=None)
 def test_mixtures_are_as_section_3_2_has_them(bank, chosen, seed):
@@ -93,15 +92,13 @@ def test_mixtures_are_as_section_3_2_has_them(bank, chosen, seed):
 
 
 def test_levels_numbers_and_times_come_from_their_whole_ranges(bank):
-    drawn = mixtures(bank, UNIFORM, 500)
+    drawn = mixtures(bank, AUGM, 500)
     levels = np.array([source.level_db for mixture in drawn for source in mixture.sources])
     assert levels.min() < -34.5 and levels.max() > -0.5 and abs(levels.mean() + 17.5) < 1
     over = [m.background.level_db - min(source.level_db for source in m.sources) for m in drawn]
     assert 4 < max(over) <= 5 and min(m.background.level_db for m in drawn) < -49
-    assert all(70 < count < 130 for count in Counter(len(m.sources) for m in drawn).values())
+    assert set(Counter(len(m.sources) for m in drawn)) == {1, 2, 3, 4, 5}
     sources = [source for m in drawn for source in m.sources]
-    onsets = np.array([source.onset for source in sources]) / RATE
-    assert onsets.min() < 0.1 and onsets.max() > 9.6 and abs(onsets.mean() - 4.875) < 0.3
     assert set(Counter(source.sound for source in sources)) == set(range(20))
     assert {source.room for source in sources} == {0, 1}
     cascades = Counter(len(source.effects) for source in sources)
@@ -126,18 +123,6 @@ def test_placing_as_desed_has_the_classes_and_onsets_of_its_scenarios(bank):
             assert source.first == 0 or label in CONTINUOUS
 
 
-def test_the_released_codes_levels_and_effects(bank):
-    drawn = mixtures(bank, RELEASED, 400)
-    sources = [source for mixture in drawn for source in mixture.sources]
-    levels = np.array([source.level_db for source in sources])
-    assert abs(levels.mean() + 30) < 1 and abs(levels.std() - 7) < 0.7
-    assert 0.005 < (levels == -45).mean() < 0.04 and levels.max() <= 0  # normal, cut off at the ends
-    assert {len(source.effects) for source in sources} == {0, 1}
-    assert {name for source in sources for name, _ in source.effects} == set(RELEASED.effect_names)
-    over = np.array([m.background.level_db - min(source.level_db for source in m.sources) for m in drawn])
-    assert over.max() == pytest.approx(5) and min(m.background.level_db for m in drawn) == -50
-
-
 def test_the_background_keeps_its_limit_where_its_lower_end_lies_above(bank):
     for mixture in mixtures(bank, dataclasses.replace(AUGM, background_db=(-10.0, 5.0)), 30):
         assert mixture.background.level_db <= min(source.level_db for source in mixture.sources) + 5
@@ -150,7 +135,7 @@ def test_the_systems_are_what_the_paper_says():
         assert augment.mixing and augment.sources == (1, 5) and augment.rooms and augment.effects == 2
         assert set(augment.effect_names) == {"noise burst", "sine burst", "comb", "compression", "pitch shift",
                                              "low-pass", "high-pass"}
-        assert augment.foreground_db == (-35, 0) and augment.background_db[1] == 5 and not augment.foreground_normal
+        assert augment.foreground_db == (-35, 0) and augment.background_db[1] == 5
         assert augment.added_share == 0.5 and augment.mel_masks and augment.time_masks
     literal = dataclasses.replace(configuration("augm", "paper").augment, noise_snr_db=(-30, 10))
     assert configuration("augm_literal", "paper").augment == literal
@@ -158,21 +143,9 @@ def test_the_systems_are_what_the_paper_says():
     assert mixing == Augment(mixing=True)
     assert not effects.mixing and dataclasses.replace(effects, mixing=True) == configuration("augm", "paper").augment
     assert configuration("ppcen_augm", "paper").pcen == configuration("ppcen_logmel", "paper").pcen
-    for system in ("augm", "augm_released", "baseline"):
+    for system in ("augm", "baseline"):
         config = configuration(system, "lesson")
         assert Config.from_dict(config.to_dict()) == config
-
-
-@pytest.mark.parametrize("changes, said", [
-    ({"placing": "anywhere"}, "augment.placing is 'anywhere'; it must be one of desed, uniform"),
-    ({"effect_names": ("comb", "echo"), "effects": 2}, "effect 'echo' does not exist"),
-    ({"sources": (3, 1)}, r"augment.sources is \(3, 1\)"),
-    ({"sources": (0, 1)}, r"augment.sources is \(0, 1\)"),
-    ({"effects": 3, "effect_names": ("comb", "low-pass")}, "augment.effects is 3, and augment.effect_names has 2"),
-])
-def test_settings_that_make_no_sense_are_named(bank, changes, said):
-    with pytest.raises(SedError, match=said):
-        mixtures(bank, dataclasses.replace(UNIFORM, **changes), 50)
 
 
 # Labels under effects, at the clip's end, of odd sounds
@@ -213,8 +186,8 @@ def test_a_source_of_30_ms_or_less(samples):
     mixture = one(bank, 5000, sound=0, room=0)
     assert events(mixture, bank) == [(0.312, 0.562, "Dog")]
     assert peaks_db(stems(mixture, bank))[0] == pytest.approx(-3, abs=1e-3)
-    drawn = mixtures(bank, dataclasses.replace(UNIFORM, effects=2), 20)
-    assert render(drawn, bank).isfinite().all()
+    effects = [cascade(np.random.default_rng(seed), AUGM, samples / RATE) for seed in range(20)]
+    assert render([one(bank, 5000, sound=0, room=0, effects=of) for of in effects], bank).isfinite().all()
 
 
 def test_a_source_of_30_s_in_a_room_as_long_as_a_clip():
@@ -306,8 +279,8 @@ def test_effects_on_a_clip_keep_its_peak(bank):
 
 def test_effects_work_one_after_the_other(bank):
     clip = 0.1 * torch.randn(1, SAMPLES, generator=torch.Generator().manual_seed(2))
-    gain, tilt = ("overdrive", {"gain_db": 20.0}), ("low shelf", {"gain_db": 12.0, "cutoff": 300.0})
-    both = [change(clip, [Change(effects=order)], None) for order in ((gain, tilt), (tilt, gain))]
-    each = change(change(clip, [Change(effects=(gain,))], None), [Change(effects=(tilt,))], None)
+    press, dull = ("compression", {"threshold_db": -20.0, "ratio": 8.0}), ("low-pass", {"cutoff": 1000.0})
+    both = [change(clip, [Change(effects=order)], None) for order in ((press, dull), (dull, press))]
+    each = change(change(clip, [Change(effects=(press,))], None), [Change(effects=(dull,))], None)
     assert_close(both[0], each, rtol=0, atol=1e-4)
     assert (both[0] - both[1]).abs().max() > 0.01

@@ -61,11 +61,11 @@ def lab(lessons, tmp_path_factory) -> Iterator[str]:
     command = [sys.executable, "-c", LAB, str(lessons), "--no-browser", "--allow-root", "--expose-app-in-browser"]
     with running(command, root / "log", **folders(root)) as server:
         def started() -> dict | None:
-            file = root / "jupyter_runtime_dir" / f"jpserver-{server.pid}.json"
-            assert server.is_running(), (root / "log").read_text()
+            assert server.poll() is None, (root / "log").read_text()
             try:
+                file, = (root / "jupyter_runtime_dir").glob("jpserver-*.json")
                 return json.loads(file.read_text())
-            except (FileNotFoundError, json.JSONDecodeError):  # not there, or not yet whole
+            except ValueError:  # not there, or not yet whole
                 return None
 
         info = until(started, 60, "JupyterLab to start")

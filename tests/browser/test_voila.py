@@ -22,7 +22,7 @@ def address(tmp_path_factory):
     # Without a choice of port, Voila takes the next free one.
     with running([sys.executable, "-m", "sedlib.lesson.page", "--no-browser"], root / "log", **folders(root)) as server:
         def printed() -> re.Match | None:
-            assert server.is_running(), (root / "log").read_text()
+            assert server.poll() is None, (root / "log").read_text()
             return re.search(r"http://[\w.]+:\d+/\S*", (root / "log").read_text())
 
         yield until(printed, 60, "Voila to print its address")[0]

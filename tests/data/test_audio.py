@@ -1,5 +1,8 @@
 """Audio files: 16 kHz mono comes back bit for bit, everything else converted, and what is broken is named."""
 
+import tracemalloc
+
+import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -102,6 +105,41 @@ def test_a_long_file_is_read_in_blocks_as_if_it_were_one(tmp_path, monkeypatch):
         assert np.array_equal(waveform, again) and info == info_again
 
 
+@pytest.mark.parametrize("rate", [16000, 44100, 48000, 8000, 12345])
+@pytest.mark.parametrize("frames", [1, 17, 1000, 132307])
+def test_a_stream_is_resampled_as_librosa_resamples_the_whole(tmp_path, monkeypatch, rate, frames):
+    x = np.random.default_rng(0).uniform(-1, 1, (frames, 2)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", x, rate, subtype="FLOAT")
+    expected = librosa.resample(x.mean(axis=1), orig_sr=rate, target_sr=16000, res_type="soxr_hq")
+    for block in (700, 1 << 22):
+        monkeypatch.setattr(audio, "_BLOCK", block)
+        stream = audio.Stream(tmp_path / "a.wav")
+        assert np.array_equal(np.concatenate(list(stream)), expected)
+        assert stream.samples == len(expected)
+    assert np.array_equal(audio.read(tmp_path / "a.wav")[0], expected)
+
+
+def test_a_stream_takes_no_more_memory_for_a_long_file(tmp_path):
+    with soundfile.SoundFile(tmp_path / "a.flac", "w", 48000, 2) as file:
+        for _ in range(10):
+            file.write(np.zeros((60 * 48000, 2), np.int16))  # 10 minutes: 230 MB as float32
+    tracemalloc.start()
+    try:
+        assert sum(len(block) for block in audio.Stream(tmp_path / "a.flac")) == 600 * 16000
+        assert tracemalloc.get_traced_memory()[1] < 80e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_one_channel_may_be_asked_for(tmp_path):
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (3000, 4)).astype(np.float32)
+    x[0, 1] = 1
+    soundfile.write(tmp_path / "a.wav", x, 16000, subtype="FLOAT")
+    for channel, clipped in ((0, 0), (1, 1 / 3000)):
+        waveform, info = audio.read(tmp_path / "a.wav", channel=channel)
+        assert np.array_equal(waveform, x[:, channel]) and (info.channels, info.clipped) == (4, clipped)
+
+
 @pytest.fixture(scope="module")
 def originals(folder):
     """Bytes of small whole files."""
@@ -193,3 +231,114 @@ def test_a_wav_written_into_a_pipe_is_whole(tmp_path):
     data[40:44] = b"\xff\xff\xff\xff"  # the size a program leaves that cannot go back and correct it
     path.write_bytes(data)
     assert len(audio.read(path)[0]) == 48000
+
+
+@pytest.mark.parametrize("riff", [0, 8, 96036])
+def test_a_wav_that_was_never_closed_is_read_or_refused(tmp_path, riff):
+    path = broken(tmp_path, "whole wav")
+    data = bytearray(path.read_bytes())
+    data[4:8], data[40:44] = riff.to_bytes(4, "little"), bytes(4)
+    path.write_bytes(data)
+    try:
+        assert len(audio.read(path)[0]) == 48000
+    except SedError as error:
+        assert "the header says 0 s, the file holds 96000 bytes of sound" in str(error)
+
+
+KINDS = {"WAV": "PCM_16", "WAVEX": "PCM_24", "RF64": "FLOAT", "AIFF": "PCM_16"}
+
+
+def lying(path, kind, seconds, holds=6):
+    """A file of noise whose header promises fewer seconds than it holds, as where the size of 32 bits has wrapped."""
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, holds * 16000)
+    soundfile.write(path, x, 16000, format=kind, subtype=KINDS[kind])
+    data = bytearray(path.read_bytes())
+    sound, order = (b"SSND", "big") if kind == "AIFF" else (b"data", "little")
+    width = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}[KINDS[kind]]
+    size = (round(seconds * 16000) * width + 8 * (kind == "AIFF")).to_bytes(4, order)
+    if kind == "RF64":
+        place = data.index(b"ds64") + 16
+        data[place : place + 8] = size + bytes(4)
+        place = data.index(b"data") + 4
+        data[place : place + 4] = b"\xff" * 4
+    else:
+        place = data.index(sound) + 4
+        data[place : place + 4] = size
+    if kind == "AIFF":  # which tells the number of frames once more
+        place = data.index(b"COMM") + 10
+        data[place : place + 4] = round(seconds * 16000).to_bytes(4, "big")
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_header_that_promises_less_than_the_file_holds_is_refused(tmp_path, kind):
+    path = lying(tmp_path / "a.wav", kind, 1)
+    with pytest.raises(SedError, match=r"a.wav: the header says 1 s, the file holds 6(\.\d+)? s: written beyond 4 GiB or not closed"):
+        audio.read(path)
+    with pytest.raises(SedError, match="the header says 1 s"):  # also where less than that is asked for
+        audio.read(path, seconds=0.5)
+
+
+def chunk(name, size, padded=True):
+    return name + size.to_bytes(4, "little") + bytes(size) + bytes(size % 2 * padded)
+
+
+TRAILERS = {
+    "LIST": chunk(b"LIST", 40000), "bext and id3": chunk(b"bext", 20000) + chunk(b"id3 ", 20000), "PAD": chunk(b"PAD ", 40000),
+    "odd": chunk(b"LIST", 39999) + chunk(b"_PMX", 31), "odd, not padded": chunk(b"LIST", 39999, False) + chunk(b"_PMX", 31, False),
+    "many": chunk(b"cue ", 0) * 5000, "an ID3v1 tag": b"TAG" + b"Song".ljust(125), "some zeros": bytes(1000),
+}
+
+
+@pytest.mark.parametrize("kind", ["WAV", "RF64"])
+@pytest.mark.parametrize("trailer", TRAILERS)
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_U8"])
+def test_what_may_follow_the_sound_may_follow(tmp_path, trailer, subtype, kind):
+    path, samples = tmp_path / "a.wav", 16001
+    soundfile.write(path, tone(1.0001, 16000)[:samples], 16000, format=kind, subtype=subtype)
+    padded = path.read_bytes()
+    for data in (padded, padded[: len(padded) - samples % 2] if subtype == "PCM_U8" else padded):
+        path.write_bytes(data + TRAILERS[trailer])
+        assert len(audio.read(path)[0]) == samples
+
+
+@pytest.mark.parametrize("kind", ["RF64", "W64", "RIFX"])
+def test_files_of_64_bits_and_of_the_other_byte_order(tmp_path, kind):
+    path, x = tmp_path / "a.wav", tone(3, 16000)
+    soundfile.write(path, x, 16000, subtype="PCM_16", **({"endian": "BIG"} if kind == "RIFX" else {"format": kind}))
+    assert len(audio.read(path)[0]) == 48000
+    if kind != "W64":
+        path.write_bytes(path.read_bytes()[:-1000])
+        with pytest.raises(SedError, match="cut off"):
+            audio.read(path)
+
+
+NOISE = bytes(np.random.default_rng(0).integers(128, 256, 1000, dtype=np.uint8))
+OTHERS = {
+    b"\0\0\0\x20ftypM4A \0\0\0\0": "it is MP4 audio .AAC.; convert it .*another name does not",
+    b"\0\0\0\x20ftypisom\0\0\0\0": "it is an MP4 file .AAC, or a video.; convert it",
+    b"\0\0\0\x14ftypqt  \0\0\0\0": "it is a QuickTime video; convert it",
+    b"\x1aE\xdf\xa3": "it is a Matroska or WebM video; convert it", b"RIFF\0\0\1\0AVI LIST": "it is an AVI video; convert it",
+    b"RIFF\0\0\1\0WAVEfmt \x10\0\0\0\x99\x99\1\0": "a WAV file that is damaged, or whose codec is not supported",
+    b"\xff\xf1\x50\x80": "it is AAC audio; convert it", b"0&\xb2u\x8ef\xcf\x11": "it is Windows Media",
+    b"PK\3\4": "it is a ZIP archive; unpack it", b"\x1f\x8b\x08": "it is a gzip archive; unpack it",
+    b"\r\n<!DOCTYPE html><title>404</title>": "it is a web page .*; get the file again", b"<html>": "it is a web page",
+    b"version https://git-lfs.github.com/spec/v1\n": "it is a pointer of Git LFS .*git lfs pull", b"\x89PNG\r\n": "it is a picture .PNG.",
+    b"": "(Format not recognised|damaged, or no audio).*get it again, or convert it to WAV, FLAC or OGG",
+}
+
+
+@pytest.mark.parametrize("start", OTHERS)
+@pytest.mark.parametrize("suffix", [".wav", ".mp3", ""])
+def test_a_file_is_called_what_it_is_whatever_its_name(tmp_path, start, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(start + NOISE)
+    with pytest.raises(SedError, match=f"a{suffix}: not a readable audio file.*{OTHERS[start]}") as error:
+        audio.read(path)
+    assert "use .wav" not in str(error.value)
+
+
+def test_a_folder_is_no_recording(tmp_path):
+    with pytest.raises(SedError, match=f"{tmp_path}: is a folder; give the files in it"):
+        audio.read(tmp_path)

@@ -13,7 +13,7 @@ from bench.voices import accuracy, confusion
 from sedlib.data import voices
 from sedlib.data.soundbank import Soundbank
 from sedlib.data.tables import CLASSES
-from sedlib.data.voices import DOMAINS, RANGES, SAMPLE_RATE, Voices
+from sedlib.data.voices import DOMAINS, RANGES, RATE, Voices
 from sedlib.errors import SedError
 
 CONTINUOUS = ["Blender", "Electric_shaver_toothbrush", "Frying", "Running_water", "Vacuum_cleaner"]
@@ -36,7 +36,7 @@ def test_every_event_is_clean(label, domain, seed, duration):
     again = Voices(domain).event(label, duration, np.random.default_rng(seed))
     assert x.dtype == np.float32 and x.ndim == 1 and np.isfinite(x).all()
     assert np.abs(x).max() == pytest.approx(1)
-    assert 0 < len(x) <= round(duration * SAMPLE_RATE)
+    assert 0 < len(x) <= round(duration * RATE)
     assert x.tobytes() == again.tobytes()
     # No silence at the ends, by the rule that recorded events are cut with: 20 ms within 40 dB of the loudest 20 ms.
     frames = librosa.util.frame(np.pad(x, (0, max(0, 320 - len(x)))), frame_length=320, hop_length=80)
@@ -50,7 +50,7 @@ def test_every_event_is_clean(label, domain, seed, duration):
 def test_machines_and_liquids_last_as_long_as_asked(label, domain):
     for duration in (0.1, 1.0, 4.0):
         for x in draws(label, domain, duration):
-            assert len(x) > 0.85 * duration * SAMPLE_RATE
+            assert len(x) > 0.85 * duration * RATE
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
@@ -72,7 +72,7 @@ def test_machines_and_liquids_fill_their_labels(label, domain):
 def test_a_long_event_is_a_series_of_calls(label):
     """Calls up to the asked end, with pauses between them."""
     for x in draws(label, "synthetic", 6.0):
-        assert len(x) > 0.9 * 6.0 * SAMPLE_RATE
+        assert len(x) > 0.9 * 6.0 * RATE
         level = np.sqrt((x[:len(x) // 800 * 800].reshape(-1, 800) ** 2).mean(axis=1))
         assert np.count_nonzero(np.diff((level > 0.003).astype(int)) == -1) >= 2
 
@@ -81,7 +81,7 @@ def test_a_long_event_is_a_series_of_calls(label):
 @given(domain=st.sampled_from(DOMAINS), seed=st.integers(0, 2**32), duration=st.floats(0.1, 10))
 def test_every_background_has_exactly_the_asked_length(domain, seed, duration):
     x = Voices(domain).background(duration, np.random.default_rng(seed))
-    assert x.dtype == np.float32 and x.shape == (round(duration * SAMPLE_RATE),) and np.isfinite(x).all()
+    assert x.dtype == np.float32 and x.shape == (round(duration * RATE),) and np.isfinite(x).all()
     assert np.abs(x).max() == pytest.approx(1)
     assert x.tobytes() == Voices(domain).background(duration, np.random.default_rng(seed)).tobytes()
 
@@ -209,7 +209,7 @@ def test_speech_has_the_stated_pitch(pitch):
     found = []
     for seed in range(4):
         x = voices.speech(2.0, np.random.default_rng(seed), ranges)
-        f0 = librosa.yin(x, fmin=60, fmax=500, sr=SAMPLE_RATE, frame_length=1024)
+        f0 = librosa.yin(x, fmin=60, fmax=500, sr=RATE, frame_length=1024)
         loud = librosa.feature.rms(y=x, frame_length=1024, hop_length=256)[0]
         found.append(np.median(f0[loud > 0.5 * loud.max()]))
     assert abs(12 * np.log2(np.median(found) / pitch)) < 2.5  # semitones
@@ -229,7 +229,7 @@ def test_speech_has_the_rhythm_of_syllables():
 def test_a_cat_glides():
     ranges = {**Voices("synthetic").ranges["Cat"], "pitch": (600, 600), "arc": (1.5, 1.5), "length": (0.8, 0.8)}
     x = voices.cat(0.8, np.random.default_rng(1), ranges)
-    f0 = librosa.yin(x, fmin=250, fmax=900, sr=SAMPLE_RATE, frame_length=1024)
+    f0 = librosa.yin(x, fmin=250, fmax=900, sr=RATE, frame_length=1024)
     assert np.percentile(f0, 90) / np.percentile(f0, 5) > 1.15
     assert f0.max() == pytest.approx(600, rel=0.12)
 
@@ -238,8 +238,8 @@ def test_a_cat_glides():
 
 
 def test_oscillator_plays_its_harmonics():
-    x = voices.oscillate(np.full(SAMPLE_RATE, 200.0), np.array([1.0, 0.0, 0.5]))
-    spectrum = np.abs(np.fft.rfft(x)) / SAMPLE_RATE
+    x = voices.oscillate(np.full(RATE, 200.0), np.array([1.0, 0.0, 0.5]))
+    spectrum = np.abs(np.fft.rfft(x)) / RATE
     assert np.sqrt(np.mean(x**2)) == pytest.approx(1, rel=1e-3)
     assert spectrum[600] == pytest.approx(0.5 * spectrum[200], rel=1e-2)
     assert np.delete(spectrum, [200, 600]).max() < 1e-3 * spectrum[200]
@@ -250,12 +250,12 @@ def test_filter_with_gain_one_changes_nothing_and_a_step_cuts():
     np.testing.assert_allclose(voices.shape(x, np.ones(257)), x, atol=1e-5)
     low = voices.shape(x, (voices.FREQUENCIES < 2000).astype(float))
     power = np.abs(np.fft.rfft(low)) ** 2
-    f = np.fft.rfftfreq(len(low), 1 / SAMPLE_RATE)
+    f = np.fft.rfftfreq(len(low), 1 / RATE)
     assert power[f > 2200].sum() < 1e-3 * power[f < 1800].sum()
 
 
 def test_filter_changes_at_the_stated_times():
-    n = SAMPLE_RATE
+    n = RATE
     x = np.ones(n, np.float32)
     early = (voices._frame_times(n) < 0.5)[:, None] * np.ones(257)
     y = voices.shape(x, early)
@@ -272,20 +272,20 @@ def test_resonance_has_the_gain_of_its_quality():
 
 def test_modes_decay_to_one_e_th():
     x = voices.modes(np.array([1000.0, 8500.0]), np.array([0.1, 1.0]), np.array([1.0, 1.0]), 0.3)
-    t = np.arange(len(x)) / SAMPLE_RATE
+    t = np.arange(len(x)) / RATE
     np.testing.assert_allclose(x, np.exp(-t / 0.1) * np.sin(2 * np.pi * 1000 * t), atol=1e-3)  # 8.5 kHz left out
 
 
 def test_scatter_adds_and_cuts_at_the_end():
     sound = np.array([1.0, 2.0, 3.0], np.float32)
-    out = voices.scatter(5, np.array([0.0, 1 / SAMPLE_RATE, 4 / SAMPLE_RATE]), [1.0, 10.0, 1.0], [sound] * 3)
+    out = voices.scatter(5, np.array([0.0, 1 / RATE, 4 / RATE]), [1.0, 10.0, 1.0], [sound] * 3)
     assert out.tolist() == [1, 12, 23, 30, 1]
 
 
 def test_bubble_of_a_millimetre_sings_at_minnaerts_pitch():
     """3.26 m/s over the radius; without rise it stays there."""
     def pitch(radius, rise):
-        return np.argmax(np.abs(np.fft.rfft(voices._bubble(radius, rise), SAMPLE_RATE)))
+        return np.argmax(np.abs(np.fft.rfft(voices._bubble(radius, rise), RATE)))
     assert pitch(1.0, 0.0) == pytest.approx(3260, rel=0.01)
     assert pitch(2.0, 0.0) == pytest.approx(1630, rel=0.01)
     assert pitch(1.0, 0.3) > 1.05 * pitch(1.0, 0.0)
@@ -295,7 +295,7 @@ def test_bubble_of_a_millimetre_sings_at_minnaerts_pitch():
 
 
 def log_mel(x):
-    mel = librosa.feature.melspectrogram(y=np.pad(x, (0, max(0, 2048 - len(x)))), sr=SAMPLE_RATE, n_fft=2048,
+    mel = librosa.feature.melspectrogram(y=np.pad(x, (0, max(0, 2048 - len(x)))), sr=RATE, n_fft=2048,
                                          hop_length=512, n_mels=32, power=1)
     return librosa.amplitude_to_db(mel, ref=np.max, top_db=40)
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from sedlib.config import Decoding
 from sedlib.data.batches import strong_labels
 from sedlib.data.tables import CLASSES
-from sedlib.decode import Posteriors, filter_frames, frames_to_events, median_events, smooth
+from sedlib.decode import Posteriors, filter_frames, frames_to_events, median_events, median_scores, smooth
 from sedlib.errors import SedError
 
 
@@ -24,10 +25,35 @@ def test_filter_length_is_the_nearest_odd_number_of_frames(frame_s, frames):
 @given(st.integers(0, 10_000), st.sampled_from([1, 3, 7]))
 @settings(max_examples=50, deadline=None)
 def test_smooth_is_the_majority_of_the_neighbours(seed, frames):
+    """A clip goes on beyond its ends as its reflection: frame -1 is frame 0, frame -2 is frame 1."""
     active = np.random.default_rng(seed).random((2, 30, 10)) > 0.5
-    padded = np.pad(active, ((0, 0), (frames // 2,) * 2, (0, 0)))
+    padded = np.concatenate([active[:, : frames // 2][:, ::-1], active, active[:, ::-1][:, : frames // 2]], axis=1)
     majority = sum(padded[:, i : i + 30].astype(int) for i in range(frames)) > frames // 2
     assert np.array_equal(smooth(active, frames), majority)
+    assert np.array_equal(smooth(active, frames), ndimage.median_filter(active, (1, frames, 1)))  # SciPy's default, as the baseline
+
+
+@pytest.mark.parametrize("before, after", [
+    ("1110000", "1110000"),  # an event of 3 frames at the start of a clip
+    ("0000111", "0000111"),
+    ("1100000", "1100000"),
+    ("1000000", "0000000"),
+    ("0111000", "1100000"),  # one that begins just behind it
+    ("0001110000", "0000000000"),  # of the same length, but within the clip
+    ("1111111", "1111111"),
+])
+def test_an_event_at_a_clips_end_is_not_cut_off(before, after):
+    active = np.array([c == "1" for c in before])[None, :, None]
+    assert "".join("01"[int(a)] for a in smooth(active, 7)[0, :, 0]) == after
+
+
+@given(st.integers(0, 10_000), st.sampled_from([1, 3, 7]), st.sampled_from([0.1, 0.5, 0.83]))
+@settings(max_examples=50, deadline=None)
+def test_filter_and_threshold_can_be_exchanged(seed, frames, threshold):
+    scores = posteriors(np.random.default_rng(seed).random((2, 12, 10)))
+    decoding = Decoding(threshold=threshold, median_s=frames * scores.frame_s)
+    filtered = median_scores(scores, decoding).scores > threshold
+    assert frames_to_events(filtered, scores).equals(median_events(scores, decoding))
 
 
 @given(st.integers(0, 10_000))

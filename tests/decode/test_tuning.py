@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 from itertools import product
 from types import SimpleNamespace
 
@@ -103,7 +104,7 @@ def test_the_landscape_holds_the_f1_of_single_models(silent_class):
 @pytest.mark.parametrize(("change", "message"), [
     ({"onset": np.nan, "offset": np.nan, "event_label": np.nan}, "no events in these clips, so that there is nothing to tune"),
     ({"event_label": "dog"}, "label 'dog' is not one of the 3 classes; did you mean 'Dog'"),
-    ({"filename": "x.wav"}, "1 of the reference's 1 clips are missing, for example 'x.wav'"),
+    ({"filename": "x.wav"}, "no clip in common with the reference .*'x.wav'"),
 ])
 def test_references_that_do_not_fit(change, message):
     posteriors, reference = case(0)
@@ -269,9 +270,49 @@ def test_an_unknown_search_and_clips_without_scores_are_named():
     posteriors, reference = case(0)
     with pytest.raises(SedError, match="search 'grid' does not exist; choose one of forest, exact, robust"):
         tune(posteriors, reference, "grid")
+    with pytest.raises(SedError, match="1 clips are not in the reference, for example '3.wav'"):
+        tune(posteriors, reference[reference["filename"] != "3.wav"])
+    with pytest.raises(SedError, match="no clip in common with the reference"):
+        tune(posteriors, reference.assign(filename="far.wav"))
+
+
+def test_clips_without_posteriors_are_left_out_and_counted():
+    posteriors, reference = case(0)
     reference.loc[len(reference)] = ["far.wav", 0.0, 1.0, "Cat"]
-    with pytest.raises(SedError, match="1 of the reference's 9 clips are missing, for example 'far.wav'"):
-        tune(posteriors, reference)
+    cats = (reference["event_label"] == "Cat").sum()
+    objective, hmm = Objective(posteriors, reference), Hmm.alike(0.8, 0.7, CLASSES)
+    assert np.array_equal(objective.counts(hmm), Objective(posteriors, reference[:-1]).counts(hmm))
+    assert objective.missing["clips"] == 1 and Objective(posteriors, reference[:-1]).missing is None
+    assert objective.missing["events"]["Cat"] == {"missing": 1, "of": cats, "share": 1 / cats}
+    found, expected = tune(posteriors, reference), tune(posteriors, reference[:-1])
+    assert found.pop("missing") == objective.missing and expected.pop("missing") is None
+    assert "1 of the reference's 9 clips are missing, for example far.wav" in tuning.text(found | {"missing": objective.missing})
+    assert found | {"seconds": 0} == expected | {"seconds": 0}
+
+
+def test_posteriors_named_with_accents_apart_are_of_the_same_clips():
+    posteriors, reference = case(0)
+    apart = replace(posteriors, filenames=[name.replace("0", "o\u0308") for name in posteriors.filenames])
+    composed = reference.assign(filename=reference["filename"].str.replace("0", "\u00f6"))
+    assert tune(apart, composed, fraction=1)["tuned"] == tune(posteriors, reference, fraction=1)["tuned"]
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5])
+def test_of_equally_good_models_exact_takes_the_one_that_stays_most(level):
+    """Scores that tell nothing: every model finds the same, and one that switches at every frame would find thousands of events elsewhere."""
+    posteriors, reference = case(0)
+    posteriors = replace(posteriors, scores=np.full(posteriors.scores.shape, level))
+    found = exact(Objective(posteriors, reference))
+    assert set(found.p_silence) == set(found.p_event) == {grid(tuning.POINTS)[-1]}
+    assert hmm_events(posteriors, found).empty
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_exacts_choice_among_equals_by_brute_force(seed):
+    objective = Objective(*case(seed, silent_class=seed == 3))
+    found, every = exact(objective, points=4), list(product(grid(4), repeat=4))
+    values = [objective.f1(Hmm(CLASSES, np.full(3, silence), np.array(events), np.zeros(3))) for silence, *events in every]
+    assert tuple([found.p_silence[0], *found.p_event]) == max(of for of, value in zip(every, values) if value >= max(values) - 1e-12)
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedlib.config import PROFILES, Features
-from sedlib.errors import SedError
-from sedlib.frontend import LogMel, MinMax, ZScore, scaling
+from sedlib.frontend import LogMel, MinMax, ZScore
 
 
 def librosa_logmel(waveform: np.ndarray, f: Features) -> np.ndarray:
@@ -85,8 +84,3 @@ def test_minmax_fills_0_to_1_in_every_clip_and_a_constant_becomes_0():
     x = torch.stack([torch.linspace(-80, 3, 20).reshape(1, 4, 5), torch.full((1, 4, 5), -100.0)])
     y = MinMax()(x)
     assert y[0].min() == 0 and y[0].max() == 1 and torch.equal(y[1], torch.zeros(1, 4, 5))
-
-
-def test_unknown_scaling_is_named():
-    with pytest.raises(SedError, match="'zscores'.*'zscore' or 'minmax'"):
-        scaling(Features(scaling="zscores"))

@@ -238,17 +238,10 @@ def test_energies_that_pcen_cannot_take_are_refused_with_the_way_out(bad, said):
 
 
 @pytest.mark.parametrize("change, said", [
-    ({"alpha": (0.8,)}, "pcen.alpha has 1 values for 2 layers"),
-    ({"delta": (2.0, 2.0, 2.0)}, "pcen.delta has 3 values for 2 layers"),
-    ({"r": ()}, "pcen.r has 0 values for 2 layers"),
-    ({"alpha": (0.8, 0.0)}, "pcen.alpha is .*between 0.01 and 1$"),
+    ({"alpha": (0.8, 0.001)}, "pcen.alpha is .*between 0.01 and 1$"),
     ({"delta": (1000.0, 2.0)}, "pcen.delta is .*between 0.01 and 100$"),
-    ({"r": (0.5, -0.5)}, "pcen.r is .*between 0.01 and 1$"),
-    ({"s": (0.015, 1.5)}, "pcen.s is .*between 0 and 1"),
-    ({"s": ()}, "pcen.s is .*at least one"),
+    ({"r": (0.5, 1.5)}, "pcen.r is .*between 0.01 and 1$"),
     ({"s": (0.015, 0.9999)}, "pcen.s is .*between 0.001 and 0.999$"),
-    ({"eps": 0.0}, "pcen.eps is 0"),
-    ({"smoother": "median"}, "pcen.smoother is 'median'; choose one of causal, zero-phase"),
 ])
 def test_settings_that_cannot_be_are_named(change, said):
     with pytest.raises(SedError, match=said):

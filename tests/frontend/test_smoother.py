@@ -93,6 +93,13 @@ def test_gradients_in_energy_coefficients_and_start(way, frames, request):
     assert torch.autograd.gradcheck(smooth_zero_phase, inputs[:2])
 
 
+def test_a_second_derivative_is_refused():
+    energy = torch.rand(2, 9, requires_grad=True)
+    for loss in (torch.sum, lambda m: m.square().sum()):
+        with pytest.raises(RuntimeError, match="second derivative"):
+            torch.autograd.grad(loss(smooth(energy, 0.1)), energy, create_graph=True)
+
+
 def test_each_gradient_can_be_had_without_the_others():
     inputs = torch.rand(2, 9), torch.tensor([0.05, 0.6]), torch.rand(2, 2)
     _, *together = with_gradients(smooth, *inputs)

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from bench import cost
+from sedlib import __version__
 from sedlib.config import PROFILES
 from sedlib.errors import SedError
 from sedlib.lesson import figures, plots, screens
@@ -34,7 +35,7 @@ def test_one_picture_drawn_anew_leaves_the_others(tmp_path, monkeypatch):
     monkeypatch.setitem(figures.DRAWN, "ppcen", lambda *_: (plots.figure()[0], {"alt": "new"}))
     figures.draw(["ppcen"])
     after = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
-    assert after == [{"file": "ppcen.png", "alt": "new"}, {"file": "table1.png", "alt": "old"}]
+    assert after == [{"file": "ppcen.png", "measured_by": __version__, "alt": "new"}, {"file": "table1.png", "alt": "old"}]
     assert [path.name for path in tmp_path.glob("*.png")] == ["ppcen.png"]
     with pytest.raises(SedError, match="no picture 'pcen'; choose from detection, ppcen"):
         figures.draw(["pcen"])
@@ -94,7 +95,7 @@ def record(device: str, seconds: float) -> dict:
     per_clip = {"store_s": 0.01, "scaling_s": 0.02, "keep_s": 0.03, "validation_s": 0.1, "posteriors_s": 0.05,
                 "memory_mb": 1000.0, "store_bytes": 320000.0}
     prediction = cost.predict(PROFILES["paper"], fits, per_clip, resident=False)
-    return {"device": device, "cases": rows, "fits": fits, "prediction": prediction}
+    return {"device": device, "measured_by": "9.9.9", "cases": rows, "fits": fits, "prediction": prediction}
 
 
 def test_a_fit_finds_the_model_that_was_measured_and_adds_up_a_training():
@@ -161,6 +162,7 @@ def test_the_picture_of_costs_says_what_is_predicted_for_each_device(tmp_path, m
     figure, entry = figures._training_cost("lesson", tmp_path, 0)
     for device, made in records.items():
         assert f"{device}: {made['prediction']['total_hours']:.1f} hours for 200 epochs, 3.1 GB" in entry["alt"]
+    assert entry["measured_by"] == "9.9.9"
     figure.savefig(tmp_path / "training_cost.png")
 
 
@@ -179,7 +181,7 @@ def test_the_costs_are_measured_part_by_part(monkeypatch):
         assert 0 < case["range_s"][0] <= case["step_s"] <= case["range_s"][1] and case["memory_mb"] > 0
     assert all(value > 0 for value in measured["per_clip"].values())
     assert measured["per_clip"]["store_bytes"] == pytest.approx(320000, rel=0.01)
-    assert measured["steps"] == 2 and not {"/", "\\"} & set(measured["device"])
+    assert measured["steps"] == 2 and measured["measured_by"] == __version__ and not {"/", "\\"} & set(measured["device"])
     assert len(cost.text(measured).splitlines()) == 1 + 9 + 5 + 2 + 1
     plots.training_cost({"here": json.loads(json.dumps(measured))})
 

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from pathlib import Path
 
 import nbformat
 import pytest
+from leftovers import marked
 
 from sedlib.lesson import page
 
@@ -27,12 +29,12 @@ def test_the_page_is_one_cell_that_shows_the_explorer(tmp_path):
     assert (tmp_path / "voila" / "templates" / settings["VoilaConfiguration"]["template"] / "index.html.j2").is_file()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_server_prints_its_address_and_ends_cleanly(how, tmp_path):
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    mark = str(uuid.uuid4())
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1", "SEDLIB_TEST_FAMILY": mark}
     server = subprocess.Popen([sys.executable, "-m", "sedlib.lesson.page", "--no-browser"], env=environment, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell's background job ignores it
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         said = ""
         while not (address := re.search(r"http://127\.0\.0\.1:\d+/", said)):
@@ -41,24 +43,21 @@ def test_the_server_prints_its_address_and_ends_cleanly(how, tmp_path):
             said += line
         with urllib.request.urlopen(address[0] + "voila/static/voila.js", timeout=60) as answer:
             assert answer.status == 200
+        with urllib.request.urlopen(address[0], timeout=60) as answer:  # which starts a kernel
+            answer.read(1000)
+        assert any("ipykernel_launcher" in process.cmdline() for process in marked("SEDLIB_TEST_FAMILY", mark))
         assert [path.name for path in tmp_path.glob("pcen-explorer-*/*.ipynb")] == ["explorer.ipynb"]
-        # Ctrl-C reaches the whole group, a plain kill the first process alone
-        os.killpg(server.pid, how) if how == signal.SIGINT else os.kill(server.pid, how)
-        rest, _ = server.communicate(timeout=60)
-        assert "Traceback" not in said + rest
-        assert not list(Path(tmp_path).glob("pcen-explorer-*"))
+        server.send_signal(how)
+        rest, _ = server.communicate(timeout=60)  # to the end of everything that can print
+        if how != signal.SIGKILL:
+            assert server.returncode == 0 and "Traceback" not in said
+            assert "page.py" not in rest and "keeper.py" not in rest  # a kernel that has just begun has a traceback of its own
+            assert not list(Path(tmp_path).glob("pcen-explorer-*"))
+            assert not marked("SEDLIB_TEST_FAMILY", mark)
         until = time.monotonic() + 10
-        while time.monotonic() < until and _alive(server.pid):
+        while time.monotonic() < until and marked("SEDLIB_TEST_FAMILY", mark):
             time.sleep(0.1)
-        assert not _alive(server.pid)
+        assert not marked("SEDLIB_TEST_FAMILY", mark)
     finally:
-        if _alive(server.pid):
-            os.killpg(server.pid, signal.SIGKILL)
-
-
-def _alive(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+        for process in marked("SEDLIB_TEST_FAMILY", mark):
+            process.kill()

@@ -311,7 +311,8 @@ def test_live_curves_draw_once_in_a_batch_run(shown, capsys):
         assert not shown
     assert [how for _, how in shown] == ["displayed"]
     assert capsys.readouterr().out == (
-        "epoch 1: loss 0.900, validation F1 5.0 %\nepoch 2: loss 0.600, validation F1 25.0 %\n"
+        "epoch 1: loss 0.900, validation F1: student 10.0 %, teacher 5.0 %\n"
+        "epoch 2: loss 0.600, validation F1: student 20.0 %, teacher 25.0 %\n"
     )
 
 

@@ -1,13 +1,16 @@
 import gzip
 import json
 import re
+import unicodedata
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from sedlib.cli import cli
 from sedlib.data import tables
 from sedlib.errors import SedError
-from sedlib.metrics import evaluate, report
+from sedlib.metrics import evaluate, merge_overlaps, report
 
 HEADER = "filename\tonset\toffset\tevent_label\n"
 REFERENCE = HEADER + "a.wav\t1.0\t3.0\tDog\nb.wav\t1.0\t3.0\tCat\nc.wav\t\t\t\n"
@@ -42,7 +45,7 @@ def files(tmp_path):
 def test_small_case_by_hand(files):
     result = evaluate(**files())
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert result["clips"] == {"evaluated": 3, "without_events": 1, "without_predictions": 1, "unknown": []}
+    assert result["clips"] == {"evaluated": 3, "without_events": 1, "without_predictions": 1, "unknown": [], "missing": None}
     assert result["events"] == {"reference": 2, "predictions": 2}
     event, segment = result["event_f1"], result["segment_f1"]
     assert event["per_class"]["Dog"] == {
@@ -72,8 +75,7 @@ def test_operating_points_may_be_compressed(files, tmp_path):
     compressed.write_bytes(gzip.compress(POINTS.encode()))
     assert evaluate(**{**paths, "operating_points": compressed})["psds"] == evaluate(**paths)["psds"]
     compressed.write_bytes(gzip.compress(POINTS.encode())[:-12])
-    with pytest.raises(SedError, match="points.tsv.gz: cannot be read"):
-        evaluate(**{**paths, "operating_points": compressed})
+    assert "points.tsv.gz: cannot be read" in evaluate(**{**paths, "operating_points": compressed})["psds"]["error"]
 
 
 def test_assumed_durations_are_said(files):
@@ -105,9 +107,17 @@ def test_no_predictions_score_zero(files):
     ({"reference": HEADER.replace("onset", "start") + "a.wav\t1\t2\tDog\n"}, "reference.tsv: columns are"),
     ({"predictions": HEADER + "a.wav\t1\t2\tDogs\n"}, "predictions.tsv, line 2: label 'Dogs'"),
     ({"predictions": HEADER + "a\t1\t2\tDog\n"}, "none of the 1 clips is in the reference .*'a' against 'a.wav'"),
+])
+def test_bad_files(files, changes, message):
+    with pytest.raises(SedError, match=message):
+        evaluate(**files(**changes))
+
+
+@pytest.mark.parametrize(("changes", "message"), [
     ({"operating_points": HEADER}, "operating_points.tsv: columns are"),
     ({"operating_points": POINTS + "low\ta.wav\t1\t2\tDog\n"}, "line 5: threshold 'low' is not a number"),
-    ({"operating_points": POINTS + "0.1\ta.wav\t-1\t2\tDog\n"}, "line 5: onset '-1' is not a number, 0 or more"),
+    ({"operating_points": POINTS + "0.1\ta.wav\t-1\t2\tDog\n"}, "line 5: onset '-1' is not a time in seconds, 0 or later"),
+    ({"operating_points": POINTS + "0.1\ta.wav\t1\t\tDog\n"}, "line 5: an event needs onset, offset and event_label"),
     ({"operating_points": POINTS + "0.1\ta.wav\t3\t2\tDog\n"}, "line 5: offset 2 lies before onset 3"),
     ({"operating_points": POINTS + "0.1\ta.wav\t1\t2\tdog\n"}, "line 5: label 'dog' .*'Dog'"),
     ({"operating_points": POINTS.splitlines()[0] + "\n"}, "no operating points"),
@@ -120,13 +130,28 @@ def test_no_predictions_score_zero(files):
     ({"psds": "scores", "scores": {"frame_s": None}}, "scores.npz: .*frame_s"),
     ({"psds": "scores", "scores": {"scores": np.zeros((3, 10))}}, r"shape \(3, 10\)"),
     ({"psds": "scores", "scores": {"scores": np.zeros((3, 10, 9))}}, r"shape \(3, 10, 9\)"),
+    ({"psds": "scores", "scores": {"scores": np.full((3, 10, 10), np.nan)}}, "clip 'a.wav' holds a value that is not finite"),
     ({"psds": "scores", "scores": {"classes": np.array(["Dogs", *tables.CLASSES[1:]])}}, "scores.npz: label 'Dogs'"),
     ({"psds": "scores", "scores": {"filenames": np.array(["a.wav", "b.wav", "d.wav"])}},
-     "1 clips are not in the reference, for example 'd.wav'"),
+     "scores.npz: 1 clips are not in the reference, for example 'd.wav'"),
+    ({"psds": "scores", "scores": {"filenames": np.array(["d.wav", "e.wav", "f.wav"])}},
+     r"no clip in common with the reference \(3 clips, for example 'd.wav', against 3, for example 'a.wav'\)"),
+    ({"psds": "scores", "scores": {"filenames": np.array(["a.wav", "b.wav", "c.wav"], dtype=object)}},
+     r"scores.npz: .*; save the names as text, np.array\(names, dtype=str\)"),
+    ({"psds": "scores", "scores": {"filenames": np.array(["a.wav", "b.wav"]), "scores": np.zeros((2, 10, 10))}},
+     "scores.npz: 1 clips with predictions are missing, for example 'c.wav'"),
 ])
-def test_bad_files(files, changes, message):
-    with pytest.raises(SedError, match=message):
-        evaluate(**files(**changes))
+def test_f1_stands_where_psds_cannot_be_computed(files, tmp_path, changes, message):
+    paths = files(**changes)
+    result = evaluate(**paths)
+    psds = result.pop("psds")
+    assert re.search(message, psds["error"]) and psds["value"] is None and psds["per_class"] == {}
+    assert result == evaluate(paths["reference"], paths["predictions"])
+    shown = CliRunner().invoke(cli, ["evaluate", *(str(part) for name, path in paths.items() for part in (f"--{name.replace('_', '-')}", path)),
+                                     "--json", str(tmp_path / "result.json")])
+    assert shown.exit_code == 1 and re.search(r"macro +33.33 .* -$", shown.stdout, re.MULTILINE)
+    assert f"PSDS cannot be computed: {psds['error']}" in shown.stdout and re.search(message, shown.stderr)
+    assert json.loads((tmp_path / "result.json").read_text())["psds"]["error"] == psds["error"]
 
 
 def test_points_and_scores_together_are_refused(files, tmp_path):
@@ -135,17 +160,126 @@ def test_points_and_scores_together_are_refused(files, tmp_path):
 
 
 def test_missing_files(files, tmp_path):
-    for name in ("reference", "predictions", "operating_points", "durations"):
+    for name in ("reference", "predictions"):
         with pytest.raises(SedError, match="nowhere.tsv: no such file"):
             evaluate(**{**files(), name: tmp_path / "nowhere.tsv"})
+    for name in ("operating_points", "durations"):
+        assert "nowhere.tsv: no such file" in evaluate(**{**files(), name: tmp_path / "nowhere.tsv"})["psds"]["error"]
+
+
+def test_clips_without_scores_are_left_out_of_f1_and_psds_and_named(files):
+    """b.wav, which has the only Cat and no prediction, has no scores; c.wav has no events."""
+    scores = {"filenames": np.array(["c.wav", "a.wav"]), "scores": np.zeros((2, 10, 10))}
+    scores["scores"][1, 1:3, 4] = 0.9
+    result = evaluate(**files(psds="scores", scores=scores))
+    fewer = evaluate(**files(psds="scores", scores=scores, reference=REFERENCE.replace("b.wav\t1.0\t3.0\tCat\n", "")))
+    assert result["clips"].pop("missing") == {"clips": 1, "of": 3, "example": "b.wav", "events": {
+        "Cat": {"missing": 1, "of": 1, "share": 1.0}, "Dog": {"missing": 0, "of": 1, "share": 0.0}}}
+    assert fewer["clips"].pop("missing") is None and result == fewer
+    assert result["psds"]["value"] == 1 and result["event_f1"]["macro"] == pytest.approx(2 / 3)
+    assert "1 of the reference's 3 clips are missing, for example b.wav" in report(evaluate(**files(psds="scores", scores=scores)))
+    assert "Cat 100.0 % (1 of 1)" in report(evaluate(**files(psds="scores", scores=scores)))
+    assert "missing" not in report(fewer | {"clips": fewer["clips"] | {"missing": None}})
+
+
+def test_overlapping_events_are_merged_for_psds_alone_and_counted(files):
+    overlapping = REFERENCE + "a.wav\t2.0\t4.0\tDog\n"
+    twice = POINTS + "0.2\ta.wav\t1.0\t2.5\tDog\n"
+    result = evaluate(**files(reference=overlapping, operating_points=twice))
+    assert result["psds"]["merged"] == {"reference": 1, "predictions": 1} and result["psds"]["value"] == 1
+    assert result["event_f1"]["per_class"]["Dog"]["n_ref"] == 2  # as sed_eval counts
+    assert "overlapping events of one class were merged: 1 in the reference and 1 in the predictions." in report(result)
+    assert "merged" not in report(evaluate(**files()))
+    assert evaluate(**files(reference=overlapping, psds="scores"))["psds"]["merged"] == {"reference": 1, "predictions": 0}
+
+
+def test_points_are_read_as_event_tables_are(files):
+    """Empty cells are a clip without events, and a threshold with nothing else is a point without predictions."""
+    expected = evaluate(**files())["psds"]
+    found = evaluate(**files(operating_points=POINTS + "0.5\tb.wav\t\t\t\n0.9\ta.wav\tNaN\tnan\tNA\n"))["psds"]
+    assert found["method"] == "psds_eval, predictions at 3 thresholds"
+    assert {**found, "method": expected["method"]} == expected
+
+
+def test_clips_without_events_may_be_written_as_nan(files):
+    names = ("reference", "predictions", "operating_points")
+    written = {name: text.replace("c.wav\t\t\t", "c.wav\tNaN\tnan\tNA") for name, text in zip(names, (REFERENCE, PREDICTIONS, POINTS))}
+    assert evaluate(**files(**written)) == evaluate(**files())
+    with pytest.raises(SedError, match="line 5: onset 'NaN' is not a time"):
+        evaluate(**files(reference=REFERENCE + "d.wav\tNaN\t3.0\tDog\n"))
+
+
+def test_events_without_length_are_none_for_f1_and_psds_alike(files):
+    empty = "b.wav\t2.0\t2.0\tDog\n"
+    result = evaluate(**files(reference=REFERENCE + empty, predictions=PREDICTIONS + empty, operating_points=POINTS + "0.2\t" + empty))
+    notes, expected = result.pop("notes"), evaluate(**files())
+    assert expected.pop("notes") == [] and result == expected
+    assert notes == [f"{what}: 1 event without length (onset = offset) is left out" for what in ("reference", "predictions")]
+
+
+@pytest.mark.parametrize(("changes", "notes"), [
+    ({"predictions": HEADER + "a.wav\t1000\t3000\tDog\n"},
+     [r"predictions: 1 of 1 events begins after the end of its clip \(in a.wav at 1000 s of 10 s\); times are in seconds, not milliseconds"]),
+    ({"reference": REFERENCE + "a.wav\t1000\t3000\tDog\nb.wav\t11\t12\tDog\n"},
+     [r"reference: 2 of 4 events begin after the end of their clip \(in a.wav at 1000 s of 10 s\)"]),
+    ({"reference": REFERENCE + "a.wav\t9\t10.3\tDog\n"}, [r"reference: 1 of 3 events ends more than 0.2 s after its clip \(in a.wav at 10.3 s\)"]),
+    ({"reference": REFERENCE + "a.wav\t9\t10.1\tDog\n"}, []),
+    ({"psds": "scores", "scores": {"frame_s": 100.0}}, [r"scores cover 1000 s \(10 frames of 100 s\), the longest clip lasts 10 s"]),
+    ({"psds": "scores", "scores": {"frame_s": 0.001}}, ["scores cover 0.01 s"]),
+    ({"durations": DURATIONS.replace("c.wav\t10.0", "c.wav\t3.5")}, [r"predictions: 1 of 2 events begins after .* \(in c.wav at 4 s of 3.5 s\)"]),
+    ({"durations": "filename\tduration\na.wav\t10.0\nb.wav\t2.0\nc.wav\t10.0\n"}, [r"reference: 1 of 2 events ends more .* \(in b.wav at 3 s\)"]),
+])
+def test_times_that_other_files_contradict_are_noted(files, changes, notes):
+    result = evaluate(**files(**changes))
+    assert len(result["notes"]) == len(notes)
+    for note, found in zip(notes, result["notes"]):
+        assert re.search(note, found) and f"note: {found}" in report(result)
+
+
+def test_names_that_differ_in_unicode_normalisation_are_one_clip(files):
+    composed, apart = (unicodedata.normalize(form, "k\u00fcche.wav") for form in ("NFC", "NFD"))
+    assert composed != apart
+    named = {name: text.replace("a.wav", apart) for name, text in
+             {"predictions": PREDICTIONS, "operating_points": POINTS, "durations": DURATIONS}.items()}
+    filenames = np.array([apart, "b.wav", "c.wav"])
+    for psds in ("operating_points", "scores"):
+        result = evaluate(**files(psds, scores={"filenames": filenames}, reference=REFERENCE.replace("a.wav", composed), **named))
+        assert result == evaluate(**files(psds))
+    with pytest.raises(SedError, match=r"'x\\u0308.wav' against 'a.wav'"):  # a name that looks like another is shown by its codes
+        evaluate(**files(predictions=HEADER + "x\u0308.wav\t1\t2\tDog\n"))
+
+
+def test_columns_do_not_touch(files):
+    text = report(evaluate(**files(predictions=REFERENCE)))
+    assert re.search(r"macro +100.00 \[100.0, 100.0\] +100.00 \[100.0, 100.0\] +", text)
+
+
+def test_classes_without_reference_events_are_left_out_of_every_mean(files, recwarn):
+    result = evaluate(**files(reference=REFERENCE.replace("Cat", "Dog")))
+    assert result["event_f1"]["macro"] == result["event_f1"]["per_class"]["Dog"]["f1"] and result["psds"]["per_class"].keys() == {"Dog"}
+    assert result["psds"]["value"] == result["psds"]["per_class"]["Dog"] and not [w for w in recwarn if w.category is RuntimeWarning]
+
+
+def test_the_development_set_of_2020_with_its_overlaps(shared, tmp_path):
+    """12 pairs of events of one class overlap; a system that predicts their unions is perfect."""
+    path = shared / "desed" / "metadata" / "validation.tsv"
+    reference = tables.read_events(path)
+    merged, count = merge_overlaps(reference)
+    assert count == 12
+    tables.write(merged, tmp_path / "merged.tsv")
+    result = evaluate(path, tmp_path / "merged.tsv", operating_points={0.5: merged})
+    assert result["psds"]["value"] == 1 and result["psds"]["merged"] == {"reference": 12, "predictions": 0} and result["notes"] == []
+    assert "merged: 12 in the reference." in report(result)
+    assert result["events"] == {"reference": len(tables.events(reference)), "predictions": len(tables.events(reference)) - 12}
+    same = evaluate(path, path, operating_points={0.5: reference})
+    assert same["event_f1"]["macro"] == same["psds"]["value"] == 1 and same["psds"]["merged"] == {"reference": 12, "predictions": 12}
 
 
 @pytest.mark.parametrize("damage", [lambda data: b"", lambda data: b"text", lambda data: data[:len(data) // 2]])
 def test_damaged_scores(files, damage):
     paths = files(psds="scores")
     paths["scores"].write_bytes(damage(paths["scores"].read_bytes()))
-    with pytest.raises(SedError, match="scores.npz"):
-        evaluate(**paths)
+    assert "scores.npz" in evaluate(**paths)["psds"]["error"]
 
 
 def test_published_scores_of_a_real_system(real):

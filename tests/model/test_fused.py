@@ -63,7 +63,7 @@ def mask(dropout: float, shape: tuple[int, ...] = (4, 8, 32, 33)) -> torch.Tenso
     return fused.glu_dropout_pool(torch.zeros(shape), linear, dropout, (1, 1)).detach()
 
 
-@pytest.mark.parametrize("dropout", [0.5, 0.2, 0.9])
+@pytest.mark.parametrize("dropout", [0.5, 0.2, 0.9, 255 / 256])
 def test_dropout_drops_its_share_keeps_the_mean_and_has_no_pattern(dropout):
     torch.manual_seed(0)
     kept = mask(dropout)
@@ -116,6 +116,22 @@ def test_what_was_dropped_has_no_gradient():
     assert (mapped.grad[dropped] == 0).all() and (x.grad[dropped] == 0).all()
     assert (mapped.grad[~dropped] != 0).all() and (x.grad[~dropped] != 0).all()
     torch.testing.assert_close(linear.bias.grad, mapped.grad.sum((0, 2, 3)))
+
+
+@pytest.mark.parametrize("dropout", [0.998, 0.9981, 0.999, 1 - 1e-9])
+def test_the_largest_dropout_keeps_one_in_256(dropout):
+    """255 / 256 = 0.9961 and 256 / 256 lie on either side of 0.998; a scale by 1 / 0 would be infinite."""
+    kept = mask(dropout)
+    assert set(kept.unique().tolist()) == {0.0, 256.0}
+    assert (kept > 0).float().mean().item() == pytest.approx(1 / 256, rel=0.3)
+
+
+def test_a_second_derivative_is_refused():
+    """The backward pass is numba's, so torch would take its result for a constant."""
+    linear, x = nn.Conv2d(3, 3, 1), torch.randn(1, 3, 4, 4, requires_grad=True)
+    for loss in (torch.sum, lambda out: out.square().sum()):
+        with pytest.raises(RuntimeError, match="second derivative"):
+            torch.autograd.grad(loss(fused.glu_dropout_pool(x, linear, 0.0, (1, 1))), x, create_graph=True)
 
 
 def test_a_block_drops_in_training_and_not_in_use():

@@ -1,13 +1,8 @@
-"""Domain-adversarial training against equations (1) and (2), in finite differences; its runs, whole and stopped.
-
-As a program: two processes share the steps of a training (`test_two_processes_share_a_step`).
-"""
+"""Domain-adversarial training against equations (1) and (2), in finite differences; its runs, whole and stopped."""
 
 import copy
 import dataclasses
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -296,20 +291,6 @@ def test_of_a_classifier_that_looks_on_nothing_is_told():
     assert learner(tiny_config(domain_weight=0.0)).health({"loss_domain_error": 0.6}) == ""
 
 
-@pytest.mark.parametrize("training, of_adversarial, said", [
-    ({}, {"updates": "gan"}, "adversarial.updates is 'gan'; it must be one of two-step, reversal"),
-    ({}, {"schedule": "linear"}, "adversarial.schedule is 'linear'; it must be one of constant, ganin"),
-    *(({}, {name: value}, f"adversarial.{name} is {value}; it must not be negative")
-      for name in ("main_weight", "domain_weight") for value in (-0.1, math.nan, math.inf)),
-    ({"strong": 0}, {}, "needs synthetic and recorded clips in every batch; here are 0 of synthetic, 2 weak and 3 unl"),
-    ({"weak": 0, "unlabelled": 0}, {}, "here are 2 of synthetic, 0 weak and 0 unlabelled"),
-    ({"strong_from": "unlabel_in_domain"}, {}, "here are 2 of unlabel_in_domain"),
-])
-def test_settings_that_do_not_exist_are_named(training, of_adversarial, said):
-    with pytest.raises(SedError, match=said):
-        learner(tiny_config(training=training, **of_adversarial))
-
-
 @pytest.mark.parametrize("training", [{"weak": 0}, {"unlabelled": 0}])
 def test_one_kind_of_recorded_clips_is_enough(training):
     assert learner(tiny_config(training=training))
@@ -428,36 +409,3 @@ def test_a_classifier_that_diverges_stops_the_training_by_name(tiny, tmp_path, m
     run = Run(tmp_path)
     assert run.state == "diverged" and run.detector()
     assert run.load("weights.pt").keys() == {"student", "teacher", "format", "versions"}
-
-
-def test_bfloat16_changes_the_bits_and_hardly_the_losses(finished, tiny, tmp_path):
-    run = train(changed(DAT, training={"precision": "bf16-mixed", "epochs": 1}), tiny, 0, tmp_path, progress=False)
-    for name in ("loss_strong", "loss_weak", "loss_domain"):
-        assert run.metrics[name][0] == pytest.approx(finished.metrics[name][0], rel=0.02)
-
-
-def test_two_processes_share_a_step():
-    """Each has its own half of the clips, and both end with the same weights, by either kind of update."""
-    done = subprocess.run([sys.executable, __file__], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.split() == [f"{updates}:same" for updates in UPDATES]
-
-
-def program() -> None:
-    """Two processes train on clips of their own; the first prints whether their weights are the same."""
-    fabric = loop.fabric_for(tiny_config(training={"devices": 2}))
-    fabric.launch()
-    for updates in UPDATES:
-        config = tiny_config(updates=updates)
-        torch.manual_seed(0)
-        training = DomainAdversarial(Detector(config), config, fabric, 5)
-        for step in range(3):
-            training.step(step, *batch(config, seed=2 * step + fabric.global_rank))
-        ours = torch.cat([p.flatten() for network in networks(training).values() for p in network.values()])
-        both = fabric.all_gather(ours)
-        if fabric.is_global_zero:
-            print(f"{updates}:{'same' if torch.equal(*both) else 'different'}", flush=True)
-
-
-if __name__ == "__main__":
-    program()

@@ -9,13 +9,13 @@ import torch
 
 from sedlib.augment import Change, events, views
 from sedlib.config import PROFILES
-from sedlib.data.batches import event_labels
+from sedlib.data.batches import event_labels, strong_labels
 from sedlib.errors import SedError
 from sedlib.model import Detector
 from sedlib.systems import configuration
 from sedlib.training import inputs as module
 from sedlib.training import loop, train
-from sedlib.training.inputs import Inputs, ahead
+from sedlib.training.inputs import Inputs, ahead, strong_table
 
 SMOKE = PROFILES["smoke"]
 CONFIG = dataclasses.replace(
@@ -26,8 +26,8 @@ AUGMENTED = {system: dataclasses.replace(CONFIG, augment=configuration(system, "
              for system in ("augm", "augm_effects")}
 
 
-def inputs(data, keep="nothing", rank=0, ranks=1, config=CONFIG) -> Inputs:
-    return Inputs(config, data, 0, Detector(config), keep, rank, ranks, progress=False)
+def inputs(data, keep="nothing", config=CONFIG) -> Inputs:
+    return Inputs(config, data, 0, Detector(config), keep, progress=False)
 
 
 def everything(source: Inputs, workers: int, first: int = 2) -> list[torch.Tensor]:
@@ -69,14 +69,20 @@ def test_features_of_a_batch_may_be_asked_for_again(tiny_with_sounds, keep):
         assert torch.equal(source.features(batch), source.features(batch))
 
 
-def test_mixtures_stand_in_for_strongly_labelled_clips_with_their_own_labels(tiny_with_sounds):
-    source, plain = (inputs(tiny_with_sounds, config=config) for config in (AUGMENTED["augm"], CONFIG))
+@pytest.mark.parametrize("ends", ["nearest", "floor"])
+def test_mixtures_stand_in_for_strongly_labelled_clips_with_their_own_labels(tiny_with_sounds, ends):
+    source, plain = (
+        inputs(tiny_with_sounds, config=dataclasses.replace(config, training=dataclasses.replace(config.training, label_frames=ends)))
+        for config in (AUGMENTED["augm"], CONFIG))
+    names, table = plain.clips["strong"].filenames, strong_table(tiny_with_sounds, "synthetic")
+    expected = strong_labels(table, names, CONFIG.frames, CONFIG.frame_s, ends)
+    assert np.array_equal(plain.labels["strong"].numpy(), expected)
     seen = []
     for batch, old in zip(source.batches(0, 6), plain.batches(0, 6)):
         strong, weak = source.targets(batch)
         assert len(batch.mixtures) == 2 and "strong" not in batch.changes
         for labels, mixture in zip(strong, batch.mixtures):
-            expected = event_labels(events(mixture, source.bank), CONFIG.frames, CONFIG.frame_s)
+            expected = event_labels(events(mixture, source.bank), CONFIG.frames, CONFIG.frame_s, ends)
             assert np.array_equal(labels.numpy(), expected) and expected.any()
         assert torch.equal(weak, plain.targets(old)[1])
         assert all(not c.effects and c.added for kind in batch.changes.values() for c in kind.values())
@@ -97,18 +103,6 @@ def test_without_mixing_strongly_labelled_clips_keep_their_labels_under_effects(
     assert 0 < changed < 12 and all(c != Change() for c in batch.changes["strong"].values())
 
 
-def test_processes_share_the_chance_of_a_batch(tiny_with_sounds):
-    """Whichever of them takes a clip, the same happens to it."""
-    for config in (AUGMENTED["augm"], AUGMENTED["augm_effects"]):
-        whole, *parts = (inputs(tiny_with_sounds, rank=rank, ranks=ranks, config=config)
-                         for rank, ranks in ((0, 1), (0, 2), (1, 2)))
-        for batch, *shares in zip(*(source.batches(0, 4) for source in (whole, *parts))):
-            for rank, share in enumerate(shares):
-                assert share.mixtures == batch.mixtures[rank::2]
-                for labels, changes in batch.changes.items():
-                    assert share.changes[labels] == {i // 2: c for i, c in changes.items() if i % 2 == rank}
-
-
 def test_mixing_without_isolated_sounds_is_refused(tiny):
     with pytest.raises(SedError, match="soundbank: no such folder, and dynamic mixing needs isolated sounds"):
         inputs(tiny, config=AUGMENTED["augm"])
@@ -122,17 +116,6 @@ def test_labels_are_those_of_the_clips(tiny):
         assert torch.equal(weak, source.labels["weak"][batch.positions["weak"]])
         waveforms = source.clips["weak"].store.waveforms(source.clips["weak"].indices[batch.positions["weak"].numpy()])
         assert np.array_equal(batch.waveforms["weak"], waveforms)
-
-
-def test_processes_share_every_batch(tiny):
-    whole, parts = inputs(tiny), [inputs(tiny, rank=rank, ranks=2) for rank in range(2)]
-    for step in range(7):
-        for labels, clips in whole.positions(step).items():
-            shares = [part.positions(step)[labels] for part in parts]
-            assert len(shares[0]) == len(shares[1])
-            assert sorted(np.concatenate(shares)) == sorted(clips)
-    with pytest.raises(SedError, match="training.strong is 2: 3 processes cannot share"):
-        inputs(tiny, ranks=3)
 
 
 def test_reading_ahead_keeps_the_order_and_its_distance():
@@ -175,7 +158,7 @@ def test_on_a_gpu_a_step_never_waits_for_the_host(tiny):
     from sedlib.training import MeanTeacher
     from sedlib.training.telemetry import Telemetry
 
-    fabric = loop.fabric_for(CONFIG)
+    fabric = loop.own_fabric()
     detector = Detector(CONFIG).to(fabric.device)
     source = Inputs(CONFIG, tiny, 0, detector, "waveforms", progress=False)
     learner, telemetry = MeanTeacher(detector, CONFIG, fabric, 3), Telemetry(fabric.device)

@@ -1,7 +1,9 @@
 """Losses, moving average and ramp-up against their equations; batches against what they promise."""
 
+import dataclasses
 import math
 
+import librosa
 import numpy as np
 import pytest
 import torch
@@ -10,15 +12,18 @@ from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from torch import nn
 
-from sedlib.config import profile
+from sedlib.config import Features, profile
 from sedlib.data.batches import batch_indices, weak_labels
 from sedlib.model import Detector, Output
 from sedlib.training import MeanTeacher, add_noise, losses, rampup, update_teacher
 
 
+LIMITS = Features()
+
+
 def output(seed: int, clips: int = 6) -> Output:
     g = torch.Generator().manual_seed(seed)
-    return Output(torch.rand(clips, 5, 10, generator=g), torch.rand(clips, 10, generator=g), torch.zeros(clips, 5, 3))
+    return Output(3 * torch.randn(clips, 5, 10, generator=g), 3 * torch.randn(clips, 10, generator=g), torch.zeros(clips, 5, 3))
 
 
 def test_rampup():
@@ -49,13 +54,17 @@ def test_losses_against_numpy():
     strong, weak = (torch.rand(2, 5, 10) > 0.5).float(), (torch.rand(1, 10) > 0.5).float()
     terms = losses(student, teacher, strong, weak, consistency_weight=1.7)
 
-    def entropy(p, y):
-        p, y = p.double().numpy(), y.double().numpy()
+    def posterior(logits):
+        return 1 / (1 + np.exp(-logits.double().numpy()))
+
+    def entropy(logits, y):
+        p, y = posterior(logits), y.double().numpy()
         return -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean()
 
-    assert float(terms["strong"]) == pytest.approx(entropy(student.strong[:2], strong), rel=1e-5)
-    assert float(terms["weak"]) == pytest.approx(entropy(student.weak[2:3], weak), rel=1e-5)
-    squared = ((student.strong - teacher.strong) ** 2).mean(), ((student.weak - teacher.weak) ** 2).mean()
+    assert float(terms["strong"]) == pytest.approx(entropy(student.strong_logits[:2], strong), rel=1e-5)
+    assert float(terms["weak"]) == pytest.approx(entropy(student.weak_logits[2:3], weak), rel=1e-5)
+    squared = [((posterior(getattr(student, name)) - posterior(getattr(teacher, name))) ** 2).mean()
+               for name in ("strong_logits", "weak_logits")]
     assert [float(terms["consistency_strong"]), float(terms["consistency_weak"])] == pytest.approx([float(s) for s in squared])
     assert float(terms["total"]) == pytest.approx(float(terms["strong"] + terms["weak"] + 1.7 * sum(squared)), rel=1e-6)
 
@@ -68,15 +77,38 @@ def test_a_kind_of_labels_without_clips_adds_nothing():
     assert losses(student, teacher, torch.zeros(0, 5, 10), torch.ones(6, 10), 0.0)["strong"] == 0
 
 
+def test_a_network_that_is_sure_and_wrong_has_a_finite_loss_and_learns():
+    """Where float32 posteriors are exactly 0 and 1: the cross-entropy of logit z and label y is log(1 + e^z) - y z."""
+    sure = Output(torch.full((1, 5, 10), 80.0), torch.full((1, 10), -90.0), torch.zeros(1, 5, 3))
+    assert (sure.strong == 1).all() and (sure.weak == 0).all()
+    strong = sure.strong_logits.requires_grad_()
+    terms = losses(sure, sure, torch.zeros(1, 5, 10), torch.zeros(0, 10), 1.0)
+    assert float(terms["strong"]) == 80
+    gradient, = torch.autograd.grad(terms["total"], strong)
+    torch.testing.assert_close(gradient, torch.full_like(gradient, 1 / 50))
+    assert float(losses(sure, sure, torch.zeros(0, 5, 10), torch.ones(1, 10), 1.0)["weak"]) == 90
+
+
+def test_nan_gives_nan_and_no_posterior_is_handed_to_a_cross_entropy(monkeypatch):
+    """A GPU's kernel asserts that posteriors lie in [0, 1]; after that, nothing on the device can be read or saved any more."""
+    def asserts(*arguments, **options):
+        raise AssertionError("device-side assert")
+
+    monkeypatch.setattr(nn.functional, "binary_cross_entropy", asserts)
+    nothing = Output(*(torch.full_like(t, math.nan) for t in output(0)))
+    terms = losses(nothing, output(1), torch.ones(2, 5, 10), torch.ones(1, 10), 1.0)
+    assert all(value.isnan() for value in terms.values())
+
+
 def test_labels_of_one_kind_leave_the_other_clips_alone():
     """The gradient of the strong term is zero on weak and unlabelled clips, that of the weak term elsewhere."""
     student = Output(*(t.requires_grad_() for t in output(0)))
     terms = losses(student, output(1), torch.ones(2, 5, 10), torch.ones(1, 10), 1.0)
-    strong, = torch.autograd.grad(terms["strong"], student.strong, retain_graph=True)
-    weak, = torch.autograd.grad(terms["weak"], student.weak, retain_graph=True)
+    strong, = torch.autograd.grad(terms["strong"], student.strong_logits, retain_graph=True)
+    weak, = torch.autograd.grad(terms["weak"], student.weak_logits, retain_graph=True)
     assert strong[:2].all() and not strong[2:].any()
     assert weak[2].all() and not weak[:2].any() and not weak[3:].any()
-    consistency, = torch.autograd.grad(terms["consistency_strong"], student.strong)
+    consistency, = torch.autograd.grad(terms["consistency_strong"], student.strong_logits)
     assert consistency.all()
 
 
@@ -96,12 +128,67 @@ def test_teacher_is_the_closed_form_average():
     assert student.weight.item() == pytest.approx(math.sin(40))
 
 
-def test_noise_has_the_signal_to_noise_ratio_in_every_band():
+@pytest.mark.parametrize("start, equal", [("independent", False), ("student", True)])
+def test_the_teacher_starts_with_weights_of_its_own_or_the_students(start, equal):
+    """And after the first update they are averaged half and half: a = min(1 - 1/(step + 1), ema) with the step from 1."""
+    config = profile("smoke")
+    config = dataclasses.replace(config, training=dataclasses.replace(config.training, teacher_start=start, ema=0.999))
+    t, features = config.training, config.features
+    student = Detector(config)
+    student.scale.mean.fill_(-30.0)
+    learner = MeanTeacher(student, config, Fabric(accelerator="cpu", devices=1), 8)
+    matrices = [(a, b) for a, b in zip(student.crnn.parameters(), learner.teacher.crnn.parameters()) if a.dim() > 1]
+    assert all(torch.equal(a, b) is equal for a, b in matrices)
+    assert torch.equal(learner.teacher.scale.mean, student.scale.mean)
+    before = [p.detach().clone() for p in learner.teacher.parameters()]
+    batch = 2 * [torch.randn(t.strong + t.weak + t.unlabelled, 1, features.n_mels, features.frames)]
+    learner.step(0, batch, torch.ones(t.strong, config.frames, 10), torch.ones(t.weak, 10))
+    for old, new, learned in zip(before, learner.teacher.parameters(), student.parameters()):
+        torch.testing.assert_close(new, 0.5 * old + 0.5 * learned)
+
+
+def test_noise_is_the_baselines_white_noise_on_mel_amplitudes():
+    """Against the definition with NumPy and librosa: standard deviation sqrt(mean_t(mel^2) 10^(-SNR/10)) for each clip and band, added
+    before the logarithm; amplitude to dB keeps 1e-5 and the loudest 80 dB."""
+    generator = np.random.default_rng(0)
+    level = generator.uniform(-70, 5, (2, 1, 8, 50)).astype(np.float32)
+    level[1] -= 25  # a quiet clip, with some bins below the smallest amplitude
+    mel = 10 ** (level / 20)
+    features = np.stack([librosa.amplitude_to_db(clip, ref=1.0, amin=1e-5, top_db=80) for clip in mel])
+    mel = 10 ** (features.astype(np.float64) / 20)
+    torch.manual_seed(3)
+    normal = torch.randn(mel.shape).numpy()
+    deviation = np.sqrt((mel**2).mean(-1, keepdims=True) * 10 ** (-20 / 10))
+    expected = np.stack([librosa.amplitude_to_db(clip, ref=1.0, amin=1e-5, top_db=80) for clip in mel + deviation * normal])
+    torch.manual_seed(3)
+    ours = add_noise(torch.from_numpy(features), 20.0, LIMITS).numpy()
+    np.testing.assert_allclose(ours, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("gain_db", [-40.0, 40.0])
+def test_noise_does_not_depend_on_the_recording_gain(gain_db):
+    level = torch.empty(2, 1, 4, 30).uniform_(-50, 0, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
-    x = torch.linspace(-90, -5, 8)[None, None, :, None] + torch.randn(2, 1, 8, 20000)
-    noise = add_noise(x, 30.0) - x
-    snr = 10 * torch.log10(x.square().mean(-1) / noise.square().mean(-1))
-    torch.testing.assert_close(snr, torch.full_like(snr, 30.0), atol=0.3, rtol=0)
+    plain = add_noise(level, 30.0, LIMITS)
+    torch.manual_seed(0)
+    torch.testing.assert_close(add_noise(level + gain_db, 30.0, LIMITS), plain + gain_db, atol=1e-3, rtol=0)
+
+
+def test_noise_raises_the_floor_beneath_an_event_and_leaves_the_event_and_other_bands_alone():
+    """An event of 20 dB in a fifth of the frames, silence of -60 dB: noise 30 dB below the band's power of 13 dB. In silence only
+    noise is left: its level 20 log10 |sigma n| has the mean 20 log10 sigma - 5.52 dB."""
+    torch.manual_seed(0)
+    level = torch.full((1, 1, 2, 50000), -60.0)
+    level[:, :, 0, :10000] = 20
+    noisy = add_noise(level, 30.0, dataclasses.replace(LIMITS, range_db=200.0))[0, 0]
+    assert float(noisy[0, 10000:].mean()) == pytest.approx(20 + 10 * math.log10(0.2) - 30 - 5.52, abs=0.1)
+    assert float((noisy[0, :10000] - 20).std()) == pytest.approx(0.12, abs=0.01)
+    assert float((noisy[1] + 60).std()) == pytest.approx(0.27, abs=0.01)
+
+
+def test_without_a_ratio_there_is_no_noise():
+    level = torch.randn(1, 1, 4, 30)
+    assert torch.equal(add_noise(level, None, LIMITS), level)
 
 
 def test_student_and_teacher_each_see_their_view():
@@ -114,8 +201,10 @@ def test_student_and_teacher_each_see_their_view():
     views = torch.randn(2, t.strong + t.weak + t.unlabelled, 1, config.features.n_mels, config.features.frames)
     learner.step(0, tuple(views), torch.ones(t.strong, config.frames, 10), torch.ones(t.weak, 10))
     assert torch.equal(seen["student"], views[0])
-    noise = seen["teacher"] - views[1]
-    assert noise.any() and noise.std() < 0.1  # of add_noise
+    of_view, of_seen = (10 ** (x.double() / 20) for x in (views[1], seen["teacher"]))
+    noise = of_seen - of_view
+    snr = 10 * math.log10(float(of_view.square().mean() / noise.square().mean()))
+    assert snr == pytest.approx(t.teacher_noise_snr_db, abs=0.3)
 
 
 @given(st.integers(1, 9), st.integers(1, 20), st.integers(0, 5))

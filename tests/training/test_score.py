@@ -1,13 +1,15 @@
 """HMM scores of a run, from its stored posteriors alone."""
 
 import json
+import shutil
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from sedlib import overfitting
+from sedlib import ledger, overfitting
 from sedlib.data import layout, tables
 from sedlib.data.batches import strong_labels
 from sedlib.data.tables import CLASSES
@@ -15,8 +17,13 @@ from sedlib.decode import Hmm, Posteriors, hmm_events, operating_points, tuning
 from sedlib.decode.tuning import SEARCHES, Objective, halves, tune
 from sedlib.errors import SedError
 from sedlib.metrics import event_f1
+from sedlib.model import Detector
+from sedlib.reproduce import Plan
 from sedlib.systems import ROWS, configuration
-from sedlib.training import Run, score, score_hmm, tune_hmm
+from sedlib.training import Run, score, score_hmm, tune_hmm, write_posteriors
+from sedlib.training.ensemble import run_of
+from sedlib.training.runs import runs
+from sedlib.training.runs import table as runs_table
 from sedlib.training.score import is_current
 from sedlib.workspace import run_folder
 
@@ -27,7 +34,7 @@ score_module = sys.modules["sedlib.training.score"]  # the package has a functio
 def coarse(monkeypatch):
     """Grids and curves of a few points, which take a hundredth of the time."""
     monkeypatch.setattr(score_module, "operating_points",
-                        lambda scores, hmm, duration_s: operating_points(scores, hmm, (0.3, 0.5, 0.7), duration_s))
+                        lambda scores, decoder, duration_s: operating_points(scores, decoder, (0.3, 0.5, 0.7), duration_s))
     for name, search in (("exact", tuning.exact), ("robust", tuning.robust)):
         monkeypatch.setitem(SEARCHES, name, lambda objective, seed, search=search: search(objective, 6))
 
@@ -150,11 +157,124 @@ def test_the_scorer_is_the_code_that_decodes_and_scores(tmp_path, monkeypatch):
         before = sum_of()
 
 
-def test_every_row_with_an_hmm_is_filled_from_runs_that_are_there(tiny, workspace):
+def without(run: Run, data, subset: str, gone: list[str]) -> None:
+    """Take clips out of a run's posteriors, as if they had had no audio."""
+    scores = Posteriors.load(run.folder / f"{subset}.npz")
+    scores.select([name for name in scores.filenames if name not in gone]).save(run.folder / f"{subset}.npz")
+
+
+@pytest.fixture
+def incomplete(tiny, tmp_path):
+    """A run of a data set of whose development set one clip, and of whose evaluation set another, has no audio; and their names."""
+    run, gone = scored(Run(tmp_path / "run"), tiny), {}
+    for subset in ("validation", "public"):
+        gone[subset] = tables.events(layout.load(tiny, subset).table)["filename"].iloc[0]
+        without(run, tiny, subset, [gone[subset]])
+    return run, gone
+
+
+def test_scores_are_those_of_the_clips_that_are_there(incomplete, tiny, tmp_path):
+    run, gone = incomplete
+    results = {"median": score(run, tiny, progress=False), "exact": score_hmm(run, tiny, "exact")}
+    for subset in ("validation", "public"):
+        table = layout.load(tiny, subset).table
+        there = table[table["filename"] != gone[subset]]
+        for decoding, found in results.items():
+            missing, events = found[subset]["clips"]["missing"], tables.read_events(run.folder / f"{subset}{'' if decoding == 'median' else '-exact'}.tsv")
+            assert (missing["clips"], missing["of"], missing["example"]) == (1, table["filename"].nunique(), gone[subset])
+            assert {label: n["of"] - n["missing"] for label, n in missing["events"].items() if n["of"] > n["missing"]} == dict(
+                tables.events(there)["event_label"].value_counts())
+            assert sum(n["missing"] for n in missing["events"].values()) == (table["filename"] == gone[subset]).sum()
+            assert found[subset]["event_f1"]["macro"] == pytest.approx(event_f1(there, events).macro)
+            assert found[subset]["psds"]["method"] == "psds_eval, predictions at 3 thresholds"
+    table = layout.load(tiny, "validation").table
+    first, second = halves(table[table["filename"] != gone["validation"]])
+    scores = Posteriors.load(run.folder / "validation.npz")
+    for hmm, half in zip(tune_hmm(run, tiny, "exact"), (first, second)):
+        np.testing.assert_array_equal(hmm.p_event, SEARCHES["exact"](Objective(scores, half, 10.0), 0).p_event)
+    (found,) = runs(run.folder.parent).to_dict("records")
+    assert found["missing"] == 1 and "run: 1 development clip without audio is in no score" in runs_table(runs(run.folder.parent))
+
+
+def test_a_complete_data_set_has_nothing_missing(tiny, tmp_path):
+    run = scored(Run(tmp_path / "run"), tiny)
+    assert score(run, tiny, progress=False)["validation"]["clips"]["missing"] is None
+    assert runs(tmp_path)["missing"].tolist() == [0] and "without audio" not in runs_table(runs(tmp_path))
+
+
+def test_no_development_clip_is_an_error_and_an_evaluation_set_without_audio_is_not(tiny, tmp_path):
+    run = scored(Run(tmp_path / "run"), tiny)
+    scores = Posteriors.load(run.folder / "validation.npz")
+    Posteriors(scores.scores[:1], ["other.wav"], CLASSES, scores.frame_s).save(run.folder / "validation.npz")
+    with pytest.raises(SedError, match="no clip in common with the reference .*'other.wav'"):
+        tune_hmm(run, tiny, "exact")
+    data = tmp_path / "data"
+    shutil.copytree(tiny, data)
+    shutil.rmtree(data / layout.SUBSETS["public"].audio)
+    again = scored(Run(tmp_path / "again"), tiny)
+    with pytest.warns(UserWarning, match="no audio of the evaluation set"):
+        assert "public" not in score(again, data, progress=False)
+
+
+def test_posteriors_that_are_no_numbers_name_the_run_and_the_clip(tiny, tmp_path):
+    run = scored(Run(tmp_path / "run"), tiny)
+    scores = Posteriors.load(run.folder / "validation.npz")
+    scores.scores[2, 3, 1] = np.nan
+    with pytest.raises(SedError, match=f"validation.npz: 1 of 6 clips hold posteriors that are no numbers, the first '{scores.filenames[2]}'.* train it anew"):
+        scores.save(run.folder / "validation.npz")
+    np.savez(run.folder / "validation.npz", **{name: getattr(scores, name) for name in ("scores", "filenames", "classes", "frame_s")})
+    for scoring in (lambda: score(run, tiny, progress=False), lambda: tune_hmm(run, tiny), lambda: score_hmm(run, tiny)):
+        with pytest.raises(SedError, match=f"run/validation.npz: 1 of 6 clips .* '{scores.filenames[2]}'"):
+            scoring()
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))])
+def test_a_network_whose_weights_are_nan_is_named_with_its_run_on_any_device(tiny, tmp_path, monkeypatch, device):
+    run = scored(Run(tmp_path / "run"), tiny)
+    (run.folder / "validation.npz").unlink()
+    detector = Detector(run.config).to(device).eval()
+    next(iter(detector.crnn.parameters())).data.fill_(np.nan)
+    monkeypatch.setattr(Run, "detector", lambda *_: detector)
+    with pytest.raises(SedError, match="tmp.*run: .* clips hold posteriors that are no numbers, the first 'validation_000000.wav'"):
+        write_posteriors(run, tiny, progress=False)
+    assert not (run.folder / "validation.npz").exists()
+
+
+def test_median_and_hmm_rows_have_one_psds_and_their_intervals_the_same(tiny, workspace, monkeypatch):
+    plan = Plan("smoke", str(tiny), (0,), (3,))
+    for system in ("baseline", "ppcen_logmel"):
+        run = scored(Run(plan.folder(system, 0)), tiny, system)
+        score(run, tiny, progress=False)
+        score_hmm(run, tiny, "exact")
+        (run.folder / "scored").touch()
+    monkeypatch.setattr(ledger, "operating_points", score_module.operating_points)
+    monkeypatch.setattr(ledger, "_figures", lambda plan: [])  # these runs have no weights
+    rows = {row.key: row for row in ROWS}
+    found = ledger.write(plan, {})
+    values = {n["row"]: n for n in found["numbers"] if n["score"] == "dev_psds" and n["here"] is not None}
+    assert values.keys() == {"Baseline", "PPCEN+HMM"}
+    methods = set()
+    for name, number in values.items():
+        row = rows[f"3 {name}"]
+        psds = Run(plan.folder(row.system, 0)).results_of(row.decoding)["validation"]["psds"]
+        methods.add(psds["method"])
+        assert number["here"] == number["of_seed"][0] == pytest.approx(psds["value"], abs=1e-9)
+        assert number["low"] <= number["here"] <= number["high"]
+    assert methods == {"psds_eval, predictions at 3 thresholds"} and "50 thresholds, 0.01 to 0.99" in found["psds"]
+
+
+def test_every_row_with_an_hmm_is_filled_from_runs_that_are_there(tiny, workspace, monkeypatch):
     for system in ("baseline", "ppcen_logmel"):
         scored(Run(run_folder("smoke", tiny, system, 0)), tiny, system)
     rows = overfitting.rows("smoke", tiny)
     assert rows["row"].tolist() == ["+HMM", "+PPCEN+HMM", "PPCEN+HMM"]
     assert rows["paper, dev"].tolist() == ["37.1", "43.7", "43.7"] and (rows["median, dev"] == "10.0").all()
+    scored(Run(run_folder("smoke", tiny, "dat_augm", 0)), tiny, "dat_augm")
+    scored(Run(run_folder("smoke", tiny, "dat_augm", 1)), tiny, "dat_augm")
+    score(run_of("smoke", tiny, "ensemble", 0), tiny, progress=False)
+    monkeypatch.setitem(SEARCHES, "forest", SEARCHES["exact"])
+    monkeypatch.setattr(score_module, "forest", lambda objective, *_, **__: SEARCHES["exact"](objective, 0))
+    assert overfitting.rows("smoke", tiny)["row"].tolist() == [row.name for row in ROWS if row.decoding != "median" and row.system in (
+        "baseline", "ppcen_logmel", "dat_augm", "ensemble")]
     assert {row.name for row in ROWS if "HMM" in row.name} == {row.name for row in ROWS if row.decoding != "median"}
     assert {row.decoding for row in ROWS} == {"median", "exact", "forest"}

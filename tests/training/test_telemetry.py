@@ -138,6 +138,16 @@ def test_memory_is_what_the_process_has_held():
     assert now <= module.peak_memory(CPU)["memory_mb"] <= psutil.virtual_memory().total / 1e6
 
 
+@pytest.mark.parametrize("status", [None, "Name:\tpython\nVmRSS:\t12345 kB\n"])
+def test_memory_is_also_known_where_the_kernel_does_not_say(status, tmp_path, monkeypatch):
+    """gVisor's /proc/self/status has no VmHWM, macOS has no such file."""
+    monkeypatch.setattr(module, "STATUS", tmp_path / "status")
+    if status is not None:
+        (tmp_path / "status").write_text(status)
+    now = 0.95 * psutil.Process().memory_info().rss / 1e6
+    assert now <= module.peak_memory(CPU)["memory_mb"] <= psutil.virtual_memory().total / 1e6
+
+
 @pytest.mark.parametrize(("values", "name", "words"), [
     ({"weak": NAN, "total": NAN}, "weak",
      r"step 3: the loss weak is nan \(step 2: 0.175\); learning rate 0.3; consistency weight 2. A smaller"),
