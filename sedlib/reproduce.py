@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from sedlib import resources
 from sedlib.config import profile
-from sedlib.data import generate
+from sedlib.data import generate, layout
 from sedlib.errors import SedError
 from sedlib.files import FULL, room_for
 from sedlib.keeper import kept, stoppable
@@ -227,13 +227,16 @@ def reproduce(plan: Plan, cores: int | None = None, cluster: str | None = None, 
     Raises
     ------
     SedError
-        For a plan that cannot be, runs of an older configuration, a second batch in the same workspace, a folder that cannot be
+        For a plan that cannot be, data that cannot be trained or scored on (`layout.preflight`), runs of an older configuration, a second batch in the same workspace, a folder that cannot be
         written; and at the end if a job failed, when all others are done and the report says so.
     Stopped
         At SIGINT, SIGTERM or SIGHUP, when all jobs have ended; on a cluster they are cancelled.
     """
     plan = plan.checked()
     place, profile_folder = workspace(), _profile(cluster)
+    if plan.data != "mini":
+        mixes = any(configuration(system, plan.profile).augment.uses_soundbank for system, _ in plan.trainings())
+        layout.preflight(plan.root, [*TRAINED_ON, *SCORED_ON], mixes)
     cores = cores or resources.cores()
     with stoppable(), _alone(place), room_for(place):
         _refuse_older(plan)

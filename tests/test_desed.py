@@ -13,7 +13,6 @@ from collections import Counter
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pytest
 from click.testing import CliRunner
 from desed import Desed, build
@@ -124,8 +123,9 @@ def test_an_event_past_the_end_of_a_clip_keeps_its_frames_within(frame_s, frames
 def test_a_folder_whose_development_clips_are_all_missing_is_refused_before_training(copy, workspace):
     for path in (copy / layout.SUBSETS["validation"].audio).iterdir():
         path.unlink()
-    code, _, err = sedlib("train", "--profile", "smoke", "--data", copy)
-    assert code == 1 and len(err.splitlines()) == 1 and f"{copy}/audio/validation: the folder is empty" in err
+    for command in ("train", "reproduce"):
+        code, _, err = sedlib(command, "--profile", "smoke", "--data", copy)
+        assert code == 1 and len(err.splitlines()) == 1 and f"{copy}/audio/validation: the folder is empty" in err
     assert not (workspace / "runs").exists() and not (copy / "store").exists()
 
 
@@ -140,8 +140,9 @@ def test_a_folder_with_an_empty_subset_is_refused_before_training(copy, workspac
 
 def test_a_system_that_mixes_is_refused_without_isolated_sounds_and_others_are_not(copy, workspace):
     shutil.rmtree(copy / layout.SOUNDBANK)
-    code, _, err = sedlib("train", "--profile", "smoke", "--system", "augm", "--data", copy)
-    assert code == 1 and "soundbank: no such folder" in err and not (workspace / "runs").exists()
+    for command in (("train", "--system", "augm"), ("reproduce", "--table", 2)):
+        code, _, err = sedlib(*command, "--profile", "smoke", "--data", copy)
+        assert code == 1 and "soundbank: no such folder" in err and not (workspace / "runs").exists()
     layout.preflight(copy, layout.SUBSETS)
 
 
@@ -180,16 +181,28 @@ def test_lessons_show_the_real_folder_and_say_what_only_made_data_have(ran):
     assert "keeps the hidden labels of its clips" in text["01_data"]
 
 
+def counted(missing: dict, real: Desed, subset: str) -> bool:
+    """Whether what results or a ledger say is missing of a subset is what was left out of the folder, in clips and events of each class."""
+    lost, events = real.left_out(subset), tables.events(real.table(subset))
+    gone, listed = (Counter(part["event_label"]) for part in (events[events["filename"].isin(lost)], events))
+    assert (missing["clips"], missing["of"]) == (len(lost), len(tables.filenames(real.table(subset))))
+    found = {label: n for label, n in missing["events"].items() if n["missing"]}
+    assert {label: (n["missing"], n["of"]) for label, n in found.items()} == {label: (n, listed[label]) for label, n in gone.items()}
+    assert {label: n["share"] for label, n in found.items()} == pytest.approx({label: n / listed[label] for label, n in gone.items()})
+    return True
+
+
 def test_every_row_has_scores_and_results_count_the_missing_clips(ran, real):
     found = sorted((ran / "runs/smoke/DESED").rglob("results*.json"))
     assert {path.parent.parent.name for path in found} >= {row.system for row in ROWS}
     for path in found:
         result = json.loads(path.read_text())
         for subset in layout.EVALUATED:
-            listed = tables.filenames(real.table(subset))
-            assert result[subset]["clips"]["evaluated"] == len(listed) - len(real.left_out(subset))
-            assert np.isfinite(result[subset]["event_f1"]["macro"])
-        assert np.isfinite(result["validation"]["psds"]["value"])
+            clips = result[subset]["clips"]
+            assert counted(clips["missing"], real, subset) and clips["evaluated"] == clips["missing"]["of"] - clips["missing"]["clips"]
+            assert 0 <= result[subset]["event_f1"]["macro"] <= 1
+        assert 0 <= result["validation"]["psds"]["value"] <= 1
+        assert result["validation"]["psds"]["merged"]["reference"] > 0
 
 
 def test_tune_and_evaluate_run_on_what_was_trained(ran, real, tmp_path):
@@ -203,7 +216,9 @@ def test_tune_and_evaluate_run_on_what_was_trained(ran, real, tmp_path):
 
 
 def test_ledger_and_report_say_what_is_missing_by_subset_and_class(ran, real):
-    ledger = (ran / "report" / "ledger.json").read_text()
-    for subset in layout.EVALUATED:
-        assert subset in ledger
-    assert "missing" in ledger and "missing" in (ran / "report" / "index.html").read_text()
+    ledger = json.loads((ran / "report" / "ledger.json").read_text())
+    assert set(ledger["missing"]) == set(layout.EVALUATED) and not ledger["failed"]
+    assert all(counted(missing, real, subset) for subset, missing in ledger["missing"].items())
+    page = (ran / "report" / "index.html").read_text()
+    for subset, missing in ledger["missing"].items():
+        assert f"{missing['clips']} of" in page and subset in page
