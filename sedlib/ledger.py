@@ -23,7 +23,7 @@ import torch
 from sedlib import __version__, published
 from sedlib.comparisons import STATIONARY, verdict
 from sedlib.config import SIZES
-from sedlib.data import generate, layout, tables
+from sedlib.data import generate, tables
 from sedlib.decode import Hmm, Posteriors, operating_points
 from sedlib.decode.operating import THRESHOLDS
 from sedlib.errors import SedError
