@@ -96,7 +96,9 @@ class Model:
     rnn_units: int = 128
     rnn_layers: int = 2
     rnn_dropout: float = 0.5  # after the recurrent layers; between them the baseline has none
-    init: str = "baseline"  # its weights_init; "torch": PyTorch's own initialisation
+    # The baseline's weights_init; "torch": PyTorch's own initialisation, with which 1000 steps of profile lesson get further (21.5 instead
+    # of 14.4 % development F1, one training each).
+    init: str = "baseline"
 
     @property
     def time_pooling(self) -> int:
@@ -217,7 +219,7 @@ PROFILES: dict[str, Config] = {
         features=Features(hop=1024, n_mels=64),
         model=Model(
             filters=(16, 32, 64, 64), pooling=((2, 4), (1, 2), (1, 4), (1, 2)), batchnorm_momentum=0.1,
-            conv_dropout=0.0, rnn_units=48, rnn_layers=1, rnn_dropout=0.2,
+            conv_dropout=0.0, rnn_units=48, rnn_layers=1, rnn_dropout=0.2, init="torch",
         ),
         training=Training(
             epochs=10, steps_per_epoch=100, rampup_epochs=1, learning_rate=5e-3, ema=0.99, preload=True,
@@ -230,7 +232,7 @@ PROFILES: dict[str, Config] = {
         features=Features(n_fft=1024, hop=1024, n_mels=32),
         model=Model(
             filters=(8, 16, 16), pooling=((2, 2), (1, 4), (1, 4)), batchnorm_momentum=0.1,
-            conv_dropout=0.0, rnn_units=16, rnn_layers=1, rnn_dropout=0.0,
+            conv_dropout=0.0, rnn_units=16, rnn_layers=1, rnn_dropout=0.0, init="torch",
         ),
         training=Training(
             strong=4, weak=4, unlabelled=4, epochs=2, steps_per_epoch=15, rampup_epochs=1, learning_rate=3e-3,
