@@ -1,8 +1,3 @@
 """sedlib: sound event detection as the lessons in ``notebooks/`` teach it, one room per lesson."""
 
-import warnings
-
 __version__ = "0.1.0"
-
-# sed_eval, torchmetrics and others import it; the pinned setuptools still has it, and no user can do anything about it.
-warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
