@@ -52,7 +52,7 @@ from IPython.display import display
 from torch.nn import functional as F
 
 # %% [markdown]
-# And the course's own, with Lightning's Fabric, which moves its trainings to where they run:
+# And the course's own:
 
 # %%
 from sedlib import comparisons, gap, invariance, systems, training, workspace
@@ -61,7 +61,7 @@ from sedlib.lesson import check, explore, html, live, plots, scheme, toy
 from sedlib.model import Detector
 from sedlib.model.domain import DomainClassifier
 from sedlib.training import adversarial
-from lightning_fabric import Fabric
+from sedlib.training.loop import own_fabric
 
 # %% [markdown]
 # ## The gap again
@@ -319,7 +319,7 @@ def gradients(updates: str) -> dict[str, dict[str, torch.Tensor]]:
     torch.manual_seed(seed)
     how = dataclasses.replace(config.adversarial, updates=updates, schedule="constant")
     changed = dataclasses.replace(config, adversarial=how)
-    fabric = Fabric(accelerator="cpu")
+    fabric = own_fabric("cpu")
     learner = adversarial.DomainAdversarial(Detector(changed), changed, fabric, 1)
     output = learner.student(20 * torch.randn(8, 1, config.features.n_mels, 64) - 40)
     learner.update(output, output.strong.mean(), 2, learner.rates(10**6))

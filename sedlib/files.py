@@ -57,9 +57,12 @@ def room_for(path: Path, partial: Path | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, sync: bool = True) -> Iterator[Path]:
     """The name to write to; the file gets its own when the block ends well and it is on the disk, so that a power cut leaves no
     empty file under a real name. A link stays one; a pipe or a device, such as /dev/stdout, is written to as it is.
+
+    Without ``sync`` nobody waits for the disk: for files of which there are thousands, and whose reader checks that they
+    are complete.
 
     Raises
     ------
@@ -73,7 +76,8 @@ def whole(path: Path) -> Iterator[Path]:
     partial = path.with_name(path.name + PARTIAL)
     with room_for(path, partial):
         yield partial
-        written(partial)
+        if sync:
+            written(partial)
         partial.replace(path)
 
 

@@ -56,6 +56,16 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     assert synced == [(str(partial), False)] and (tmp_path / "a.tsv").read_text() == "text"
 
 
+def test_clips_do_not_wait_for_the_disk(tmp_path, monkeypatch):
+    """There are thousands of them, and the generator compares their lengths."""
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    audio.write(tmp_path / "clip.wav", NOISE.normal(0, 0.1, 100))
+    assert not synced and os.listdir(tmp_path) == ["clip.wav"]
+    audio.write(tmp_path / "sound.wav", NOISE.normal(0, 0.1, 100), sync=True)
+    assert len(synced) == 1
+
+
 def test_a_store_on_a_full_disk(tmp_path):
     root = tmp_path / "disk"
     with small_disk(root, "2m"):

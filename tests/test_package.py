@@ -4,6 +4,8 @@ import dataclasses
 import importlib
 import pkgutil
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -22,6 +24,23 @@ def test_dataclasses_that_hold_arrays_are_compared_by_identity(name):
         if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__module__ == name:
             holds = [known.name for known in dataclasses.fields(kind) if ARRAYS.search(str(known.type))]
             assert not holds or kind.__eq__ is object.__eq__, f"{name}.{kind.__name__} holds {', '.join(holds)}: eq=False"
+
+
+def test_an_import_changes_no_filter_of_warnings_and_a_training_shows_none_of_others():
+    code = """
+import warnings
+before = list(warnings.filters)
+import sedlib
+assert warnings.filters == before, warnings.filters[:3]
+import sedlib.cli, sedlib.metrics, sedlib.training  # whose libraries have filters of their own
+assert not [kind for kind in warnings.filters if "pkg_resources" in str(kind)], warnings.filters
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    sedlib.training.loop.own_fabric()
+assert not [w for w in caught if "pkg_resources is deprecated" in str(w.message)], caught[0]
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_two_models_can_be_compared():

@@ -1,13 +1,12 @@
 """The isolated sounds that dynamic mixing mixes from: foregrounds, backgrounds and room responses of a data set.
 
 They lie in ``ROOT/audio/train/soundbank/{foreground/CLASS,background,rir}``, DESED's soundbank or the one that the
-generator made; each file is one event, one background, one room. Decoded once into ``ROOT/store/soundbank.npz``, later
-only read. Paper section 3.2; taught in ``notebooks/02_augmentation.py``.
+generator made; each file is one event, one background, one room. Decoded once into ``ROOT/store/soundbank.npz``, by one
+process while others wait, and later only read. Paper section 3.2; taught in ``notebooks/02_augmentation.py``.
 """
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,9 +21,11 @@ from tqdm.auto import tqdm
 from sedlib.config import CLIP_S, RATE, SAMPLES
 from sedlib.data import audio
 from sedlib.data.layout import SOUNDBANK
+from sedlib.data.lock import only_builder
 from sedlib.data.soundbank import BACKGROUND, LONGEST_S, RIR, Soundbank, looped
 from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
+from sedlib.files import whole
 
 FORMAT = 2  # counts up when the same files would be kept in another way
 _SILENT_DB = -50.0  # against the loudest 10 ms: what is softer at the ends of a recording is no part of the event
@@ -86,32 +87,44 @@ def open_bank(root: str | Path, progress: bool = True) -> Bank:
     root : path
         A data set in DESED's layout.
     progress : bool
-        Show a bar while decoding.
+        Show a bar while decoding, and say so when waiting for another process.
 
     Raises
     ------
     SedError
-        If there is no soundbank, or a class, the backgrounds or the rooms have no usable recording.
+        If there is no soundbank; a class, the backgrounds or the rooms have no usable recording; files change while they are
+        decoded; or the bank cannot be written.
     """
     folder = Path(root) / SOUNDBANK
     if not folder.is_dir():
         raise SedError(f"{folder}: no such folder, and dynamic mixing needs isolated sounds; put them there as "
                        "foreground/CLASS/*.wav, background/*.wav and rir/*.wav (README, 'Use your own sounds')")
-    path, sources = Path(root) / "store" / "soundbank.npz", _sources(folder)
-    bank = _opened(path, sources)
+    path = Path(root) / "store" / "soundbank.npz"
+    bank = _opened(path, _sources(folder))
     if bank is None:
-        bank = _decoded(folder, progress)
-        path.parent.mkdir(exist_ok=True)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        with partial.open("wb") as file:
-            np.savez(file, format=FORMAT, sources=np.array(sources), samples=bank.samples.numpy(),
-                     notes=np.array(bank.notes, dtype=str), sounds=np.array(
-                         [(s.name, s.label) for s in (*bank.foregrounds, *bank.backgrounds, *bank.rooms)]),
-                     places=np.array([(s.first, s.samples) for s in (*bank.foregrounds, *bank.backgrounds, *bank.rooms)]))
-        partial.replace(path)
+        try:
+            with only_builder(path, progress):
+                bank = _opened(path, _sources(folder)) or _build(path, folder, progress)
+        except OSError as error:
+            raise SedError(f"{path}: cannot be written ({error.strerror}); make the folder writable or a link to one that is, or copy "
+                           "the data set to a place of your own") from None
         if bank.notes:
             warnings.warn(f"{folder}: {len(bank.notes)} of its files are not used, or not as they are (`sedlib data check` "
                           f"says more), the first: {bank.notes[0]}", stacklevel=2)
+    return bank
+
+
+def _build(path: Path, folder: Path, progress: bool) -> Bank:
+    """Decode the recordings and keep them; the caller holds the lock."""
+    sources = _sources(folder)
+    bank = _decoded(folder, progress)
+    if moved := set(sources) ^ set(_sources(folder)):
+        raise SedError(f"{folder}: files changed while they were decoded, for example {min(moved).split()[0]}; run this again when "
+                       "nothing writes there any more")
+    sounds = (*bank.foregrounds, *bank.backgrounds, *bank.rooms)
+    with whole(path) as partial, open(partial, "wb") as file:
+        np.savez(file, format=FORMAT, sources=np.array(sources), samples=bank.samples.numpy(), notes=np.array(bank.notes, dtype=str),
+                 sounds=np.array([(s.name, s.label) for s in sounds]), places=np.array([(s.first, s.samples) for s in sounds]))
     return bank
 
 

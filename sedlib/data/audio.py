@@ -207,12 +207,12 @@ def to_int16(waveform: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(waveform * 32768.0), -32768, 32767).astype("<i2")
 
 
-def write(path: str | Path, waveform: np.ndarray) -> None:
-    """Write a (sample,) waveform in [-1, 1] as a 16-bit 16 kHz mono WAV file."""
+def write(path: str | Path, waveform: np.ndarray, sync: bool = False) -> None:
+    """Write a (sample,) waveform in [-1, 1] as a 16-bit 16 kHz mono WAV file; with ``sync``, wait until it is on the disk."""
     # libsndfile says nothing of a full disk; what it writes to memory Python writes.
     content = io.BytesIO()
     soundfile.write(content, to_int16(waveform), RATE, format="WAV", subtype="PCM_16")
-    with whole(Path(path)) as partial:
+    with whole(Path(path), sync) as partial:
         partial.write_bytes(content.getbuffer())
 
 

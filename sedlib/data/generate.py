@@ -291,7 +291,7 @@ def _generate_sounds(root: Path, source: Source, sounds: int, seed: int, progres
     for what, index in tqdm(todo, desc=f"make {root.name}: soundbank", unit="sound", disable=not (progress and todo)):
         place = sound_path(root, what, index)
         place.parent.mkdir(parents=True, exist_ok=True)
-        audio.write(place, make_sound(what, source, seed, index))
+        audio.write(place, make_sound(what, source, seed, index), sync=True)  # what is there counts as made
     _describe(path, identity, counts)
     return sum(counts.values())
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import fcntl
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 
@@ -18,3 +21,12 @@ def wait_for(lock: IO | int, message: str | None) -> None:
         if message is not None:
             print(message, file=sys.stderr)
         fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+@contextmanager
+def only_builder(path: Path, progress: bool) -> Iterator[None]:
+    """Build a file of a store alone; wait while another process does, and say so with ``progress``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("a") as lock:
+        wait_for(lock, f"{path}: another process builds this store; waiting for it ..." if progress else None)
+        yield

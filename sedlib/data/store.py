@@ -21,7 +21,6 @@ import weakref
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -33,7 +32,7 @@ from tqdm.auto import tqdm
 from sedlib import resources
 from sedlib.config import SAMPLES
 from sedlib.data import audio, layout
-from sedlib.data.lock import wait_for
+from sedlib.data.lock import only_builder
 from sedlib.errors import SedError
 
 FORMAT = 2  # counts up when the store's content for the same audio files changes
@@ -133,7 +132,7 @@ def open_store(root: str | Path, subset: str, progress: bool = True) -> Store:
     store = _opened(path, _sources(loaded))
     if store is None:
         try:
-            with _only_builder(path, progress):
+            with only_builder(path, progress):
                 store = _opened(path, _sources(loaded)) or _build(path, loaded, progress)
         except OSError as error:
             megabytes = _ROW * len(loaded.filenames) / 1e6
@@ -193,15 +192,6 @@ def _read_index(file: BinaryIO) -> dict | None:
         return None
     index = json.loads(text)
     return index if start == _ROW * len(index["filenames"]) else None
-
-
-@contextmanager
-def _only_builder(path: Path, progress: bool) -> Iterator[None]:
-    """Hold the lock of a store; wait while another process holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("a") as lock:
-        wait_for(lock, f"{path}: another process builds this store; waiting for it ..." if progress else None)
-        yield
 
 
 def _build(path: Path, subset: layout.Subset, progress: bool) -> Store:

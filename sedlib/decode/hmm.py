@@ -92,13 +92,14 @@ class Hmm:
 
     @classmethod
     def load(cls, path: str | Path) -> Hmm:
-        """Read a JSON file with ``p_silence`` and ``p_event`` by class, and what else `to_dict` has; other entries (those of
-        `sedlib tune`) are left alone.
+        """Read a JSON file with ``p_silence`` and ``p_event`` by class, and either all or none of what else `to_dict` has; other
+        entries (those of `sedlib tune`) are left alone.
 
         Raises
         ------
         SedError
-            For a missing or other file, a class without a probability, or a value out of its range.
+            For a missing or other file, a class without a probability, a value out of its range, or one that is missing
+            beside others.
         """
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -107,7 +108,10 @@ class Hmm:
             raise SedError(f"{path}: not a JSON file with p_silence and p_event by class, as `sedlib tune --json` writes it "
                            f"({error.__class__.__name__}: {error})") from None
         try:
-            classes = tuple(stay[0])
+            classes, more = tuple(stay[0]), ("confidence", "drop_s", "merge_s")
+            lacking = [name for name in more if name not in values]
+            if 0 < len(lacking) < len(more):
+                raise SedError(f"{lacking[0]} is missing; give all of {', '.join(more)}, or none of them")
             confidence = _by_class(values, "confidence") if "confidence" in values else dict.fromkeys(classes, 0.0)
             ordered = [np.array([of[name] for name in classes]) for of in (*stay, confidence)]
             if any(len(of) != len(classes) for of in (*stay, confidence)):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import ctypes
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,11 +173,13 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
     run.save("weights.pt", {**state["best_weights"], "last": weights(learner)["student"]})
 
 
-def own_fabric() -> Fabric:
-    """The device that a training takes: a GPU where there is one."""
-    from lightning_fabric import Fabric
+def own_fabric(accelerator: str = "") -> Fabric:
+    """Lightning's Fabric on one device, ``cpu`` or ``cuda``; without a name on a GPU where there is one."""
+    with warnings.catch_warnings():  # of torchmetrics, which it imports and which no user can mend
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+        from lightning_fabric import Fabric
 
-    return Fabric(accelerator="cuda" if torch.cuda.is_available() else "cpu", devices=1)
+    return Fabric(accelerator=accelerator or ("cuda" if torch.cuda.is_available() else "cpu"), devices=1)
 
 
 def weights(learner: MeanTeacher) -> dict[str, Any]:

@@ -539,7 +539,15 @@ def _identity(data: Path, subset: str) -> dict[str, int]:
     return {"table_crc32": checksum, "clips": len(sizes), "bytes": sum(sizes)}
 
 
+class _Missing:
+    """What stands for a name that is not there: no value, not even None, is the same."""
+
+    def __repr__(self) -> str:
+        return "missing"
+
+
 def _differences(old: Any, new: Any, name: str = "") -> list[str]:
     if isinstance(old, dict) and isinstance(new, dict):
-        return [d for key in sorted({*old, *new}) for d in _differences(old.get(key), new.get(key), f"{name}.{key}".strip("."))]
+        return [d for key in sorted({*old, *new}) for d in _differences(
+            old.get(key, _Missing()), new.get(key, _Missing()), f"{name}.{key}".strip("."))]
     return [] if old == new else [f"{name} was {old!r}, is {new!r}"]

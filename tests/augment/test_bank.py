@@ -1,8 +1,11 @@
 """The bank holds what the files hold, however long, at whatever rate; what cannot be used is named."""
 
+import errno
 import os
 import re
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +125,59 @@ def test_a_damaged_store_is_made_again(sounds, monkeypatch):
     assert module._opened(path, sources) is None
 
 
+def test_who_comes_together_decodes_once(sounds, monkeypatch, capfd):
+    decode, calls = module._decoded, []
+
+    def slow(*arguments):
+        calls.append(arguments)
+        until = time.monotonic() + 20
+        while len(said) < 2 and time.monotonic() < until:
+            said.extend(re.findall("another process builds this store", capfd.readouterr().err))
+            time.sleep(0.01)
+        return decode(*arguments)
+
+    said: list[str] = []
+    monkeypatch.setattr(module, "_decoded", slow)
+    (partial := sounds.parents[2] / "store" / "soundbank.npz.partial").parent.mkdir(exist_ok=True)
+    partial.write_bytes(b"of a process that was killed")
+    with ThreadPoolExecutor(3) as pool:
+        banks = list(pool.map(lambda _: open_bank(sounds.parents[2]), range(3)))
+    assert len(calls) == 1 and len(said) == 2 and all(same(bank, banks[0]) for bank in banks)
+    assert sorted(path.name for path in partial.parent.iterdir()) == ["soundbank.lock", "soundbank.npz"]
+
+
+def test_what_cannot_be_kept_is_named_and_leaves_nothing(sounds, monkeypatch):
+    place = sounds.parents[2] / "store"
+
+    def fail(code):
+        def savez(file, **arrays):
+            file.write(b"half")
+            raise OSError(code, os.strerror(code))
+        return savez
+
+    for code, said in ((errno.ENOSPC, "soundbank.npz: no space left on the disk"), (errno.EROFS, "soundbank.npz: cannot be written")):
+        monkeypatch.setattr(np, "savez", fail(code))
+        with pytest.raises(SedError, match=said):
+            opened(sounds)
+        assert not (place / "soundbank.npz").exists()
+    monkeypatch.undo()
+    assert len(opened(sounds).foregrounds) == 20
+    assert sorted(path.name for path in place.iterdir()) == ["soundbank.lock", "soundbank.npz"]
+
+
+def test_sounds_that_change_while_they_are_decoded_are_refused(sounds, monkeypatch):
+    decode = module._decoded
+
+    def changing(folder, progress):
+        bank = decode(folder, progress)
+        (sounds / "foreground" / "Dog" / "1.wav").unlink()
+        return bank
+
+    monkeypatch.setattr(module, "_decoded", changing)
+    with pytest.raises(SedError, match="files changed while they were decoded, for example foreground/Dog/1.wav"):
+        opened(sounds)
+
+
 def test_rates_and_channels_may_be_mixed(sounds):
     dog = sounds / "foreground" / "Dog"
     soundfile.write(dog / "0.wav", np.stack([noise(1.0, rate=44100)] * 2, 1), 44100)
@@ -228,7 +284,7 @@ def test_what_is_missing_is_named_with_its_fix(sounds, tmp_path):
     speech.mkdir()
     with pytest.raises(SedError, match=re.escape(f"no readable recording of Speech; add {speech}/*.wav")):
         opened(sounds)
-    assert not (tmp_path / "store").exists()
+    assert not list((sounds.parents[2] / "store").glob("soundbank.npz*"))
     other = tmp_path / "other"
     with pytest.raises(SedError, match=re.escape(str(other / SOUNDBANK)) + ".*no such folder.*put them there as"):
         open_bank(other)

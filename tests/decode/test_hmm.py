@@ -386,11 +386,13 @@ def test_a_file_by_hand_needs_two_probabilities_a_class_in_any_order(tmp_path):
     ('{"p_silence": {"Cat": "much"}, "p_event": {"Cat": 0.5}}', "not a JSON file .*'much'"),
     ('{"p_silence": {"Cat": 0.5, "Dog": 0.5}, "p_event": {"Cat": 0.5}}', "no value for class 'Dog'"),
     ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5, "Dog": 0.5}}', ".* are not of the same classes"),
-    ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {}}', "no value for class 'Cat'"),
+    ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {}, "drop_s": 0, "merge_s": 0}', "no value for class 'Cat'"),
+    ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0.5}, "merge_s": 0.1}',
+     "drop_s is missing; give all of confidence, drop_s, merge_s, or none of them"),
     ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 1.0}}', "HMM: p_event of Cat is 1, expected more than 0 and less than 1"),
     ('{"p_silence": {"Cat": NaN}, "p_event": {"Cat": 0.5}}', "HMM: p_silence of Cat is nan"),
-    ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "drop_s": -1}', "HMM: drop_s is -1"),
-    ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "merge_s": "long"}', "could not convert string to float: 'long'"),
+    ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0}, "drop_s": -1, "merge_s": 0}', "HMM: drop_s is -1"),
+    ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0}, "drop_s": 0, "merge_s": "long"}', "could not convert string to float: 'long'"),
 ])
 def test_a_file_that_holds_no_parameters_is_named(tmp_path, content, message):
     if content is not None:

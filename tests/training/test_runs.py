@@ -26,7 +26,7 @@ from sedlib.errors import SedError
 from sedlib.model import Detector
 from sedlib.training import Run
 from sedlib.training import runs as module
-from sedlib.training.runs import runs, table
+from sedlib.training.runs import read_json, runs, table
 
 CONFIG = PROFILES["smoke"]
 FORK = multiprocessing.get_context("fork")
@@ -281,6 +281,17 @@ def test_another_configuration_data_or_seed_is_refused(run, data, tmp_path):
     (other / "dataset.json").write_text('{"seed": 1}')
     with pytest.raises(SedError, match="data_version.seed was 0, is 1"):
         run.start(CONFIG, other, 0)
+
+
+def test_a_name_that_is_missing_is_another_configuration(run, data):
+    """Also one whose value is none."""
+    config = dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, steps_per_epoch=None))
+    run.start(config, data, 0)
+    record = read_json(run.folder / "config.json")
+    del record["config"]["training"]["steps_per_epoch"]
+    (run.folder / "config.json").write_text(json.dumps(record))
+    with pytest.raises(SedError, match="config.training.steps_per_epoch was missing, is None"):
+        run.start(config, data, 0)
 
 
 def test_recordings_that_changed_are_refused(tiny, tmp_path):
