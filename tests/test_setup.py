@@ -1,7 +1,10 @@
 """pyproject.toml, requirements.lock and environment.yml say the same."""
 
+import ast
 import re
-from importlib.metadata import requires
+import sys
+import tomllib
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import yaml
@@ -32,6 +35,34 @@ def test_installed_package_is_the_one_of_pyproject():
     quoted = {canonicalize_name(Requirement(q).name) for q in re.findall(r'^    "([^"]+)",', text, re.M)}
     quoted |= {canonicalize_name(Requirement(q).name) for q in re.findall(r'"([^"]+)"', re.search(r"^test = \[(.*)\]", text, re.M)[1])}
     assert quoted == set(stated())
+
+
+def imported(*folders: str) -> dict[str, str]:
+    """Distributions that the Python files of some folders import directly, and one of the files each."""
+    own = {path.stem for folder in folders for path in (ROOT / folder).rglob("*.py")} | {"sedlib", "bench"}
+    distributions, found = packages_distributions(), {}
+    for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else (
+                [node.module] if isinstance(node, ast.ImportFrom) and not node.level else [])
+            for name in (name.partition(".")[0] for name in names):
+                if name not in sys.stdlib_module_names and name not in own:
+                    found[canonicalize_name(distributions.get(name, [name])[0])] = str(path.relative_to(ROOT))
+    return found
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_used():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    always, tests = ({canonicalize_name(Requirement(line).name) for line in lines}
+                     for lines in (project["dependencies"], project["optional-dependencies"]["test"]))
+    library, rest = imported("sedlib", "notebooks"), imported("tests", "bench")
+    # Pictures of the browser are for maintainers, who have what the tests need.
+    assert not {name: path for name, path in library.items() if name not in always | {"playwright"}}
+    assert not {name: path for name, path in rest.items() if name not in always | tests}
+    # Called as programs, by other packages, or pinned for their sake.
+    unseen = {"jupyterlab", "voila", "snakemake-executor-plugin-slurm", "psds-eval", "setuptools", "pytest-xdist"}
+    assert always | tests == set(library) | set(rest) | unseen
+    assert not tests & set(library) - {"playwright"}
 
 
 def test_lock_pins_every_requirement_within_its_range():

@@ -283,8 +283,9 @@ def test_another_configuration_data_or_seed_is_refused(run, data, tmp_path):
         run.start(CONFIG, other, 0)
 
 
-def test_a_name_that_is_missing_is_another_configuration(run, data):
+def test_a_name_that_is_missing_is_another_configuration(tmp_path, data):
     """Also one whose value is none."""
+    run = Run(tmp_path / "other")
     config = dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, steps_per_epoch=None))
     run.start(config, data, 0)
     record = read_json(run.folder / "config.json")
