@@ -113,10 +113,11 @@ def test_statistics_of_the_whole_real_tables_are_the_published_ones(shared, tmp_
     assert (comparison["ours"] - comparison["DESED"]).abs().max() < 0.0051  # those of `data.desed` have two or three decimals
 
 
+@pytest.mark.parametrize("ends", ["floor", "nearest"])
 @pytest.mark.parametrize("frame_s, frames", [(0.06375, 157), (0.128, 78)])
-def test_an_event_past_the_end_of_a_clip_keeps_its_frames_within(frame_s, frames):
+def test_an_event_past_the_end_of_a_clip_keeps_its_frames_within(frame_s, frames, ends):
     """Y4p-h_aOrhIw's Dog from 9.865 to 10.115 s; the last frame ends at 10.01 or 9.98 s."""
-    labels = event_labels([(9.865, 10.115, "Dog")], frames, frame_s)[:, tables.CLASSES.index("Dog")]
+    labels = event_labels([(9.865, 10.115, "Dog")], frames, frame_s, ends)[:, tables.CLASSES.index("Dog")]
     assert labels[-1] == 1 and 1 <= labels.sum() <= 3
 
 
