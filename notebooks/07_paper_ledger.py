@@ -63,6 +63,8 @@ found, source = ledger.load()
 print(f"the ledger is {source}")
 print(f"profile {found['profile']}, data {found['data']}, seeds {found['seeds']}")
 print(f"{len(found['runs'])} trainings, made {found['made']['date']}")
+for sentence in ledger.how_measured(found):
+    print(sentence)
 for job, why in found["failed"].items():
     print(f"failed: {job}: {why}")
 

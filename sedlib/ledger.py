@@ -204,14 +204,6 @@ def claims_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
         for c in ledger["claims"]])
 
 
-def missing_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
-    """What of the development and evaluation sets had no audio and is not in any number: ``set clips`` and a column a class, the share of
-    its events; no rows where nothing is missing."""
-    return pd.DataFrame([{"set": subset, "clips": f"{gone['clips']} of {gone['of']}",
-                          **{label: f"{100 * n['share']:.1f} %" for label, n in gone["events"].items()}}
-                         for subset, gone in ledger.get("missing", {}).items()]).fillna("")
-
-
 def how_measured(ledger: Mapping[str, Any]) -> list[str]:
     """Sentences on how PSDS was computed and on what is missing; none for a ledger that does not say."""
     psds = [f"PSDS: {ledger['psds']}."] if "psds" in ledger else []

@@ -180,7 +180,8 @@ def test_scores_are_those_of_the_clips_that_are_there(incomplete, tiny, tmp_path
         table = layout.load(tiny, subset).table
         there = table[table["filename"] != gone[subset]]
         for decoding, found in results.items():
-            missing, events = found[subset]["clips"]["missing"], tables.read_events(run.folder / f"{subset}{'' if decoding == 'median' else '-exact'}.tsv")
+            missing = found[subset]["clips"]["missing"]
+            events = tables.read_events(run.folder / f"{subset}{'' if decoding == 'median' else '-exact'}.tsv")
             assert (missing["clips"], missing["of"], missing["example"]) == (1, table["filename"].nunique(), gone[subset])
             assert {label: n["of"] - n["missing"] for label, n in missing["events"].items() if n["of"] > n["missing"]} == dict(
                 tables.events(there)["event_label"].value_counts())
@@ -220,7 +221,8 @@ def test_posteriors_that_are_no_numbers_name_the_run_and_the_clip(tiny, tmp_path
     run = scored(Run(tmp_path / "run"), tiny)
     scores = Posteriors.load(run.folder / "validation.npz")
     scores.scores[2, 3, 1] = np.nan
-    with pytest.raises(SedError, match=f"validation.npz: 1 of 6 clips hold posteriors that are no numbers, the first '{scores.filenames[2]}'.* train it anew"):
+    named = f"validation.npz: 1 of 6 clips hold posteriors that are no numbers, the first '{scores.filenames[2]}'.* train it anew"
+    with pytest.raises(SedError, match=named):
         scores.save(run.folder / "validation.npz")
     np.savez(run.folder / "validation.npz", **{name: getattr(scores, name) for name in ("scores", "filenames", "classes", "frame_s")})
     for scoring in (lambda: score(run, tiny, progress=False), lambda: tune_hmm(run, tiny), lambda: score_hmm(run, tiny)):
