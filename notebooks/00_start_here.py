@@ -332,7 +332,7 @@ html.table(others, "Paper, Tables 1 and 3")
 # %% [markdown]
 # ## The map
 #
-# Each lesson runs alone, in any order. Those marked "not yet" are still being written.
+# Each lesson runs alone, in any order.
 
 # %%
 html.table(course.course(), "The course")

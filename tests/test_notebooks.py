@@ -63,7 +63,7 @@ def faults(notebook: nbformat.NotebookNode) -> list[str]:
 
 
 def test_there_are_lessons():
-    assert LESSONS and {path.stem for path in LESSONS} <= {name for name, _, _ in course.LESSONS}
+    assert LESSONS and [path.stem for path in LESSONS] == [name for name, _, _ in course.LESSONS]
 
 
 @each_lesson

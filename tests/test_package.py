@@ -6,13 +6,18 @@ import pkgutil
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import sedlib
+from sedlib.cli import cli
 from sedlib.decode import Hmm
 
+ROOT = Path(__file__).resolve().parents[1]
+TEXTS = [path for pattern in ("*.md", "docs/*.md", "sedlib/**/*.py", "bench/*.py", "notebooks/*.py", "workflow/*", "Makefile", "environment.yml",
+                              "pyproject.toml") for path in sorted(ROOT.glob(pattern)) if path.is_file()]
 MODULES = [module.name for module in pkgutil.walk_packages(sedlib.__path__, "sedlib.")]
 ARRAYS = re.compile(r"\b(ndarray|Tensor|DataFrame|Series)\b")
 
@@ -47,3 +52,45 @@ def test_two_models_can_be_compared():
     one = Hmm.alike(0.9, 0.9)
     assert one == one and one != Hmm.alike(0.9, 0.9) and len({one, one}) == 1
     assert np.array_equal(one.p_event, Hmm.alike(0.9, 0.9).p_event)
+
+
+def command_exists(words: list[str]) -> bool:
+    """Whether the words are a command, in a group one of its own; what follows it does not matter."""
+    command = cli
+    for word in words:
+        if not hasattr(command, "commands"):
+            return True
+        if word not in command.commands:
+            return False
+        command = command.commands[word]
+    return True
+
+
+def name_exists(name: str) -> bool:
+    """Whether a dotted name is a module or something in one."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[end:]:
+            if not hasattr(found, part):
+                return part in getattr(found, "__annotations__", {})
+            found = getattr(found, part)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_lessons_commands_and_modules_that_a_text_names_exist(path):
+    text = path.read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    lessons = {path.stem for path in (ROOT / "notebooks").glob("[0-9]*.py")}
+    wrong = [name for name in re.findall(r"\b(0\d_[a-z]\w+)", text) if name not in lessons]
+    wrong += [f"lesson {n}" for n in re.findall(r"\b[Ll]essons? (\d\d)\b", text) if not any(name.startswith(f"{n}_") for name in lessons)]
+    wrong += [f"sedlib {words}" for words in re.findall(r"`sedlib ((?:[a-z]+ ?){1,2})", text) if not command_exists(words.split())]
+    wrong += [name for name in re.findall(r"python -m ((?:sedlib|bench)[\w.]*)", text) if not name_exists(name.rstrip("."))]
+    wrong += [name for name in re.findall(r"``?(sedlib(?:\.\w+)+)(?:\(\))?``?", text) if not name_exists(name)]
+    wrong += [f"make {target}" for target in re.findall(r"`make ([a-z-]+)`", text) if target not in targets]
+    assert not wrong

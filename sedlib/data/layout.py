@@ -61,7 +61,7 @@ _READERS = {STRONG: tables.read_events, WEAK: tables.read_weak, UNLABELLED: tabl
 _COLUMNS = {STRONG: tables.EVENT_COLUMNS, WEAK: tables.WEAK_COLUMNS, UNLABELLED: tables.UNLABELLED_COLUMNS}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subset:
     """One subset of a data set: its table and the folder that holds its audio."""
 

@@ -2,8 +2,7 @@
 
 ``FOLDER/foreground/CLASS/*.wav|flac|ogg``, or the class folders directly in FOLDER; ``background/`` and ``rir/`` may be
 missing, and may have up to two levels of folders in them. Files of any rate and number of channels. DESED's own
-soundbank and those that `generate` makes have this layout. Paper section 2; taught in
-``notebooks/08_your_own_sounds.py``.
+soundbank and those that `generate` makes have this layout. Paper section 2; README, "Use your own sounds".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The lessons: where they lie, what each is about, and whether it exists yet."""
+"""The lessons: where they lie, and what each is about."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ LESSONS = (
     ("05_domain_adversarial", "features that do not tell synthetic from real", "3.1, Figure 1"),
     ("06_hmm", "smoothing with a two-state hidden Markov model", "3.4"),
     ("07_paper_ledger", "all tables of the paper beside ours", "4"),
-    ("08_your_own_sounds", "the whole course on recordings of your own", "-"),
 )
 
 
 def lessons() -> list[Path]:
-    """The lessons that exist, in their order."""
+    """The lessons' files in their order."""
     return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.py"))
 
 
@@ -44,7 +43,5 @@ def find(name: str | Path) -> Path:
 
 
 def course() -> pd.DataFrame:
-    """Table ``lesson, what it is about, paper section, state`` of all lessons; state is "here" or "not yet"."""
-    here = {path.stem for path in lessons()}
-    rows = [(name, about, section, "here" if name in here else "not yet") for name, about, section in LESSONS]
-    return pd.DataFrame(rows, columns=["lesson", "what it is about", "paper section", "state"])
+    """Table ``lesson, what it is about, paper section`` of all lessons."""
+    return pd.DataFrame(LESSONS, columns=["lesson", "what it is about", "paper section"])

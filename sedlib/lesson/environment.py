@@ -48,7 +48,7 @@ Row = tuple[str, str, str, str]
 
 def _python() -> Row:
     found = platform.python_version()
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 11):
         return "Python", PROBLEM, found, "Install Python 3.11 or newer, remove .venv and run `make lab`."
     return "Python", OK, found, ""
 

@@ -1,8 +1,7 @@
 """Run a lesson: check its parameters, execute it from top to bottom in a fresh kernel.
 
 A lesson, ``notebooks/NN_name.py``, is text in jupytext's py:percent format; one cell, tagged ``parameters``, holds its
-typed parameters. Used by ``make reproduce``, by ``sedlib lesson`` and by the tests; in JupyterLab a reader runs the
-same file cell by cell.
+typed parameters. Used by `sedlib reproduce` and by the tests; in JupyterLab a reader runs the same file cell by cell.
 """
 
 from __future__ import annotations

@@ -72,8 +72,8 @@ class Run:
     def start(self, config: Config, data: Path, seed: int) -> None:
         """Write configuration and versions, or make sure that the folder was started with the same ones.
 
-        Other versions, threads or another device may change the last bits of the weights: going on with these is
-        allowed and warned about.
+        Other versions, threads or another device may change the last bits of the weights (on CUDA, any two runs differ in
+        them): going on with these is allowed and warned about.
 
         Raises
         ------

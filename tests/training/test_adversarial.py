@@ -159,7 +159,7 @@ def test_reversal_and_two_steps_with_the_negated_loss_are_the_same_training(doub
 
 @pytest.mark.parametrize("updates", UPDATES)
 def test_with_its_schedule_it_is_another_training(double, updates):
-    constant, scheduled = (learner(tiny_config(updates=updates, schedule=each)) for each in adversarial.SCHEDULES)
+    constant, scheduled = (learner(tiny_config(updates=updates, schedule=each)) for each in ("constant", "ganin"))
     for training in (constant, scheduled):
         torch.manual_seed(0)
         training.step(0, *batch(training_config(training)))
