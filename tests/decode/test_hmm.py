@@ -392,7 +392,8 @@ def test_a_file_by_hand_needs_two_probabilities_a_class_in_any_order(tmp_path):
     ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 1.0}}', "HMM: p_event of Cat is 1, expected more than 0 and less than 1"),
     ('{"p_silence": {"Cat": NaN}, "p_event": {"Cat": 0.5}}', "HMM: p_silence of Cat is nan"),
     ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0}, "drop_s": -1, "merge_s": 0}', "HMM: drop_s is -1"),
-    ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0}, "drop_s": 0, "merge_s": "long"}', "could not convert string to float: 'long'"),
+    ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0}, "drop_s": 0, "merge_s": "long"}',
+     "could not convert string to float: 'long'"),
 ])
 def test_a_file_that_holds_no_parameters_is_named(tmp_path, content, message):
     if content is not None:
