@@ -85,13 +85,12 @@ def write_posteriors(run: Run, data: str | Path, progress: bool = True) -> list[
 def subsets_there(data: str | Path) -> list[str]:
     """The subsets to score on: a development set is needed; an evaluation set is a luxury, and one without audio is left out, with a
     warning."""
-    audio, metadata = (Path(data) / place for place in layout.SUBSETS["public"][:2])
-    if not metadata.exists():
-        return ["validation"]
-    if not (audio.is_dir() and any(audio.iterdir())):
-        warnings.warn(f"{audio}: no audio of the evaluation set, so that it is not scored", stacklevel=2)
-        return ["validation"]
-    return list(SUBSETS)
+    if layout.is_there(data, layout.OPTIONAL):
+        return list(SUBSETS)
+    place = layout.SUBSETS[layout.OPTIONAL]
+    if (Path(data) / place.metadata).exists():
+        warnings.warn(f"{Path(data) / place.audio}: no audio of the evaluation set, so that it is not scored", stacklevel=2)
+    return [name for name in SUBSETS if name != layout.OPTIONAL]
 
 
 def reference_of(runs: Sequence[Run], data: str | Path, subset: str) -> tuple[pd.DataFrame, Missing | None]:
