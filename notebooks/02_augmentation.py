@@ -67,7 +67,8 @@ from sedlib.lesson import check, composer, html, players, plots
 # %%
 RATE = 16000
 root = workspace.dataset(data, profile)
-isolated = root if (root / layout.SOUNDBANK).is_dir() else workspace.dataset("mini", profile)
+has_sounds = (root / layout.SOUNDBANK).is_dir()
+isolated = root if has_sounds else workspace.dataset("mini", profile)
 bank = augment.open_bank(isolated, progress=interactive)
 fixed = layout.load(root, "synthetic")
 rows = []
