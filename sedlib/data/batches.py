@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from sedlib.config import CLIP_S
 from sedlib.data import tables
 from sedlib.data.tables import CLASSES
 
@@ -45,9 +46,14 @@ def strong_labels(table: pd.DataFrame, filenames: list[str], frames: int, frame_
 
 
 def event_labels(events: Iterable[tuple[float, float, str]], frames: int, frame_s: float, ends: str = "nearest") -> np.ndarray:
-    """The events (onset, offset, label) of one clip as frames, ``(frame, class)``; rounded as `strong_labels` does."""
+    """The events (onset, offset, label) of one clip as frames, ``(frame, class)``; rounded as `strong_labels` does.
+
+    An event that begins when the clip is over has no frame.
+    """
     labels = np.zeros((frames, len(CLASSES)), np.float32)
     for onset, offset, label in events:
+        if onset >= CLIP_S:
+            continue
         if ends == "floor":
             first, last = (int(time / frame_s + 1e-6) for time in (onset, offset))  # a time on the grid is no frame early
         else:

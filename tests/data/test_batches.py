@@ -45,3 +45,8 @@ def test_floored_labels_are_the_baselines(onset_ms, offset_ms):
 @pytest.mark.parametrize("ends, active", [("floor", 0), ("nearest", 1)])
 def test_an_event_within_one_frame_has_none_or_one(ends, active):
     assert event_labels([(0.13, 0.18, "Dog")], 157, 0.06375, ends).sum() == active
+
+
+@pytest.mark.parametrize("ends", ["floor", "nearest"])
+def test_an_event_that_begins_after_the_clip_has_no_frame(ends):
+    assert not event_labels([(10.0, 10.2, "Dog"), (12.0, 13.0, "Cat")], 157, 0.06375, ends).any()
