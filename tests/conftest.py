@@ -23,7 +23,7 @@ from sedlib.data import generate  # noqa: E402
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 # The files that take longest, in that order. Begun last, one of them would keep one core busy and the others waiting.
-LONGEST = ("test_notebooks.py", "test_slurm.py", "test_jupyterlab.py", "test_loop.py", "test_reproduce.py",
+LONGEST = ("test_desed.py", "test_notebooks.py", "test_slurm.py", "test_jupyterlab.py", "test_loop.py", "test_reproduce.py",
            "test_adversarial.py", "test_generate.py", "test_killed.py", "test_voila.py")
 
 TINY = {"synthetic": 12, "weak": 6, "unlabel_in_domain": 6, "validation": 6, "public": 4}
