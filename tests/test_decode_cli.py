@@ -288,7 +288,7 @@ def test_scores_that_are_none_are_named_by_either_decoder(folder, change, said):
 @pytest.mark.parametrize("length", ["nan", "inf"])
 def test_a_filter_without_a_length(folder, length):
     code, _, err = sedlib("decode", folder / "scores.npz", "--median", length, "-o", folder / "e.tsv")
-    assert code == 1 and f"a length of {length} s" in err
+    assert code == 1 and f"decoding.median_s is {length}; it must be 0 or more" in err
 
 
 def test_a_model_of_no_class(folder):

@@ -38,7 +38,7 @@ from sedlib.metrics.events import match_filenames
 """Length of a DESED clip, seconds."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Psds:
     """A PSDS and what each class would score alone (fractions); with ``alpha_st = 0`` it is their mean.
 

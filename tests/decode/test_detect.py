@@ -1,6 +1,7 @@
 """Recordings of any length: windows join to the whole."""
 
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ class Clock(Level):
     def forward(self, features):
         strong = features[..., None].repeat(1, 1, len(CLASSES))
         strong[..., 1] = torch.arange(self.config.frames) / self.config.frames
-        return Output(strong, strong.mean(1), strong)
+        return SimpleNamespace(strong=strong)
 
 
 SECONDS = [0.3, 3, 9.9, 10, 10.00625, 10.03, 10.1, 12.345, 15, 27.3, 301]

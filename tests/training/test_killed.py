@@ -33,7 +33,7 @@ CONFIG = dataclasses.replace(
     SMOKE,
     training=dataclasses.replace(
         SMOKE.training, strong=2, weak=2, unlabelled=2, epochs=5, steps_per_epoch=3,
-        learning_rate=0.01,  # so that some epoch before the last is the best
+        learning_rate=0.005,  # so that some epoch before the last is the best
         preload=False,  # so that threads read waveforms in every step
     ),
     model=dataclasses.replace(SMOKE.model, conv_dropout=0.3, rnn_dropout=0.3),  # so that randomness matters
