@@ -49,6 +49,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch.nn import functional as F
+from torchaudio.functional import detect_pitch_frequency
 
 from sedlib import augment, comparisons, decode, frontend, metrics, systems
 from sedlib import training, workspace
@@ -224,14 +225,17 @@ print(f"crest factor, peak over RMS: {crest(dog):.1f} dB, then {crest(pressed):.
 speech = longest("Speech")
 raised = try_on("pitch shift", speech, "all lines lie higher, at the same times",
                 semitones=3)
-pitch = [librosa.yin(x.numpy(), fmin=70, fmax=500, sr=RATE) for x in (speech, raised)]
-loudness = librosa.feature.rms(y=speech.numpy(), frame_length=2048, hop_length=512)[0]
-voiced = loudness > 0.3 * loudness.max()
-ratio = np.median(pitch[1][voiced] / pitch[0][voiced])
+pitch = [detect_pitch_frequency(x, RATE, freq_low=70, freq_high=500).numpy()
+         for x in (speech, raised)]
+loudness = librosa.feature.rms(y=speech.numpy(), frame_length=320, hop_length=160)[0]
+voiced = loudness[:len(pitch[0])] > 0.3 * loudness.max()
+ratio = np.median((pitch[1] / pitch[0])[:len(voiced)][voiced])
 print(f"fundamental frequency times {ratio:.3f}, {12 * np.log2(ratio):.2f} semitones; "
       f"expected {2 ** (3 / 12):.3f} and 3")
 
 # %% [markdown]
+# The estimate looks for the lag at which a sound best resembles itself, in whole samples; so it is a few percent wide.
+#
 # The vowels' resonances move along with it, as if the speaker were smaller. That is why the range ends at three
 # semitones: what is shifted must remain what its label says.
 #
