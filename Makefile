@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -q
 
+# Where Python is told not to keep what it compiled (many containers), each of a batch's many processes would take twice as long to start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help reproduce test browser cluster lab explore bench lock clean
 .DEFAULT_GOAL := help
 

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import psutil
@@ -11,9 +10,8 @@ import pytest
 # The tests run in a process for every core, so each computes with one thread, and so do the programs that it starts: threads
 # of several would wait for each other. Tests of threads ask for more. torch reads this when it is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Many tests start Python. Where it is told not to write down what it compiles, it compiles everything anew each time.
-if sys.dont_write_bytecode:
-    os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "pycache")}
+# Many tests start Python; let what they import be compiled once (as `make` does).
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 from leftovers import watch  # noqa: E402
 
