@@ -38,10 +38,10 @@ browser cluster:
 	fi
 
 lab: $(READY)  ## open the lessons in JupyterLab
-	$(BIN)/python -m sedlib.lesson.lab $(ARGS)
+	$(BIN)/python -m sedcourse.lab $(ARGS)
 
 explore: $(READY)  ## open the PCEN explorer as a page of its own
-	$(BIN)/python -m sedlib.lesson.page $(ARGS)
+	$(BIN)/python -m sedcourse.page $(ARGS)
 
 bench: $(READY)  ## measure speed, beside a peer where there is one
 	$(BIN)/python -m bench $(ARGS)

@@ -13,11 +13,11 @@ from asteroid.masknn import TDConvNet
 from bench import take_turns
 from bench.training import random_batch
 from sedlib.config import PROFILES, Config
-from sedlib.model import Detector
-from sedlib.model.domain import DomainClassifier
+from sedlib.models import Detector
+from sedlib.models.domain import DomainClassifier
 from sedlib.training import MeanTeacher
 from sedlib.training.adversarial import DomainAdversarial, domain_loss
-from sedlib.training.loop import own_fabric, keep_freed_memory
+from sedlib.training.loop import keep_freed_memory, own_fabric
 
 
 def main(rounds: int = 5) -> None:

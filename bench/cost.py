@@ -3,7 +3,7 @@
 ``python -m bench cost`` takes the GPU where there is one. Every measurement has a process of its own, so that its peak
 of memory is its own, and rounds alternate, so that other work on the machine hits all of them. The clips are noise: no
 part's time depends on what is heard. ``figures/training_cost.json`` keeps a record for every device that was measured;
-`sedlib.lesson.figures` draws it. Paper section 2 (counts of clips); the step is taught in
+`sedcourse.figures` draws it. Paper section 2 (counts of clips); the step is taught in
 ``notebooks/04_mean_teacher.py``.
 """
 
@@ -32,14 +32,15 @@ from scipy.optimize import nnls
 from torch import Tensor
 
 import sedlib
+from minidesed.generate import SIZES
 from sedlib.augment import views
-from sedlib.config import PROFILES, SIZES, Config
+from sedlib.config import PROFILES, Config
 from sedlib.data import audio, layout, tables
 from sedlib.data.store import SAMPLES, open_store
-from sedlib.decode import posteriors
-from sedlib.model import Detector
+from sedlib.inference import posteriors
+from sedlib.models import Detector
 from sedlib.training.inputs import PIECE, Clips, Inputs
-from sedlib.training.loop import RESIDENT, own_fabric, keep_freed_memory, validation_f1
+from sedlib.training.loop import RESIDENT, keep_freed_memory, own_fabric, validation_f1
 from sedlib.training.mean_teacher import MeanTeacher
 from sedlib.training.runs import write_json
 from sedlib.training.telemetry import peak_memory

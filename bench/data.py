@@ -12,7 +12,8 @@ import numpy as np
 import soundfile
 
 from bench import take_turns
-from sedlib.data import audio, generate, layout, store
+from minidesed import generate
+from sedlib.data import audio, layout, store
 
 
 def main(clips: int = 256, batch: int = 24, many: int = 16000) -> None:

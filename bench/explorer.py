@@ -14,7 +14,7 @@ from dataclasses import replace
 import numba
 import torch
 
-from sedlib.lesson.explorer import PRESETS, SOUNDS, Explorer, State, description, panels, picture, sound, spectrogram
+from sedcourse.explorer import PRESETS, SOUNDS, Explorer, State, description, panels, picture, sound, spectrogram
 
 
 def main(rounds: int = 30) -> None:

@@ -14,7 +14,7 @@ import torch
 from bench import processes_take_turns
 from bench.released import logmel
 from sedlib.config import PROFILES
-from sedlib.frontend import LogMel
+from sedlib.features import LogMel
 from sedlib.training.loop import keep_freed_memory
 from sedlib.training.telemetry import peak_memory
 

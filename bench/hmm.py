@@ -17,7 +17,7 @@ from librosa.sequence import transition_loop, viterbi_discriminative
 from bench import take_turns
 from bench.metrics import FRAME_S, REAL, by_sed_eval, random_tables, sed_eval
 from sedlib.data import tables
-from sedlib.data.batches import strong_labels
+from sedlib.data.encoder import strong_labels
 from sedlib.decode import Hmm, Posteriors, frames_to_events, reference
 from sedlib.decode.hmm import emissions, viterbi
 from sedlib.decode.tuning import CALLS, Objective, exact, forest, halves, robust

@@ -16,15 +16,16 @@ from threadpoolctl import threadpool_limits
 
 from bench import plain_mixing, take_turns
 from bench.released import logmel
+from minidesed import generate
+from minidesed.generate import SOUNDS
 from sedlib.augment import EFFECTS, Bank, Mixture, draw, draw_effect, open_bank, render, views
-from sedlib.config import SOUNDS, Augment, Config
-from sedlib.data import generate
+from sedlib.config import Augment, Config
 from sedlib.data.audio import RATE
-from sedlib.model import Detector
+from sedlib.models import Detector
 from sedlib.systems import configuration
 from sedlib.training import MeanTeacher
 from sedlib.training.inputs import Inputs
-from sedlib.training.loop import own_fabric, keep_freed_memory
+from sedlib.training.loop import keep_freed_memory, own_fabric
 
 CLIPS = 12  # mixed in a round
 SOUND_S = 3.0  # of what the effects are measured on

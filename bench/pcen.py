@@ -12,11 +12,11 @@ from torch import Tensor
 
 from bench import take_turns
 from bench.training import random_batch
-from sedlib.frontend import PCEN, smooth, smoother
-from sedlib.model import Detector
+from sedlib.features import PCEN, smooth, smoother
+from sedlib.models import Detector
 from sedlib.systems import configuration
 from sedlib.training import MeanTeacher
-from sedlib.training.loop import own_fabric, keep_freed_memory
+from sedlib.training.loop import keep_freed_memory, own_fabric
 
 CLIPS, MELS, FRAMES = 24, 128, 628
 S = 0.025

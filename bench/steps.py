@@ -14,13 +14,13 @@ from torch.profiler import ProfilerActivity, profile
 
 from sedlib import workspace
 from sedlib.augment import views
-from sedlib.model import Detector
+from sedlib.models import Detector
 from sedlib.systems import configuration
 from sedlib.threads import one_thread
 from sedlib.training import MeanTeacher
 from sedlib.training.adversarial import DomainAdversarial
 from sedlib.training.inputs import Inputs
-from sedlib.training.loop import own_fabric, keep_freed_memory
+from sedlib.training.loop import keep_freed_memory, own_fabric
 
 SYSTEMS = ("baseline", "ppcen_logmel", "augm", "dat_augm", "ppcen_dat_augm")
 WARM_UP, STEPS, PROFILED = 5, 40, 8

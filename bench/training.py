@@ -16,11 +16,11 @@ import torch
 
 from bench import processes_take_turns
 from bench.released import Training, logmel
+from minidesed import generate
 from sedlib.config import PROFILES, Config
-from sedlib.data import generate
-from sedlib.model import Detector
+from sedlib.models import Detector
 from sedlib.training import MeanTeacher, add_noise, train
-from sedlib.training.loop import own_fabric, keep_freed_memory
+from sedlib.training.loop import keep_freed_memory, own_fabric
 from sedlib.training.telemetry import peak_memory
 
 CLIPS = 1168  # of DESED's development set

@@ -23,11 +23,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from minidesed.generate import Source
+from minidesed.recordings import RecordedVoices
+from minidesed.voices import DOMAINS, Voices
 from sedlib.data.audio import RATE
-from sedlib.data.generate import Source
-from sedlib.data.soundbank import Soundbank
 from sedlib.data.tables import CLASSES
-from sedlib.data.voices import DOMAINS, Voices
 
 HIGHEST = 3500  # Hz
 FLOOR, PAUSE = 40, 25  # dB under the loudest of a sound: what is not heard, and frames that are left out
@@ -40,7 +40,7 @@ def confusion(train: Sequence[Source], test: Sequence[Source], per_class: int = 
     Parameters
     ----------
     train, test : sequences of sources
-        `Voices` or `Soundbank`; as many sounds are drawn of each source and class, of 0.5 to 4 s.
+        `Voices` or `RecordedVoices`; as many sounds are drawn of each source and class, of 0.5 to 4 s.
     per_class : int
         Sounds of one class and source.
     seed : int
@@ -108,7 +108,7 @@ def main(recordings: str = "../shared/real_events") -> None:
     if not Path(recordings).is_dir():
         print(f"  {recordings}: no recordings there, so nothing is compared; give a soundbank folder")
         return
-    bank, voices = Soundbank(recordings), [Voices(domain) for domain in DOMAINS]
+    bank, voices = RecordedVoices(recordings), [Voices(domain) for domain in DOMAINS]
     for title, train, test in (
         ("heard recordings, names synthetic voices", [bank], voices[:1]),
         ("heard recordings, names real voices", [bank], voices[1:]),

@@ -54,10 +54,12 @@ import torch
 
 import sedlib.config
 from sedlib.data import layout, store, tables
-from sedlib.frontend import LogMel
-from sedlib.lesson import check, course, environment, explore, html, players, plots
+from sedlib.features import LogMel
+from sedcourse import check, environment, explore, players, plots
+from reproduction import lessons
+from sedcourse import html
 from sedlib.metrics import event_f1
-from sedlib.systems import ROWS
+from reproduction.rows import ROWS
 from sedlib.workspace import dataset
 
 # %% [markdown]
@@ -335,7 +337,7 @@ html.table(others, "Paper, Tables 1 and 3")
 # Each lesson runs alone, in any order.
 
 # %%
-html.table(course.course(), "The course")
+html.table(lessons.course(), "The course")
 
 # %% [markdown]
 # ## What you did

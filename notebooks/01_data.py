@@ -59,11 +59,13 @@ from tqdm.auto import tqdm
 
 # %%
 import sedlib.config
-from sedlib import decode, frontend, gap, metrics, workspace
-from sedlib.data import (
-    audio, batches, desed, domains, generate, layout, statistics, store, tables, voices)
+from sedlib import decode, features, metrics, workspace
+from reproduction.studies import gap
+from sedlib.data import audio, audit, encoder, layout, store, tables
+from minidesed import desed, domains, generate, statistics, voices
 from sedlib.errors import SedError
-from sedlib.lesson import check, explore, html, players, plots
+from sedcourse import check, explore, players, plots
+from sedcourse import html
 
 # %% [markdown]
 # ## What there is
@@ -117,7 +119,7 @@ chosen["unlabel_in_domain"] = parts["unlabel_in_domain"].filenames[0]
 paper = sedlib.config.profile("paper")
 f = paper.features
 hop_s = f.hop / f.sample_rate
-log_mel = frontend.LogMel(f)
+log_mel = features.LogMel(f)
 
 def heard(subset: str, name: str) -> np.ndarray:
     return audio.read(parts[subset].audio_dir / name, seconds=f.clip_s)[0]
@@ -213,7 +215,7 @@ rows = [(name, span(studio), span(others))
 html.table(pd.DataFrame(rows, columns=["parameter", "synthetic", "real"]), label)
 
 # %% [markdown]
-# Units and meaning stand beside each line of `sedlib/data/voices.py`. Now five draws of each domain. Change `label`
+# Units and meaning stand beside each line of `minidesed/voices.py`. Now five draws of each domain. Change `label`
 # above, and look and listen to other classes.
 
 # %%
@@ -267,7 +269,7 @@ check.active_frames(active_frames)
 
 # %%
 table, names = parts["validation"].table, parts["validation"].filenames
-strong = batches.strong_labels(table, names, paper.frames, paper.frame_s)
+strong = encoder.strong_labels(table, names, paper.frames, paper.frame_s)
 for (name, kind), events in tables.events(table).groupby(["filename", "event_label"]):
     times = list(zip(events["onset"], events["offset"]))
     mine = active_frames(times, paper.frames, paper.frame_s)
@@ -333,7 +335,7 @@ html.table(pd.DataFrame(rows, columns=columns),
 
 # %%
 try:
-    secret = generate.hidden_labels(root, "weak")
+    secret = layout.hidden_labels(root, "weak")
     secret = secret[secret["filename"] == chosen["weak"]]
     picture = look(heard("weak", chosen["weak"]))
     title = f"weak label: {told[chosen['weak']]}"
@@ -469,8 +471,8 @@ plots.show(fig, "The clip three times: FFT magnitudes and linear Mel bands are n
 # whole batches and on a GPU.
 
 # %%
-print(inspect.getsource(frontend.LogMel.mel))
-print(inspect.getsource(frontend.LogMel.forward).split('"""')[2])
+print(inspect.getsource(features.LogMel.mel))
+print(inspect.getsource(features.LogMel.forward).split('"""')[2])
 theirs = look(waveform.astype(np.float32))
 difference = np.abs(spectrogram - theirs).max()
 assert spectrogram.shape == theirs.shape and difference < 1e-3
@@ -538,7 +540,7 @@ html.table(pd.DataFrame(rows, columns=columns), "Frames of a clip of 10 s")
 # %%
 def perfect(frame_s: float, frames: int, median_s: float) -> metrics.F1Result:
     """The score of a network that is right about every frame."""
-    labels = batches.strong_labels(table, names, frames, frame_s)
+    labels = encoder.strong_labels(table, names, frames, frame_s)
     scores = decode.Posteriors(labels, names, tables.CLASSES, frame_s)
     decoding = sedlib.config.Decoding(median_s=median_s)
     return metrics.event_f1(table, decode.median_events(scores, decoding, f.clip_s))
@@ -626,7 +628,7 @@ html.table(pd.DataFrame(rows, columns=columns), "Development set")
 # standard deviation over time, and nothing else.
 
 # %%
-small = frontend.LogMel(sedlib.config.profile("lesson").features)  # 64 bands
+small = features.LogMel(sedlib.config.profile("lesson").features)  # 64 bands
 
 def described(subset: str) -> np.ndarray:
     waves = store.open_store(root, subset, progress=False)
@@ -832,7 +834,7 @@ plots.show(plots.gap(gap.by_system(measured), shares), gap.text(measured))
 
 # %%
 waves = store.open_store(root, "validation", progress=False)
-batch = batches.batch_indices(0, 24, len(waves), seed)
+batch = encoder.batch_indices(0, 24, len(waves), seed)
 
 def fastest(read, times: int = 5) -> float:
     """Milliseconds."""
@@ -877,12 +879,12 @@ with tempfile.TemporaryDirectory() as folder:
     place = layout.SUBSETS["validation"]
     broken = Path(folder, place.audio, generate.clip_name("validation", 0))
     broken.write_bytes(broken.read_bytes()[:100000])
-    said = layout.check(folder).text()
+    said = audit.check(folder).text()
     print(said.replace(folder, "FOLDER"))
     metadata = Path(folder, place.metadata)
     line = f"{generate.clip_name('validation', 1)}\t1.000\t2.000\tdogs\n"
     metadata.write_text(metadata.read_text(encoding="utf-8") + line, encoding="utf-8")
-    said = layout.check(folder).errors[0]
+    said = audit.check(folder).errors[0]
     print(said.replace(folder, "FOLDER"))
 
 # %% [markdown]

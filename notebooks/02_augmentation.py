@@ -51,12 +51,14 @@ import torch
 from torch.nn import functional as F
 from torchaudio.functional import detect_pitch_frequency
 
-from sedlib import augment, comparisons, decode, frontend, metrics, systems
+from sedlib import augment, decode, features, metrics, systems
+from reproduction import comparisons
 from sedlib import training, workspace
-from sedlib.augment import effects, features, mixing
+from sedlib.augment import effects, specaugment, mixing
 from sedlib.config import Augment, Features
 from sedlib.data import layout, store, tables
-from sedlib.lesson import check, composer, html, players, plots
+from sedcourse import check, composer, players, plots
+from sedcourse import html
 
 # %% [markdown]
 # ## What there is to mix from
@@ -88,7 +90,7 @@ html.table(pd.DataFrame(rows, columns=["class", "sounds", "median (s)", "longest
 # %%
 sizes = Features()
 hop_s = sizes.hop / sizes.sample_rate
-logmel = frontend.LogMel(sizes)
+logmel = features.LogMel(sizes)
 
 def longest(label: str) -> torch.Tensor:
     number = max(bank.classes[label], key=lambda i: bank.foregrounds[i].samples)
@@ -518,7 +520,7 @@ clean = logmel(rendered[None])
 panels, rows = {"clean": clean[0, 0].numpy()}, []
 torch.manual_seed(seed)
 for snr in (30.0, 10.0, 0.0, -10.0, -30.0):
-    noisy = [features.gaussian_noise(clean, torch.tensor([snr])) for _ in range(10)]
+    noisy = [specaugment.gaussian_noise(clean, torch.tensor([snr])) for _ in range(10)]
     panels[f"{snr:g} dB"] = noisy[0][0, 0].numpy()
     r = np.mean([np.corrcoef(clean.flatten(), x.flatten())[0, 1] for x in noisy])
     expected = 1 / np.sqrt(1 + 10 ** (-snr / 10))
@@ -545,7 +547,7 @@ html.table(pd.DataFrame(rows, columns=columns), "Log-Mel with Gaussian noise")
 def f1_with_noise(run, x: torch.Tensor, names: list[str], snr: float) -> float:
     """Event F1 of a run on clips with these features, after noise was added to them."""
     with torch.no_grad():
-        noisy = features.gaussian_noise(x, torch.full((len(x),), snr))
+        noisy = specaugment.gaussian_noise(x, torch.full((len(x),), snr))
         scores = run.detector()(noisy).strong.numpy()
     found = decode.Posteriors(scores, names, tables.CLASSES, run.config.frame_s)
     reference = layout.load(root, "validation").table
@@ -590,8 +592,8 @@ for number in (3, 10, 30):
 # paper does not say; we take two and two.
 
 # %%
-print(inspect.getsource(features.mask).split('"""')[2])
-print(inspect.getsource(features.views).split('"""')[2])
+print(inspect.getsource(specaugment.mask).split('"""')[2])
+print(inspect.getsource(specaugment.views).split('"""')[2])
 rows = [(name, getattr(settings, name)) for name in (
     "noise_snr_db", "mel_masks", "mel_mask", "time_masks", "time_mask_s", "teacher")]
 html.table(pd.DataFrame(rows, columns=["augment.", "value"]), "Feature domain of augm")

@@ -53,11 +53,14 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from sedlib import comparisons, frontend, model, systems, training, workspace
+from reproduction import comparisons
+from sedlib import features, models, systems, training, workspace
 from sedlib.config import Features
-from sedlib.data import batches, domains, generate, scenes, tables, voices
-from sedlib.lesson import check, explore, explorer, html, live, players, plots
-from sedlib.lesson import retention, sounds
+from sedlib.data import encoder, scenes, tables
+from minidesed import domains, generate, voices
+from sedcourse import check, explore, explorer, live, players, plots
+from sedcourse import html
+from reproduction import retention, sounds
 
 # %% [markdown]
 # ## Gain control by hand
@@ -82,7 +85,7 @@ players.play(barks, "A far bark and a near one")
 # which the barks are strongest. **Predict:** how high is the far bark beside the near one?
 
 # %%
-mel = frontend.LogMel(sizes).mel(torch.from_numpy(barks)[None])[0, 0].numpy()
+mel = features.LogMel(sizes).mel(torch.from_numpy(barks)[None])[0, 0].numpy()
 energy = mel / mel.max()
 band = energy.max(axis=1).argmax()
 times = hop_s * np.arange(energy.shape[1])
@@ -123,10 +126,10 @@ check.smoother(smoother)
 # Python:
 
 # %%
-print(inspect.getsource(frontend.smooth).split('"""')[0])
+print(inspect.getsource(features.smooth).split('"""')[0])
 m = smoother(energy, 0.04)
 torch.testing.assert_close(
-    torch.from_numpy(m), frontend.smooth(torch.from_numpy(energy), 0.04))
+    torch.from_numpy(m), features.smooth(torch.from_numpy(energy), 0.04))
 print("equal")
 
 # %% [markdown]
@@ -177,10 +180,10 @@ check.pcen(pcen)
 # lose the soft sounds to rounding.
 
 # %%
-print(inspect.getsource(frontend.pcen).split('"""')[2])
+print(inspect.getsource(features.pcen).split('"""')[2])
 constants = dict(alpha=0.98, delta=2.0, r=0.5, eps=1e-6)
 ours = pcen(energy, m, **constants)
-library = frontend.pcen(torch.from_numpy(energy), torch.from_numpy(m), **constants)
+library = features.pcen(torch.from_numpy(energy), torch.from_numpy(m), **constants)
 print(f"largest difference {np.abs(ours - library.numpy()).max():.1g}, "
       f"of values up to {ours.max():.2g}")
 
@@ -229,10 +232,10 @@ check.coefficient(coefficient)
 # %%
 for seconds in (0.4, 0.06):
     s = coefficient(seconds, hop_s)
-    assert np.isclose(s, frontend.coefficient(seconds, hop_s))
+    assert np.isclose(s, features.coefficient(seconds, hop_s))
     print(f"T = {1000 * seconds:.0f} ms: s = {s:.3f}")
 for s in (0.015, 0.25):
-    print(f"s = {s}: T = {1000 * frontend.time_constant(s, hop_s):.0f} ms")
+    print(f"s = {s}: T = {1000 * features.time_constant(s, hop_s):.0f} ms")
 
 # %% [markdown]
 # ## What each constant does
@@ -318,7 +321,7 @@ print(inspect.getsource(sounds.figure2_clip).split('"""')[2])
 clip, events = sounds.figure2_clip(seed)
 speech = events[events["event_label"] == "Speech"]
 players.play(clip, f"Figure 2: {plots.in_words(events)}")
-mel = frontend.LogMel(sizes).mel(torch.from_numpy(clip)[None])[0, 0].numpy()
+mel = features.LogMel(sizes).mel(torch.from_numpy(clip)[None])[0, 0].numpy()
 energy = (mel - mel.min()) / (mel.max() - mel.min())
 
 # %% [markdown]
@@ -361,7 +364,7 @@ print(inspect.getsource(retention.onset_contrast).split('"""')[2])
 
 # %%
 names = ("logmel", "fixed_pcen_1", "fixed_pcen_2", "fixed_pcen_3")
-fixed = {name: model.Detector(systems.configuration(name, "paper")) for name in names}
+fixed = {name: models.Detector(systems.configuration(name, "paper")) for name in names}
 clips = [sounds.figure2_clip(seed + i) for i in range(10)]
 
 @torch.no_grad()
@@ -446,7 +449,7 @@ plots.show(fig, f"Stationary share of each class by each front-end: {words}")
 # whatever gradient descent does. So each is low (high / low)$^{\sigma(z)}$, and $z$ learns; it can go anywhere:
 
 # %%
-from sedlib.frontend.pcen import ALPHA, DELTA, R, Bounded
+from sedlib.features.pcen import ALPHA, DELTA, R, Bounded
 
 print(textwrap.dedent(inspect.getsource(Bounded.forward)))
 for name, (low, high) in dict(alpha=ALPHA, delta=DELTA, r=R).items():
@@ -457,8 +460,8 @@ for name, (low, high) in dict(alpha=ALPHA, delta=DELTA, r=R).items():
 # learns is how to mix them: with weights $w_1 + w_2 = 1$, a softmax, for each Mel band.
 
 # %%
-print(textwrap.dedent(inspect.getsource(frontend.PCEN.smoothed)))
-print(textwrap.dedent(inspect.getsource(frontend.PCEN.forward).split('"""')[2]))
+print(textwrap.dedent(inspect.getsource(features.PCEN.smoothed)))
+print(textwrap.dedent(inspect.getsource(features.PCEN.forward).split('"""')[2]))
 
 # %% [markdown]
 # ### Parallel PCEN
@@ -471,7 +474,7 @@ print(textwrap.dedent(inspect.getsource(frontend.PCEN.forward).split('"""')[2]))
 config = systems.configuration("ppcen_logmel", profile)
 frame_s = config.features.hop / config.features.sample_rate
 torch.manual_seed(seed)
-untrained = model.Detector(config).eval()
+untrained = models.Detector(config).eval()
 x = untrained.features(torch.from_numpy(clip)[None])
 print("log-Mel", tuple(x.shape), "to", tuple(untrained.frontend(x).shape))
 learning = {name: p for name, p in untrained.pcen.named_parameters() if p.requires_grad}
@@ -485,7 +488,7 @@ print(f"{count} parameters of the front-end learn, of {total:,} in all")
 # number:
 
 # %%
-labels = torch.from_numpy(batches.strong_labels(
+labels = torch.from_numpy(encoder.strong_labels(
     events, ["figure2.wav"], config.frames, config.frame_s))
 
 def gradients(detector) -> dict[str, torch.Tensor | None]:
@@ -593,9 +596,9 @@ print(f"divided as the paper says: {(stays & starts).sum()} of {len(clips)} clip
 # which factor does a strong onset rise above its recent average, $E / M$, on Mel and on log-Mel?
 
 # %%
-linear = model.Detector(systems.configuration("ppcen_mel", profile)).energy(x)
+linear = models.Detector(systems.configuration("ppcen_mel", profile)).energy(x)
 for name, e in {"Mel": linear, "log-Mel": trained.energy(x)}.items():
-    above = e / (1e-6 + frontend.smooth(e, trained.pcen.values()["s"].detach()[0]))
+    above = e / (1e-6 + features.smooth(e, trained.pcen.values()["s"].detach()[0]))
     print(f"{name}: {above.flatten().quantile(0.999):.1f}")
 
 # %% [markdown]
@@ -669,14 +672,14 @@ html.table(table1.verdicts(measured), "What the paper says, and what these runs 
 def both(e: np.ndarray, s: float = 0.25) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """M and PCEN of energies (mel, frame), by either smoother."""
     e = torch.from_numpy(e)
-    smoothers = {"causal": frontend.smooth, "zero-phase": frontend.smooth_zero_phase}
+    smoothers = {"causal": features.smooth, "zero-phase": features.smooth_zero_phase}
     averages = {name: smooth(e, s) for name, smooth in smoothers.items()}
-    return {name: (m.numpy(), frontend.pcen(e, m, 0.8, 2.0, 0.5).numpy())
+    return {name: (m.numpy(), features.pcen(e, m, 0.8, 2.0, 0.5).numpy())
             for name, m in averages.items()}
 
 click = np.full((1, 120), 0.01)
 click[0, 60] = 1
-mel = frontend.LogMel(sizes).mel(torch.from_numpy(barks)[None])[0, 0].numpy()
+mel = features.LogMel(sizes).mel(torch.from_numpy(barks)[None])[0, 0].numpy()
 around = slice(round(5.5 / hop_s), round(8 / hop_s))
 heard = {"a click": click, "the near bark": (mel / mel.max())[[band], around]}
 
@@ -727,9 +730,9 @@ def of_fresh(learn_s: bool, through: bool) -> dict[str, torch.Tensor | None]:
     """Gradients in an untrained detector, with one through its smoother or without."""
     settings = dataclasses.replace(config.pcen, learn_s=learn_s)
     torch.manual_seed(seed)
-    detector = model.Detector(dataclasses.replace(config, pcen=settings)).eval()
+    detector = models.Detector(dataclasses.replace(config, pcen=settings)).eval()
     if not through:
-        detector.pcen.smoother = lambda e, s: frontend.smooth(e, s).detach()
+        detector.pcen.smoother = lambda e, s: features.smooth(e, s).detach()
     return gradients(detector)
 
 # %% [markdown]
@@ -766,7 +769,7 @@ variants = {"ours": {}, "s2 = 0.08": s2, "zero-phase": zero,
             "released values": learned_before, "all three": s2 | zero | learned_before}
 rows = []
 for name, changed in variants.items():
-    layer = frontend.PCEN(dataclasses.replace(config.pcen, **changed), config.features)
+    layer = features.PCEN(dataclasses.replace(config.pcen, **changed), config.features)
     with torch.no_grad():
         found = kept_by(lambda waveform: layer(scaled(waveform))[0].numpy(), frame_s)
     rows += [(name, k + 1, *in_numbers(found[:, k])) for k in (0, 1)]
@@ -776,7 +779,7 @@ for name, changed in variants.items():
 
 # %%
 for s in (0.015, 0.25, 0.08):
-    print(f"s = {s}: {1000 * frontend.time_constant(s, hop_s):.0f} ms")
+    print(f"s = {s}: {1000 * features.time_constant(s, hop_s):.0f} ms")
 columns = ["variant", "layer", "stationary share", "onset contrast"]
 html.table(pd.DataFrame(rows, columns=columns), "Ten clips, mean ± deviation")
 
@@ -810,7 +813,7 @@ explorer.explorer(interactive)
 #
 # ## Exercises
 #
-# 1. `start` of `frontend.smooth` goes on where an earlier piece ended. Run a clip through PCEN in pieces of half a
+# 1. `start` of `features.smooth` goes on where an earlier piece ended. Run a clip through PCEN in pieces of half a
 #    second and compare with the whole. What does a live detector have to remember?
 # 2. Scale a waveform by 0.1 before the front-end. What of PCEN's output changes with min-max scaling, and what
 #    without? What does that say about $\alpha$'s part in Table 1?

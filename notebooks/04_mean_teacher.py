@@ -53,9 +53,11 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from sedlib import decode, metrics, model, systems, training, workspace
-from sedlib.data import batches, layout, store, tables
-from sedlib.lesson import check, explore, html, live, players, plots
+from sedlib import decode, inference, metrics, models, systems, training
+from sedlib import workspace
+from sedlib.data import encoder, layout, store, tables
+from sedcourse import check, explore, live, players, plots
+from sedcourse import html
 
 # %% [markdown]
 # The paper's system and this profile's differ in these settings and in nothing else. `None` steps an epoch means once
@@ -113,7 +115,7 @@ html.table(pd.DataFrame(rows, columns=columns), "Training clips")
 t = config.training
 counts = dict(zip(kinds, (t.strong, t.weak, t.unlabelled)))
 stores = {kind: store.open_store(root, kind, progress=False) for kind in kinds}
-taken = {k: batches.batch_indices(0, counts[k], len(stores[k]), seed) for k in kinds}
+taken = {k: encoder.batch_indices(0, counts[k], len(stores[k]), seed) for k in kinds}
 waveforms = np.concatenate([stores[kind].waveforms(taken[kind]) for kind in kinds])
 names = {kind: [stores[kind].filenames[i] for i in taken[kind]] for kind in kinds}
 print(counts, waveforms.shape)
@@ -123,10 +125,10 @@ print(counts, waveforms.shape)
 # are. The unlabelled clips have none.
 
 # %%
-strong = torch.from_numpy(batches.strong_labels(
+strong = torch.from_numpy(encoder.strong_labels(
     parts["synthetic"].table, names["synthetic"], config.frames, config.frame_s,
     t.label_frames))
-weak = torch.from_numpy(batches.weak_labels(parts["weak"].table, names["weak"]))
+weak = torch.from_numpy(encoder.weak_labels(parts["weak"].table, names["weak"]))
 print(f"strong labels {tuple(strong.shape)}: {strong.mean():.1%} of them are 1")
 print(f"weak labels   {tuple(weak.shape)}: {weak.mean():.1%} of them are 1")
 
@@ -147,7 +149,7 @@ plots.show(fig, "Labels of three clips, class by time: strong ones, with times, 
 
 # %%
 torch.manual_seed(seed)
-detector = model.Detector(config).eval()
+detector = models.Detector(config).eval()
 features = detector.features(torch.from_numpy(waveforms))
 detector.scale.fit([features])
 spectrogram = detector.scale(features)
@@ -187,7 +189,7 @@ def count(module) -> int:
 @torch.no_grad()
 def walk(config, x):
     """Shape after each part of the network, and the part's number of parameters."""
-    crnn = model.CRNN(config.model, config.features.n_mels).eval()
+    crnn = models.CRNN(config.model, config.features.n_mels).eval()
     rows = [("input", tuple(x.shape), 0)]
     for number, block in enumerate(crnn.cnn, 1):
         x = block(x)
@@ -252,7 +254,7 @@ def glu(x, weight, bias):
 # The same in sedlib, where the linear map is a convolution of size 1:
 
 # %%
-print(inspect.getsource(model.crnn.GLU))
+print(inspect.getsource(models.crnn.GLU))
 unit = detector.crnn.cnn[0][2]
 x = torch.randn(2, config.model.filters[0], 8, 5)
 weight, bias = unit.linear.weight[:, :, 0, 0], unit.linear.bias
@@ -300,7 +302,7 @@ check.attention_pooling(attention_pooling)
 # 1, and the clamp keeps the logarithm of a very small attention finite.
 
 # %%
-print(inspect.getsource(model.crnn.AttentionPooling.forward))
+print(inspect.getsource(models.crnn.AttentionPooling.forward))
 pooling = detector.crnn.weak
 states = torch.randn(2, config.frames, 2 * config.model.rnn_units)
 posteriors = torch.rand(2, config.frames, len(tables.CLASSES))
@@ -342,7 +344,7 @@ check.mean_teacher_loss(mean_teacher_loss)
 
 # %%
 print(inspect.getsource(training.losses).split('"""')[2])
-student, teacher = detector, model.Detector(config).eval()
+student, teacher = detector, models.Detector(config).eval()
 teacher.scale.load_state_dict(student.scale.state_dict())
 with torch.no_grad():
     noisy = training.add_noise(features, t.teacher_noise_snr_db, config.features)
@@ -406,7 +408,7 @@ check.ema(ema)
 # %%
 print(inspect.getsource(training.update_teacher))
 torch.manual_seed(seed + 1)
-teacher, student = model.Detector(config), model.Detector(config)
+teacher, student = models.Detector(config), models.Detector(config)
 wanted = [ema(a.detach(), b.detach(), t.ema)
           for a, b in zip(teacher.parameters(), student.parameters())]
 training.update_teacher(teacher, student, step=10**6, ema=t.ema)
@@ -716,7 +718,7 @@ plots.show(fig, f"F1 of each class beside chance: {', '.join(words)}")
 # with the same clips too (a *paired* bootstrap); if the interval holds 0, the clips do not decide it.
 
 # %%
-found = [decode.posteriors(run.detector(network), waves, scores.frame_s, progress=False)
+found = [inference.posteriors(run.detector(network), waves, scores.frame_s, progress=False)
          for network in ("teacher", "student")]
 clip_s = config.features.clip_s
 events = [decode.median_events(one, config.decoding, clip_s) for one in found]

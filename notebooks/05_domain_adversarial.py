@@ -39,7 +39,7 @@ data: str = "mini"
 interactive: bool = True
 
 # %% [markdown]
-# Everything below is in `sedlib.training.adversarial`, `sedlib.model.domain` and `sedlib.invariance`.
+# Everything below is in `sedlib.training.adversarial`, `sedlib.models.domain` and `reproduction.studies.invariance`.
 
 # %%
 import dataclasses
@@ -55,11 +55,14 @@ from torch.nn import functional as F
 # And the course's own:
 
 # %%
-from sedlib import comparisons, gap, invariance, systems, training, workspace
+from reproduction import comparisons
+from reproduction.studies import gap, invariance
+from sedlib import systems, training, workspace
 from sedlib.data import layout, tables
-from sedlib.lesson import check, explore, html, live, plots, scheme, toy
-from sedlib.model import Detector
-from sedlib.model.domain import DomainClassifier
+from sedcourse import check, explore, live, plots, scheme, toy
+from sedcourse import html
+from sedlib.models import Detector
+from sedlib.models.domain import DomainClassifier
 from sedlib.training import adversarial
 from sedlib.training.loop import own_fabric
 

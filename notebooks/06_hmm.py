@@ -39,7 +39,7 @@ data: str = "mini"
 interactive: bool = True
 
 # %% [markdown]
-# Everything below is in `sedlib.decode` and `sedlib.overfitting`.
+# Everything below is in `sedlib.decode` and `reproduction.studies.overfitting`.
 
 # %%
 import dataclasses
@@ -55,11 +55,13 @@ from scipy.ndimage import gaussian_filter
 # And the course's own:
 
 # %%
-from sedlib import decode, overfitting, systems, training, workspace
+from sedlib import decode, systems, training, workspace
+from reproduction.studies import overfitting
 from sedlib.config import Decoding
 from sedlib.data import layout, tables
 from sedlib.decode import hmm, reference, tuning
-from sedlib.lesson import check, decoding, explore, html, live, plots
+from sedcourse import check, decoding, explore, live, plots
+from sedcourse import html
 from sedlib.metrics import event_f1, psd_roc, psds_from_operating_points, psds_from_scores
 
 # %% [markdown]
@@ -507,7 +509,7 @@ plots.show(decoding.landscapes(np.stack([raw, smooth]), q, marks, titles),
 known = overfitting.published()
 print(known["from"])
 html.table(overfitting.table(known),
-           "What tuning is worth (python -m sedlib.overfitting repeats it)")
+           "What tuning is worth (python -m reproduction.studies.overfitting repeats it)")
 
 # %% [markdown]
 # The picture of the same numbers, for the real system and for the baseline of this course:

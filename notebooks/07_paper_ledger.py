@@ -45,12 +45,14 @@ interactive: bool = True
 import numpy as np
 import pandas as pd
 
-from sedlib import ledger, systems, workspace
+from reproduction import ledger
+from sedlib import systems, workspace
 from sedlib.config import Decoding
 from sedlib.data import layout, tables
-from sedlib.data.batches import strong_labels
+from sedlib.data.encoder import strong_labels
 from sedlib.decode import Posteriors, median_events
-from sedlib.lesson import check, differences, html, plots
+from sedcourse import check, differences, plots
+from sedcourse import html
 from sedlib.metrics import event_f1
 
 # %% [markdown]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from importlib.metadata import EntryPoint, entry_points, requires
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,6 @@ import click
 
 from sedlib.errors import SedError
 from sedlib.files import check_folder, check_output, one_line, write_output
-from sedlib.keeper import Stopped
 from sedlib.workspace import home_path
 
 # Imports that load torch or numba stand inside the commands, so that `sedlib --help` answers at once.
@@ -49,11 +50,27 @@ def _at_home(value: Any) -> Any:
 
 
 class Commands(click.Group):
-    """A group whose commands turn a user's mistake, and what the disk refuses, into one line on standard error and exit status 1, and a signal
-    that stopped one into a line and 128 plus its number."""
+    """A group whose commands turn a user's mistake, and what the disk refuses, into one line on standard error and exit status 1.
+
+    Beside its own commands it has those that other packages register under the entry points of group ``sedlib.commands``; a dot in the
+    name stands for a group: ``data.mini``.
+    """
 
     command_class = Command
     group_class = type
+
+    def _registered(self) -> dict[str, EntryPoint]:
+        prefix = "" if self.name in (None, "cli", "sedlib") else f"{self.name}."
+        found = {point.name.removeprefix(prefix): point for point in entry_points(group="sedlib.commands") if point.name.startswith(prefix)}
+        return {name: point for name, point in found.items() if "." not in name}
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted({*super().list_commands(context), *self._registered()})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name in self.commands or name not in self._registered():
+            return super().get_command(context, name)
+        return self._registered()[name].load()
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -61,12 +78,20 @@ class Commands(click.Group):
                 return super().invoke(context)
         except SedError as error:
             raise click.ClickException(str(error)) from None
-        except Stopped as stopped:
-            click.echo(f"{context.command_path} was {stopped}; the same command goes on where it was", err=True)
-            context.exit(stopped.status)
+        except ModuleNotFoundError as error:
+            extra = next((extra for extra in ("reproduction", "course") if _needs(extra, error.name or "")), None)
+            if extra is None:
+                raise
+            raise click.ClickException(f"{error.name} is not installed; pip install 'sedlib[{extra}]'") from None
 
 
-def _check_made(folder: Path | None) -> None:
+def _needs(extra: str, module: str) -> bool:
+    """Whether a module that is missing belongs to an extra of this distribution."""
+    packages = {re.split(r"[^\w-]", requirement)[0].replace("-", "_") for requirement in requires("sedlib") or () if f'extra == "{extra}"' in requirement}
+    return module.split(".")[0].replace("-", "_") in packages
+
+
+def check_made(folder: Path | None) -> None:
     """`SedError` if a folder is not there and cannot be made either."""
     if folder is not None and not folder.is_dir():
         check_folder(folder)
@@ -91,49 +116,6 @@ def data() -> None:
     """Make data sets in DESED's layout, and check any folder in that layout."""
 
 
-@data.command(epilog=examples("sedlib data mini data/mini-lesson", "sedlib data mini data/tiny --profile smoke --without rooms"))
-@click.argument("folder", type=click.Path(path_type=Path))
-@PROFILE
-@click.option("--seed", default=0, show_default=True)
-@click.option("--jobs", type=click.IntRange(1), help="Processes; default: all cores. The result does not depend on it.")
-@click.option("--without", multiple=True, metavar="INGREDIENT", help="Close the domain gap in one respect, such as rooms or codecs; repeatable.")
-def mini(folder: Path, profile_name: str, seed: int, jobs: int | None, without: tuple[str, ...]) -> None:
-    """Make MiniDESED in FOLDER: clips mixed from procedural sounds, no recordings needed, and isolated sounds to mix anew."""
-    from sedlib.config import SIZES, SOUNDS, profile
-    from sedlib.data import generate
-
-    profile(profile_name)
-    _check_made(folder)
-    click.echo(generate.mini(folder, sizes=SIZES[profile_name], seed=seed, jobs=jobs, without=without,
-                             sounds=SOUNDS[profile_name]))
-    click.echo(f"{folder}: ready; `sedlib data check {folder}` says what it holds")
-
-
-@data.command(epilog=examples(
-    "sedlib data soundbank my_sounds data/mine", "sedlib data soundbank freesound data/mixed --real my_kitchen --profile smoke",
-))
-@click.argument("sounds", type=click.Path(path_type=Path))
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--real", type=click.Path(path_type=Path), help="Another folder of sounds for the real domain.")
-@PROFILE
-@click.option("--seed", default=0, show_default=True)
-@click.option("--jobs", type=click.IntRange(1), help="Processes; default: all cores. The result does not depend on it.")
-def soundbank(sounds: Path, folder: Path, real: Path | None, profile_name: str, seed: int, jobs: int | None) -> None:
-    """Mix the recordings in SOUNDS into a data set in FOLDER.
-
-    SOUNDS holds a folder of isolated sounds for every class (directly or in foreground/), and may hold background/
-    and rir/.
-    """
-    from sedlib.config import SIZES, SOUNDS, profile
-    from sedlib.data import generate
-
-    profile(profile_name)
-    _check_made(folder)
-    click.echo(generate.from_soundbank(sounds, folder, sizes=SIZES[profile_name], seed=seed, real=real, jobs=jobs,
-                                       sounds=SOUNDS[profile_name]))
-    click.echo(f"{folder}: ready; `sedlib data check {folder}` says what it holds")
-
-
 @data.command(epilog=examples("sedlib data check data/mini-lesson", "sedlib data check /data/DESED/dataset"))
 @click.argument("folder", type=click.Path(path_type=Path))
 def check(folder: Path) -> None:
@@ -142,22 +124,12 @@ def check(folder: Path) -> None:
     Exit status 1 for an error, which would stop a training or its scoring; what is missing or broken besides is left out of both, and
     counted by subset and class.
     """
-    from sedlib.data import layout
+    from sedlib.data import audit
 
-    report = layout.check(folder)
+    report = audit.check(folder)
     click.echo(report.text())
     if not report.ok:
         sys.exit(1)
-
-
-@data.command(epilog=examples("sedlib data statistics data/mini-lesson"))
-@click.argument("folder", type=click.Path(path_type=Path))
-def statistics(folder: Path) -> None:
-    """Lay the event statistics of FOLDER beside DESED's published ones, class by class."""
-    from sedlib.data import statistics
-
-    for subset, comparison in statistics.compare_folder(folder).groupby(level="subset", sort=False):
-        click.echo(f"{subset}, here / DESED\n{statistics.table(comparison.droplevel('subset')).to_string(index=False)}\n")
 
 
 @cli.command(epilog=examples(
@@ -174,7 +146,7 @@ def train(system: str, profile_name: str, data_name: str, seed: int, folder: Pat
     """Train a system, or go on with a run that was stopped, then score it on the development and evaluation sets."""
     from dataclasses import replace
 
-    from sedlib.data import layout
+    from sedlib.data import audit, layout
     from sedlib.metrics import report
     from sedlib.systems import configuration
     from sedlib.training import score
@@ -186,11 +158,11 @@ def train(system: str, profile_name: str, data_name: str, seed: int, folder: Pat
     if epochs and folder is None:
         raise SedError(f"--epochs {epochs}: a run of another length must not stand among the profile's; give it a folder "
                        "with --run")
-    _check_made(folder)
+    check_made(folder)
     config = configuration(system, profile_name)
     config = replace(config, training=replace(config.training, epochs=epochs or config.training.epochs))
     root = dataset(data_name, profile_name)
-    layout.preflight(root, [*subsets_of(config).values(), *layout.EVALUATED], config.augment.uses_soundbank)
+    audit.preflight(root, [*subsets_of(config).values(), *layout.EVALUATED], config.augment.uses_soundbank)
     run = train_run(config, root, seed, folder or run_folder(profile_name, root, system, seed), workers=workers)
     results = score(run, root)
     for name in SUBSETS:
@@ -229,8 +201,9 @@ def detect(recordings: tuple[Path, ...], folder: Path, kind: str, hmm_file: Path
     import pandas as pd
 
     from sedlib.data import tables
-    from sedlib.decode import Hmm, audacity_labels
-    from sedlib.decode import detect as detect_events
+    from sedlib.decode import Hmm
+    from sedlib.inference import audacity_labels
+    from sedlib.inference import detect as detect_events
     from sedlib.training import Run
 
     recordings = tuple(dict.fromkeys(recordings))
@@ -361,54 +334,6 @@ def decode(scores: Path, hmm_file: Path | None, median_s: float | None, threshol
         write_output(points, every[["threshold", *tables.EVENT_COLUMNS]].to_csv(sep="\t", index=False, float_format="%.6g"))
     tables.write(pd.concat([events, silent]).reindex(columns=tables.EVENT_COLUMNS), out)
     click.echo(f"{out}: {len(events)} events in {len(found.filenames)} clips", err=True)
-
-
-@cli.command(epilog=examples(
-    "sedlib reproduce", "sedlib reproduce --list", "sedlib reproduce --table 1 --seeds 5 --profile lesson",
-    "sedlib reproduce --profile paper --data /data/DESED --cluster slurm",
-))
-@PROFILE
-@DATA
-@click.option("--seeds", default=1, show_default=True, type=click.IntRange(1), help="Trainings of each system: seeds 0, 1, ...")
-@click.option("--table", "tables", multiple=True, type=int, help="1, 2 or 3, repeatable: only this table of the paper, without lessons.")
-@click.option("--cores", type=click.IntRange(1), help="Default: all that this process may use.")
-@click.option("--cluster", metavar="PROFILE", help="Run the jobs on a cluster: slurm, or the folder of a snakemake profile.")
-@click.option("--list", "only_list", is_flag=True, help="List the rows of the paper's tables, their numbers and systems; do nothing.")
-def reproduce(profile_name: str, data_name: str, seeds: int, tables: tuple[int, ...], cores: int | None, cluster: str | None,
-              only_list: bool) -> None:
-    """Do everything: data, trainings, scores, ledger, executed lessons, report. What is finished is not done again."""
-    from sedlib.reproduce import TABLES, Plan
-    from sedlib.reproduce import reproduce as run_all
-
-    plan = Plan(profile_name, data_name, tuple(range(seeds)), tuple(dict.fromkeys(tables)) or TABLES).checked()
-    if only_list:
-        from sedlib.systems import listing
-
-        click.echo(listing(plan.tables).to_string(index=False))
-        return
-    click.echo(f"report: {run_all(plan, cores, cluster, say=click.echo)}")
-
-
-@cli.command(epilog=examples("sedlib gap", "sedlib gap --seeds 1 --profile smoke"))
-@PROFILE
-@click.option("--seeds", default=3, show_default=True, type=click.IntRange(1), help="Trainings of each system.")
-def gap(profile_name: str, seeds: int) -> None:
-    """Measure MiniDESED's domain gap: what it costs, what the mean teacher wins back, which ingredient costs how much."""
-    from sedlib.gap import measure, text
-
-    path = measure(profile_name, seeds)
-    click.echo(f"{text(json.loads(path.read_text(encoding='utf-8')))}\n{path}")
-
-
-@cli.command(epilog=examples("sedlib stub 04 notebooks/my_04.ipynb"))
-@click.argument("lesson")
-@click.argument("notebook", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Write over NOTEBOOK if it is there, with all that was done in it.")
-def stub(lesson: str, notebook: Path, force: bool) -> None:
-    """Write LESSON as a notebook whose exercises are still to be solved."""
-    from sedlib.lesson.stubs import exercise_notebook
-
-    click.echo(f"{exercise_notebook(lesson, notebook, force)}: open it in JupyterLab (`make lab`)")
 
 
 def main() -> None:

@@ -379,16 +379,6 @@ PROFILES: dict[str, Config] = {
     ),
 }
 
-# Clips that a profile's MiniDESED holds; the paper's are DESED's own counts (section 2).
-SIZES: dict[str, dict[str, int]] = {
-    "paper": {"synthetic": 2584, "weak": 1578, "unlabel_in_domain": 14412, "validation": 1168, "public": 692},
-    "lesson": {"synthetic": 1200, "weak": 600, "unlabel_in_domain": 1200, "validation": 300, "public": 200},
-    "smoke": {"synthetic": 40, "weak": 16, "unlabel_in_domain": 16, "validation": 16, "public": 8},
-}
-
-# Isolated sounds of each class in a profile's MiniDESED; DESED's soundbank has about as many as "paper".
-SOUNDS: dict[str, int] = {"paper": 100, "lesson": 40, "smoke": 4}
-
 # Evaluations of the random forest that searches HMMs (section 3.4); with 20 it only shows that it runs.
 FOREST_CALLS: dict[str, int] = {"paper": 200, "lesson": 200, "smoke": 20}
 

@@ -6,11 +6,11 @@ And a single thread for small networks.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numba
-import torch
 
 
 def share_threads() -> None:
@@ -18,6 +18,9 @@ def share_threads() -> None:
 
     numba's first parallel call sets torch's number to its own, so that is set back.
     """
+    torch = sys.modules.get("torch")  # `decode` and `metrics` work without
+    if torch is None:
+        return
     threads = torch.get_num_threads()
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     if torch.get_num_threads() != threads:
@@ -28,6 +31,10 @@ def share_threads() -> None:
 def one_thread() -> Iterator[None]:
     """Within it torch computes with one thread. Networks of a few weights are slower with more, and many times slower where
     other work keeps the cores busy, for threads wait for each other after every operation."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -50,7 +57,7 @@ def only_once(backward: Callable) -> Callable:
 
     @functools.wraps(backward)
     def checked(*arguments):
-        if torch.is_grad_enabled():
+        if sys.modules["torch"].is_grad_enabled():
             raise RuntimeError("this function has no second derivative: leave out create_graph=True")
         return backward(*arguments)
 

@@ -1,7 +1,8 @@
 """Where the course keeps what it makes: data sets, runs and the report, all in one folder.
 
-``SEDLIB_WORKSPACE`` names the folder; without it the repository itself is used (its ``data/ runs/ report/`` are
-ignored by git), so that a lesson finds what the command line made and the other way round. The name may be relative, or
+``SEDLIB_WORKSPACE`` names the folder. Without it that is the repository which holds this package (its ``data/ runs/ report/`` are
+ignored by git), so that a lesson finds what the command line made and the other way round; of a package that was installed from a
+wheel it is the current folder. The name may be relative, or
 begin with ``~``: it is made whole here, and what is started in another folder is given the whole one (`handed_on`).
 """
 
@@ -12,6 +13,7 @@ import functools
 import os
 import shutil
 import tempfile
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from sedlib.errors import SedError
@@ -35,7 +37,10 @@ def home_path(path: str | Path) -> Path:
 def workspace() -> Path:
     """The folder that holds ``data/``, ``runs/`` and ``report/``, as an absolute path."""
     named = os.environ.get("SEDLIB_WORKSPACE")
-    return home_path(named).absolute() if named else Path(__file__).resolve().parents[1]
+    if named:
+        return home_path(named).absolute()
+    root = Path(__file__).resolve().parents[1]
+    return root if (root / "pyproject.toml").is_file() else Path.cwd()
 
 
 def outputs() -> Path | None:
@@ -92,12 +97,12 @@ def dataset(data: str = "mini", profile_name: str = "lesson", progress: bool = T
         if not folder.is_dir():
             raise SedError(f"data {data!r}: no such folder; give a DESED-layout folder, or 'mini' for the embedded data set")
         return folder
-    from sedlib.config import SIZES, SOUNDS, profile
-    from sedlib.data import generate
+    from sedlib.config import profile
 
     profile(profile_name)
     folder = workspace() / "data" / f"mini-{profile_name}"
-    generate.mini(folder, sizes=SIZES[profile_name], seed=0, progress=progress, sounds=SOUNDS[profile_name])
+    make = next(iter(entry_points(group="sedlib.datasets", name=data))).load()  # `minidesed.generate.of_profile`
+    make(folder, profile_name, progress)
     return folder
 
 

@@ -15,8 +15,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 from leftovers import watch  # noqa: E402
 
+from minidesed import generate  # noqa: E402
 from sedlib import resources  # noqa: E402
-from sedlib.data import generate  # noqa: E402
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

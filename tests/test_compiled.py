@@ -13,9 +13,9 @@ from numba.core import caching
 import sedlib
 from sedlib import compiled
 from sedlib.decode import hmm, tuning
-from sedlib.frontend import smoother
+from sedlib.features import smoother
 from sedlib.metrics import events, segments
-from sedlib.model import fused
+from sedlib.models import fused
 
 
 def slowly(kind: type) -> type:

@@ -8,10 +8,11 @@ from typing import get_args
 
 import pytest
 
+from minidesed import voices
 from sedlib import config as configuration_module
 from sedlib.augment import EFFECTS
 from sedlib.config import PROFILES, Adversarial, Augment, Config, Decoding, EffectName, Features, Model, Pcen, Training
-from sedlib.data import audio, layout, voices
+from sedlib.data import audio, layout
 from sedlib.errors import SedError
 from sedlib.systems import SYSTEMS, configuration
 

@@ -18,12 +18,13 @@ import pytest
 from click.testing import CliRunner
 from desed import Desed, build
 
+from minidesed import statistics
+from reproduction import lessons
+from reproduction.rows import ROWS
 from sedlib.cli import cli
-from sedlib.data import layout, statistics, tables
-from sedlib.data.batches import event_labels
+from sedlib.data import audit, layout, tables
+from sedlib.data.encoder import event_labels
 from sedlib.data.store import open_store
-from sedlib.lesson import course
-from sedlib.systems import ROWS
 
 PATIENCE = 3600  # seconds; other work may have the machine
 
@@ -80,7 +81,7 @@ def test_check_counts_what_is_left_out_by_subset_and_class_and_finds_no_error(re
             gone, all_of = (Counter(part["event_label"]) for part in (events[events["filename"].isin(lost)], events))
             for label, count in gone.items():
                 assert f"{label} {count} of {all_of[label]} ({100 * count / all_of[label]:.0f} %)" in sections[subset]
-    report = layout.check(real.root)
+    report = audit.check(real.root)
     assert len(report.left_out) == sum(len(real.left_out(subset)) for subset in layout.SUBSETS)
     assert sum("begins before another" in note and "validation.tsv" in note for note in report.notes) == 12
     assert any("public.tsv: no event of Vacuum_cleaner" in note for note in report.notes)
@@ -145,7 +146,7 @@ def test_a_system_that_mixes_is_refused_without_isolated_sounds_and_others_are_n
     for command in (("train", "--system", "augm"), ("reproduce", "--table", 2)):
         code, _, err = sedlib(*command, "--profile", "smoke", "--data", copy)
         assert code == 1 and "soundbank: no such folder" in err and not (workspace / "runs").exists()
-    layout.preflight(copy, layout.SUBSETS)
+    audit.preflight(copy, layout.SUBSETS)
 
 
 # Everything.
@@ -171,7 +172,7 @@ def test_the_batch_ends_green_with_a_report_a_ledger_and_every_lesson(batch):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert (workspace / "report" / "index.html").exists() and (workspace / "report" / "ledger.json").exists()
     executed = sorted(path.name for path in (workspace / "report" / "lessons").glob("*.ipynb"))
-    assert executed == [f"{path.stem}.ipynb" for path in course.lessons()]
+    assert executed == [f"{path.stem}.ipynb" for path in lessons.lessons()]
 
 
 def test_lessons_show_the_real_folder_and_say_what_only_made_data_have(ran):

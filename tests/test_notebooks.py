@@ -11,13 +11,13 @@ import nbformat
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from sedlib.lesson import course
-from sedlib.lesson.check import WrongAnswer
-from sedlib.lesson.execute import check_parameters, execute, parameters, read
-from sedlib.lesson.report import lesson_title, notebook_html
-from sedlib.lesson.stubs import YOUR_TURN, exercise_notebook, stub
+from reproduction import lessons
+from sedcourse.check import WrongAnswer
+from sedcourse.execute import check_parameters, execute, parameters, read
+from sedcourse.report import lesson_title, notebook_html
+from sedcourse.stubs import YOUR_TURN, exercise_notebook, stub
 
-LESSONS = course.lessons()
+LESSONS = lessons.lessons()
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 
 
@@ -63,7 +63,7 @@ def faults(notebook: nbformat.NotebookNode) -> list[str]:
 
 
 def test_there_are_lessons():
-    assert LESSONS and [path.stem for path in LESSONS] == [name for name, _, _ in course.LESSONS]
+    assert LESSONS and [path.stem for path in LESSONS] == [name for name, _, _ in lessons.LESSONS]
 
 
 @each_lesson

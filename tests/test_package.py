@@ -8,17 +8,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
+import minidesed
+import reproduction
+import sedcourse
 import sedlib
 from sedlib.cli import cli
 from sedlib.decode import Hmm
 
 ROOT = Path(__file__).resolve().parents[1]
-TEXTS = [path for pattern in ("*.md", "docs/*.md", "sedlib/**/*.py", "bench/*.py", "notebooks/*.py", "workflow/*", "Makefile", "environment.yml",
+TEXTS = [path for pattern in ("*.md", "docs/*.md", "sedlib/**/*.py", "minidesed/*.py", "reproduction/**/*.py", "sedcourse/*.py", "bench/*.py", "notebooks/*.py", "reproduction/Snakefile", "Makefile", "environment.yml",
                               "pyproject.toml") for path in sorted(ROOT.glob(pattern)) if path.is_file()]
-MODULES = [module.name for module in pkgutil.walk_packages(sedlib.__path__, "sedlib.")]
+PACKAGES = (sedlib, minidesed, reproduction, sedcourse)
+MODULES = [module.name for package in PACKAGES for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
 ARRAYS = re.compile(r"\b(ndarray|Tensor|DataFrame|Series)\b")
 
 
@@ -58,11 +63,11 @@ def command_exists(words: list[str]) -> bool:
     """Whether the words are a command, in a group one of its own; what follows it does not matter."""
     command = cli
     for word in words:
-        if not hasattr(command, "commands"):
+        if not isinstance(command, click.Group):
             return True
-        if word not in command.commands:
+        command = command.get_command(click.Context(command, info_name=command.name), word)
+        if command is None:
             return False
-        command = command.commands[word]
     return True
 
 
@@ -90,7 +95,7 @@ def test_lessons_commands_and_modules_that_a_text_names_exist(path):
     wrong = [name for name in re.findall(r"\b(0\d_[a-z]\w+)", text) if name not in lessons]
     wrong += [f"lesson {n}" for n in re.findall(r"\b[Ll]essons? (\d\d)\b", text) if not any(name.startswith(f"{n}_") for name in lessons)]
     wrong += [f"sedlib {words}" for words in re.findall(r"`sedlib ((?:[a-z]+ ?){1,2})", text) if not command_exists(words.split())]
-    wrong += [name for name in re.findall(r"python -m ((?:sedlib|bench)[\w.]*)", text) if not name_exists(name.rstrip("."))]
-    wrong += [name for name in re.findall(r"``?(sedlib(?:\.\w+)+)(?:\(\))?``?", text) if not name_exists(name)]
+    wrong += [name for name in re.findall(r"python -m ((?:sedlib|minidesed|reproduction|sedcourse|bench)[\w.]*)", text) if not name_exists(name.rstrip("."))]
+    wrong += [name for name in re.findall(r"``?((?:sedlib|minidesed|reproduction|sedcourse)(?:\.\w+)+)(?:\(\))?``?", text) if not name_exists(name)]
     wrong += [f"make {target}" for target in re.findall(r"`make ([a-z-]+)`", text) if target not in targets]
     assert not wrong

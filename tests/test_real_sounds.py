@@ -7,9 +7,10 @@ import dataclasses
 
 import pytest
 
+from minidesed import generate
 from sedlib.config import PROFILES
-from sedlib.data import generate, layout
-from sedlib.decode import detect
+from sedlib.data import audit
+from sedlib.inference import detect
 from sedlib.training import score, train
 
 
@@ -23,7 +24,7 @@ def recorded(shared, tmp_path_factory):
 
 
 def test_data_set_of_recordings_has_nothing_broken(recorded):
-    report = layout.check(recorded)
+    report = audit.check(recorded)
     assert report.ok, report.text()
 
 

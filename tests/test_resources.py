@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sedlib import reproduce
+from reproduction import batch as reproduce
 from sedlib.resources import cores, memory
 
 CORES, MEMORY = len(os.sched_getaffinity(0)), psutil.virtual_memory().total

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from disks import read_only
 
-from sedlib.config import SIZES, SOUNDS
-from sedlib.data import generate
-from sedlib.errors import SedError
+from minidesed import generate
+from minidesed.generate import SIZES, SOUNDS
+from sedcourse.execute import ThisInterpreter
 from sedlib import workspace as places
-from sedlib.lesson.execute import ThisInterpreter
+from sedlib.errors import SedError
 from sedlib.workspace import dataset, handed_on, home_path, outputs, run_folder
 
 

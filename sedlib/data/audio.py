@@ -17,11 +17,12 @@ from typing import BinaryIO, Literal, NamedTuple
 import numpy as np
 import soundfile
 
-from sedlib.config import RATE
+from sedlib.config import CLIP_S, RATE
 from sedlib.errors import SedError
 from sedlib.files import whole
 
 SUFFIXES = (".wav", ".flac", ".ogg")
+SILENT = 10 ** (-90 / 20)  # peak; the smallest value of 16 bits is -90.3 dB
 COARSE = ("PCM_U8", "PCM_S8")  # subtypes with 8 bits a sample
 _RATES = (1000, 1_000_000)  # Hz; a header that says anything else is damaged
 _ABSURD = 2.0**32  # beyond 32-bit integers that somebody forgot to scale
@@ -302,3 +303,33 @@ def _what_it_is(path: Path) -> str:
         if start.startswith(bytes_):
             return f"it is {what}; get the file again"
     return ""
+
+
+def changes(info: Info) -> str:
+    """What is done to a file on its way to 10 s of 16 bits at 16 kHz mono, as words; empty if nothing."""
+    done = []
+    if round(info.duration * RATE) < CLIP_S * RATE:
+        done.append(f"{info.duration:.2f} s: padded with silence to {CLIP_S:g} s")
+    if round(info.duration * RATE) > CLIP_S * RATE:
+        done.append(f"{info.duration:.2f} s: cut to its first {CLIP_S:g} s")
+    if info.channels > 1:
+        done.append(f"{info.channels} channels: mixed to one")
+    if info.rate != RATE:
+        done.append(f"{info.rate} Hz: resampled to {RATE} Hz")
+    if info.peak > 1.01:  # less is what resampling adds to a clip that is driven fully
+        done.append(f"peak {20 * np.log10(info.peak):.1f} dB above full scale: clipped there")
+    return "; ".join(done)
+
+
+def flaws(info: Info) -> str:
+    """What is wrong with the sound of a file that is used all the same, as words; empty if nothing."""
+    if info.peak < SILENT:
+        return "silent; take it out if that is not meant"
+    found = []
+    if abs(info.dc) > 0.01:
+        found.append(f"DC offset of {100 * info.dc:.1f} % of full scale")
+    if info.clipped > 0.001:
+        found.append(f"{100 * info.clipped:.1f} % of its samples are at full scale or beyond: recorded too loud")
+    if info.subtype in COARSE:
+        found.append("8 bits a sample: noise about 50 dB below full scale")
+    return "; ".join(found)

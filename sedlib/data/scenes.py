@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sedlib.data.layout import CLIP_S, REAL, SUBSETS, SYNTHETIC
+from sedlib.config import CLIP_S
+from sedlib.data.layout import REAL, SUBSETS, SYNTHETIC
 
 SHORTEST_S = 0.25  # DESED's shortest annotation; a shorter sound, one bark say, is given this much
 GAP_S = 0.15  # DESED merges events of one class that are closer

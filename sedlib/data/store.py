@@ -212,7 +212,7 @@ def _build(path: Path, subset: layout.Subset, progress: bool) -> Store:
                 index["filenames"].append(name)
                 index["durations"].append(info.duration)
                 index["checksums"].append(zlib.crc32(row))
-                if change := layout.changes(info):
+                if change := audio.changes(info):
                     index["changed"][name] = change
             now = _sources(subset)
             if moved := [name for name, old, new in zip(subset.filenames, sources, now) if old != new]:

@@ -1,4 +1,4 @@
-"""Posteriors of a set of clips, and how a network gives them.
+"""Posteriors of a set of clips, as they travel between training, decoding and metrics.
 
 Taught in ``notebooks/04_mean_teacher.py``.
 """
@@ -12,14 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
-from tqdm.auto import tqdm
 
-from sedlib.data.store import Store
-from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
 from sedlib.files import whole
-from sedlib.model import Detector
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,29 +104,3 @@ def average(members: Sequence[Posteriors]) -> Posteriors:
         scale = 100 if member.scores.dtype == np.uint8 else 1
         total += member.select(first.filenames).scores / scale
     return replace(first, scores=(total / len(members)).astype(np.float32))
-
-
-@torch.no_grad()
-def posteriors(detector: Detector, store: Store, frame_s: float, progress: bool = True, batch: int = 32) -> Posteriors:
-    """Strong posteriors of all clips of a store.
-
-    Parameters
-    ----------
-    detector : Detector
-        In evaluation mode.
-    store : Store
-    frame_s : float
-        Seconds of an output frame.
-
-    Raises
-    ------
-    SedError
-        For posteriors that are not finite, with the first clip.
-    """
-    device = next(detector.parameters()).device
-    scores = []
-    for start in tqdm(range(0, len(store), batch), desc="posteriors", disable=not progress, leave=False):
-        waveforms = torch.from_numpy(store.waveforms(np.arange(start, min(start + batch, len(store))))).to(device)
-        scores.append(detector(detector.features(waveforms)).strong.cpu().numpy())
-        check_finite(scores[-1], store.filenames[start:start + batch], str(store.path))
-    return Posteriors(np.concatenate(scores), list(store.filenames), CLASSES, frame_s)

@@ -149,7 +149,7 @@ def evaluate(
 
 def _posteriors(scores: str | Path | Posteriors) -> Posteriors:
     """Scores of the ten classes, of clips with one name each."""
-    from sedlib.decode.posteriors import Posteriors  # imports torch, which nothing else here needs
+    from sedlib.decode.posteriors import Posteriors
 
     found = scores if isinstance(scores, Posteriors) else Posteriors.load(scores)
     for name in found.classes:

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sedlib.config import Config
-from sedlib.model import Detector, Output
-from sedlib.model.domain import DomainClassifier
+from sedlib.models import Detector, Output
+from sedlib.models.domain import DomainClassifier
 from sedlib.training.mean_teacher import MeanTeacher, descend, rampup
 
 if TYPE_CHECKING:

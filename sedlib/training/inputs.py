@@ -21,11 +21,11 @@ from torch import Tensor
 
 from sedlib.augment import Change, Mixture, change, draw, draw_change, events, open_bank, render
 from sedlib.config import Config
-from sedlib.data import generate, layout, tables
-from sedlib.data.batches import batch_indices, event_labels, strong_labels, weak_labels
+from sedlib.data import layout, tables
+from sedlib.data.encoder import batch_indices, event_labels, strong_labels, weak_labels
 from sedlib.data.store import Store, open_store
 from sedlib.errors import SedError
-from sedlib.model import Detector
+from sedlib.models import Detector
 
 AUGMENTATION = 2  # the stream of chance of mixtures and effects
 PIECE = 32  # clips whose spectrograms are computed at once where all of them are wanted
@@ -266,7 +266,7 @@ def strong_table(data: Path, subset: str) -> pd.DataFrame:
     """Event table of a subset with strong labels; of another one, what an oracle knows."""
     if layout.SUBSETS[subset].kind == layout.STRONG:
         return layout.load(data, subset).table
-    return generate.hidden_labels(data, subset)
+    return layout.hidden_labels(data, subset)
 
 
 def split(clips: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

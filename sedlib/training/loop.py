@@ -24,10 +24,10 @@ from tqdm.auto import tqdm
 
 from sedlib.augment import views
 from sedlib.config import Config
-from sedlib.data import layout, tables
+from sedlib.data import audit, tables
 from sedlib.decode import Posteriors, median_events
 from sedlib.metrics import event_f1
-from sedlib.model import Detector
+from sedlib.models import Detector
 from sedlib.training.adversarial import DomainAdversarial
 from sedlib.training.inputs import Inputs, subsets_of
 from sedlib.training.mean_teacher import MeanTeacher
@@ -81,7 +81,7 @@ def train(
     """
     data, run = Path(data), Run(folder)
     if not run.finished:
-        layout.preflight(data, subsets_of(config).values(), config.augment.uses_soundbank)
+        audit.preflight(data, subsets_of(config).values(), config.augment.uses_soundbank)
     with run.only_one():
         run.start(config, data, seed)
         if not run.finished:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedlib.config import Config, Features
-from sedlib.frontend import amplitude, decibels
-from sedlib.model import Detector, Output
+from sedlib.features import amplitude, decibels
+from sedlib.models import Detector, Output
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric  # its import takes two seconds, which only a training has to spend

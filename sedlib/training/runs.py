@@ -35,7 +35,7 @@ from sedlib.config import Config
 from sedlib.data import layout
 from sedlib.errors import SedError
 from sedlib.files import PARTIAL, room_for, written
-from sedlib.model import Detector
+from sedlib.models import Detector
 
 FORMAT = 3  # of checkpoints and weights; counts up when those of older code would not go on to the same result
 CHECKPOINT, BEFORE = "checkpoint.pt", "checkpoint-before.pt"

@@ -19,10 +19,11 @@ import pandas as pd
 from sedlib.config import FOREST_CALLS, Decoding
 from sedlib.data import layout, tables
 from sedlib.data.store import open_store
-from sedlib.decode import Hmm, Posteriors, hmm_events, median_events, operating_points, posteriors
+from sedlib.decode import Hmm, Posteriors, hmm_events, median_events, operating_points
 from sedlib.decode.posteriors import check_finite
 from sedlib.decode.tuning import SEARCHES, Objective, forest, halves
 from sedlib.errors import SedError
+from sedlib.inference import posteriors
 from sedlib.metrics import Missing, evaluate, event_f1, on_clips, with_length
 from sedlib.training.ensemble import Ensemble
 from sedlib.training.runs import Run, read_json, results_file, write_json

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from sedlib.augment import change, draw, draw_change, effects, render, views
-from sedlib.model import Detector
+from sedlib.models import Detector
 from sedlib.systems import configuration
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from sedlib.augment import gaussian_noise, mask, views
-from sedlib.augment.features import FRAME, MEL, augment
+from sedlib.augment.specaugment import FRAME, MEL, augment
 from sedlib.config import Augment, Config, profile
 from sedlib.systems import configuration
 

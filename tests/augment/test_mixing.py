@@ -13,7 +13,19 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from sedlib.augment import (
-    EFFECTS, Background, Bank, Change, Mixture, Sound, Source, change, draw, draw_change, draw_effect, events, render,
+    EFFECTS,
+    Background,
+    Bank,
+    Change,
+    Mixture,
+    Sound,
+    Source,
+    change,
+    draw,
+    draw_change,
+    draw_effect,
+    events,
+    render,
     stems,
 )
 from sedlib.augment.mixing import RING, SAMPLES, cascade

@@ -17,12 +17,12 @@ from driver import ExplorerPage, decoded, pixels, until
 from nbformat.v4 import new_code_cell
 from playwright.sync_api import Locator, Page
 
+from minidesed import generate
+from sedcourse import composer, decoding, toy
+from sedcourse.execute import read
+from sedcourse.explorer import PRESETS, SOUNDS, Explorer, State, panels, sound, spectrogram, uploaded, values_at
 from sedlib.augment import Bank, Mixture, draw, open_bank
-from sedlib.data import generate
 from sedlib.data.audio import RATE
-from sedlib.lesson import composer, decoding, toy
-from sedlib.lesson.execute import read
-from sedlib.lesson.explorer import PRESETS, SOUNDS, Explorer, State, panels, sound, spectrogram, uploaded, values_at
 
 LESSON = "03"
 # After "Run all", JupyterLab scrolls to the last cell and says so when a long run has not got there in 10 s.
@@ -152,7 +152,7 @@ def mixing(opened, lessons, bank) -> Locator:
     """The composer, by the one call of lesson 02, in a notebook of its own."""
     notebook = read(LESSON)
     notebook.cells = [new_code_cell(
-        "from sedlib.augment import open_bank\nfrom sedlib.lesson import composer\n"
+        "from sedlib.augment import open_bank\nfrom sedcourse import composer\n"
         f"composer.composer(open_bank({bank[1]!r}, progress=False), interactive=True)")]
     jupytext.write(notebook, lessons / "composer.py", fmt="py:percent")
     run_all(opened, "composer.py")
@@ -203,7 +203,7 @@ def test_composer_tells_of_a_background_beyond_the_rule_and_puts_it_back(mixing,
 def test_toy_is_trained_anew_when_a_slider_moves(opened, lessons):
     cell = next(cell for cell in read("05").cells if "explore.explore(toy.draw" in cell.source)
     notebook = read(LESSON)
-    notebook.cells = [new_code_cell(f"from sedlib.lesson import explore, toy\ninteractive = True\n{cell.source}")]
+    notebook.cells = [new_code_cell(f"from sedcourse import explore, toy\ninteractive = True\n{cell.source}")]
     jupytext.write(notebook, lessons / "toy.py", fmt="py:percent")
     run_all(opened, "toy.py")
     panel = opened.locator(".jp-Notebook:visible")
@@ -222,7 +222,7 @@ def test_toy_is_trained_anew_when_a_slider_moves(opened, lessons):
 def test_path_follows_both_probabilities(opened, lessons):
     cell = next(cell for cell in read("06").cells if "explore.explore(draw" in cell.source)
     scores = np.array([0.05, 0.3, 0.8, 0.9, 0.35, 0.3, 0.85, 0.9, 0.2, 0.1])
-    given = (f"import types\nimport numpy as np\nimport pandas as pd\nfrom sedlib.lesson import decoding, explore\ninteractive = True\n"
+    given = (f"import types\nimport numpy as np\nimport pandas as pd\nfrom sedcourse import decoding, explore\ninteractive = True\n"
              f"chosen, posteriors, label = np.array({scores.tolist()}), types.SimpleNamespace(frame_s=0.1), 'Dog'\n"
              "of_clip = pd.DataFrame({'onset': [0.2], 'offset': [0.8]})\n")
     notebook = read(LESSON)

@@ -8,7 +8,7 @@ import sys
 import pytest
 from driver import ExplorerPage, folders, running, until
 
-from sedlib.lesson.explorer import PRESETS, SOUNDS, State
+from sedcourse.explorer import PRESETS, SOUNDS, State
 
 # Voila was built with other versions of JupyterLab's parts than those of the widgets; the loader says which it takes.
 HARMLESS = ("console warning: Unsatisfied version ", "console warning: No satisfying version ")
@@ -17,10 +17,10 @@ FIRST = State(sound=next(iter(SOUNDS)), **PRESETS["Fixed 2"].changes)
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """Where ``python -m sedlib.lesson.page`` serves."""
+    """Where ``python -m sedcourse.page`` serves."""
     root = tmp_path_factory.mktemp("page")
     # Without a choice of port, Voila takes the next free one.
-    with running([sys.executable, "-m", "sedlib.lesson.page", "--no-browser"], root / "log", **folders(root)) as server:
+    with running([sys.executable, "-m", "sedcourse.page", "--no-browser"], root / "log", **folders(root)) as server:
         def printed() -> re.Match | None:
             assert server.poll() is None, (root / "log").read_text()
             return re.search(r"http://[\w.]+:\d+/\S*", (root / "log").read_text())

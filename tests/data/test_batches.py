@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedlib.data import tables
-from sedlib.data.batches import event_labels, strong_labels
+from sedlib.data.encoder import event_labels, strong_labels
 
 CLIPS = ["a.wav", "b.wav", "c.wav"]
 EVENTS = st.lists(st.tuples(st.sampled_from([*CLIPS, "other.wav"]), st.integers(0, 9999), st.integers(0, 12000),

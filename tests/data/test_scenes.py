@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedlib.data import desed, scenes, statistics, tables
-from sedlib.data.layout import CLIP_S, SUBSETS
+from minidesed import desed, statistics
+from minidesed.voices import Voices
+from sedlib.config import CLIP_S
+from sedlib.data import scenes, tables
+from sedlib.data.layout import SUBSETS
 from sedlib.data.scenes import NOTHING, Event, scenario
-from sedlib.data.voices import Voices
 
 
 @settings(max_examples=200, deadline=None)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from sedlib.config import Decoding
-from sedlib.data.batches import strong_labels
+from sedlib.data.encoder import strong_labels
 from sedlib.data.tables import CLASSES
 from sedlib.decode import Posteriors, filter_frames, frames_to_events, median_events, median_scores, smooth
 from sedlib.errors import SedError

@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sedlib.config import PROFILES, Config, Model
 from sedlib.errors import SedError
-from sedlib.model import Detector
+from sedlib.models import Detector
 from sedlib.systems import configuration
 from sedlib.training import MeanTeacher, Run, adversarial, loop, losses, mean_teacher, train
 from sedlib.training.adversarial import DomainAdversarial, balanced_error, domain_loss, ganin, reverse

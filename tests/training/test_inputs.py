@@ -9,9 +9,9 @@ import torch
 
 from sedlib.augment import Change, events, views
 from sedlib.config import PROFILES
-from sedlib.data.batches import event_labels, strong_labels
+from sedlib.data.encoder import event_labels, strong_labels
 from sedlib.errors import SedError
-from sedlib.model import Detector
+from sedlib.models import Detector
 from sedlib.systems import configuration
 from sedlib.training import inputs as module
 from sedlib.training import loop, train

@@ -25,7 +25,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from sedlib.config import PROFILES
 from sedlib.data import store
-from sedlib.frontend import LogMel, ZScore
+from sedlib.features import LogMel, ZScore
 from sedlib.training import MeanTeacher, Run, inputs, loop, mean_teacher, runs
 
 SMOKE = PROFILES["smoke"]

@@ -17,8 +17,9 @@ import torch
 from sedlib.config import PROFILES
 from sedlib.data import tables
 from sedlib.data.store import open_store
-from sedlib.decode import Posteriors, posteriors
+from sedlib.decode import Posteriors
 from sedlib.errors import SedError
+from sedlib.inference import posteriors
 from sedlib.systems import configuration
 from sedlib.training import Run, inputs, loop, mean_teacher, score, train
 from sedlib.training.runs import runs

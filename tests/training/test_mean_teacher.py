@@ -13,10 +13,9 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from sedlib.config import Features, profile
-from sedlib.data.batches import batch_indices, weak_labels
-from sedlib.model import Detector, Output
+from sedlib.data.encoder import batch_indices, weak_labels
+from sedlib.models import Detector, Output
 from sedlib.training import MeanTeacher, add_noise, losses, rampup, update_teacher
-
 
 LIMITS = Features()
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from sedlib.config import PROFILES
 from sedlib.errors import SedError
-from sedlib.model import Detector
+from sedlib.models import Detector
 from sedlib.training import Run
 from sedlib.training import runs as module
 from sedlib.training.runs import read_json, runs, table

@@ -9,17 +9,19 @@ import pandas as pd
 import pytest
 import torch
 
-from sedlib import ledger, overfitting
+from reproduction import ledger
+from reproduction.batch import Plan
+from reproduction.rows import ROWS
+from reproduction.studies import overfitting
 from sedlib.data import layout, tables
-from sedlib.data.batches import strong_labels
+from sedlib.data.encoder import strong_labels
 from sedlib.data.tables import CLASSES
 from sedlib.decode import Hmm, Posteriors, hmm_events, operating_points, tuning
 from sedlib.decode.tuning import SEARCHES, Objective, halves, tune
 from sedlib.errors import SedError
 from sedlib.metrics import event_f1
-from sedlib.model import Detector
-from sedlib.reproduce import Plan
-from sedlib.systems import ROWS, configuration
+from sedlib.models import Detector
+from sedlib.systems import configuration
 from sedlib.training import Run, score, score_hmm, tune_hmm, write_posteriors
 from sedlib.training.ensemble import run_of
 from sedlib.training.runs import runs

@@ -19,7 +19,7 @@ from torch import nn
 
 from sedlib.errors import SedError
 from sedlib.training import telemetry as module
-from sedlib.training.telemetry import Diverged, TensorBoard, Telemetry
+from sedlib.training.telemetry import Diverged, Telemetry, TensorBoard
 
 CPU = torch.device("cpu")
 NETWORK = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))

@@ -1,0 +1,290 @@
+"""What makes a clip "synthetic" or "real": rooms, levels, microphones, noise, codecs.
+
+DESED's synthetic clips are studio-like events mixed over quiet backgrounds; its real ones come from anybody's video.
+The two `Recipe` below are that difference in numbers. A trained network can partly close the gap, because nothing is
+taken away that the labels need: events stay audible and stay where they are. `INGREDIENTS` takes the difference apart,
+so that the share of each can be measured (`reproduction.studies.gap`). Paper sections 2 and 3.1; taught in ``notebooks/01_data.py``
+and ``notebooks/05_domain_adversarial.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import fft, signal
+
+from sedlib.data.audio import RATE
+from sedlib.errors import SedError
+
+Range = tuple[float, float]  # lower and upper end of a uniform draw
+LN_60_DB = np.float32(np.log(1000))  # exp(-LN_60_DB) is 60 dB less amplitude
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Ranges from which the acoustics of one clip are drawn. Levels in dB, times in s, frequencies in Hz.
+
+    A ``..._share`` is the probability that a clip has the thing at all.
+    """
+
+    snr: Range  # level of a clip's events over its background, both as RMS while they sound
+    snr_of_class: float  # a class differs from that by up to this, either way
+    snr_of_event: float  # and an event from its class by up to this
+    background_level: Range  # RMS of the background, relative to full scale
+    room_share: float  # clips with reverberation; the others are dry
+    rt60: Range  # reverberation time
+    direct_to_reverberant: Range  # energy of the direct sound over that of all reflections
+    microphone_share: float  # clips with a microphone's colouring: tilt, bumps, high-pass
+    tilt: Range  # spectral slope, dB per octave around 1 kHz
+    bump: float  # each of three broad resonances is up to this, either way
+    high_pass: Range  # corner of the microphone's low cut
+    band_limit_share: float  # clips whose band ends early
+    band_limit: Range  # where it ends
+    noise_share: float  # clips with added stationary noise
+    noise_level: Range  # its RMS relative to that of the clip
+    gain: Range  # last gain; a clip that would exceed full scale is turned down
+    codec_share: float  # clips that went through lossy coding
+    codec_step: Range  # quantisation step relative to a band's RMS: the larger, the coarser
+    label_jitter: float  # annotators miss a boundary by up to this, either way
+
+
+SYNTHETIC = Recipe(
+    snr=(10, 26),  # with the next two about DESED's 6 to 30 dB
+    snr_of_class=4,
+    snr_of_event=2,
+    background_level=(-50, -42),  # DESED: -55 LUFS
+    room_share=0.5,
+    rt60=(0.15, 0.3),
+    direct_to_reverberant=(6, 12),
+    microphone_share=0,
+    tilt=(0, 0),
+    bump=0,
+    high_pass=(20, 20),
+    band_limit_share=0,
+    band_limit=(8000, 8000),
+    noise_share=0,
+    noise_level=(-90, -90),
+    gain=(0, 0),
+    codec_share=0,
+    codec_step=(0, 0),
+    label_jitter=0,
+)
+REAL = Recipe(
+    snr=(8, 24),
+    snr_of_class=5,
+    snr_of_event=3,
+    background_level=(-46, -34),
+    room_share=0.95,
+    rt60=(0.2, 0.9),
+    direct_to_reverberant=(0, 12),
+    microphone_share=1,
+    tilt=(-3, 2),
+    bump=6,
+    high_pass=(40, 250),
+    band_limit_share=0.5,
+    band_limit=(3500, 7500),
+    noise_share=0.7,
+    noise_level=(-40, -20),
+    gain=(-6, 12),
+    codec_share=0.6,
+    codec_step=(0.3, 1.2),
+    label_jitter=0.05,
+)
+
+
+# What the real domain differs in, and which entries of the recipe make it. Those without an entry are not acoustics:
+# which events happen when (`scenes`), and what the voices draw their parameters from (`voices`).
+INGREDIENTS: dict[str, tuple[str, ...]] = {
+    "scenes": (),
+    "voices": (),
+    "backgrounds": (),
+    "levels": ("snr", "snr_of_class", "snr_of_event", "background_level", "gain"),
+    "rooms": ("room_share", "rt60", "direct_to_reverberant"),
+    "noise": ("noise_share", "noise_level"),
+    "microphones": ("microphone_share", "tilt", "bump", "high_pass"),
+    "band limits": ("band_limit_share", "band_limit"),
+    "codecs": ("codec_share", "codec_step"),
+    "boundaries": ("label_jitter",),
+}
+
+
+def real_without(ingredients: Collection[str]) -> Recipe:
+    """The real domain's recipe in which some of the `INGREDIENTS` are as in synthetic clips.
+
+    Raises
+    ------
+    SedError
+        For an ingredient that does not exist.
+    """
+    for name in ingredients:
+        if name not in INGREDIENTS:
+            raise SedError(f"ingredient {name!r} of the domain gap does not exist; choose from {', '.join(INGREDIENTS)}")
+    return replace(REAL, **{entry: getattr(SYNTHETIC, entry) for name in ingredients for entry in INGREDIENTS[name]})
+
+
+def room_response(recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    """Impulse response of a made-up room: direct sound at sample 0, sparse early reflections, decaying noise.
+
+    The late part decays by 60 dB in RT60, twice as fast above about 2 kHz as below, as air and furniture do it.
+
+    Returns
+    -------
+    (sample,) float32 array
+        Direct sound 1; as long as RT60.
+    """
+    rt60 = rng.uniform(*recipe.rt60)
+    time = np.arange(int(rt60 * RATE), dtype=np.float32) / np.float32(RATE)
+    noise = rng.standard_normal(len(time), dtype=np.float32)
+    low = signal.lfilter([0.5], [1, -0.5], noise)  # one pole: half amplitude at about 2 kHz
+    decay = np.exp(-LN_60_DB * time / rt60)
+    late = (low * decay + (noise - low) * decay**2) * (time > 0.005)
+    early = np.zeros_like(late)
+    arrivals = rng.uniform(0.001, 0.04, size=8)
+    early[(arrivals * RATE).astype(int)] = rng.choice([-1, 1], size=8) * 0.002 / (0.002 + arrivals)
+    reflections = early / np.linalg.norm(early) + late / np.linalg.norm(late)
+    reflections *= 10 ** (-rng.uniform(*recipe.direct_to_reverberant) / 20) / np.linalg.norm(reflections)
+    reflections[0] = 1.0
+    return reflections.astype(np.float32)
+
+
+def fit_room(measured: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    """A measured impulse response made to fit a recipe: a hall becomes a room, with its fine structure kept.
+
+    It is damped as if the drawn RT60 were added to its own, and its reflections are scaled to the drawn
+    direct-to-reverberant ratio.
+
+    Parameters
+    ----------
+    measured : (sample,) float32 array
+        Begins with the direct sound.
+
+    Returns
+    -------
+    (sample,) float32 array
+        Direct sound 1.
+    """
+    time = np.arange(len(measured), dtype=np.float32) / np.float32(RATE)
+    room = measured * np.exp(-LN_60_DB * time / np.float32(rng.uniform(*recipe.rt60)))
+    direct = RATE // 400  # 2.5 ms
+    ratio = decibels(-rng.uniform(*recipe.direct_to_reverberant))
+    late = np.linalg.norm(room[direct:])
+    if late > 0:
+        room[direct:] *= ratio * np.linalg.norm(room[:direct]) / late
+    return (room / room[0]).astype(np.float32)
+
+
+def apply_channel(mixture: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    """What happens between the room and the file: noise, microphone, gain, codec.
+
+    Parameters
+    ----------
+    mixture : (sample,) float32 array
+        Sound at the microphone, 16 kHz.
+    recipe : Recipe
+        Ranges to draw from.
+    rng : numpy Generator
+        Every draw comes from it.
+
+    Returns
+    -------
+    (sample,) float32 array in [-1, 1]
+        As long as the mixture and not shifted in time: all filters have zero phase.
+    """
+    # A stream of chance for each: with one switched off, the others stay as they were.
+    hiss, microphone, band, level, coder = rng.spawn(5)
+    noisy, coloured = hiss.random() < recipe.noise_share, microphone.random() < recipe.microphone_share
+    limited = band.random() < recipe.band_limit_share
+    output = mixture
+    if noisy or coloured or limited:
+        spectrum = fft.rfft(mixture)
+        if noisy:
+            noise = _coloured_noise(len(spectrum), hiss)
+            ratio = decibels(hiss.uniform(*recipe.noise_level))
+            spectrum += noise * (ratio * np.linalg.norm(spectrum) / np.linalg.norm(noise))  # Parseval: as RMS
+        response = np.zeros_like(_octaves())  # dB
+        if coloured:
+            response += _microphone(recipe, microphone)
+        if limited:
+            response += _band_limit(band.uniform(*recipe.band_limit))
+        output = fft.irfft(spectrum * _over_bins(len(spectrum), response), len(mixture))
+    output = output * decibels(level.uniform(*recipe.gain))
+    if coder.random() < recipe.codec_share:
+        output = codec(output, coder.uniform(*recipe.codec_step))
+    peak = np.abs(output).max(initial=0.0)
+    return (output / max(1.0, peak / 0.99)).astype(np.float32)
+
+
+def codec(waveform: np.ndarray, step: float) -> np.ndarray:
+    """Stand-in for lossy coding: short-time spectra rounded to a grid that is coarser in louder bands.
+
+    A real coder hides its error under what is loud in the same band, and drops what falls below; so does this one, but
+    the samples do not hang on the version of an encoder.
+
+    Parameters
+    ----------
+    waveform : (sample,) float32 array
+        Sound, 16 kHz.
+    step : float
+        Rounding step relative to the RMS of the band of a frame; 0 changes nothing.
+    """
+    if step == 0:
+        return waveform
+    size, hop = 1024, 512
+    window = np.sin(np.pi * (np.arange(size, dtype=np.float32) + 0.5) / size)  # its squares overlap to 1
+    padded = np.pad(waveform, (hop, hop + -len(waveform) % hop))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
+    spectra = fft.rfft(frames * window, axis=1)
+    # Bands about a quarter octave wide, at least 8 bins.
+    edges = np.unique(np.concatenate([np.arange(0, 48, 8), np.geomspace(48, size // 2 + 1, 16).astype(int)]))
+    parts = spectra.view(np.float32).reshape(*spectra.shape, 2)  # real and imaginary
+    power = np.add.reduceat((parts**2).sum(axis=2), edges[:-1], axis=1) / np.diff(edges).astype(np.float32)
+    grid = np.repeat(np.float32(step) * np.sqrt(power) + np.float32(1e-9), np.diff(edges), axis=1)[..., None]
+    parts[:] = np.rint(parts / grid) * grid
+    frames = fft.irfft(spectra, size, axis=1) * window
+    output = np.zeros((len(frames) + 1, hop), dtype=np.float32)
+    output[:-1] += frames[:, :hop]
+    output[1:] += frames[:, hop:]
+    return output.reshape(-1)[hop : hop + len(waveform)]
+
+
+def rms(waveform: np.ndarray) -> float:
+    """Root of the mean square; of silence a number so small that one can divide by it."""
+    return float(np.sqrt(np.mean(np.square(waveform), dtype=np.float64))) + 1e-12
+
+
+def decibels(level: float) -> np.float32:
+    """The amplitude factor of a level in dB."""
+    return np.float32(10 ** (level / 20))
+
+
+def _coloured_noise(bins: int, rng: np.random.Generator) -> np.ndarray:
+    """Spectrum of stationary noise that falls by 0 to 6 dB per octave: (bin,) complex64, 0 Hz to half the rate."""
+    noise = rng.standard_normal((bins, 2), dtype=np.float32).view(np.complex64)[:, 0]
+    return noise * _over_bins(bins, -rng.uniform(0, 6) * _octaves())
+
+
+def _microphone(recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    """A tilt, three bumps and a low cut: dB at `_octaves`."""
+    octave = _octaves()
+    level = rng.uniform(*recipe.tilt) * octave
+    for centre in rng.uniform(-3, 3, size=3):
+        level += rng.uniform(-recipe.bump, recipe.bump) * np.exp(-0.5 * ((octave - centre) / 0.5) ** 2)
+    return level - 10 * np.log10(1 + (rng.uniform(*recipe.high_pass) / (1000 * 2**octave)) ** 4)  # second order
+
+
+def _band_limit(corner: float) -> np.ndarray:
+    """A low-pass as steep as a resampler's: dB at `_octaves`."""
+    return -10 * np.log10(1 + (1000 * 2 ** _octaves() / corner) ** 32)
+
+
+def _octaves() -> np.ndarray:
+    """Octaves from 1 kHz at which levels are worked out: 30 Hz to 8 kHz, 32 to the octave."""
+    return np.linspace(-5.06, 3, 259)
+
+
+def _over_bins(bins: int, level: np.ndarray) -> np.ndarray:
+    """Levels in dB at `_octaves`, as amplitudes of evenly spaced bins; below 30 Hz the value at 30 Hz."""
+    frequency = np.linspace(0, RATE / 2, bins)
+    return np.interp(frequency, 1000 * 2 ** _octaves(), 10 ** (level / 20)).astype(np.float32)

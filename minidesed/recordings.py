@@ -1,0 +1,158 @@
+"""Recordings as a source of sounds for the generator, with the interface of `voices.Voices`.
+
+Paper section 2; README, "Use your own sounds".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from copy import copy
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from minidesed.voices import Voices
+from sedlib.data.audio import RATE
+from sedlib.data.layout import REAL
+from sedlib.data.soundbank import BACKGROUND, CONTINUOUS, RIR, Recording, Soundbank, looped
+from sedlib.data.tables import CLASSES, unknown_label
+from sedlib.errors import SedError
+
+TRAINING, EVALUATION = "real training", "real development and evaluation"  # pools besides the synthetic one
+
+
+class RecordedVoices(Soundbank):
+    """The sounds of a `Soundbank`: the ten classes, and backgrounds and rooms where the folder has them.
+
+    Parameters and errors as of `Soundbank`.
+    """
+
+    def __init__(self, folder: str | Path):
+        super().__init__(folder)
+        self._procedural = Voices(REAL)
+
+    def split(self, *pools: str) -> list[RecordedVoices]:
+        """Soundbanks of disjoint recordings, one per pool; a class with too few recordings is shared and noted."""
+        banks = [copy(self) for _ in pools]
+        for bank in banks:
+            bank.recordings = {}
+        notes = []
+        for label, found in self.recordings.items():
+            groups = sorted({r.group for r in found}, key=lambda g: hashlib.sha256(g.encode()).digest())
+            shared = 0 < len(groups) < len(pools)
+            if shared:
+                notes.append(f"{label}: {len(groups)} recording{'s' * (len(groups) > 1)} for {len(pools)} pools "
+                             f"({', '.join(pools)}): all pools share {'it' if len(groups) == 1 else 'them'}")
+            for i, bank in enumerate(banks):
+                bank.recordings[label] = [r for r in found if shared or groups.index(r.group) % len(pools) == i]
+        for bank in banks:
+            bank.notes = self.notes + notes
+        return banks
+
+    def of_clip(self, rng: np.random.Generator) -> RecordedVoices:
+        """The same source with one original recording per class, background and room: one dog, one talker, one place.
+
+        Each is as likely as another, however many files it has. For the events of one clip, which in life come from
+        one individual.
+        """
+        bank = copy(self)
+        bank.recordings = {}
+        for (label, found), u in zip(self.recordings.items(), rng.random(len(self.recordings))):
+            groups = list(dict.fromkeys(r.group for r in found))
+            bank.recordings[label] = [r for r in found if r.group == groups[int(u * len(groups))]]
+        return bank
+
+    def event(self, label: str, duration: float, rng: np.random.Generator) -> np.ndarray:
+        """One isolated sound of a class, without silence at either end.
+
+        Parameters
+        ----------
+        label : str
+            One of `tables.CLASSES`.
+        duration : float
+            Seconds. The sound is never longer; it is shorter where the recorded one is.
+        rng : Generator
+            The only source of chance.
+
+        Returns
+        -------
+        (sample,) float32 array
+            16 kHz, peak 1. Of a recording with several barks (calls, words), one; of a class in `CONTINUOUS` any
+            part, repeated if need be.
+
+        Raises
+        ------
+        SedError
+            For an unknown label.
+        """
+        if label not in CLASSES:
+            raise SedError(f"soundbank: {unknown_label(label)}")
+        waveform, sounds = self._draw(label, rng)
+        wanted = max(1, round(duration * RATE))
+        if label in CONTINUOUS:
+            first, last = max(sounds, key=lambda ends: ends[1] - ends[0])  # without pauses, as its label will say
+            sound = _excerpt(waveform[first:last], wanted, rng)
+        else:
+            first, last = sounds[rng.integers(len(sounds))]
+            sound = waveform[first : min(last, first + wanted)].copy()
+        fade = min(160, len(sound) // 4)  # 10 ms against the click of a cut
+        sound[len(sound) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+        return sound / np.abs(sound).max()
+
+    def background(self, duration: float, rng: np.random.Generator) -> np.ndarray:
+        """Background of exactly ``duration`` seconds, (sample,) float32, peak 1; procedural if none was recorded."""
+        if not self.recordings[BACKGROUND]:
+            return self._procedural.background(duration, rng)
+        waveform, _ = self._draw(BACKGROUND, rng)
+        sounds = _stretches(waveform, below_peak=60)  # leaves out silence that was added at the ends
+        sound = _excerpt(waveform[sounds[0][0] : sounds[-1][1]], round(duration * RATE), rng)
+        return sound / max(np.abs(sound).max(), np.float32(1e-9))  # the recording may fall silent for a while
+
+    def rir(self, rng: np.random.Generator) -> np.ndarray | None:
+        """Room impulse response from its direct sound on, (sample,) float32, peak 1; None if none was recorded."""
+        if not self.recordings[RIR]:
+            return None
+        waveform, _ = self._draw(RIR, rng)
+        direct = int(np.argmax(np.abs(waveform)))
+        return waveform[direct:] / waveform[direct]
+
+    def _draw(self, label: str, rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[int, int]]]:
+        """Any of the recordings: its waveform, and where in it sound is."""
+        found = self.recordings[label]
+        recording = found[rng.integers(len(found))]
+        return _decoded(recording, recording.path.stat().st_mtime_ns)
+
+
+def _excerpt(waveform: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
+    """``wanted`` samples from a random place on; a shorter recording is repeated, its joints cross-faded."""
+    if len(waveform) < wanted:
+        once = looped(waveform)
+        start = rng.integers(len(once))
+        return np.resize(np.roll(once, -start), wanted)
+    start = rng.integers(len(waveform) - wanted + 1)
+    return waveform[start : start + wanted].copy()
+
+
+@lru_cache(maxsize=256)
+def _decoded(recording: Recording, changed: int) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """A decoded file as it was when it ``changed`` last, and its `_stretches`."""
+    waveform, _ = recording.read()
+    return waveform, _stretches(waveform)
+
+
+def _stretches(waveform: np.ndarray, below_peak: float = 30.0, gap: float = 0.2) -> list[tuple[int, int]]:
+    """Where sound is: (first, last + 1) samples of each stretch that is within ``below_peak`` dB of the loudest 10 ms.
+
+    Pauses up to ``gap`` seconds, less than the shortest event has, belong to a stretch; a stretch under 0.1 s is left
+    out if there is a longer one.
+    """
+    block = RATE // 100
+    starts = np.arange(0, len(waveform), block)
+    energy = np.add.reduceat(waveform.astype(np.float64) ** 2, starts)
+    loud = np.flatnonzero(energy >= energy.max() * 10 ** (-below_peak / 10))
+    breaks = np.flatnonzero(np.diff(loud) > gap * RATE / block)
+    firsts, lasts = loud[np.r_[0, breaks + 1]], loud[np.r_[breaks, len(loud) - 1]]
+    found = list(zip((firsts * block).tolist(), np.minimum((lasts + 1) * block, len(waveform)).tolist()))
+    longest = max(last - first for first, last in found)
+    return [(first, last) for first, last in found if last - first >= min(longest, RATE // 10)]

@@ -1,0 +1,115 @@
+"""One job of the batch: what a rule of ``Snakefile`` calls, ``python -m reproduction.jobs --profile P --data D JOB ...``.
+
+Every job does what is not done yet, and says so in its file when it has ended. Two that would write in one place wait for each other:
+a job of a batch that was killed may still be at work when the next batch begins.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from reproduction.batch import Plan, failures
+from sedlib.data import layout
+from sedlib.data.lock import wait_for
+from sedlib.data.store import open_store
+from sedlib.errors import SedError
+from sedlib.files import one_line
+from sedlib.systems import configuration
+from sedlib.training import score, score_hmm, train, write_posteriors
+from sedlib.training.ensemble import run_of
+from sedlib.workspace import dataset, workspace
+
+# What takes long to import and few jobs need stands inside them.
+
+
+@contextmanager
+def alone(folder: Path, name: str) -> Iterator[None]:
+    """Wait until no other process does the same."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f".{name}.lock").open("a") as lock:
+        wait_for(lock, f"{folder}: another process is at the same; waiting for it")
+        yield
+
+
+@click.group()
+@click.option("--profile", default="lesson")
+@click.option("--data", default="mini")
+@click.option("--seeds", default="0")
+@click.option("--tables", default="1,2,3")
+@click.option("--partial", default=0)
+@click.pass_context
+def job(context: click.Context, **config) -> None:
+    """A job of the batch."""
+    context.obj = Plan.of(config)
+
+
+def of_a_run(function: Callable[[Plan, str, int], None]) -> click.Command:
+    """Make a job of what is to be done with the run of a system and seed."""
+    for part in (click.pass_obj, click.argument("seed", type=int), click.argument("system"), job.command(function.__name__.rstrip("_"))):
+        function = part(function)
+    return function
+
+
+@job.command()
+@click.pass_obj
+def data(plan: Plan) -> None:
+    """Make MiniDESED."""
+    dataset(plan.data, plan.profile)
+
+
+@job.command()
+@click.argument("subset")
+@click.pass_obj
+def store(plan: Plan, subset: str) -> None:
+    """Decode a subset."""
+    if subset != layout.OPTIONAL or layout.is_there(plan.root, subset):
+        open_store(plan.root, subset)
+
+
+@of_a_run
+def train_(plan: Plan, system: str, seed: int) -> None:
+    """Train, and store the posteriors of what is scored."""
+    folder = plan.folder(system, seed)
+    with alone(folder, "train"):
+        write_posteriors(train(configuration(system, plan.profile), plan.root, seed, folder), plan.root)
+
+
+@of_a_run
+def score_(plan: Plan, system: str, seed: int) -> None:
+    """Tune the HMMs, and score by median filter and HMMs."""
+    run = run_of(plan.profile, plan.root, system, seed)
+    with alone(run.folder, "score"):
+        score(run, plan.root)
+        for search in plan.searches(system):
+            score_hmm(run, plan.root, search)
+        (run.folder / "scored").touch()
+
+
+@job.command()
+@click.pass_obj
+def ledger(plan: Plan) -> None:
+    """Write the ledger."""
+    from reproduction import ledger
+
+    with alone(workspace() / "report", "ledger"):
+        ledger.write(plan, failures(plan) if plan.partial else {})
+
+
+def main() -> None:
+    """A mistake, and what the disk refuses, are one line."""
+    try:
+        with one_line():
+            job(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except (SedError, click.ClickException) as error:
+        sys.exit(f"Error: {error if isinstance(error, SedError) else error.format_message()}")
+
+
+if __name__ == "__main__":
+    main()

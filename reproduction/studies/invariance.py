@@ -1,0 +1,375 @@
+"""Fooled, or invariant? What embeddings still say of a clip's domain, and what that does to each class.
+
+A domain classifier that is wrong about half of the clips may have been thrown off by the training. So classifiers that
+were never fooled learn anew from the frozen embeddings, and answer for clips that they did not learn from. Paper section
+3.1; the distance is Ben-David et al.'s (Machine Learning, 2010), as Ganin et al. measure it. Taught in
+``notebooks/05_domain_adversarial.py``; ``python -m reproduction.studies.invariance`` measures the finished runs and publishes them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import count, takewhile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.manifold import TSNE
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from tqdm.auto import tqdm
+
+from minidesed import generate
+from reproduction import published
+from reproduction.comparisons import ADAPTATION, ADAPTATION_ACOUSTIC, LONGER, spread
+from reproduction.shipped import shipped
+from sedlib import __version__
+from sedlib.config import Adversarial, Config
+from sedlib.data import layout, tables
+from sedlib.data.store import Store, open_store
+from sedlib.decode import Posteriors, median_events
+from sedlib.errors import SedError
+from sedlib.metrics import event_f1, interval
+from sedlib.models import Detector
+from sedlib.models.domain import DomainClassifier
+from sedlib.threads import one_thread
+from sedlib.training import Run
+from sedlib.training.adversarial import domain_loss
+from sedlib.training.inputs import split
+from sedlib.training.runs import write_json
+from sedlib.workspace import dataset, run_folder, workspace
+
+SYSTEMS = ("baseline", "dat", "augm", "dat_augm", "dat_weight_1", "uda_weight_0", "uda_weight_0.1")
+PUBLISHED = shipped("figures") / "invariance.json"
+LINEAR_FOLDS, NETWORK_FOLDS = 5, 3  # the second takes seconds for each
+# Of a fresh domain classifier: steps, clips of either domain in each, learning rate.
+STEPS, EACH, LEARNING_RATE = 150, 16, 2e-3
+
+
+class Probe(NamedTuple):
+    """How often a classifier of domains is wrong about clips that it did not learn from."""
+
+    error: float  # balanced: the mean of both domains' shares; 0.5 is chance
+    low: float  # 95 % interval over clips
+    high: float
+
+    @property
+    def a_distance(self) -> float:
+        """Proxy A-distance 2 (1 - 2 error): 0 where the domains cannot be told apart, 2 where they always can."""
+        return 2 * (1 - 2 * self.error)
+
+
+class Heard(NamedTuple):
+    """What a detector makes of synthetic clips that its training held out, and of the real development clips."""
+
+    embeddings: np.ndarray  # (clip, frame, feature) float32, what RNN and domain classifier are given
+    is_synthetic: np.ndarray  # (clip,) bool
+    seconds: np.ndarray  # (clip, class): how long each class really sounds
+    classes: dict[str, dict[str, float | None]]  # event F1 by domain, "synthetic" and "real", and class; None without events
+
+
+# ------------------------------------------------------------------------------------------------ hearing
+
+
+def hear(detector: Detector, config: Config, data: str | Path, seed: int) -> Heard:
+    """Embeddings, labels and scores of a detector on clips of both domains that it did not learn from.
+
+    Parameters
+    ----------
+    detector : Detector
+        In evaluation mode.
+    config : Config
+    data : path
+        A folder in DESED's layout.
+    seed : int
+        Of the training, which decides which synthetic clips are held out.
+    """
+    embeddings, seconds, classes, counts = [], [], {}, []
+    for domain, subset in (("synthetic", "synthetic"), ("real", "validation")):
+        store, table = open_store(data, subset, progress=False), layout.load(data, subset).table
+        clips = np.arange(len(store))
+        if domain == "synthetic":
+            clips, _ = split(len(store), config.training.validation_share, seed)
+        embedded, scores = embed(detector, store, clips)
+        names = [store.filenames[i] for i in clips]
+        reference = table[table["filename"].isin(names)]
+        found = median_events(Posteriors(scores, names, tables.CLASSES, config.frame_s), config.decoding, config.features.clip_s)
+        result = event_f1(reference, found)
+        classes[domain] = {name: one["f1"] if one["n_ref"] else None for name, one in result.per_class.items()}
+        embeddings.append(embedded)
+        seconds.append(class_seconds(reference, names))
+        counts.append(len(clips))
+    return Heard(np.concatenate(embeddings), np.repeat([True, False], counts), np.concatenate(seconds), classes)
+
+
+@torch.no_grad()
+def embed(detector: Detector, store: Store, clips: np.ndarray, batch: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings ``(clip, frame, feature)`` and posteriors ``(clip, frame, class)`` of some clips of a store, float32."""
+    outputs = []
+    for start in range(0, len(clips), batch):
+        waveforms = torch.from_numpy(store.waveforms(clips[start : start + batch]))
+        outputs.append(detector(detector.features(waveforms)))
+    return tuple(torch.cat([getattr(o, name) for o in outputs]).numpy() for name in ("embeddings", "strong"))
+
+
+def class_seconds(table: pd.DataFrame, filenames: list[str]) -> np.ndarray:
+    """Seconds of each class in each clip, ``(clip, class)``, of an event table."""
+    events = tables.events(table)
+    lengths = (events["offset"] - events["onset"]).groupby([events["filename"], events["event_label"]]).sum()
+    return lengths.unstack(fill_value=0.0).reindex(index=filenames, columns=tables.CLASSES, fill_value=0.0).to_numpy()
+
+
+# ------------------------------------------------------------------------------------------------ probes
+
+
+def statistics(embeddings: np.ndarray) -> np.ndarray:
+    """Mean and standard deviation over time, ``(clip, frame, feature)`` to ``(clip, 2 * feature)``."""
+    return np.concatenate([embeddings.mean(1), embeddings.std(1)], axis=1)
+
+
+def linear_probe(features: np.ndarray, is_synthetic: np.ndarray, seed: int = 0) -> Probe:
+    """Logistic regression on standardised features.
+
+    Parameters
+    ----------
+    features : (clip, feature) array
+        `statistics` of embeddings, or anything else that may tell the domains apart.
+    is_synthetic : (clip,) bool array
+    seed : int
+        Decides which clips are asked about together.
+
+    Raises
+    ------
+    SedError
+        If a domain has fewer clips than there are folds, five.
+    """
+    def fitted(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000, class_weight="balanced"))
+        return classifier.fit(features[train], is_synthetic[train]).predict(features[test])
+
+    return _cross_fitted(fitted, is_synthetic, LINEAR_FOLDS, seed)
+
+
+def network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Adversarial, seed: int = 0) -> Probe:
+    """A `DomainClassifier` that starts anew, with as many clips of either domain in each of its `STEPS`.
+
+    Parameters
+    ----------
+    embeddings : (clip, frame, feature) array
+    settings : Adversarial
+        Sizes of the classifier.
+    is_synthetic, seed
+        As of `linear_probe`, whose errors it has too; folds are three.
+    """
+    def fitted(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        mean, deviation = embeddings[train].mean((0, 1)), embeddings[train].std((0, 1))
+        x = torch.from_numpy((embeddings - mean) / (deviation + 1e-6))
+        rng, of_domain = np.random.default_rng(seed), [train[is_synthetic[train]], train[~is_synthetic[train]]]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            classifier = DomainClassifier(settings, x.shape[2])
+        optimizer = torch.optim.Adam(classifier.parameters(), lr=LEARNING_RATE)
+        target = torch.arange(2 * EACH) < EACH
+        for _ in range(STEPS):
+            clips = np.concatenate([rng.choice(of, EACH) for of in of_domain])
+            optimizer.zero_grad()
+            domain_loss(classifier(x[clips]), target.float()).backward()
+            optimizer.step()
+        with torch.no_grad():
+            return (classifier.eval()(x[test]) > 0).numpy()
+
+    with one_thread():
+        return _cross_fitted(fitted, is_synthetic, NETWORK_FOLDS, seed)
+
+
+def _cross_fitted(fitted: Callable[[np.ndarray, np.ndarray], np.ndarray], is_synthetic: np.ndarray, folds: int,
+                  seed: int) -> Probe:
+    """The errors of ``fitted(train, test)``, the answers for clips that it did not learn from, with their interval."""
+    clips = [int(is_synthetic.sum()), int((~is_synthetic).sum())]
+    if min(clips) < folds:
+        raise SedError(f"{clips[0]} synthetic and {clips[1]} recorded clips are too few to probe their domains: "
+                       f"at least {folds} of each are needed")
+    said = np.empty(len(is_synthetic), bool)
+    for train, test in StratifiedKFold(folds, shuffle=True, random_state=seed).split(is_synthetic, is_synthetic):
+        said[test] = fitted(train, test)
+    wrong = said != is_synthetic
+    shares = [wrong[is_synthetic].mean(), wrong[~is_synthetic].mean()]
+    # A clip is right or wrong, so that drawing clips anew is drawing from binomial distributions.
+    rng = np.random.default_rng(seed)
+    draws = np.mean([rng.binomial(n, share, 2000) / n for n, share in zip(clips, shares)], axis=0)
+    return Probe(*interval(np.mean(shares), draws))
+
+
+def project(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Clips in the plane, ``(clip, 2)``: those with similar statistics beside each other (t-SNE, from principal components).
+
+    Distances between groups and the axes have no meaning.
+    """
+    x = StandardScaler().fit_transform(statistics(embeddings))
+    return TSNE(perplexity=min(30, (len(x) - 1) / 3), init="pca", random_state=seed).fit_transform(x)
+
+
+# ------------------------------------------------------------------------------------------------ the study
+
+
+def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> dict[str, Any]:
+    """What a run's embeddings say at the end of its training, as plain values.
+
+    Parameters
+    ----------
+    untrained : bool
+        Of its detector before the first step instead: random weights, scaled for its training clips.
+
+    Returns
+    -------
+    dict
+        ``linear``, ``network``, ``labels``: ``[error, low, high]`` of `linear_probe` and of `network_probe` on the embeddings
+        of the last student, which is what the training's own classifier was up against, and of a linear probe that is given
+        nothing but the true `class_seconds`. ``adversary``: the error of that classifier in the last epoch, on training
+        clips; null where it has none that learned. ``classes``: as of `Heard`, of the tested network, which is what is scored.
+    """
+    detector = run.detector("last")
+    if untrained:
+        detector = _as_begun(detector, run.config, seed)
+    heard = hear(detector, run.config, data, seed)
+    probes = {
+        "linear": linear_probe(statistics(heard.embeddings), heard.is_synthetic),
+        "network": network_probe(heard.embeddings, heard.is_synthetic, run.config.adversarial),
+        "labels": linear_probe(heard.seconds, heard.is_synthetic),
+    }
+    own = None
+    # With weight 0 the classifier's own loss is multiplied by 0 as well: it answers, and never learns.
+    if run.config.adversarial.updates != "none" and run.config.adversarial.domain_weight and not untrained:
+        own = float(run.metrics["loss_domain_error"].iloc[-1])
+    return {**{name: [round(value, 4) for value in probe] for name, probe in probes.items()}, "adversary": own,
+            "classes": heard.classes if untrained else hear(run.detector(), run.config, data, seed).classes}
+
+
+def _as_begun(trained: Detector, config: Config, seed: int) -> Detector:
+    """A detector with random weights and the trained one's scale of the input."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        detector = Detector(config)
+    detector.scale.load_state_dict(trained.scale.state_dict())
+    return detector.eval()
+
+
+def study(profile: str, data: Path, progress: bool = True) -> dict[str, Any]:
+    """`measure` of every finished run of `SYSTEMS` in the workspace: ``profile generator measured_by systems``; per system a list, an
+    entry for each of the seeds 0, 1, ... as far as they go. ``untrained`` is the baseline's detector before training, and so
+    that of every system here."""
+    found: dict[str, list[Any]] = {}
+    runs = [(system, seed, run) for system in SYSTEMS for seed, run in takewhile(
+        lambda one: one[1].state == "scored", ((seed, Run(run_folder(profile, data, system, seed))) for seed in count()))]
+    for system, seed, run in tqdm(runs, desc=f"probes, {data.name}", disable=not progress):
+        if system == "baseline":
+            found.setdefault("untrained", []).append(measure(run, data, seed, untrained=True))
+        found.setdefault(system, []).append(measure(run, data, seed))
+    return {"profile": profile, "generator": generate.VERSION, "measured_by": __version__, "systems": found}
+
+
+def load(profile: str = "lesson", data: str | Path = "mini-lesson") -> dict[str, Any]:
+    """The study of a data set that `publish` measured in this workspace; without that, the published one (of profile lesson).
+
+    Parameters
+    ----------
+    data : path
+        Its name counts: ``-acoustic`` at the end means domains with the same scenes and voices.
+
+    Returns
+    -------
+    dict
+        As `study` gives it; ``from`` says which of the two it is.
+    """
+    name, here = Path(data).name, _here()
+    if here.is_file():
+        measured = json.loads(here.read_text(encoding="utf-8")).get(name)
+        if measured and (measured["profile"], measured["generator"]) == (profile, generate.VERSION) and published.present(measured):
+            return {**measured, "from": "report/invariance/invariance.json, measured here"}
+    known = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    found = known["mini-lesson-acoustic" if name.endswith("-acoustic") else "mini-lesson"]
+    return {**found, "from": published.source(PUBLISHED, found["measured_by"])}
+
+
+def errors(measured: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
+    """By system, a value a training: of ``its own classifier`` (none where it has none), of the ``linear probe`` and of the
+    ``network probe``; as `lesson.plots.domain_errors` draws them."""
+    def values(found: list[dict[str, Any]], name: str) -> list[float]:
+        return [one[name] if name == "adversary" else one[name][0] for one in found if one[name] is not None]
+
+    columns = {"its own classifier": "adversary", "linear probe": "linear", "network probe": "network"}
+    return {system: {title: values(found, name) for title, name in columns.items()}
+            for system, found in measured["systems"].items()}
+
+
+def labels_error(measured: dict[str, Any]) -> float:
+    """Error of a probe that is given the true labels alone, mean over the trainings' held-out clips."""
+    return float(np.mean([one["labels"][0] for found in measured["systems"].values() for one in found]))
+
+
+def table(measured: dict[str, Any]) -> pd.DataFrame:
+    """A row a system: ``trained as``, its `errors` (%, mean ± deviation over trainings), the ``A-distance`` by the linear
+    probe, ``trainings``."""
+    return pd.DataFrame([
+        {"trained as": system, **{name: spread(of) for name, of in found.items()},
+         "A-distance (linear)": f"{np.mean([Probe(*one['linear']).a_distance for one in measured['systems'][system]]):.2f}",
+         "trainings": len(measured["systems"][system])}
+        for system, found in errors(measured).items()
+    ])
+
+
+def class_changes(measured: dict[str, Any], system: str, beside: str) -> pd.DataFrame:
+    """F1 in points, ``system`` minus ``beside``, mean over the seeds that both have: a row a class, columns ``synthetic``
+    (held-out clips) and ``real`` (development clips)."""
+    pairs = list(zip(measured["systems"][system], measured["systems"][beside]))
+    return pd.DataFrame({domain: 100 * np.mean([_of(a, domain) - _of(b, domain) for a, b in pairs], axis=0)
+                         for domain in ("synthetic", "real")}, index=tables.CLASSES)
+
+
+def _of(measured: dict[str, Any], domain: str) -> np.ndarray:
+    return np.array([measured["classes"][domain][name] for name in tables.CLASSES], float)
+
+
+def text(measured: dict[str, Any]) -> str:
+    """What was measured, for people: describes the picture of `errors`."""
+    rows = [f"{row['trained as']}: " + ", ".join(f"{name} {row[name]}" for name in list(row.index)[1:4] if row[name])
+            for _, row in table(measured).iterrows()]
+    return (f"Errors in percent of classifiers that tell synthetic clips from real ones; 50 is chance, and labels alone "
+            f"give {100 * labels_error(measured):.1f}. {'; '.join(rows)}.")
+
+
+def _here() -> Path:
+    return workspace() / "report" / "invariance" / "invariance.json"
+
+
+def publish(profile: str = "lesson", progress: bool = True) -> None:
+    """Measure what is finished in the workspace, on MiniDESED and on ``...-acoustic``, whose domains have the same scenes and
+    voices, and write ``report/invariance/invariance.json``; of profile lesson also ``figures/invariance.json`` and the
+    scores of the studies of lesson 05.
+
+    Raises
+    ------
+    SedError
+        If a data set has no finished run.
+    """
+    root = dataset("mini", profile, progress)
+    acoustic = root.with_name(f"{root.name}-acoustic")
+    found = {data.name: study(profile, data, progress) for data in (root, acoustic) if data.is_dir()}
+    for name, measured in found.items():
+        if not measured["systems"]:
+            raise SedError(f"no finished run on {name} among {', '.join(SYSTEMS)}; `sedlib train` makes them")
+    _here().parent.mkdir(parents=True, exist_ok=True)
+    write_json(_here(), found)
+    if profile == "lesson":
+        write_json(PUBLISHED, found)
+        for comparison, data in ((ADAPTATION, root), (ADAPTATION_ACOUSTIC, acoustic), (LONGER, root)):
+            comparison.publish(profile, data)
+
+
+if __name__ == "__main__":
+    publish()

@@ -1,0 +1,1 @@
+"""What only the lessons use: checks, plots, players, widgets, stubs."""

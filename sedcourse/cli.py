@@ -1,0 +1,20 @@
+"""``sedlib stub``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sedlib.cli import Command, examples
+
+
+@click.command(cls=Command, epilog=examples("sedlib stub 04 notebooks/my_04.ipynb"))
+@click.argument("lesson")
+@click.argument("notebook", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Write over NOTEBOOK if it is there, with all that was done in it.")
+def stub(lesson: str, notebook: Path, force: bool) -> None:
+    """Write LESSON as a notebook whose exercises are still to be solved."""
+    from sedcourse.stubs import exercise_notebook
+
+    click.echo(f"{exercise_notebook(lesson, notebook, force)}: open it in JupyterLab (`make lab`)")

@@ -1,0 +1,431 @@
+"""The composer: a mixture by hand, out of the same numbers that `mixing.draw` draws.
+
+``composer(bank, interactive=interactive)`` shows it: controls for up to five foregrounds and a background, the picture
+of what comes of them, and a player; a batch run draws the same pictures of drawn mixtures. Its state is a
+`mixing.Mixture` and nothing else, so `mixing` makes all the sound and all the labels; everything that is seen is a pure
+function of it (`compose`, `picture`, `table`). Paper section 3.2; used in ``notebooks/02_augmentation.py``.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import io
+import threading
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import ipywidgets
+import librosa
+import matplotlib
+import numpy as np
+import pandas as pd
+import torch
+from IPython.display import display
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+from torch import Tensor
+
+from sedcourse import html as pieces
+from sedcourse import players
+from sedcourse.explorer import DPI, Picture, Slider, spectrogram
+from sedcourse.plots import FONT, ORANGE, SKY
+from sedlib.augment import EFFECTS, Bank, Mixture, Source, draw, draw_effect, events, mixing
+from sedlib.config import CLIP_S
+from sedlib.data.audio import RATE
+from sedlib.data.tables import CLASSES
+from sedlib.errors import SedError
+from sedlib.systems import configuration
+
+_CONFIG = configuration("augm", "paper")
+SETTINGS, FEATURES = _CONFIG.augment, _CONFIG.features
+FEWEST, MOST = SETTINGS.sources
+OVER_DB = SETTINGS.background_db[1]  # the background may be so far over the quietest foreground
+LEVELS_DB = (-40.0, 50.0)  # colours of the picture, always the same, so that loud looks loud
+_UNITS = {"start": " s", "duration": " s", "snr_db": " dB", "frequency": " Hz", "delay": " ms", "rate": " Hz",
+          "threshold_db": " dB", "cutoff": " Hz"}
+
+
+# ------------------------------------------------------------------------------------------------ what is composed
+
+
+class Composed(NamedTuple):
+    """A mixture, heard and analysed."""
+
+    mixture: Mixture
+    stems: dict[str, Tensor]  # of what is written as the key
+    peak: float  # of their sum, before it is turned down
+    waveform: Tensor  # (sample,)
+    logmel: np.ndarray  # (mel, frame), dB
+
+
+def compose(mixture: Mixture, bank: Bank, before: Composed | None = None) -> Composed:
+    """The sound of a mixture and its log-Mel spectrogram.
+
+    Parameters
+    ----------
+    mixture : Mixture
+    bank : Bank
+    before : Composed, optional
+        Of the same bank: what has not changed since is taken from there.
+    """
+    kept = {} if before is None else before.stems
+    alone = [Mixture((source,), mixture.background._replace(level_db=0.0)) for source in mixture.sources]
+    alone.append(Mixture((), mixture.background))
+    keys = [repr(part.sources or part.background) for part in alone]
+    stems = {key: kept[key] if key in kept else mixing.stems(part, bank)[0] for key, part in zip(keys, alone)}
+    summed = torch.stack([stems[key] for key in keys]).sum(0, keepdim=True)
+    waveform = mixing.unclipped(summed)[0]
+    logmel = spectrogram(waveform.numpy(), FEATURES).numpy()
+    return Composed(mixture, stems, float(summed.abs().max()), waveform, logmel)
+
+
+def with_sound(source: Source, number: int, bank: Bank) -> Source:
+    """Another sound of the bank in its place, from its beginning, as much of it as a clip holds."""
+    samples = min(bank.foregrounds[number].samples, mixing.SAMPLES)
+    return _fitted(source._replace(sound=number, first=0, samples=samples))
+
+
+def with_length(source: Source, seconds: float, bank: Bank) -> Source:
+    """So much of the sound, or as much as there is."""
+    there = bank.foregrounds[source.sound].samples - source.first
+    return _fitted(source._replace(samples=min(round(seconds * RATE), there)))
+
+
+def with_effect(source: Source, place: int, name: str, rng: np.random.Generator) -> Source:
+    """An effect with values of chance at a place of the cascade; none for an empty name."""
+    effects = list(source.effects)
+    effects[place : place + 1] = [(name, draw_effect(rng, name, source.samples / RATE))] if name else []
+    return source._replace(effects=tuple(effects))
+
+
+def _fitted(source: Source) -> Source:
+    """Bursts moved to where the sound is."""
+    seconds, effects = source.samples / RATE, []
+    for name, values in source.effects:
+        if "start" in values:
+            duration = min(values["duration"], seconds)
+            values = values | {"duration": duration, "start": min(values["start"], seconds - duration)}
+        effects.append((name, values))
+    return source._replace(effects=tuple(effects))
+
+
+def limit_db(mixture: Mixture) -> float:
+    """The paper's highest level of the background, against the quietest foreground."""
+    return min(source.level_db for source in mixture.sources) + OVER_DB
+
+
+# ------------------------------------------------------------------------------------------------ in words
+
+
+def in_words(name: str, values: dict[str, float]) -> str:
+    """An effect: "low-pass (cutoff 1200 Hz)"."""
+    said = ", ".join(f"{key.removesuffix('_db')} {value:.4g}{_UNITS.get(key, '')}" for key, value in values.items())
+    return f"{name} ({said})"
+
+
+def table(mixture: Mixture, bank: Bank) -> pd.DataFrame:
+    """A row for each foreground: its number, label and times, and what was done to it."""
+    rows = []
+    for k, (source, (onset, offset, label)) in enumerate(zip(mixture.sources, events(mixture, bank)), 1):
+        room = "dry" if source.room is None else bank.rooms[source.room].name.split("/")[-1]
+        effects = ", then ".join(in_words(*effect) for effect in source.effects) or "none"
+        rows.append((k, label, f"{onset:.3f}", f"{offset:.3f}", f"{source.level_db:.1f}", room, effects))
+    return pd.DataFrame(rows, columns=["", "event_label", "onset", "offset", "peak (dB)", "room", "effects"])
+
+
+def rule(mixture: Mixture) -> str:
+    """How loud the background is, held against the paper's rule."""
+    over = mixture.background.level_db - limit_db(mixture) + OVER_DB
+    held = "beyond" if mixture.background.level_db > limit_db(mixture) else "within"
+    return (f"The background is {abs(over):.1f} dB {'over' if over > 0 else 'under'} the quietest foreground, "
+            f"{held} the paper's limit of {OVER_DB:g} dB over it")
+
+
+def loudness(composed: Composed) -> str:
+    """The peak of the sum, and how far it was turned down."""
+    peak_db = 20 * np.log10(max(composed.peak, 1e-9))
+    turned = f"the mixture is turned down by {peak_db:.1f} dB" if peak_db > 0 else "nothing is turned down"
+    return f"Before scaling the peak is {composed.peak:.2f} ({peak_db:+.1f} dB of full scale): {turned}"
+
+
+def description(composed: Composed, bank: Bank) -> str:
+    """The picture in words, for its alt text."""
+    said = "; ".join(f"{label} {on:.2f} to {off:.2f} s" for on, off, label in events(composed.mixture, bank))
+    return f"Log-Mel spectrogram of a mixture over its labels: {said}. {rule(composed.mixture)}. {loudness(composed)}."
+
+
+# ------------------------------------------------------------------------------------------------ the picture
+
+
+class _Canvas:
+    """The figure, laid out once; `draw` adds what changes (see `explorer`)."""
+
+    SIZE = 10.0, 4.9  # inches
+
+    def __init__(self) -> None:
+        with matplotlib.rc_context(FONT | {"font.size": 9}):
+            self.figure = Figure(self.SIZE, dpi=DPI, facecolor="white")
+            self.canvas = FigureCanvasAgg(self.figure)
+            frame_s = FEATURES.hop / RATE
+            self.mel = self.figure.add_axes((0.185, 0.45, 0.725, 0.53))
+            scale = self.figure.add_axes((0.92, 0.45, 0.015, 0.53))
+            self.labels = self.figure.add_axes((0.185, 0.095, 0.725, 0.335), sharex=self.mel)
+            extent = (-frame_s / 2, (FEATURES.frames - 0.5) * frame_s, -0.5, FEATURES.n_mels - 0.5)
+            self.image = self.mel.imshow(np.zeros((FEATURES.n_mels, FEATURES.frames)), origin="lower", aspect="auto",
+                                         extent=extent, cmap="magma", interpolation="nearest", animated=True,
+                                         vmin=LEVELS_DB[0], vmax=LEVELS_DB[1])
+            self.figure.colorbar(self.image, scale, label="level (dB)")
+            ticks = (250, 500, 1000, 2000, 4000)
+            self.mel.set_yticks(np.interp(ticks, _centres(), np.arange(FEATURES.n_mels)), list(map(str, ticks)))
+            self.mel.set_ylabel("frequency (Hz)")
+            self.mel.tick_params(axis="x", labelbottom=False)
+            self.labels.set_yticks(range(len(CLASSES)), [label.replace("_", " ") for label in CLASSES])
+            self.labels.set(xlabel="time (s)", xlim=(0, CLIP_S), ylim=(len(CLASSES) - 0.5, -0.5), xticks=range(11))
+            self.labels.grid(color="0.88")
+            self.labels.set_axisbelow(True)
+            self.canvas.draw()
+            self.background = self.canvas.copy_from_bbox(self.figure.bbox)
+
+    def box(self) -> list[float]:
+        """[left, top, width, height] of the spectrogram, fractions of the picture."""
+        at = self.mel.get_position()
+        return [at.x0, 1 - at.y1, at.width, at.height]
+
+    def draw(self, composed: Composed, bank: Bank, chosen: int | None) -> bytes:
+        """PNG."""
+        self.canvas.restore_region(self.background)
+        self.image.set_data(composed.logmel)
+        self.mel.draw_artist(self.image)
+        for k, (onset, offset, label) in enumerate(events(composed.mixture, bank)):
+            row, colour, hatch = CLASSES.index(label), *((ORANGE, "") if k == chosen else (SKY, "///"))
+            bar = self.labels.add_patch(Rectangle(
+                (onset, row - 0.42), offset - onset, 0.84, facecolor=colour, hatch=hatch, edgecolor="black", alpha=0.8))
+            number = self.labels.text(onset + 0.05, row, str(k + 1), va="center", fontsize=9, fontweight="bold",
+                                      bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.5})
+            for artist in (bar, number):
+                self.labels.draw_artist(artist)
+                artist.remove()
+        file = io.BytesIO()
+        Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB").save(
+            file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+        return file.getvalue()
+
+
+_canvas = functools.cache(_Canvas)
+
+
+def _centres() -> np.ndarray:
+    """(mel,) Hz."""
+    return librosa.mel_frequencies(FEATURES.n_mels + 2, fmin=FEATURES.f_min, fmax=FEATURES.f_max)[1:-1]
+
+
+def picture(composed: Composed, bank: Bank, chosen: int | None = None) -> bytes:
+    """PNG: the log-Mel spectrogram, and below it a numbered bar for each foreground; ``chosen`` is its place."""
+    return _canvas().draw(composed, bank, chosen)
+
+
+def values_at(composed: Composed, frame: int, band: int) -> str:
+    """Time, frequency and level at a point of the spectrogram."""
+    return f"{frame * FEATURES.hop / RATE:.2f} s, {_centres()[band]:.0f} Hz: {composed.logmel[band, frame]:.1f} dB"
+
+
+# ------------------------------------------------------------------------------------------------ the widget
+
+_ONE_AT_A_TIME = threading.RLock()  # JupyterLab may tell of two controls in two threads; all draw on one canvas
+
+
+class Composer:
+    """The composer for a notebook; `box` is the widget, `mixture` its state."""
+
+    def __init__(self, bank: Bank) -> None:
+        self.bank, self.chosen, self.composed = bank, 0, None
+        self.mine: Mixture | None = None  # the last one that was changed by hand
+        self._quiet, self._chances = False, 0
+
+        wide = {"style": {"description_width": "6.5em"}, "layout": ipywidgets.Layout(width="23em")}
+
+        def told(control: ipywidgets.Widget, change: Callable[[Any], None]) -> ipywidgets.Widget:
+            control.observe(lambda event: self._try(lambda: self._quiet or change(event["new"])), "value")
+            return control
+
+        def button(text: str, action: Callable[[], None]) -> ipywidgets.Button:
+            made = ipywidgets.Button(description=text, layout=ipywidgets.Layout(width="auto"))
+            made.on_click(lambda _: self._try(action))
+            return made
+
+        def choice(name: str, options: list, change: Callable[[Any], None]) -> ipywidgets.Dropdown:
+            return told(ipywidgets.Dropdown(options=options, description=name, **wide), change)
+
+        def slider(name: str, span: tuple[float, float], step: float, change: Callable[[float], None]) -> Slider:
+            return Slider(name, span, step, f".{1 if step == 0.5 else 2}f", False,
+                           lambda value: self._try(lambda: change(value)), **wide)
+
+        def source(change: Callable[[Source, Any], Source]) -> Callable[[Any], None]:
+            return lambda value: self._edit(change(self.mixture.sources[self.chosen], value))
+
+        def named(sounds: tuple) -> list[tuple[str, int]]:
+            return [(_name(sound), number) for number, sound in enumerate(sounds)]
+
+        self.seed = ipywidgets.BoundedIntText(
+            0, max=9999, description="seed", style={"description_width": "3em"}, layout=ipywidgets.Layout(width="9em"))
+        self.draw = button("Draw one as the training does", self._draw)
+        self.back = button("Back to mine", lambda: self.show(self.mine))
+        self.which = told(ipywidgets.ToggleButtons(style={"button_width": "auto"}),
+                          lambda number: self.show(self.mixture, number))
+        self.add, self.remove = button("Add a foreground", self._add), button("Remove it", self._remove)
+        self.label = choice("class", [(label.replace("_", " "), label) for label in CLASSES], source(
+            lambda s, label: with_sound(s, bank.classes[label][0], bank)))
+        self.sound = choice("sound", [], source(lambda s, number: with_sound(s, number, bank)))
+        self.room = choice("room", [("dry", -1), *named(bank.rooms)], source(
+            lambda s, room: s._replace(room=None if room < 0 else room)))
+        self.onset = slider("onset (s)", (0.0, CLIP_S - 0.1), 0.01, source(
+            lambda s, onset: s._replace(onset=round(onset * RATE))))
+        self.length = slider("length (s)", (0.01, CLIP_S), 0.01, source(lambda s, length: with_length(s, length, bank)))
+        self.level = slider("peak (dB)", SETTINGS.foreground_db, 0.5, source(
+            lambda s, level: s._replace(level_db=level)))
+        self.effects = [
+            choice(f"effect {place + 1}", [("none", ""), *((name, name) for name in EFFECTS)], source(
+                lambda s, name, place=place: with_effect(s, place, name, self._chance())))
+            for place in range(SETTINGS.effects)]
+        self.values = button("New values for the effects", self._new_values)
+        self.behind = choice("background", named(bank.backgrounds),
+                             lambda number: self._background(sound=number, first=0))
+        self.behind_level = slider("peak (dB)", (SETTINGS.background_db[0], SETTINGS.foreground_db[1] + OVER_DB), 0.5,
+                                   lambda level: self._background(level_db=level))
+        self.keep = button(f"Put it {OVER_DB:g} dB over", lambda: self._background(level_db=limit_db(self.mixture)))
+        self.rule, self.status, self.table, self.heard = (ipywidgets.HTML() for _ in range(4))
+        self.status.add_class("composer-status")
+        self.picture, self.at_cursor = Picture(), ipywidgets.Label("Point at the picture to read values.")
+        self.picture.observe(lambda _: self._try(self._read_cursor), "cursor")
+        self.picture.panels, self.picture.grid = [_canvas().box()], [FEATURES.frames, FEATURES.n_mels]
+
+        def row(*controls: ipywidgets.Widget) -> ipywidgets.HBox:
+            return ipywidgets.HBox(controls, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center"))
+
+        self.box = ipywidgets.VBox([
+            row(self.seed, self.draw, self.back), row(self.which, self.add, self.remove),
+            row(self.label, self.sound, self.room),
+            row(self.onset.widget, self.length.widget, self.level.widget), row(*self.effects, self.values),
+            row(self.behind, self.behind_level.widget, self.rule, self.keep),
+            self.status, self.picture, self.at_cursor, self.heard, self.table,
+        ])
+        self.box.add_class("mixture-composer")
+        self._draw()
+
+    def show(self, mixture: Mixture, chosen: int | None = None) -> None:
+        """Show a mixture: picture, sound, table, and all controls where it is; ``chosen`` is the foreground to edit."""
+        chosen = min(self.chosen if chosen is None else chosen, len(mixture.sources) - 1)
+        composed = compose(mixture, self.bank, self.composed)
+        png = picture(composed, self.bank, chosen)
+        self.mixture, self.chosen, self.composed = mixture, chosen, composed
+        with self.picture.hold_sync():
+            self.picture.png, self.picture.alt = png, description(composed, self.bank)
+        self.heard.value = players.player(composed.waveform.numpy(), "the mixture in this player").data
+        self.table.value = pieces.table(table(mixture, self.bank), "The foregrounds, and how they were made").data
+        self.status.value = html.escape(loudness(composed))
+        self._move_controls()
+        self._read_cursor()
+
+    def _move_controls(self) -> None:
+        source, background, sounds = self.mixture.sources[self.chosen], self.mixture.background, self.bank.foregrounds
+        label = sounds[source.sound].label
+        self._quiet = True
+        try:
+            self.which.options = [(f"{k + 1} {sounds[s.sound].label.replace('_', ' ')}", k)
+                                  for k, s in enumerate(self.mixture.sources)]
+            self.sound.options = [(_name(sounds[number]), number) for number in self.bank.classes[label]]
+            self.which.value, self.label.value, self.sound.value = self.chosen, label, source.sound
+            self.room.value, self.behind.value = -1 if source.room is None else source.room, background.sound
+            for place, control in enumerate(self.effects):
+                control.value = source.effects[place][0] if place < len(source.effects) else ""
+        finally:
+            self._quiet = False
+        for slider, value in ((self.onset, source.onset / RATE), (self.length, source.samples / RATE),
+                              (self.level, source.level_db), (self.behind_level, background.level_db)):
+            slider.show(value)
+        said, broken = html.escape(rule(self.mixture)), background.level_db > limit_db(self.mixture)
+        self.rule.value = f'<b role="alert">{said}</b>' if broken else said
+        self.keep.disabled, self.values.disabled, self.back.disabled = not broken, not source.effects, self.mine is None
+        self.add.disabled, self.remove.disabled = (len(self.mixture.sources) == end for end in (MOST, FEWEST))
+
+    def _try(self, action: Callable[[], None]) -> None:
+        """Do what a control asks for, one at a time; what goes wrong is shown, for nobody sees the kernel's log."""
+        with _ONE_AT_A_TIME:
+            try:
+                action()
+            except Exception as error:
+                self._move_controls()  # back to what is shown
+                ours = isinstance(error, SedError)
+                said = str(error) if ours else f"{type(error).__name__}: {error}"
+                self.status.value = f'<span role="alert"><b>Not possible:</b> {html.escape(said)}</span>'
+                if not ours:
+                    raise
+
+    def _change(self, mixture: Mixture, chosen: int | None = None) -> None:
+        """By hand."""
+        self.mine = mixture
+        self.show(mixture, chosen)
+
+    def _sources(self, *sources: Source, chosen: int | None = None) -> None:
+        self._change(self.mixture._replace(sources=sources), chosen)
+
+    def _edit(self, source: Source) -> None:
+        sources = self.mixture.sources
+        self._sources(*sources[: self.chosen], source, *sources[self.chosen + 1 :])
+
+    def _background(self, **changes: Any) -> None:
+        self._change(self.mixture._replace(background=self.mixture.background._replace(**changes)))
+
+    def _draw(self) -> None:
+        self.show(draw(np.random.default_rng([self.seed.value]), self.bank, SETTINGS), 0)
+
+    def _add(self) -> None:
+        used = {self.bank.foregrounds[source.sound].label for source in self.mixture.sources}
+        number = self.bank.classes[next(label for label in CLASSES if label not in used)][0]
+        added = with_sound(Source(number, 0, 0, 0, -15.0), number, self.bank)
+        self._sources(*self.mixture.sources, added, chosen=len(self.mixture.sources))
+
+    def _remove(self) -> None:
+        self._sources(*self.mixture.sources[: self.chosen], *self.mixture.sources[self.chosen + 1 :])
+
+    def _new_values(self) -> None:
+        source = self.mixture.sources[self.chosen]
+        for place, (name, _) in enumerate(source.effects):
+            source = with_effect(source, place, name, self._chance())
+        self._edit(source)
+
+    def _chance(self) -> np.random.Generator:
+        """Another stream of chance every time, the same ones in every session."""
+        self._chances += 1
+        return np.random.default_rng([self._chances])
+
+    def _read_cursor(self) -> None:
+        if self.picture.cursor:
+            self.at_cursor.value = values_at(self.composed, *self.picture.cursor)
+
+
+def _name(sound: mixing.Sound) -> str:
+    return f"{sound.name.split('/')[-1]}, {sound.samples / RATE:.2f} s"
+
+
+def composer(bank: Bank, interactive: bool) -> None:
+    """Show the composer; in a batch run, pictures and tables of three drawn mixtures.
+
+    Parameters
+    ----------
+    bank : Bank
+        The isolated sounds, from `augment.open_bank`.
+    interactive : bool
+        False: no widgets.
+    """
+    if interactive:
+        display(Composer(bank).box)
+        return
+    for seed in range(3):
+        composed = compose(draw(np.random.default_rng([seed]), bank, SETTINGS), bank)
+        display(pieces.image(picture(composed, bank), description(composed, bank), round(_Canvas.SIZE[0] * DPI)))
+        display(pieces.table(table(composed.mixture, bank), f"Seed {seed}; {rule(composed.mixture)}"))

@@ -1,0 +1,37 @@
+"""A slider for each parameter of a drawing; in a batch run, fixed panels of the same drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import ipywidgets
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from sedcourse.plots import show
+
+
+def explore(draw: Callable[..., tuple[Figure, str]], interactive: bool, **controls: Sequence[float]) -> None:
+    """Show a drawing under a slider for each of its parameters.
+
+    Parameters
+    ----------
+    draw : callable
+        Pure function of the controls; returns a figure and its description.
+    interactive : bool
+        False: one panel for every value of every control, the other controls at their first value.
+    **controls : sequence of numbers
+        The values that each parameter can take, in the order of the slider; it starts at the first.
+    """
+    first = {name: values[0] for name, values in controls.items()}
+    if not interactive:
+        panels = [{**first, name: value} for name, values in controls.items() for value in values]
+        for panel in [p for i, p in enumerate(panels) if p not in panels[:i]]:
+            show(*draw(**panel))
+        return
+    sliders = {
+        name: ipywidgets.SelectionSlider(options=values, description=name.replace("_", " "))
+        for name, values in controls.items()
+    }
+    panel = ipywidgets.interactive_output(lambda **values: show(*draw(**values)), sliders)
+    display(ipywidgets.VBox([*sliders.values(), panel]))

@@ -1,0 +1,62 @@
+"""``python -m sedcourse.lab [option of JupyterLab]...``: JupyterLab in the folder of the lessons.
+
+A click on a lesson opens it as a notebook, its kernel is this interpreter, and nothing is asked of the network. The
+settings that this needs lie in a folder of their own, which this one JupyterLab reads besides; those of the environment
+and of the user are not touched, and win where they differ.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import sys
+from pathlib import Path
+
+from jupyter_core.paths import jupyter_config_path
+from jupyter_server.services.config.manager import ConfigManager, recursive_update
+
+from reproduction.lessons import NOTEBOOKS
+from sedlib.files import write_output
+from sedlib.workspace import handed_on, scratch
+
+# JupyterLab's defaults.
+DEFAULTS = {
+    "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"python": "Jupytext Notebook"}},
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    # Otherwise two widgets of a lesson may be told of in two threads, and while a cell runs.
+    "@jupyterlab/apputils-extension:kernels-settings": {"commsOverSubshells": "disabled"},
+}
+# bytes; a file for the PCEN explorer is one message, and the usual 10 MB are less than 30 s of studio sound
+SERVER = {"ServerApp": {"tornado_settings": {"websocket_max_message_size": 1 << 28}}}
+
+
+def write_settings(folder: Path) -> Path:
+    """Write JupyterLab's settings to a folder for JUPYTER_CONFIG_PATH; returns it.
+
+    What stands there wins over all other folders, so JupyterLab's defaults are written with those that an administrator or
+    the user has set already.
+    """
+    others = [str(Path(place, "labconfig")) for place in jupyter_config_path() if Path(place) != folder]
+    defaults = copy.deepcopy(DEFAULTS)
+    recursive_update(defaults, ConfigManager(read_config_path=others).get("default_setting_overrides"))
+    for name, settings in (("labconfig/default_setting_overrides.json", defaults), ("jupyter_server_config.json", SERVER)):
+        write_output(folder / name, json.dumps(settings, indent=2) + "\n")
+    return folder
+
+
+def main(options: list[str]) -> None:
+    """Replace this process by JupyterLab."""
+    settings = str(write_settings(scratch() / "jupyterlab"))
+    environment = {
+        **os.environ,
+        **handed_on(),  # kernels work in the folder of the lessons
+        "JUPYTER_PREFER_ENV_PATH": "1",  # a "python3" kernel of the user's home must not win over this environment's
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, [settings, os.environ.get("JUPYTER_CONFIG_PATH")])),
+    }
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={NOTEBOOKS}", *options]
+    os.execve(sys.executable, command, environment)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,124 @@
+"""Curves that move while a training runs, here or in another process (``notebooks/04_mean_teacher.py``), or a search
+(``notebooks/06_hmm.py``)."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+import pandas as pd
+from IPython.display import display
+
+from sedcourse import decoding, plots
+from sedlib.training import Run
+
+
+class LiveCurves:
+    """Called by the training after every epoch; redraws one figure in place.
+
+    >>> with LiveCurves(interactive) as live:
+    ...     train(config, data, seed, folder, on_epoch=live)
+
+    Parameters
+    ----------
+    interactive : bool
+        False, as in a batch run: print a line an epoch and draw once, at the end.
+    """
+
+    def __init__(self, interactive: bool) -> None:
+        self.interactive = interactive
+        self.rows: list[dict[str, float]] = []
+        self._display = None
+
+    def __enter__(self) -> LiveCurves:
+        return self
+
+    def __call__(self, row: dict[str, float]) -> None:
+        """Add the metrics of an epoch."""
+        self.rows.append(row)
+        if self.interactive:
+            self._draw()
+        else:
+            f1 = ", ".join(f"{name} {100 * row[f'validation_f1_{name}']:.1f} %" for name in ("student", "teacher"))
+            print(f"epoch {row['epoch']}: loss {row['loss_total']:.3f}, validation F1: {f1}")
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: object) -> None:
+        if not self.interactive and self.rows:
+            self._draw()
+
+    def _draw(self) -> None:
+        metrics = pd.DataFrame(self.rows)
+        drawn = plots.picture(plots.curves(metrics), alt=description(metrics))
+        if self._display is None:
+            self._display = display(drawn, display_id=True)
+        else:
+            self._display.update(drawn)
+
+
+class LiveSearch:
+    """Called by `decode.tuning.forest` after every evaluation; redraws one figure in place.
+
+    Parameters
+    ----------
+    interactive : bool
+        False, as in a batch run: draw once, at the end.
+    best_possible : float, optional
+        F1 that no evaluation can pass.
+    calls : int
+        Evaluations that there will be.
+    """
+
+    def __init__(self, interactive: bool, best_possible: float | None, calls: int) -> None:
+        self.interactive, self.best_possible, self.calls = interactive, best_possible, calls
+        self._display = None
+
+    def __call__(self, f1: list[float]) -> None:
+        """Show the F1 of all evaluations so far; every tenth time, for drawing takes as long as an evaluation."""
+        done = len(f1) >= self.calls
+        if not done and not (self.interactive and len(f1) % 10 == 0):
+            return
+        best = 100 * max(f1)
+        drawn = plots.picture(decoding.search_progress(f1, self.best_possible), alt=(
+            f"F1 of {len(f1)} evaluations, and the best so far, which ends at {best:.1f} %"
+            + ("." if self.best_possible is None else f"; the exact optimum of the grid is {100 * self.best_possible:.1f} %.")))
+        if self._display is None:
+            self._display = display(drawn, display_id=True)
+        else:
+            self._display.update(drawn)
+
+
+def watch(run: Run, every_s: float = 5.0) -> None:
+    """Show the curves of a run that another process trains, until that ends or the kernel is interrupted.
+
+    Parameters
+    ----------
+    run : Run
+        One that no process trains now is drawn once.
+    every_s : float
+        Seconds from look to look.
+    """
+    live = LiveCurves(interactive=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            running = run.state == "running"  # looked at first: the last row is written before that ends
+            rows = run.metrics.to_dict("records")
+            if len(rows) > len(live.rows):
+                live.rows = rows
+                live._draw()
+            if not running:
+                return
+            time.sleep(every_s)
+
+
+def description(metrics: pd.DataFrame) -> str:
+    """Training curves in words, for their alt text."""
+    first, last = metrics.iloc[0], metrics.iloc[-1]
+    terms = [name for name in metrics.columns if name.startswith("loss_")]
+    names = (name.removeprefix("loss_").replace("_", " ") for name in terms)
+    losses = ", ".join(f"{name} {first[term]:.3f} to {last[term]:.3f}" for name, term in zip(names, terms))
+    return (
+        f"Training curves over {len(metrics)} epochs. Terms of the loss, from the first to the last epoch: {losses}. "
+        f"Validation event F1 ends at {100 * last['validation_f1_student']:.1f} % for the student and "
+        f"{100 * last['validation_f1_teacher']:.1f} % for the teacher. The learning rate ends at "
+        f"{last['learning_rate']:.2g}, the consistency weight at {last['consistency_weight']:.2g}."
+    )

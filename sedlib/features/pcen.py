@@ -1,0 +1,163 @@
+"""Per-channel energy normalisation, equation (3) of the paper: fixed, trainable, and several in parallel.
+
+PCEN(t,f) = (E(t,f) / (eps + M(t,f))^alpha + delta)^r - delta^r: each Mel band is divided by its own recent past and
+then compressed. Paper section 3.3 and Table 1; taught in ``notebooks/03_pcen.py``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from sedlib.config import Features, Pcen
+from sedlib.errors import SedError
+from sedlib.features.smoother import coefficient, smooth, smooth_zero_phase, time_constant
+
+SMOOTHERS = {"causal": smooth, "zero-phase": smooth_zero_phase}
+PAPER_HOP = 255  # samples; the paper's smoothing coefficients are per frame of this length
+ALPHA, R, DELTA, S = (0.01, 1.0), (0.01, 1.0), (0.01, 100.0), (1e-3, 0.999)  # bounds of what is learned
+
+
+def pcen(energy: Tensor, m: Tensor, alpha: Tensor | float, delta: Tensor | float, r: Tensor | float,
+         eps: float = 1e-6) -> Tensor:
+    """Equation (3): (E / (eps + M)^alpha + delta)^r - delta^r.
+
+    Parameters
+    ----------
+    energy : tensor
+        E, not negative.
+    m : tensor
+        M, the smoothed energy; shapes broadcast.
+    alpha : float or tensor
+        How much of the level is taken away, 0 to 1 (librosa: gain).
+    delta : float or tensor
+        Positive; below it the compression hardly acts (librosa: bias).
+    r : float or tensor
+        Exponent of the compression, above 0 (librosa: power).
+    eps : float
+        Positive; keeps silence from being divided by nothing.
+
+    Returns
+    -------
+    tensor
+        Not negative.
+
+    Notes
+    -----
+    Written as delta^r (exp(r log(1 + G / delta)) - 1) with G = E / (eps + M)^alpha, as librosa does, so that small
+    values do not drown in the difference of two large ones.
+    """
+    gained = energy * torch.exp(-alpha * torch.log(m + eps))
+    return delta**r * torch.expm1(r * torch.log1p(gained / delta))
+
+
+class Bounded(nn.Module):
+    """Positive numbers that gradient descent cannot push out of their bounds: low (high / low)^sigmoid(z), z learned.
+
+    Parameters
+    ----------
+    name : str
+        What they are, for the error.
+    values : tensor
+        To start with; between the bounds.
+    bounds : (low, high)
+        Both positive.
+    learn : bool
+        False: they stay as they are.
+    """
+
+    def __init__(self, name: str, values: Tensor, bounds: tuple[float, float], learn: bool) -> None:
+        super().__init__()
+        low, high = bounds
+        if not bool(((values > low) & (values < high)).all()):
+            raise SedError(f"pcen.{name} is {values.tolist()}; it must lie between {low:g} and {high:g}")
+        self.low, self.ratio = low, high / low
+        self.z = nn.Parameter(torch.logit(torch.log(values.double() / low) / math.log(self.ratio)).float(), learn)
+
+    def forward(self) -> Tensor:
+        return self.low * self.ratio ** self.z.sigmoid()
+
+
+class PCEN(nn.Module):
+    """One or several PCEN layers side by side, each with its own parameters; the layers are channels of the output.
+
+    Every layer divides by a mixture of smoothers, M = sum_k w_k M_k, with weights w that are a softmax and, as the
+    smoothers' outputs, belong to a Mel band. alpha, delta and r belong to the layer.
+
+    Parameters
+    ----------
+    settings : Pcen
+        Values to start with, and what of it learns.
+    features : Features
+        The smoothing coefficients are those of a hop of 255 samples, the paper's; for another hop they are changed so
+        that the time constants stay.
+
+    Raises
+    ------
+    SedError
+        For values outside of their bounds.
+    """
+
+    def __init__(self, settings: Pcen, features: Features) -> None:
+        super().__init__()
+        layers, learn = settings.layers, settings.trainable
+        self.smoother, self.eps, self.trainable = SMOOTHERS[settings.smoother], settings.eps, learn
+        self._alpha = Bounded("alpha", torch.tensor(settings.alpha), ALPHA, learn)
+        self._delta = Bounded("delta", torch.tensor(settings.delta), DELTA, learn)
+        self._r = Bounded("r", torch.tensor(settings.r), R, learn)
+        s = torch.tensor([at_hop(s, features.hop) for s in settings.s])
+        self._s = Bounded("s", s, S, settings.learn_s)
+        self.logits = nn.Parameter(torch.zeros(layers, len(s), features.n_mels), learn)
+
+    def values(self) -> dict[str, Tensor]:
+        """``alpha delta r`` (layer,), ``weights`` (layer, smoother, mel) that add up to 1, and ``s`` (smoother,)."""
+        return {"alpha": self._alpha(), "delta": self._delta(), "r": self._r(), "weights": self.logits.softmax(1),
+                "s": self._s()}
+
+    def smoothed(self, energy: Tensor) -> Tensor:
+        """M of every layer: ``(batch, 1, mel, frame)`` to ``(batch, layer, mel, frame)``."""
+        weights = self.logits.softmax(1)
+        each = self.smoother(energy[:, 0], self._s())  # (smoother, batch, mel, frame)
+        return torch.einsum("lkm, kbmt -> blmt", weights, each)
+
+    def forward(self, energy: Tensor) -> Tensor:
+        """``(batch, 1, mel, frame)``, not negative, to ``(batch, layer, mel, frame)``.
+
+        Raises
+        ------
+        SedError
+            If an energy is negative or not a finite number. On a GPU nobody looks, as the host would have to wait.
+        """
+        _check(energy)
+        with torch.autocast(energy.device.type, enabled=False):
+            energy = energy.float()
+            alpha, delta, r = (of_layers()[:, None, None] for of_layers in (self._alpha, self._delta, self._r))
+            return pcen(energy, self.smoothed(energy), alpha, delta, r, self.eps)
+
+    def summary(self) -> dict[str, float]:
+        """The parameters in numbers for a table: by layer ``alpha delta r``, and ``fast``, the mean weight of the
+        faster smoother."""
+        now = {name: values.detach().cpu() for name, values in self.values().items()}
+        fast = int(now["s"].argmax())
+        by_layer = {name: now[name] for name in ("alpha", "delta", "r")} | {"fast": now["weights"][:, fast].mean(-1)}
+        return {f"pcen{layer}_{name}": float(value) for name, values in by_layer.items()
+                for layer, value in enumerate(values, 1)}
+
+
+def at_hop(s: float, hop: int) -> float:
+    """The coefficient that has, with frames of ``hop`` samples, the time constant of ``s`` with the paper's 255."""
+    return s if hop == PAPER_HOP else coefficient(time_constant(s, PAPER_HOP), hop)
+
+
+def _check(energy: Tensor) -> None:
+    if energy.device.type != "cpu" or torch.compiler.is_compiling():  # a look at it would make the host wait
+        return
+    low, high = (float(end) for end in energy.detach().aminmax())
+    if not (low >= 0 and high < math.inf):  # NaN too
+        raise SedError(
+            "PCEN divides by a power of the smoothed energy, so energies must be finite and not negative; here they "
+            f"lie between {low:.4g} and {high:.4g}. Log-Mel in dB and z-scores are negative: scale each clip to "
+            "[0, 1] first (scaling 'minmax')"
+        )

@@ -1,1 +1,0 @@
-"""What only lessons use: running them, plots, players, live curves, step checks, stubs and the report."""

@@ -1,0 +1,6 @@
+"""The networks."""
+
+from sedlib.models.crnn import CRNN, Output
+from sedlib.models.detector import Detector
+
+__all__ = ["CRNN", "Detector", "Output"]

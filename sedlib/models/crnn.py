@@ -1,0 +1,158 @@
+"""The baseline's convolutional recurrent network.
+
+Paper section 3 ("we kept the CRNN-based architecture"), drawn in Figure 1. Taught in ``notebooks/04_mean_teacher.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedlib.config import Model
+from sedlib.errors import SedError
+from sedlib.models import fused
+
+
+class Output(NamedTuple):
+    """What the network predicts for a batch: logits, from which losses are computed, and the posteriors they stand for."""
+
+    strong_logits: Tensor  # (batch, frame, class)
+    weak_logits: Tensor  # (batch, class)
+    embeddings: Tensor  # (batch, frame, feature) of the CNN; the domain classifier's input
+
+    @property
+    def strong(self) -> Tensor:
+        """Posteriors of the frames, ``(batch, frame, class)``."""
+        return self.strong_logits.sigmoid()
+
+    @property
+    def weak(self) -> Tensor:
+        """Posteriors of the clips, ``(batch, class)``."""
+        return self.weak_logits.sigmoid()
+
+
+class GLU(nn.Module):
+    """Gated linear unit: a linear map over channels, times the sigmoid of the input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.linear = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x) * x.sigmoid()
+
+
+class Block(nn.Sequential):
+    """3x3 convolution, batch normalisation, GLU, dropout, average pooling by (time, mel).
+
+    The modules say what is computed; on a CPU the last three are done in one pass, with the same result.
+    """
+
+    def __init__(self, inputs: int, outputs: int, pooling: tuple[int, int], momentum: float, dropout: float) -> None:
+        time, mel = pooling
+        convolution = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
+        convolution.bias.requires_grad_(False)  # batch normalisation takes any constant away: it has no gradient
+        super().__init__(
+            convolution,
+            nn.BatchNorm2d(outputs, eps=1e-3, momentum=momentum),
+            GLU(outputs),
+            nn.Dropout(dropout),
+            nn.AvgPool2d((mel, time)),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not fused.possible(x):
+            return super().forward(x)
+        convolution, normalisation, glu, dropout, pool = self
+        p = dropout.p if self.training else 0.0
+        return fused.glu_dropout_pool(normalisation(convolution(x)), glu.linear, p, pool.kernel_size)
+
+
+class AttentionPooling(nn.Module):
+    """Clip posteriors as an average of the frames, weighted by how sure each frame is of a class.
+
+    weak = sum_t strong(t) attention(t) / sum_t attention(t), with attention a softmax over the classes. Computed as a logit,
+    log(sum_t strong attention) - log(sum_t (1 - strong) attention), so that no posterior is ever rounded to 0 or 1.
+    """
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.attention = nn.Linear(inputs, classes)
+
+    def forward(self, states: Tensor, strong_logits: Tensor) -> Tensor:
+        weight = self.attention(states).softmax(-1).clamp(1e-7, 1).log()
+        active, inactive = F.logsigmoid(strong_logits), F.logsigmoid(-strong_logits)
+        return (active + weight).logsumexp(1) - (inactive + weight).logsumexp(1)
+
+
+class CRNN(nn.Module):
+    """Spectrogram to posteriors.
+
+    Parameters
+    ----------
+    model : Model
+        Sizes; the defaults are the paper's, with 1,112,420 parameters.
+    n_mels : int
+        Bands of the spectrogram; the blocks must pool them to exactly one.
+    classes : int
+        Number of classes.
+    channels : int
+        Channels of the spectrogram (several with parallel PCEN).
+    """
+
+    def __init__(self, model: Model, n_mels: int = 128, classes: int = 10, channels: int = 1) -> None:
+        super().__init__()
+        widths = (channels, *model.filters)
+        bands = n_mels
+        for _, mel in model.pooling:
+            bands //= mel
+        if bands != 1:
+            raise SedError(f"model.pooling {model.pooling} leaves {bands} of {n_mels} Mel bands; it must leave one")
+        self.cnn = nn.Sequential(*(
+            Block(inputs, outputs, pooling, model.batchnorm_momentum, model.conv_dropout)
+            for inputs, outputs, pooling in zip(widths, widths[1:], model.pooling)
+        ))
+        self.rnn = nn.GRU(
+            widths[-1], model.rnn_units, model.rnn_layers, batch_first=True, bidirectional=True,
+        )
+        self.dropout = nn.Dropout(model.rnn_dropout)
+        self.strong = nn.Linear(2 * model.rnn_units, classes)
+        self.weak = AttentionPooling(2 * model.rnn_units, classes)
+        if model.init == "baseline":
+            initialise(self)
+
+    def forward(self, spectrogram: Tensor) -> Output:
+        """``(batch, channel, mel, frame)`` to strong and weak logits and the CNN's embeddings."""
+        embeddings = self.cnn(spectrogram).squeeze(2).transpose(1, 2)
+        states = self.dropout(self.rnn(embeddings)[0])
+        # In float32 also where layers are bfloat16: the weak logit is a difference of sums over all frames.
+        logits = self.strong(states)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return Output(logits, self.weak(states, logits), embeddings)
+
+
+def initialise(crnn: CRNN) -> None:
+    """Give a network new weights by the baseline's scheme, drawn from torch's random generator.
+
+    Convolutions: Xavier, uniform, gain sqrt(2). Batch normalisation: N(1, 0.02). Recurrent layers: every weight matrix (of three
+    gates) orthogonal; their biases stay PyTorch's. Linear maps, the GLU's among them: N(0, 0.01). All other biases are 0.
+    """
+    maps = {module.linear for module in crnn.modules() if isinstance(module, GLU)}
+    for module in crnn.modules():
+        if isinstance(module, nn.Linear) or module in maps:
+            nn.init.normal_(module.weight, 0.0, 0.01)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Conv2d):
+            nn.init.xavier_uniform_(module.weight, gain=math.sqrt(2))
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.GRU):
+            for weight in module.parameters():
+                if weight.dim() > 1:
+                    nn.init.orthogonal_(weight)

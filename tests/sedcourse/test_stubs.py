@@ -1,0 +1,104 @@
+"""Exercises: what the learner starts from, made of the solution."""
+
+import ast
+
+import nbformat
+import pytest
+
+from sedcourse.stubs import YOUR_TURN, exercise_notebook, stub
+from sedlib.errors import SedError
+
+SOLUTION = '''\
+import math
+
+R = 50 * 100
+
+def rampup(step: float, length: float = R) -> float:
+    """exp(-5 (1 - step / R)^2)."""
+    # a comment of the solution
+    rest = 1 - min(step, length) / length
+    factor = -5  # given
+    exponent = factor * rest**2
+    return math.exp(exponent)
+
+def nothing(x):
+    return x  # given
+
+a, b = (
+    1,
+    2,
+)
+print(a)
+print(b)
+seed = 0  # given
+'''
+
+STUB = f'''\
+import math
+R = {YOUR_TURN}
+
+
+def rampup(step: float, length: float = R) -> float:
+    """exp(-5 (1 - step / R)^2)."""
+    {YOUR_TURN}
+    factor = -5  # given
+    {YOUR_TURN}
+
+
+def nothing(x):
+    return x  # given
+(a, b) = {YOUR_TURN}
+{YOUR_TURN}
+seed = 0  # given'''
+
+
+def test_a_stub_keeps_signature_docstring_imports_and_given_lines():
+    assert stub(SOLUTION) == STUB
+
+
+def test_a_stub_is_a_program():
+    ast.parse(STUB)
+
+
+def test_a_function_in_one_block_becomes_one_turn():
+    assert stub("def f(x):\n    y = 2 * x\n    return y") == f"def f(x):\n    {YOUR_TURN}"
+
+
+def test_a_decorator_stays():
+    assert stub("@torch.no_grad()\ndef f(x):\n    return x") == f"@torch.no_grad()\ndef f(x):\n    {YOUR_TURN}"
+
+
+def test_an_exercise_notebook_hides_nothing_and_tells_nothing(tmp_path):
+    lesson = tmp_path / "42_test.py"
+    lesson.write_text(
+        "# %% [markdown]\n# # Test\n\n# %%\nx = 1\n\n"
+        '# %% jupyter={"source_hidden": true} tags=["solution"]\ndef f():\n    return 42\n'
+    )
+    notebook = nbformat.read(exercise_notebook(lesson, tmp_path / "deep/out.ipynb"), as_version=4)
+    nbformat.validate(notebook)
+    assert [cell.source for cell in notebook.cells[1:]] == ["x = 1", f"def f():\n    {YOUR_TURN}"]
+    assert dict(notebook.cells[2].metadata) == {"tags": ["exercise"]}
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["out.ipynb"]
+
+
+def test_a_solved_notebook_is_not_written_over(tmp_path):
+    notebook = exercise_notebook("00", tmp_path / "my.ipynb")
+    notebook.write_text("hours of work")
+    with pytest.raises(SedError, match="my.ipynb: is there already, perhaps with work in it; give another name, or --force"):
+        exercise_notebook("00", notebook)
+    assert notebook.read_text() == "hours of work"
+    nbformat.read(exercise_notebook("00", notebook, force=True), as_version=4)
+
+
+def test_only_a_notebook_is_written(tmp_path):
+    lesson = tmp_path / "42_test.py"
+    lesson.write_text("# %%\nx = 1\n")
+    for name in ("42_test.py", "notebook", "."):
+        with pytest.raises(SedError, match="must end with .ipynb"):
+            exercise_notebook(lesson, tmp_path / name, force=True)
+    (tmp_path / "folder.ipynb").mkdir()
+    with pytest.raises(SedError, match="folder.ipynb: is a folder"):
+        exercise_notebook(lesson, tmp_path / "folder.ipynb", force=True)
+    with pytest.raises(SedError, match="42_test.py: is a file, and a folder is needed there"):
+        exercise_notebook(lesson, lesson / "a.ipynb")
+    assert lesson.read_text() == "# %%\nx = 1\n"
