@@ -13,6 +13,7 @@ import soundfile
 
 from bench import take_turns
 from minidesed import generate
+from sedlib.config import CLIP_S
 from sedlib.data import audio, layout, store
 
 
@@ -68,6 +69,6 @@ def pretend_store(root: Path, subset: str, clips: int) -> None:
     with (root / "store" / f"{subset}.int16").open("wb") as file:
         file.seek(clips * 2 * store.SAMPLES)
         store._write_index(file, {
-            "filenames": names, "durations": [layout.CLIP_S] * clips, "checksums": [2**32 - 1] * clips, "skipped": {},
+            "filenames": names, "durations": [CLIP_S] * clips, "checksums": [2**32 - 1] * clips, "skipped": {},
             "changed": {}, "sources": store._sources(layout.load(root, subset)),
         })

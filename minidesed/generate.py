@@ -164,7 +164,7 @@ def mini(root: str | Path, sizes: Mapping[str, int], seed: int, jobs: int | None
 
 
 def of_profile(root: str | Path, profile_name: str, progress: bool = True) -> None:
-    """MiniDESED in the size of a profile, seed 0: the entry point ``mini`` of group ``sedlib.datasets``."""
+    """MiniDESED in the size of a profile, seed 0: the entry point ``mini`` of group "sedlib.datasets"."""
     mini(root, sizes=SIZES[profile_name], seed=0, progress=progress, sounds=SOUNDS[profile_name])
 
 

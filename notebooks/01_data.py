@@ -64,8 +64,7 @@ from reproduction.studies import gap
 from sedlib.data import audio, audit, encoder, layout, store, tables
 from minidesed import desed, domains, generate, statistics, voices
 from sedlib.errors import SedError
-from sedcourse import check, explore, players, plots
-from sedcourse import html
+from sedcourse import check, explore, html, players, plots
 
 # %% [markdown]
 # ## What there is
@@ -81,7 +80,7 @@ if lacking:
     raise SedError(f"{root}: lacks {', '.join(lacking)}, which this lesson needs; "
                    f"`sedlib data check {root}` says what is expected where")
 parts = {name: layout.load(root, name) for name in kinds}
-theirs = sedlib.config.SIZES["paper"]
+theirs = generate.SIZES["paper"]
 rows = [(name, part.kind, layout.SUBSETS[name].domain, len(part.filenames), theirs[name])
         for name, part in parts.items()]
 columns = ["subset", "labels", "domain", "clips here", "clips in DESED"]

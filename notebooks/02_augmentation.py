@@ -57,8 +57,7 @@ from sedlib import training, workspace
 from sedlib.augment import effects, specaugment, mixing
 from sedlib.config import Augment, Features
 from sedlib.data import layout, store, tables
-from sedcourse import check, composer, players, plots
-from sedcourse import html
+from sedcourse import check, composer, html, players, plots
 
 # %% [markdown]
 # ## What there is to mix from

@@ -54,12 +54,12 @@ import torch
 from torch.nn import functional as F
 
 from reproduction import comparisons
+from reproduction.rows import ROWS
 from sedlib import features, models, systems, training, workspace
 from sedlib.config import Features
 from sedlib.data import encoder, scenes, tables
 from minidesed import domains, generate, voices
-from sedcourse import check, explore, explorer, live, players, plots
-from sedcourse import html
+from sedcourse import check, explore, explorer, html, live, players, plots
 from reproduction import retention, sounds
 
 # %% [markdown]
@@ -387,7 +387,7 @@ def in_numbers(values: np.ndarray) -> tuple[str, str]:
     """Mean and deviation over the clips."""
     return tuple(f"{m:.2f} ± {d:.2f}" for m, d in zip(values.mean(0), values.std(0)))
 
-paper = {row.system: row for row in systems.ROWS if row.table == 1}
+paper = {row.system: row for row in ROWS if row.table == 1}
 rows = []
 for name, detector in fixed.items():
     numbers = in_numbers(kept_by(lambda x: seen(detector, x), hop_s)[:, 0])

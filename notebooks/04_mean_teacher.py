@@ -53,11 +53,11 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
+from reproduction.rows import ROWS
 from sedlib import decode, inference, metrics, models, systems, training
 from sedlib import workspace
 from sedlib.data import encoder, layout, store, tables
-from sedcourse import check, explore, live, players, plots
-from sedcourse import html
+from sedcourse import check, explore, html, live, players, plots
 
 # %% [markdown]
 # The paper's system and this profile's differ in these settings and in nothing else. `None` steps an epoch means once
@@ -668,7 +668,7 @@ def percent(fraction: float | None) -> str:
 
 f1 = results["validation"]["event_f1"]
 low, high = map(percent, f1["ci95"])
-paper_f1 = {row.name: row.paper["dev_f1"] for row in systems.ROWS if row.table == 2}
+paper_f1 = {row.name: row.paper["dev_f1"] for row in ROWS if row.table == 2}
 rows = [("Baseline", paper_f1["Baseline"], percent(f1["macro"]), f"{low} to {high}"),
         ("chance: events of other clips", None, percent(chance_f1), "")]
 columns = ["system", "paper", "here", "95 % interval"]
@@ -693,7 +693,7 @@ html.table(pd.DataFrame(rows, columns=columns), caption)
 # thresholds and forgives ends that are a little off.
 
 # %%
-third = {row.name: row.paper for row in systems.ROWS if row.table == 3}["Baseline"]
+third = {row.name: row.paper for row in ROWS if row.table == 3}["Baseline"]
 public = results.get("public", {}).get("event_f1", {})
 psds = results["validation"]["psds"]["value"]
 rows = [("development F1 (%)", third["dev_f1"], percent(f1["macro"])),

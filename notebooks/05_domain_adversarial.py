@@ -59,8 +59,7 @@ from reproduction import comparisons
 from reproduction.studies import gap, invariance
 from sedlib import systems, training, workspace
 from sedlib.data import layout, tables
-from sedcourse import check, explore, live, plots, scheme, toy
-from sedcourse import html
+from sedcourse import check, explore, html, live, plots, scheme, toy
 from sedlib.models import Detector
 from sedlib.models.domain import DomainClassifier
 from sedlib.training import adversarial

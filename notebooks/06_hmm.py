@@ -60,8 +60,7 @@ from reproduction.studies import overfitting
 from sedlib.config import Decoding
 from sedlib.data import layout, tables
 from sedlib.decode import hmm, reference, tuning
-from sedcourse import check, decoding, explore, live, plots
-from sedcourse import html
+from sedcourse import check, decoding, explore, html, live, plots
 from sedlib.metrics import event_f1, psd_roc, psds_from_operating_points, psds_from_scores
 
 # %% [markdown]

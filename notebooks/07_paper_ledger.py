@@ -46,13 +46,13 @@ import numpy as np
 import pandas as pd
 
 from reproduction import ledger
+from reproduction.rows import listing
 from sedlib import systems, workspace
 from sedlib.config import Decoding
 from sedlib.data import layout, tables
 from sedlib.data.encoder import strong_labels
 from sedlib.decode import Posteriors, median_events
-from sedcourse import check, differences, plots
-from sedcourse import html
+from sedcourse import check, differences, html, plots
 from sedlib.metrics import event_f1
 
 # %% [markdown]
@@ -76,7 +76,7 @@ for job, why in found["failed"].items():
 
 # %%
 columns = ["table", "row", "system", "decoding", "what it is"]
-html.table(systems.listing()[columns],
+html.table(listing()[columns],
            "The rows of Tables 1 to 3 and what gives them here")
 
 # %% [markdown]

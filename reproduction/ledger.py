@@ -311,7 +311,7 @@ def _failed(plan: Plan, row: Row, failed: Mapping[str, str]) -> str:
     """The first of a row's jobs that failed, where one did."""
     names = ["data", *(f"store-{subset}" for subset in TRAINED_ON + SCORED_ON)]
     names += [f"{kind}-{system}-{seed}" for seed in plan.seeds for system, seed in [*plan.members(row.system, seed), (row.system, seed)]
-             for kind in ("train", "posteriors", "tune", "score")]
+             for kind in ("train", "score")]
     return next((f"failed: {failed[name]} ({name})" for name in names if name in failed), "")
 
 

@@ -52,7 +52,7 @@ def _at_home(value: Any) -> Any:
 class Commands(click.Group):
     """A group whose commands turn a user's mistake, and what the disk refuses, into one line on standard error and exit status 1.
 
-    Beside its own commands it has those that other packages register under the entry points of group ``sedlib.commands``; a dot in the
+    Beside its own commands it has those that other packages register under the entry points of group "sedlib.commands"; a dot in the
     name stands for a group: ``data.mini``.
     """
 

@@ -63,7 +63,7 @@ def build(metadata: Path, root: Path, seed: int = 0) -> Desed:
     durations = _durations(metadata)
     missing = {}
     for number, (subset, place) in enumerate(layout.SUBSETS.items()):
-        table = layout._READERS[place.kind](metadata / SOURCES[subset])
+        table = layout.READERS[place.kind](metadata / SOURCES[subset])
         clips = _sample(table, SIZES[subset], CHOSEN[subset], rng)
         table = table[table["filename"].isin(clips)]
         tables.write(table, root / place.metadata)

@@ -180,9 +180,9 @@ def test_check_tells_good_from_broken(tiny, tmp_path):
 
 
 def test_mini_makes_the_same_data_as_the_library(tmp_path, monkeypatch):
-    from sedlib import config
+    from minidesed import generate
 
-    monkeypatch.setitem(config.SIZES, "smoke", {"synthetic": 2, "weak": 1, "unlabel_in_domain": 1, "validation": 1, "public": 1})
+    monkeypatch.setitem(generate.SIZES, "smoke", {"synthetic": 2, "weak": 1, "unlabel_in_domain": 1, "validation": 1, "public": 1})
     for name in ("a", "b"):
         assert sedlib("data", "mini", tmp_path / name, "--profile", "smoke", "--seed", 5)[0] == 0
     one, two = (sorted(p for p in (tmp_path / name).rglob("*") if p.is_file()) for name in ("a", "b"))

@@ -11,7 +11,7 @@ import pytest
 from minidesed import voices
 from sedlib import config as configuration_module
 from sedlib.augment import EFFECTS
-from sedlib.config import PROFILES, Adversarial, Augment, Config, Decoding, EffectName, Features, Model, Pcen, Training
+from sedlib.config import CLIP_S, PROFILES, Adversarial, Augment, Config, Decoding, EffectName, Features, Model, Pcen, Training
 from sedlib.data import audio, layout
 from sedlib.errors import SedError
 from sedlib.systems import SYSTEMS, configuration
@@ -144,7 +144,7 @@ def test_effects_are_those_that_exist():
 
 def test_rate_and_length_of_clips_cannot_be_set():
     """Data sets, stores and mixtures have one rate and one length."""
-    assert audio.RATE == voices.RATE == Features.sample_rate == 16000 and layout.CLIP_S == Features.clip_s == 10.0
+    assert audio.RATE == voices.RATE == Features.sample_rate == 16000 and CLIP_S == Features.clip_s == 10.0
     assert Features().samples == 160000 and not {"sample_rate", "clip_s", "samples"} & Features().__dict__.keys()
     for name in ("sample_rate", "clip_s"):
         with pytest.raises(TypeError, match=name):

@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def stated() -> dict[str, Requirement]:
-    """The requirements of pyproject.toml, tests included, as the installed package carries them."""
+    """The requirements of pyproject.toml, those of all extras included, as the installed package carries them."""
     found = [Requirement(line) for line in requires("sedlib")]
-    return {canonicalize_name(r.name): r for r in found}
+    return {canonicalize_name(r.name): r for r in found if r.name != "sedlib"}
 
 
 def locked() -> dict[str, list[tuple[str, str]]]:
@@ -30,16 +30,22 @@ def locked() -> dict[str, list[tuple[str, str]]]:
     return versions
 
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def named(*extras: str) -> set[str]:
+    """Distributions that pyproject.toml needs always, and those of some extras."""
+    lines = [*PROJECT["dependencies"], *(line for extra in extras for line in PROJECT["optional-dependencies"][extra])]
+    return {canonicalize_name(Requirement(line).name) for line in lines} - {"sedlib"}
+
+
 def test_installed_package_is_the_one_of_pyproject():
-    text = (ROOT / "pyproject.toml").read_text()
-    quoted = {canonicalize_name(Requirement(q).name) for q in re.findall(r'^    "([^"]+)",', text, re.M)}
-    quoted |= {canonicalize_name(Requirement(q).name) for q in re.findall(r'"([^"]+)"', re.search(r"^test = \[(.*)\]", text, re.M)[1])}
-    assert quoted == set(stated())
+    assert named(*PROJECT["optional-dependencies"]) == set(stated())
 
 
 def imported(*folders: str) -> dict[str, str]:
     """Distributions that the Python files of some folders import directly, and one of the files each."""
-    own = {path.stem for folder in folders for path in (ROOT / folder).rglob("*.py")} | {"sedlib", "bench"}
+    own = {path.stem for folder in folders for path in (ROOT / folder).rglob("*.py")} | {"sedlib", "minidesed", "reproduction", "sedcourse", "bench"}
     distributions, found = packages_distributions(), {}
     for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -52,17 +58,15 @@ def imported(*folders: str) -> dict[str, str]:
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_used():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    always, tests = ({canonicalize_name(Requirement(line).name) for line in lines}
-                     for lines in (project["dependencies"], project["optional-dependencies"]["test"]))
-    library, rest = imported("sedlib", "notebooks"), imported("tests", "bench")
+    everything = named("course", "reproduction", "test")
+    library, course, rest = imported("sedlib", "minidesed"), imported("reproduction", "sedcourse", "notebooks"), imported("tests", "bench")
+    assert not {name: path for name, path in library.items() if name not in named()}
     # Pictures of the browser are for maintainers, who have what the tests need.
-    assert not {name: path for name, path in library.items() if name not in always | {"playwright"}}
-    assert not {name: path for name, path in rest.items() if name not in always | tests}
+    assert not {name: path for name, path in course.items() if name not in named("course") | {"playwright"}}
+    assert not {name: path for name, path in rest.items() if name not in everything}
     # Called as programs, by other packages, or pinned for their sake.
     unseen = {"jupyterlab", "voila", "snakemake-executor-plugin-slurm", "psds-eval", "setuptools", "pytest-xdist"}
-    assert always | tests == set(library) | set(rest) | unseen
-    assert not tests & set(library) - {"playwright"}
+    assert everything == set(library) | set(course) | set(rest) | unseen
 
 
 def test_lock_pins_every_requirement_within_its_range():
@@ -82,5 +86,6 @@ def test_environment_repeats_pyproject():
 
 
 def test_nothing_names_a_registry():
-    for name in ("requirements.lock", "environment.yml", "pyproject.toml", "Makefile"):
+    for name in ("requirements.lock", "environment.yml", "Makefile"):
         assert "://" not in (ROOT / name).read_text()
+    assert set(re.findall(r"\w+://[^/\"]+", (ROOT / "pyproject.toml").read_text())) == {"https://hal.science"}

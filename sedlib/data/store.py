@@ -30,7 +30,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from sedlib import resources
-from sedlib.config import SAMPLES
+from sedlib.config import CLIP_S, SAMPLES
 from sedlib.data import audio, layout
 from sedlib.data.lock import only_builder
 from sedlib.errors import SedError
@@ -255,7 +255,7 @@ def _decoded(subset: layout.Subset, progress: bool) -> Iterator[tuple[str, tuple
 
 def _decode(path: Path) -> tuple[np.ndarray, audio.Info] | SedError:
     try:
-        waveform, info = audio.read(path, seconds=layout.CLIP_S)
+        waveform, info = audio.read(path, seconds=CLIP_S)
     except SedError as error:
         return error
     except OSError as error:  # taken away at this moment, a failing disk

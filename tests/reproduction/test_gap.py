@@ -76,7 +76,7 @@ def test_an_older_measurement_is_not_shown(workspace, monkeypatch):
 
 def test_measured_once_and_kept(workspace, monkeypatch):
     """Everything at a tiny size: three systems, all variants, and nothing done twice."""
-    monkeypatch.setitem(config.SIZES, "smoke", {"synthetic": 12, "weak": 6, "unlabel_in_domain": 12, "validation": 5, "public": 2})
+    monkeypatch.setitem(generate.SIZES, "smoke", {"synthetic": 12, "weak": 6, "unlabel_in_domain": 12, "validation": 5, "public": 2})
     few = ("real", "only rooms", "without rooms", "synthetic")
     everything = gap.variants()
     monkeypatch.setattr(gap, "variants", lambda: {name: everything[name] for name in few})

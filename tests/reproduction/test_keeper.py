@@ -52,9 +52,9 @@ rule job:
 """
 BATCH = """
 import pathlib, sys
-from sedlib import reproduce
+from reproduction import batch
 from sedlib.cli import cli
-reproduce.WORKFLOW = pathlib.Path(sys.argv[1])
+batch.GRAPH = pathlib.Path(sys.argv[1])
 cli(["reproduce", "--profile", "smoke", "--table", "3"], prog_name="sedlib")
 """
 
@@ -168,16 +168,15 @@ def test_the_end_of_the_block_ends_the_program_and_handlers_are_as_before():
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_batch_ends_with_its_first_process(workspace, mark, how):
-    (workspace / "workflow").mkdir()
-    (workspace / "workflow" / "Snakefile").write_text(WORKFLOW)
-    batch = subprocess.Popen([sys.executable, "-c", BATCH, workspace / "workflow"], stderr=subprocess.PIPE, text=True)
+    (workspace / "Snakefile").write_text(WORKFLOW)
+    batch = subprocess.Popen([sys.executable, "-c", BATCH, workspace / "Snakefile"], stderr=subprocess.PIPE, text=True)
     until((workspace / "ready").exists, 300)
     batch.send_signal(how)
     _, err = batch.communicate(timeout=25)  # before the grace is over
     if how == signal.SIGKILL:
         return  # the fixture waits for the others' end
     assert not family(mark) and batch.returncode == 128 + how
-    assert err.splitlines()[-1] == f"sedlib was stopped by {how.name}; the same command goes on where it was" and "Traceback" not in err
+    assert err.splitlines()[-1] == f"sedlib reproduce was stopped by {how.name}; the same command goes on where it was" and "Traceback" not in err
 
 
 LEAVES = """
@@ -193,7 +192,7 @@ time.sleep(600)
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_of_a_killed_test_run_is_left(mark, tmp_path, how):
     process = subprocess.Popen([sys.executable, "-c", LEAVES, tmp_path / "ready"], stderr=subprocess.DEVNULL,
-                               env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)})
+                               env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])})
     until((tmp_path / "ready").exists)
     process.send_signal(how)
     process.wait(10)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from reproduction import ledger
+from reproduction import ledger, rows
 from reproduction.batch import Plan
 from reproduction.comparisons import STATIONARY
 from reproduction.ledger import CLAIMS, RESAMPLES, Claim
@@ -221,8 +221,8 @@ def test_the_checksum_follows_rows_configurations_and_claims(monkeypatch):
     assert ledger.configuration_checksum("lesson") == before != ledger.configuration_checksum("smoke")
     one = CLAIMS[0]
     changes = [
-        (ledger, "ROWS", (*ROWS[:-1], systems.Row(3, ROWS[-1].name, ROWS[-1].paper | {"dev_f1": 47.45}, "ensemble", "exact"))),
-        (ledger, "ROWS", (*ROWS[:-1], systems.Row(3, ROWS[-1].name, ROWS[-1].paper, "ensemble", "forest"))),
+        (ledger, "ROWS", (*ROWS[:-1], rows.Row(3, ROWS[-1].name, ROWS[-1].paper | {"dev_f1": 47.45}, "ensemble", "exact"))),
+        (ledger, "ROWS", (*ROWS[:-1], rows.Row(3, ROWS[-1].name, ROWS[-1].paper, "ensemble", "forest"))),
         (ledger, "CLAIMS", (one._replace(at_least=1.0), *CLAIMS[1:])),
         (ledger, "CLAIMS", (one._replace(sign=1), *CLAIMS[1:])),
         (ledger, "CLAIMS", CLAIMS[1:]),

@@ -10,7 +10,7 @@ from reproduction import published
 from reproduction.published import CHANGED, notice, present, source, versions
 from sedlib import __version__
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "figures").glob("*.json"))
 
 

@@ -87,12 +87,10 @@ def test_searches_are_those_of_the_rows_and_the_robust_one_beside_them():
 
 def test_files_lie_in_the_workspace(workspace):
     assert PLAN.root == workspace / "data" / "mini-smoke" and PLAN.folder("x", 3) == workspace / RUNS / "x" / "seed3"
-    assert PLAN.training_stores() == [f"{RUNS}/stores/{name}.made" for name in ("synthetic", "weak", "unlabel_in_domain")]
-    assert PLAN.posteriors_need("baseline", 0) == [f"{RUNS}/baseline/seed0/trained"]
-    assert PLAN.posteriors_need("ensemble", 0) == [
-        f"{RUNS}/{run}/validation.npz" for run in ("ppcen_logmel/seed0", "dat_augm/seed0", "dat_augm/seed1")]
-    assert PLAN.scores_need("baseline", 0) == [f"{RUNS}/baseline/seed0/validation.npz"]
-    assert PLAN.scores_need("ensemble", 0) == [f"{RUNS}/ensemble/seed0/tuned"]
+    assert PLAN.made_stores() == [f"{RUNS}/stores/{name}.made" for name in ("synthetic", "weak", "unlabel_in_domain", "validation", "public")]
+    assert PLAN.scores_need("baseline", 0) == [f"{RUNS}/baseline/seed0/trained"]
+    assert PLAN.scores_need("ensemble", 0) == [
+        f"{RUNS}/{run}/trained" for run in ("ppcen_logmel/seed0", "dat_augm/seed0", "dat_augm/seed1")]
     assert PLAN.scored_files() == [f"{RUNS}/{system}/seed0/scored" for system in ("baseline", "ppcen_logmel", "dat_augm", "ensemble")]
     assert PLAN.lessons() == [] and PLAN._replace(tables=(3, 1, 2)).lessons()[0] == "00_start_here"
 
@@ -154,9 +152,9 @@ def test_a_mistake_is_one_line_and_leaves_nothing(workspace, arguments, message)
 def test_the_graph_of_everything_has_the_jobs_of_the_plan(workspace):
     plan = Plan("lesson", "mini", (0, 1))
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--snakefile", reproduce.WORKFLOW / "Snakefile", "--directory", workspace, "--dry-run", "--cores", "1",
+        [sys.executable, "-m", "snakemake", "--snakefile", reproduce.GRAPH, "--directory", workspace, "--dry-run", "--cores", "1",
          "--config", *(f"{name}={value}" for name, value in plan.config().items())],
-        capture_output=True, text=True, timeout=PATIENCE, env=os.environ | {"PYTHONPATH": str(reproduce.WORKFLOW.parent)})
+        capture_output=True, text=True, timeout=PATIENCE, env=os.environ | {"PYTHONPATH": str(reproduce.GRAPH.parents[1])})
     assert done.returncode == 0, done.stderr
     table = (done.stdout + done.stderr).partition("Job stats:")[2].partition("total")[0]
     counts = {line.split()[0]: int(line.split()[1]) for line in table.splitlines() if line.split()[1:2] and line.split()[1].isdigit()}
@@ -277,7 +275,7 @@ def test_a_disk_that_is_full_at_the_start(workspace, monkeypatch):
 
 def test_marks_of_what_is_not_there_any_more_are_removed_and_nothing_else(workspace, monkeypatch):
     monkeypatch.setattr(sys.modules["sedlib.training.score"], "scorer", lambda: "now")  # the package has a function of that name
-    marks = ("trained", "validation.npz", "public.npz", "tuned", "scored")
+    marks = ("trained", "validation.npz", "public.npz", "scored")
     runs = {(system, seed): PLAN.folder(system, seed) for system, seed in [*PLAN.trainings(), ("ensemble", 0)]}
 
     def everything_there():
@@ -315,7 +313,10 @@ def test_marks_of_what_is_not_there_any_more_are_removed_and_nothing_else(worksp
     assert lost() == {f"{system}/{name}" for system in ("dat_augm", "ensemble") for name in marks}
     everything_there()
     write_json(runs["ppcen_logmel", 0] / "results-robust.json", {"scored_by": "then", "posteriors": "00000000"})
-    assert lost() == {"ppcen_logmel/tuned", "ppcen_logmel/scored"}
+    assert lost() == {"ppcen_logmel/scored"}
+    everything_there()
+    (runs["ppcen_logmel", 0] / "validation.npz").unlink()
+    assert lost() == {"ppcen_logmel/trained", "ppcen_logmel/validation.npz", "ppcen_logmel/scored"}
     everything_there()
     (PLAN.root / "dataset.json").unlink()
     assert lost() == {PLAN.data_made, f"{PLAN.stores}/weak.made"}

@@ -1,4 +1,4 @@
-"""The batch on a cluster: workflow/ with profile slurm on a real SLURM, whose scheduler kills a training at work."""
+"""The batch on a cluster: the graph with profile slurm on a real SLURM, whose scheduler kills a training at work."""
 
 import re
 import signal
@@ -13,7 +13,8 @@ import pytest
 import torch
 from slurm import missing, slurm
 
-from reproduction.batch import SCORED_ON, TRAINED_ON, WORKFLOW, Plan, command
+from reproduction import batch
+from reproduction.batch import SCORED_ON, TRAINED_ON, Plan, command
 from sedlib.data.store import open_store
 from sedlib.systems import configuration
 from sedlib.threads import one_thread
@@ -25,8 +26,6 @@ SMALL = ("1", "2500M", "30:00")
 ASKED = [
     ("train", "CANCELLED", "1", "3000M", "1:00:00"),
     ("train", "COMPLETED", "1", "3000M", "1:00:00"),
-    ("posteriors", "COMPLETED", *SMALL),
-    ("tune", "COMPLETED", *SMALL),
     ("score", "COMPLETED", *SMALL),
 ]
 
@@ -41,18 +40,18 @@ def cluster_folder(tmp_path_factory) -> Path:
 
 def begin(plan: Plan, monkeypatch) -> Plan:
     """Data are there, stores too."""
-    monkeypatch.setenv("PYTHONPATH", str(WORKFLOW.parent))
+    monkeypatch.setenv("PYTHONPATH", str(batch.GRAPH.parents[1]))
     for subset in TRAINED_ON + SCORED_ON:
         open_store(plan.root, subset)
     (place() / plan.stores).mkdir(parents=True)
-    for mark in (plan.data_made, *plan.training_stores(), *plan.scoring_stores()):
+    for mark in (plan.data_made, *plan.made_stores()):
         (place() / mark).touch()
     return plan
 
 
 def snakemake(plan: Plan, *options: str) -> list[str]:
     """As `sedlib reproduce --cluster slurm` calls it, but for a single scored run."""
-    call = command(plan, 1, WORKFLOW / "profiles" / "slurm")
+    call = command(plan, 1, batch.PROFILES / "slurm")
     at = call.index("--config")
     return [*call[:at], *options, *call[at:], f"{plan.runs}/baseline/seed0/scored"]
 
