@@ -13,6 +13,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Many tests start Python; let what they import be compiled once (as `make` does).
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+import batch as batches  # noqa: E402
+from desed import Desed, build  # noqa: E402
 from leftovers import watch  # noqa: E402
 
 from minidesed import generate  # noqa: E402
@@ -21,7 +23,7 @@ from sedlib import resources  # noqa: E402
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 # The files that take longest, in that order. Begun last, one of them would keep one core busy and the others waiting.
-LONGEST = ("test_desed.py", "test_notebooks.py", "test_slurm.py", "test_jupyterlab.py", "test_loop.py", "test_reproduce.py",
+LONGEST = ("test_desed.py", "test_reproduce.py", "test_notebooks.py", "test_slurm.py", "test_jupyterlab.py", "test_loop.py",
            "test_adversarial.py", "test_generate.py", "test_killed.py", "test_voila.py")
 
 TINY = {"synthetic": 12, "weak": 6, "unlabel_in_domain": 6, "validation": 6, "public": 4}
@@ -45,9 +47,12 @@ def pytest_xdist_auto_num_workers(config) -> int:
 
 
 def pytest_collection_modifyitems(config, items) -> None:
-    """Workers begin with the files that take longest; without workers the order stays."""
+    """A worker has whole files, whose fixtures are then made once, and all files that look at the one batch; they begin with the
+    files that take longest. Without workers the order stays."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+        for item in items:
+            item.add_marker(pytest.mark.xdist_group("batch" if item.path.name in ("test_desed.py", "test_reproduce.py") else str(item.path)))
 
 
 @pytest.fixture(scope="session")
@@ -80,3 +85,16 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("no ../shared here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def real(shared, tmp_path_factory) -> Desed:
+    """A small folder in DESED's layout, made of its real tables; not to be changed."""
+    return build(shared / "desed" / "metadata", tmp_path_factory.mktemp("real") / "DESED")
+
+
+@pytest.fixture(scope="session")
+def batch(request, tmp_path_factory) -> batches.Batch:
+    """A whole batch on that folder, on MiniDESED where there is no ../shared; not to be changed."""
+    data = str(request.getfixturevalue("real").root) if SHARED.is_dir() else "mini"
+    return batches.run(data, tmp_path_factory.mktemp("batch"))

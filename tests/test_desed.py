@@ -4,11 +4,8 @@ One batch does everything that the command line offers, the lessons among it; th
 """
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +13,7 @@ import nbformat
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from desed import Desed, build
+from desed import Desed
 
 from minidesed import statistics
 from reproduction import lessons
@@ -26,19 +23,11 @@ from sedlib.data import audit, layout, tables
 from sedlib.data.encoder import event_labels
 from sedlib.data.store import open_store
 
-PATIENCE = 3600  # seconds; other work may have the machine
-
 
 def sedlib(*arguments) -> tuple[int, str, str]:
     result = CliRunner().invoke(cli, list(map(str, arguments)))
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.stdout, result.stderr
-
-
-@pytest.fixture(scope="session")
-def real(shared, tmp_path_factory) -> Desed:
-    """The folder; not to be changed."""
-    return build(shared / "desed" / "metadata", tmp_path_factory.mktemp("real") / "DESED")
 
 
 @pytest.fixture
@@ -150,28 +139,16 @@ def test_a_system_that_mixes_is_refused_without_isolated_sounds_and_others_are_n
 
 
 # Everything.
-@pytest.fixture(scope="session")
-def batch(real, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
-    """Workspace and process of `sedlib reproduce` on the folder: trainings, scores, ledger, all lessons, report."""
-    workspace = tmp_path_factory.mktemp("batch")
-    done = subprocess.run([sys.executable, "-m", "sedlib.cli", "reproduce", "--profile", "smoke", "--data", real.root], capture_output=True,
-                          text=True, timeout=PATIENCE, env=os.environ | {"SEDLIB_WORKSPACE": str(workspace)})
-    return workspace, done
-
-
 @pytest.fixture
-def ran(batch) -> Path:
-    workspace, done = batch
-    if done.returncode:
-        pytest.fail(done.stdout[-3000:] + done.stderr[-3000:])
-    return workspace
+def ran(real, batch) -> Path:
+    """The batch's workspace."""
+    assert batch.plan.data == str(real.root)
+    return batch.workspace
 
 
-def test_the_batch_ends_green_with_a_report_a_ledger_and_every_lesson(batch):
-    workspace, done = batch
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert (workspace / "report" / "index.html").exists() and (workspace / "report" / "ledger.json").exists()
-    executed = sorted(path.name for path in (workspace / "report" / "lessons").glob("*.ipynb"))
+def test_the_batch_ends_green_with_a_report_a_ledger_and_every_lesson(ran):
+    assert (ran / "report" / "index.html").exists() and (ran / "report" / "ledger.json").exists()
+    executed = sorted(path.name for path in (ran / "report" / "lessons").glob("*.ipynb"))
     assert executed == [f"{path.stem}.ipynb" for path in lessons.lessons()]
 
 

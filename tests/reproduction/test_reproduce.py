@@ -1,19 +1,15 @@
 """The batch: its plan, the whole graph at a small size, and what happens when something is in the way.
 
-Jobs are processes of their own, which nothing that a test patches reaches. So one real batch is made, killed and stopped on its way, and
-every test that needs one works with a copy.
+Tests of the real graph look at the one batch of `batch.run`, or work with a copy of it.
 """
 
 import errno
 import json
 import os
-import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -345,75 +341,13 @@ def test_progress_counts_steps_of_trainings_that_run(workspace):
 
 
 # The real graph.
-def start(folder: Path) -> subprocess.Popen:
-    with (folder / "said.log").open("a") as log:
-        return subprocess.Popen([sys.executable, "-m", "sedlib.cli", *COMMAND], stdout=log, stderr=log, start_new_session=True,
-                                env=os.environ | {"SEDLIB_WORKSPACE": str(folder)})
-
-
-def until_a_checkpoint(folder: Path, process: subprocess.Popen) -> list[Path]:
-    """The run folders in which a training that is not finished has just saved one."""
-    began, end = time.time(), time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        found = [path.parent for path in (folder / RUNS).glob("*/seed*/checkpoint.pt")
-                 if path.exists() and path.stat().st_mtime > began and not (path.parent / "weights.pt").exists()]
-        if found:
-            return found
-        assert process.poll() is None, (folder / "said.log").read_text()
-        time.sleep(0.02)
-    raise AssertionError("no training saved a checkpoint")
-
-
-def log_of(folder: Path, run: Path) -> Path:
-    return folder / "report" / "logs" / f"train-{run.parent.name}-{run.name.removeprefix('seed')}.log"
-
-
-def first_step(folder: Path, run: Path, process: subprocess.Popen) -> int:
-    """The step from which a training went on, as its progress bar says."""
-    log, end = log_of(folder, run), time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if log.exists() and (bar := re.search(r"\b(\d+)/\d+ \[", log.read_text())):
-            return int(bar[1])
-        assert process.poll() is None, (folder / "said.log").read_text()
-        time.sleep(0.02)
-    raise AssertionError(f"{log} shows no training")
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A finished reproduction of Table 3 that was killed and stopped on its way; a run folder that the first kill hit; and the step from
-    which that training went on."""
-    folder = tmp_path_factory.mktemp("whole")
-    processes = []
-    try:
-        processes.append(start(folder))
-        hit = until_a_checkpoint(folder, processes[-1])
-        os.killpg(processes[-1].pid, signal.SIGKILL)  # as a machine that loses its power
-        processes[-1].wait()
-        log_of(folder, hit[0]).unlink()
-        processes.append(start(folder))
-        began_at = first_step(folder, hit[0], processes[-1])
-        until_a_checkpoint(folder, processes[-1])
-        processes[-1].terminate()  # as a scheduler or a container that is stopped; what it started must not stand in the way
-        assert processes[-1].wait(60) == 143 and "stopped by SIGTERM" in (folder / "said.log").read_text()
-        processes.append(start(folder))
-        assert processes[-1].wait(PATIENCE) == 0, (folder / "said.log").read_text()
-    finally:
-        for process in processes:
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            process.wait()
-    return folder, hit[0], began_at
-
-
 @pytest.fixture
-def copied(whole, workspace) -> Path:
+def copied(batch, workspace) -> Path:
     """A workspace with the same runs; the data, which nothing changes, are the same files."""
-    (workspace / "data").symlink_to(whole[0] / "data")
+    if batch.plan.data == "mini":
+        (workspace / "data").symlink_to(batch.workspace / "data")
     for name in ("runs", "report"):
-        shutil.copytree(whole[0] / name, workspace / name)
+        shutil.copytree(batch.workspace / name, workspace / name)
     return workspace
 
 
@@ -422,53 +356,53 @@ def same_weights(one: Path, other: Path) -> bool:
     return all(torch.equal(a[which][name], b[which][name]) for which in ("teacher", "student", "last") for name in a[which])
 
 
-def test_the_report_and_every_number_of_table_3_are_there(whole):
-    folder = whole[0]
+def test_the_report_and_every_number_of_table_3_are_there(batch):
+    folder, runs = batch.workspace, batch.workspace / batch.plan.runs
     ledger = json.loads((folder / "report" / "ledger.json").read_text())
-    assert (ledger["profile"], ledger["data"], ledger["seeds"], ledger["tables"]) == ("smoke", "mini-smoke", [0], [3])
-    assert not ledger["failed"] and len(ledger["numbers"]) == 15 and all(n["here"] is not None for n in ledger["numbers"])
-    assert {(run["system"], run["seed"]) for run in ledger["runs"]} == set(PLAN.trainings())
+    assert (ledger["profile"], ledger["data"], ledger["seeds"], ledger["tables"]) == ("smoke", batch.plan.root.name, [0], [1, 2, 3])
+    assert not ledger["failed"] and len(ledger["numbers"]) == 31 and all(n["here"] is not None for n in ledger["numbers"])
+    assert {(run["system"], run["seed"]) for run in ledger["runs"]} == set(batch.plan.trainings())
     assert {one["search"] for one in ledger["unseen"] if one["system"] == "ensemble"} == {"forest", "exact", "robust"}
-    assert len(ledger["claims"]) == 11 and "not measured" not in {claim["verdict"] for claim in ledger["claims"]}
+    assert len(ledger["claims"]) == 28 and "not measured" not in {claim["verdict"] for claim in ledger["claims"] if claim["section"] != "4.1"}
     index = (folder / "report" / "index.html").read_text(encoding="utf-8")
     assert "Ensemble DAT+PPCEN+HMM 2" in index and "Not everything ran" not in index
     for row in ROWS:
         if row.table == 3:
-            results = Run(folder / RUNS / row.system / "seed0").results_of(row.decoding)
-            shown = {n["score"]: n["here"] for n in ledger["numbers"] if n["row"] == row.name}
+            results = Run(runs / row.system / "seed0").results_of(row.decoding)
+            shown = {n["score"]: n["here"] for n in ledger["numbers"] if (n["table"], n["row"]) == (3, row.name)}
             assert shown["dev_f1"] == pytest.approx(100 * results["validation"]["event_f1"]["macro"])
             assert shown["eval_f1"] == pytest.approx(100 * results["public"]["event_f1"]["macro"])
             assert shown["dev_psds"] == pytest.approx(results["validation"]["psds"]["value"])
-    members = [Posteriors.load(folder / RUNS / run / "public.npz").scores for run in ("ppcen_logmel/seed0", "dat_augm/seed0", "dat_augm/seed1")]
-    averaged = Posteriors.load(folder / RUNS / "ensemble" / "seed0" / "public.npz").scores
+    members = [Posteriors.load(runs / run / "public.npz").scores for run in ("ppcen_logmel/seed0", "dat_augm/seed0", "dat_augm/seed1")]
+    averaged = Posteriors.load(runs / "ensemble" / "seed0" / "public.npz").scores
     torch.testing.assert_close(torch.from_numpy(averaged), torch.from_numpy(sum(members) / 3))
     assert not list((folder / "runs").rglob("*.partial"))
 
 
-def test_killed_and_stopped_it_has_the_weights_of_a_training_that_was_not(whole, tmp_path):
-    folder, hit, began_at = whole
-    (tmp_path / "data").symlink_to(folder / "data")
-    system, seed = hit.parent.name, hit.name.removeprefix("seed")
-    subprocess.run([sys.executable, "-m", "reproduction.jobs", *PLAN.options().replace("'", "").split(), "train", system, seed], check=True,
+def test_killed_and_stopped_it_has_the_weights_of_a_training_that_was_not(batch, tmp_path):
+    if batch.plan.data == "mini":
+        (tmp_path / "data").symlink_to(batch.workspace / "data")
+    system, seed = batch.hit.parent.name, batch.hit.name.removeprefix("seed")
+    subprocess.run([sys.executable, "-m", "reproduction.jobs", *batch.plan.options().replace("'", "").split(), "train", system, seed], check=True,
                    env=os.environ | {"SEDLIB_WORKSPACE": str(tmp_path), "OMP_NUM_THREADS": "1"}, timeout=PATIENCE, capture_output=True)
-    assert same_weights(hit, tmp_path / RUNS / system / f"seed{seed}")
-    assert began_at > 0, "it began anew"
+    assert same_weights(batch.hit, tmp_path / batch.plan.runs / system / f"seed{seed}")
+    assert batch.began_at > 0, "it began anew"
 
 
-def test_a_second_call_makes_the_ledger_and_the_report_and_nothing_else(copied):
-    before, page = unchanged(copied), (copied / "report" / "index.html").stat().st_mtime_ns
-    code, out, err = sedlib(*COMMAND)
+def test_a_second_call_makes_the_ledger_and_the_report_and_nothing_else(copied, batch):
+    before, page = unchanged(copied, batch), (copied / "report" / "index.html").stat().st_mtime_ns
+    code, out, err = sedlib(*batch.command())
     assert code == 0, err
-    assert "2 of 24 jobs to do on 2 cores" in out and f"report: {copied / 'report' / 'index.html'}" in out
-    after = unchanged(copied)
+    assert f"2 of {len(batch.table_3.jobs())} jobs to do on 2 cores" in out and f"report: {copied / 'report' / 'index.html'}" in out
+    after = unchanged(copied, batch)
     assert {name: value for name, value in after.items() if not name.endswith(".lock")} == {
         name: value for name, value in before.items() if not name.endswith(".lock")}
     assert (copied / "report" / "index.html").stat().st_mtime_ns > page
 
 
-def test_what_fails_is_named_and_the_rest_is_done_and_then_the_same_command_finishes(copied, whole):
+def test_what_fails_is_named_and_the_rest_is_done_and_then_the_same_command_finishes(copied, batch):
     """A run that nobody knows anything of, and (where a test may mount one) a disk that is full in the middle of a training."""
-    runs, good = copied / RUNS, whole[0] / RUNS
+    runs, good = copied / batch.plan.runs, batch.workspace / batch.plan.runs
     unknown, full, other = runs / "dat_augm" / "seed1", runs / "baseline" / "seed0", runs / "ppcen_logmel" / "seed0"
     (unknown / "config.json").unlink()
     (other / "scored").unlink()
@@ -476,7 +410,7 @@ def test_what_fails_is_named_and_the_rest_is_done_and_then_the_same_command_fini
         if may_mount():
             shutil.rmtree(full)
             mounted.enter_context(small_disk(full, "64k"))
-        code, _, err = sedlib(*COMMAND)
+        code, _, err = sedlib(*batch.command())
         assert code == 1 and "train-dat_augm-1: " in err and "config.json is missing, so nobody knows what was trained here" in err
         ledger = json.loads((copied / "report" / "ledger.json").read_text())
         why = {n["row"]: n["why"] for n in ledger["numbers"] if n["here"] is None}
@@ -492,10 +426,11 @@ def test_what_fails_is_named_and_the_rest_is_done_and_then_the_same_command_fini
         shutil.copy2(good / "dat_augm" / "seed1" / "config.json", unknown)
         if may_mount():
             resize(full, "64m")
-        code, _, err = sedlib(*COMMAND)
+        code, _, err = sedlib(*batch.command())
         assert code == 0, err
         ledger = json.loads((copied / "report" / "ledger.json").read_text())
         assert not ledger["failed"] and all(n["here"] is not None for n in ledger["numbers"])
         for run in ("baseline/seed0", "dat_augm/seed1"):
             assert same_weights(runs / run, good / run)
-        assert ledger["numbers"] == json.loads((whole[0] / "report" / "ledger.json").read_text())["numbers"]
+        before = json.loads((batch.workspace / "report" / "ledger.json").read_text())["numbers"]
+        assert ledger["numbers"] == [number for number in before if number["table"] == 3]
