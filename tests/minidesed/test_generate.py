@@ -394,7 +394,7 @@ def test_a_killed_run_is_finished(mini, tmp_path, monkeypatch):
 
 MAKE = """
 import sys
-from sedlib.data import generate
+from minidesed import generate
 generate._BLOCK, generate._FEW = 2, 4
 if __name__ == "__main__":
     generate.mini(sys.argv[1], {sizes}, seed=7, jobs=2, progress=False, sounds={sounds})
@@ -439,7 +439,7 @@ def test_two_processes_make_one_data_set_and_leave_no_orphans(mini, tmp_path):
 def test_a_script_without_the_guard_is_told_so(tmp_path):
     """Its processes import it and come to the same call, for which they would wait for ever."""
     script = tmp_path / "make.py"
-    script.write_text(f"from sedlib.data import generate\ngenerate.mini({str(tmp_path / 'mini')!r}, {SIZES}, seed=7, jobs=2)\n")
+    script.write_text(f"from minidesed import generate\ngenerate.mini({str(tmp_path / 'mini')!r}, {SIZES}, seed=7, jobs=2)\n")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
     *_, last = done.stderr.strip().splitlines()
     assert done.returncode == 1 and last.startswith("sedlib.errors.SedError: no process could begin") and 'under `if __name__ == "__main__":`' in last
