@@ -64,7 +64,6 @@ import sedlib, os, pathlib, numba.core.caching as caching, tempfile
 caching.InTreeCacheLocator.from_function = classmethod(lambda *_: None)  # a package folder that cannot be written
 from sedlib.metrics.events import EventIndex
 from sedlib.metrics import segments
-import librosa.core.audio
 print(os.environ.get("NUMBA_CACHE_DIR"))
 """
 
