@@ -32,7 +32,7 @@ from torch import Tensor
 from sedcourse import html as pieces
 from sedcourse import players
 from sedcourse.explorer import DPI, Picture, Slider, spectrogram
-from sedcourse.plots import FONT, ORANGE, SKY
+from sedcourse.plots.style import FONT, ORANGE, SKY
 from sedlib.augment import EFFECTS, Bank, Mixture, Source, draw, draw_effect, events, mixing
 from sedlib.config import CLIP_S
 from sedlib.data.audio import RATE

@@ -37,7 +37,7 @@ from minidesed.voices import Voices
 from reproduction.sounds import figure2_clip
 from sedcourse import html as pieces
 from sedcourse import players
-from sedcourse.plots import BLUE, FONT
+from sedcourse.plots.style import BLUE, FONT
 from sedlib.config import Config, Features, Pcen
 from sedlib.data import audio
 from sedlib.data.scenes import Event

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from torch import Tensor, nn
 
-from sedcourse.plots import BLACK, BLUE, FONT, GREEN, VERMILION
+from sedcourse.plots.style import BLACK, BLUE, FONT, GREEN, VERMILION
 from sedlib.config import Config
 from sedlib.models import Detector
 from sedlib.models.domain import DomainClassifier

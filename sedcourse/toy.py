@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedcourse.plots import BLACK, BLUE, FONT, GREEN, LINES, PURPLE, VERMILION
+from sedcourse.plots.style import BLACK, BLUE, FONT, GREEN, LINES, PURPLE, VERMILION
 from sedlib.config import Checked, Count, Fraction, Weight
 from sedlib.threads import one_thread
 from sedlib.training.adversarial import balanced_error, domain_loss, ganin, reverse

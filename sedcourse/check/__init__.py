@@ -3,6 +3,8 @@
 A wrong answer raises `WrongAnswer`, also in a batch run: no lesson can be executed with a wrong solution.
 """
 
+# ruff: noqa: F401
+
 from sedcourse.check.core import Check, WrongAnswer
 from sedcourse.check.lesson_00 import event_matches, frame_at, frame_start
 from sedcourse.check.lesson_01 import active_frames, auc, decibels, frame_count, weak_from_strong
@@ -12,15 +14,3 @@ from sedcourse.check.lesson_04 import attention_pooling, ema, events_of, mean_te
 from sedcourse.check.lesson_05 import a_distance, balanced_error, domain_loss, ganin, reversed_gradient, two_updates
 from sedcourse.check.lesson_06 import expected_frames, tied_optimum, viterbi_step, walk_back
 from sedcourse.check.lesson_07 import averaged, holm, judged
-
-__all__ = [
-    "Check", "WrongAnswer",
-    "event_matches", "frame_at", "frame_start",
-    "active_frames", "auc", "decibels", "frame_count", "weak_from_strong",
-    "at_level", "comb", "direct_sound", "event_times", "highest_background",
-    "coefficient", "pcen", "smoother",
-    "attention_pooling", "ema", "events_of", "mean_teacher_loss", "median_filter", "rampup",
-    "a_distance", "balanced_error", "domain_loss", "ganin", "reversed_gradient", "two_updates",
-    "expected_frames", "tied_optimum", "viterbi_step", "walk_back",
-    "averaged", "holm", "judged",
-]  # fmt: skip
