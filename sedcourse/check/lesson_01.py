@@ -46,13 +46,11 @@ active_frames = Check(
     expected=_filled,
     correct="both ends lie within half a frame, and no event is lost",
     hints={
-        "round to the nearest frame; rounding down makes every event early on average": lambda e, n, s: _filled(
-            e, n, s, int, int
-        ),
-        "round to the nearest frame; rounding outwards makes every event longer": lambda e, n, s: _filled(
+        "round to the nearest frame; rounding down makes every event early": lambda e, n, s: _filled(e, n, s, int, int),
+        "round to the nearest frame; rounding outwards makes events longer": lambda e, n, s: _filled(
             e, n, s, int, math.ceil
         ),
-        "round to the nearest frame; rounding up makes every event late on average": lambda e, n, s: _filled(
+        "round to the nearest frame; rounding up makes every event late": lambda e, n, s: _filled(
             e, n, s, math.ceil, math.ceil
         ),
         "an event shorter than a frame may vanish; give it one frame": lambda e, n, s: _filled(e, n, s, shortest=0),
@@ -62,7 +60,7 @@ active_frames = Check(
         "short events vanish, and so do those that start in the last half frame; give each of them one frame": (
             lambda e, n, s: _filled(e, n, s, shortest=0, latest=0)
         ),
-        "the last frame of an event is the one before its rounded offset: labels[first:last]": lambda e, n, s: _filled(
+        "an event's last frame is the one before its offset: labels[first:last]": lambda e, n, s: _filled(
             e, n, s, beyond=1
         ),
         "where two events overlap you count 2; a frame is active or it is not": lambda e, n, s: sum(
@@ -81,13 +79,13 @@ frame_count = Check(
     correct="one frame at sample 0 and one at every further hop, 628 for the paper's clip of 10 s",
     hints={
         "there is a frame centred on sample 0 as well: one more": lambda n, n_fft, hop: n // hop,
-        "rounding up is right only where hop does not divide samples; a frame is centred on sample 0 too": (
+        "rounding up is right only where hop does not divide samples; count sample 0": (
             lambda n, n_fft, hop: math.ceil(n / hop)
         ),
-        "rounding to the nearest is right only by luck; count the centres 0, hop, 2 hop, ... up to samples": (
+        "rounding to the nearest is right only by luck; count 0, hop, 2 hop, ...": (
             lambda n, n_fft, hop: 1 + round(n / hop)
         ),
-        "this many frames lie wholly within the clip; ours are centred, and reach beyond both ends": (
+        "this many frames lie wholly within the clip; ours reach beyond both ends": (
             lambda n, n_fft, hop: 1 + (n - n_fft) // hop
         ),
         "the padding at each end is just what the first and last frame reach beyond the clip: n_fft cancels": (
@@ -95,7 +93,7 @@ frame_count = Check(
         ),
         "frames lie hop samples apart; n_fft is how long each of them is": lambda n, n_fft, hop: 1 + n // n_fft,
         "a number of frames is whole: use // instead of /": lambda n, n_fft, hop: 1 + n / hop,
-        "the number is right, but a number of frames is an int; yours is a float": lambda n, n_fft, hop: float(
+        "the number is right, but frames are counted with an int; yours is a float": lambda n, n_fft, hop: float(
             1 + n // hop
         ),
     },
@@ -119,24 +117,18 @@ decibels = Check(
     expected=lambda x, floor, range_db: _limited(_level(x, floor), range_db),
     correct="dB re 1, with a floor for silence and a range below the loudest point of the clip",
     hints={
-        "10 log10 is for powers; these are amplitudes, whose squares are powers: 20 log10": lambda x, floor, r: (
-            _limited(_level(x, floor, 10), r)
+        "10 log10 is for powers; amplitudes take 20 log10": lambda x, floor, r: _limited(_level(x, floor, 10), r),
+        "this is the natural logarithm; take log10": lambda x, floor, r: _limited(20 * np.log(np.maximum(x, floor)), r),
+        "the floor is missing: nothing is quieter than 20 log10(floor)": lambda x, floor, r: _limited(
+            _level(x, 1e-300), r
         ),
-        "this is the natural logarithm; decibels take log10": lambda x, floor, r: _limited(
-            20 * np.log(np.maximum(x, floor)), r
-        ),
-        "the floor is missing: nothing may be quieter than 20 log10(floor), not even silence": lambda x, floor, r: (
-            _limited(_level(x, 1e-300), r)
-        ),
-        "the floor is a smallest amplitude, np.maximum(amplitude, floor); you add it": lambda x, floor, r: _limited(
+        "the floor is a smallest amplitude, np.maximum; you add it": lambda x, floor, r: _limited(
             _level(x + floor, floor), r
         ),
         "the floor is an amplitude; apply it before the logarithm, or turn it into dB too": lambda x, floor, r: (
             _limited(np.maximum(_level(x, 1e-300), floor), r)
         ),
-        "the range is missing: nothing may lie more than range_db below the loudest value": lambda x, floor, r: _level(
-            x, floor
-        ),
+        "the range is missing: nothing lies more than range_db below the loudest": lambda x, floor, r: _level(x, floor),
         "the range counts from the loudest value, not from 0 dB": lambda x, floor, r: np.maximum(_level(x, floor), -r),
         "the loudest value is that of the whole clip, not of each frame; frames must stay comparable": (
             lambda x, floor, r: _limited(_level(x, floor), r, axis=0, keepdims=True)
@@ -144,7 +136,7 @@ decibels = Check(
         "the loudest value is that of the whole clip, not of each band; bands must stay comparable": (
             lambda x, floor, r: _limited(_level(x, floor), r, axis=1, keepdims=True)
         ),
-        "levels are dB re 1; do not subtract the loudest one": lambda x, floor, r: (
+        "levels are dB re 1, not re the loudest": lambda x, floor, r: (
             _limited(_level(x, floor), r) - _level(x, floor).max()
         ),
     },

@@ -26,7 +26,7 @@ comb = Check(
     expected=lambda x, delay, gain: x + gain * _late(x, delay),
     correct="the sound and a later copy of it, and nothing sounds before it did",
     hints={
-        "this looks ahead, x(n + delay): an event would begin before its label": lambda x, d, g: (
+        "this looks ahead, x(n + delay): events begin before their label": lambda x, d, g: (
             x + g * np.pad(x[d:], (0, d))
         ),
         "the end of the sound comes back at its beginning, as np.roll has it; before the sound there is silence": (
@@ -37,7 +37,7 @@ comb = Check(
         "the delayed sound is added, not subtracted": lambda x, d, g: x - g * _late(x, d),
         "x(n) itself is missing": lambda x, d, g: g * _late(x, d),
         "the gain is that of the delayed sound alone": lambda x, d, g: g * (x + _late(x, d)),
-        "the sound must keep its length: cut what the delay moves beyond its end": lambda x, d, g: (
+        "the sound must keep its length: cut what is beyond its end": lambda x, d, g: (
             np.pad(x, (0, d)) + g * np.pad(x, (d, 0))
         ),
     },
@@ -60,9 +60,7 @@ direct_sound = Check(
     hints={
         "the response comes back as it is: every event would begin late": lambda h: h,
         "the direct sound may be negative: look for the largest absolute value": lambda h: h[h.argmax() :],
-        "this begins at the first sample that is not zero, which may be noise; the direct sound is the largest": (
-            lambda h: h[np.flatnonzero(h)[0] :]
-        ),
+        "this begins at the first sample that is not zero, which may be noise": lambda h: h[np.flatnonzero(h)[0] :],
         "the direct sound itself is gone; begin with it, not after it": lambda h: h[np.abs(h).argmax() + 1 :],
         "this is what lies before the direct sound": lambda h: h[: np.abs(h).argmax()],
         "this moves the tail's end to the front, as np.roll has it; cut off what lies before the direct sound": (
@@ -86,14 +84,10 @@ at_level = Check(
     expected=_scaled,
     correct="20 log10 of the largest absolute sample is the level",
     hints={
-        "this sets the RMS; the level meant here is that of the peak": lambda x, db: _scaled(
-            x, db, np.sqrt((x**2).mean())
-        ),
+        "this sets the RMS; the level here is that of the peak": lambda x, db: _scaled(x, db, np.sqrt((x**2).mean())),
         "the peak may be negative: take the largest absolute value": lambda x, db: _scaled(x, db, x.max()),
         "10^(dB / 10) is for energies; amplitudes take 10^(dB / 20)": lambda x, db: _scaled(x, db, factor=10),
-        "this changes the level by so many dB; the sound must have that level afterwards": lambda x, db: (
-            x * 10 ** (db / 20)
-        ),
+        "this changes the level by so many dB; the sound must have it afterwards": lambda x, db: x * 10 ** (db / 20),
         "this brings the peak to 1 whatever the level": lambda x, db: x / np.abs(x).max(),
         "dB are no factor: 10^(dB / 20) is": lambda x, db: x * db / np.abs(x).max(),
         "a negative level is softer: 10^(dB / 20), without another minus": lambda x, db: _scaled(x, -db),
@@ -131,13 +125,11 @@ event_times = Check(
     hints={
         "an event ends with the clip at the latest, after 10 s": lambda o, n, t: _times(o, n, t, math.inf),
         "the room's tail is no part of the event: its direct sound ends earlier": lambda o, n, t: _times(o, n + t, t),
-        "the room's tail is no part of the event, and an event ends with the clip at the latest": lambda o, n, t: (
-            _times(o, n + t, t, math.inf)
+        "the room's tail is no part of the event, and events end with the clip": lambda o, n, t: _times(
+            o, n + t, t, math.inf
         ),
-        "the second number is the offset, not the duration": lambda o, n, t: (
-            (o / 16000, min(n / 16000, 10 - o / 16000))
-        ),
-        "the second number is the offset, not the duration; and an event ends with the clip at the latest": (
+        "the second number is the offset, not a duration": lambda o, n, t: (o / 16000, min(n / 16000, 10 - o / 16000)),
+        "the second number is the offset, not a duration; and events end with the clip": (
             lambda o, n, t: (o / 16000, n / 16000)
         ),
         "these are samples; event tables are in seconds": lambda o, n, t: (o, min(o + n, 160000)),

@@ -41,10 +41,8 @@ smoother = Check(
     correct="M follows E, a little late, and a constant is its own average",
     hints={
         "your smoother runs backwards in time: M must know the past, not the future": _backwards,
-        "your smoother starts at 0, so M is too small at first; start it at E of the first frame": lambda e, s: (
-            _smoothed(e, s, start=0.0)
-        ),
-        "your smoother starts at 1, as librosa's does; start it at E of the first frame": lambda e, s: _smoothed(
+        "your smoother starts at 0; start it at E of the first frame": lambda e, s: _smoothed(e, s, start=0.0),
+        "your smoother starts at 1, as librosa's; start it at E of the first frame": lambda e, s: _smoothed(
             e, s, start=1.0
         ),
         "s and 1 - s are swapped: s weights the new energy, 1 - s the old M": lambda e, s: _smoothed(e, 1 - s),
@@ -53,12 +51,8 @@ smoother = Check(
         "the old M needs the factor 1 - s, or M grows without limit": lambda e, s: _smoothed(e, s, keep=1.0),
         "the new energy needs the factor s, or a constant is not its own average": _unscaled,
         "this smooths along the Mel bands; frames are the second axis": lambda e, s: _smoothed(e.T, s).T,
-        "this goes forwards and backwards (zero phase), so that M knows the future; go forwards only": lambda e, s: (
-            _backwards(_smoothed(e, s), s)
-        ),
-        "this is the mean of all frames so far; M forgets old frames": lambda e, s: (
-            e.cumsum(1) / np.arange(1, e.shape[1] + 1)
-        ),
+        "this goes forwards and backwards (zero phase); go forwards only": lambda e, s: _backwards(_smoothed(e, s), s),
+        "this is the mean of all frames; M forgets old ones": lambda e, s: e.cumsum(1) / np.arange(1, e.shape[1] + 1),
         "the energies come back as they are": lambda e, s: e,
     },
 )
@@ -77,27 +71,19 @@ pcen = Check(
     correct="divided by its own past, then compressed; silence stays 0",
     hints={
         "- delta^r is missing: silence must give 0": lambda e, m, a, d, r, eps: (e / (eps + m) ** a + d) ** r,
-        "you subtract delta; it is delta^r that makes silence 0": lambda e, m, a, d, r, eps: (
-            (e / (eps + m) ** a + d) ** r - d
-        ),
-        "eps belongs into the brackets: (eps + M)^alpha, not eps + M^alpha": lambda e, m, a, d, r, eps: (
-            (e / (eps + m**a) + d) ** r - d**r
-        ),
+        "you subtract delta; delta^r makes silence 0": lambda e, m, a, d, r, eps: (e / (eps + m) ** a + d) ** r - d,
+        "eps belongs into the brackets: (eps + M)^alpha": lambda e, m, a, d, r, eps: (e / (eps + m**a) + d) ** r - d**r,
         "eps is not used": lambda e, m, a, d, r, eps: _pcen(e, m, a, d, r, 0),
         "you divide by eps + M; it must be (eps + M)^alpha": lambda e, m, a, d, r, eps: _pcen(e, m, 1, d, r, eps),
-        "alpha is an exponent of eps + M, not a factor": lambda e, m, a, d, r, eps: (
-            (e / (a * (eps + m)) + d) ** r - d**r
-        ),
-        "alpha is the exponent of eps + M alone; you raise the whole fraction to it": lambda e, m, a, d, r, eps: (
-            ((e / (eps + m)) ** a + d) ** r - d**r
-        ),
-        "the energy is to be divided by (eps + M)^alpha, not multiplied": lambda e, m, a, d, r, eps: _pcen(
+        "alpha is an exponent of eps + M, no factor": lambda e, m, a, d, r, eps: (e / (a * (eps + m)) + d) ** r - d**r,
+        "alpha is the exponent of eps + M alone": lambda e, m, a, d, r, eps: ((e / (eps + m)) ** a + d) ** r - d**r,
+        "the energy is divided by (eps + M)^alpha, not multiplied": lambda e, m, a, d, r, eps: _pcen(
             e, m, -a, d, r, eps
         ),
-        "delta is added to the fraction, not to what the energy is divided by": lambda e, m, a, d, r, eps: (
+        "delta is added to the fraction, not within it": lambda e, m, a, d, r, eps: (
             (e / ((eps + m) ** a + d)) ** r - d**r
         ),
-        "r is the exponent of the sum with delta, not of the fraction alone": lambda e, m, a, d, r, eps: (
+        "r is the exponent of the sum with delta as well": lambda e, m, a, d, r, eps: (
             (e / (eps + m) ** a) ** r + d - d**r
         ),
         "delta is not added to the fraction": lambda e, m, a, d, r, eps: (e / (eps + m) ** a) ** r - d**r,
@@ -131,9 +117,7 @@ coefficient = Check(
         "T is not squared below the line": lambda t, h: _s_of(t / h) * t / h,
         "under the root it is 4 T^2": lambda t, h: (math.sqrt(1 + (t / h) ** 2) - 1) / (2 * (t / h) ** 2),
         "- 1 is missing above the line": lambda t, h: math.sqrt(1 + 4 * (t / h) ** 2) / (2 * (t / h) ** 2),
-        "this is the coefficient after which 1/e is left; the formula asks for the spread of the weights": (
-            lambda t, h: 1 - math.exp(-h / t)
-        ),
+        "this is the coefficient after which 1/e is left; the formula is another": lambda t, h: 1 - math.exp(-h / t),
         "this is 1 / T, which is near for long T and above 1 for short ones": lambda t, h: h / t,
     },
 )

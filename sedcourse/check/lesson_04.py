@@ -27,9 +27,7 @@ ema = Check(
     correct="the teacher keeps alpha of itself and takes 1 - alpha of the student",
     hints={
         "the weights are swapped: alpha close to 1 must keep most of the teacher": lambda t, s, a: (1 - a) * t + a * s,
-        "the student's weights need the factor 1 - alpha, or the teacher grows without limit": lambda t, s, a: (
-            a * t + s
-        ),
+        "the student's weights need the factor 1 - alpha, or the teacher grows": lambda t, s, a: a * t + s,
         "the teacher's old weights need the factor alpha": lambda t, s, a: t + (1 - a) * s,
         "this is the plain mean of both; alpha is not used": lambda t, s, a: (t + s) / 2,
         "the teacher stays as it is; mix the student in": lambda t, s, a: t,
@@ -49,9 +47,7 @@ rampup = Check(
     expected=lambda step, steps: math.exp(-5 * _rest(step, steps) ** 2),
     correct=f"it starts at exp(-5) = {math.exp(-5):.4f} and stays at 1 after R steps",
     hints={
-        "the exponent needs a minus: a ramp-up ends at 1 and never lies above it": lambda i, n: math.exp(
-            5 * _rest(i, n) ** 2
-        ),
+        "the exponent needs a minus: a ramp-up never lies above 1": lambda i, n: math.exp(5 * _rest(i, n) ** 2),
         "after R steps the ramp-up stays at 1; yours falls again, because 1 - step / R is squared: clamp step to R": (
             lambda i, n: math.exp(-5 * (1 - i / n) ** 2)
         ),
@@ -108,26 +104,18 @@ mean_teacher_loss = Check(
             lambda s, t, y, z, c: _bce(s.strong[:_A], y) + _bce(s.weak[: _B - _A], z) + c * _consistent(s, t)
         ),
         "c is not used; it weights the consistency terms": lambda s, t, y, z, c: _labelled(s, y, z) + _consistent(s, t),
-        "c weights the consistency terms, not those with labels": lambda s, t, y, z, c: (
+        "c weights consistency, not the labels' terms": lambda s, t, y, z, c: (
             c * _labelled(s, y, z) + _consistent(s, t)
         ),
-        "c weights only the consistency terms, not the whole loss": lambda s, t, y, z, c: (
-            c * (_labelled(s, y, z) + _consistent(s, t))
-        ),
+        "c weights consistency, not the whole loss": lambda s, t, y, z, c: c * (_labelled(s, y, z) + _consistent(s, t)),
         "c weights both consistency terms; put them in brackets": lambda s, t, y, z, c: (
             _labelled(s, y, z) + c * _mse(s.strong, t.strong) + _mse(s.weak, t.weak)
         ),
-        "the weak posteriors of student and teacher are compared too": lambda s, t, y, z, c: (
-            _labelled(s, y, z) + c * _mse(s.strong, t.strong)
-        ),
-        "the strong posteriors of student and teacher are compared too": lambda s, t, y, z, c: (
-            _labelled(s, y, z) + c * _mse(s.weak, t.weak)
-        ),
+        "the weak posteriors are compared too": lambda s, t, y, z, c: _labelled(s, y, z) + c * _mse(s.strong, t.strong),
+        "the strong posteriors are compared too": lambda s, t, y, z, c: _labelled(s, y, z) + c * _mse(s.weak, t.weak),
         "the consistency terms are missing": lambda s, t, y, z, c: _labelled(s, y, z),
         "the term of the weak labels is missing": lambda s, t, y, z, c: _bce(s.strong[:_A], y) + c * _consistent(s, t),
-        "the term of the strong labels is missing": lambda s, t, y, z, c: (
-            _bce(s.weak[_A:_B], z) + c * _consistent(s, t)
-        ),
+        "the strong labels' term is missing": lambda s, t, y, z, c: _bce(s.weak[_A:_B], z) + c * _consistent(s, t),
         "student and teacher are compared by their mean squared error; cross-entropy is for labels": (
             lambda s, t, y, z, c: _labelled(s, y, z) + c * _consistent(s, t, term=_bce)
         ),
@@ -157,12 +145,8 @@ attention_pooling = Check(
     expected=lambda strong, logits: _pool(strong, logits.softmax(-1)),
     correct="one posterior per clip and class, an average of the frames weighted by attention",
     hints={
-        "the softmax runs over the frames; it must run over the classes, the last axis": lambda s, x: _pool(
-            s, x.softmax(1)
-        ),
-        "the softmax runs over the batch; it must run over the classes, the last axis": lambda s, x: _pool(
-            s, x.softmax(0)
-        ),
+        "the softmax runs over the frames; it must run over the classes": lambda s, x: _pool(s, x.softmax(1)),
+        "the softmax runs over the batch; it must run over the classes": lambda s, x: _pool(s, x.softmax(0)),
         "divide by sum_t(att), or a clip with more frames becomes more probable": lambda s, x: (s * x.softmax(-1)).sum(
             1
         ),
@@ -216,7 +200,7 @@ median_filter = Check(
         "zeros beyond the ends delete an event that the clip cuts off; mirror the frames there": lambda x, size: (
             np.median(_windows(x, size), axis=-1)
         ),
-        "beyond the ends the outermost frame is repeated; mirror the frames": lambda x, size: ndimage.median_filter(
+        "at the ends the last frame is repeated; mirror them": lambda x, size: ndimage.median_filter(
             x, size, mode="nearest"
         ),
         "the mirror leaves out the outermost frame; SciPy's has it twice (np.pad's 'symmetric')": lambda x, size: (

@@ -29,9 +29,7 @@ reversed_gradient = Check(
         "the weight is missing": lambda ctx, g: (-g, None),
         "this is the gradient as it came; turn it round and weight it": lambda ctx, g: (g, None),
         "the weight is a factor of the gradient; you subtract it": lambda ctx, g: (-g - ctx.weight, None),
-        "every number's sign must change; this makes all of them negative": lambda ctx, g: (
-            (-ctx.weight * g.abs(), None)
-        ),
+        "every sign must change; this makes all of them negative": lambda ctx, g: (-ctx.weight * g.abs(), None),
         "1 - weight is the weight of another loss": lambda ctx, g: (-(1 - ctx.weight) * g, None),
         "this stops the gradient: the CNN would not notice the classifier": lambda ctx, g: (0 * g, None),
     },
@@ -52,9 +50,7 @@ domain_loss = Check(
     expected=lambda logits, synthetic: _bce(logits, _labels(logits, synthetic)),
     correct=f"ln 2 = {math.log(2):.3f} for a classifier that says 0.5 to everything",
     hints={
-        "1 means synthetic, and those clips come first; your labels are the other way round": lambda x, n: _bce(
-            x, 1 - _labels(x, n)
-        ),
+        "1 means synthetic; your labels are the other way round": lambda x, n: _bce(x, 1 - _labels(x, n)),
         "this is the sum over the clips; take their mean": lambda x, n: _bce(x, _labels(x, n), reduction="sum"),
         "the recorded clips are missing: their label is 0, and they count too": lambda x, n: F.softplus(-x[:n]).mean(),
         "the synthetic clips are missing": lambda x, n: F.softplus(x[n:]).mean(),
@@ -88,12 +84,8 @@ balanced_error = Check(
     correct="0 for a perfect classifier, 0.5 for one that guesses, or says the same to every clip",
     hints={
         "this is the share of right answers; the error is what is left to 1": lambda x, n: 1 - sum(_errors(x, n)) / 2,
-        "every clip counts the same here, so that the larger domain decides; average each domain's share": (
-            _all_errors
-        ),
-        "every clip counts the same here, and it is the right answers that you count": lambda x, n: (
-            1 - _all_errors(x, n)
-        ),
+        "every clip counts the same here, so that the larger domain decides; average each domain's share": _all_errors,
+        "every clip counts the same here, and you count right answers": lambda x, n: 1 - _all_errors(x, n),
         "a logit of 0, not of 0.5, is where the classifier changes its mind": lambda x, n: sum(_errors(x, n, 0.5)) / 2,
         "the sum of both shares goes up to 2; take their mean": lambda x, n: sum(_errors(x, n)),
         "these are the synthetic clips' errors alone": lambda x, n: _errors(x, n)[0],
@@ -153,17 +145,13 @@ two_updates = Check(
     expected=_updated(),
     correct="as finite differences say; one goes uphill on the domain loss, the other downhill",
     hints={
-        "in equation (1) the domain loss has a minus: the CRNN makes it larger. Yours helps the classifier": (
-            _updated(against=1)
-        ),
+        "in equation (1) the domain loss has a minus; yours helps the classifier": _updated(against=1),
         "equation (2) goes downhill: the classifier learns its task. Yours unlearns it": _updated(learns=-1),
         "both signs of the domain loss are the wrong way round": _updated(against=1, learns=-1),
         "the main loss goes downhill too: theta_c minus its gradient": _updated(of_main=-1),
         "the two weights are swapped: the first is the main loss's": _updated(swapped=True),
         "equation (2) has the domain loss's weight as well": _updated(weighted=False),
-        "theta_a stays where it is: it went uphill in your first step and downhill in the second, or in neither": (
-            _updated(learns=0)
-        ),
+        "theta_a stays where it is: it goes uphill in one step and downhill in the other": _updated(learns=0),
         "theta_c does not depend on the domain loss": _updated(against=0),
         "the main loss is missing in equation (1)": _updated(of_main=0),
         "here theta_a learns from the moved theta_c; take both gradients before you move anything": _updated(late=True),

@@ -11,12 +11,8 @@ expected_frames = Check(
     correct="2 frames for 0.5, 10 for 0.9, 100 for 0.99",
     hints={
         "the first frame is there for certain and counts; you left it out": lambda p: p / (1 - p),
-        "1 / p is how long one waits for something that happens with p; a state ends with probability 1 - p": (
-            lambda p: 1 / p if p else np.inf
-        ),
-        "this is the median duration (after which half of the events are over), not the mean": lambda p: (
-            np.log(0.5) / np.log(p) if p else 0.0
-        ),
+        "1 / p is the wait for what happens with p; a state ends with 1 - p": lambda p: 1 / p if p else np.inf,
+        "this is the median duration, not the mean": lambda p: np.log(0.5) / np.log(p) if p else 0.0,
         "close for p near 1, but frames are counted one by one: sum the series": lambda p: -1 / np.log(p) if p else 0.0,
     },
 )
@@ -57,12 +53,8 @@ viterbi_step = Check(
         "this adds up all ways (the forward algorithm); Viterbi keeps the best one": lambda best, a, b: (
             (np.logaddexp(*(best[:, None] + a)) + b, _step(best, a, b)[1])
         ),
-        "you took the first state as the one it came from, always": lambda best, a, b: (
-            (_step(best, a, b)[0], np.zeros(2))
-        ),
-        "each state came from somewhere; you say where it is": lambda best, a, b: (
-            (_step(best, a, b)[0], np.arange(2))
-        ),
+        "you took the first state as the one before, always": lambda best, a, b: (_step(best, a, b)[0], np.zeros(2)),
+        "each state came from somewhere; you say where it is": lambda best, a, b: (_step(best, a, b)[0], np.arange(2)),
         "of both ways keep the better one, the larger logarithm": lambda best, a, b: _step(best, a, b, "min"),
     },
     value=_scores_and_states,
@@ -122,7 +114,7 @@ tied_optimum = Check(
         "you average over event probabilities; each class will take its best one, so take the maximum": lambda f1: (
             _with_events(f1, f1.mean(axis=(0, 2)).argmax())
         ),
-        "this is the silence of the single best class; macro F1 is the mean of all": lambda f1: _with_events(
+        "this is the best class's silence; macro F1 is the mean": lambda f1: _with_events(
             f1, f1.max(axis=(0, 2)).argmax()
         ),
     },

@@ -18,10 +18,8 @@ judged = Check(
     expected=_judged,
     correct="the whole interval must lie on the claimed side of 0",
     hints={
-        "the paper may claim that the first is worse: look at the sign, too": lambda low, high, sign: _judged(
-            low, high, 1
-        ),
-        "the middle of the interval decides nothing as long as the interval holds 0": lambda low, high, sign: (
+        "the paper may claim a loss: look at the sign, too": lambda low, high, sign: _judged(low, high, 1),
+        "the middle of an interval that holds 0 decides nothing": lambda low, high, sign: (
             1 if (low + high) * sign > 0 else -1
         ),
         "an interval on the other side of 0 does not leave it undecided: it shows the opposite": (
@@ -62,15 +60,9 @@ holm = Check(
     hints={
         "alpha is an argument, and need not be 0.05": lambda p, alpha: _stepped(p, 0.05 / _left(p)),
         "this compares each p-value with alpha and pays for nothing": lambda p, alpha: p <= alpha,
-        "this is Bonferroni's rule, alpha / m for all; Holm's threshold grows from one p-value to the next": (
-            lambda p, alpha: p <= alpha / len(p)
-        ),
-        "stop at the first p-value that fails: none after it stands": lambda p, alpha: _stepped(
-            p, alpha / _left(p), stop=False
-        ),
-        "the smallest p-value meets the strictest threshold, alpha / m": lambda p, alpha: _stepped(
-            p, alpha / _left(p)[::-1]
-        ),
+        "this is Bonferroni's rule, alpha / m for all; Holm's threshold grows": lambda p, alpha: p <= alpha / len(p),
+        "stop at the first failure: none after it stands": lambda p, alpha: _stepped(p, alpha / _left(p), stop=False),
+        "the smallest p-value meets the strictest threshold": lambda p, alpha: _stepped(p, alpha / _left(p)[::-1]),
         "your answer is in the order of the sorted p-values; it must be in the order in which they were given": (
             lambda p, alpha: np.logical_and.accumulate(np.sort(p) <= alpha / _left(p))
         ),
@@ -99,15 +91,9 @@ averaged = Check(
     hints={
         "uint8 scores are percent: divide these by 100": lambda members: np.mean(np.array(members, float), axis=0),
         "this is the sum: divide by how many there are": lambda members: _fractions(members).sum(axis=0),
-        "divide by how many members there are, which need not be three": lambda members: (
-            _fractions(members).sum(axis=0) / 3
-        ),
-        "this is the largest of them; one member that is sure would decide alone": lambda members: _fractions(
-            members
-        ).max(axis=0),
-        "this is a vote of decisions; the paper averages the posteriors": lambda members: (
-            _fractions(members) > 0.5
-        ).mean(axis=0),
+        "divide by how many members there are, not by three": lambda members: _fractions(members).sum(axis=0) / 3,
+        "this is the largest; one member would decide alone": lambda members: _fractions(members).max(axis=0),
+        "this is a vote; the paper averages the posteriors": lambda members: (_fractions(members) > 0.5).mean(axis=0),
         "this is one number for everything: average over the members only": lambda members: _fractions(members).mean(),
     },
 )
