@@ -101,8 +101,8 @@ def _detection(profile: str, root: Path, seed: int) -> Drawn:
         "seed": seed,
         "clip": name,
         "rule": "the development clip with the most classes, the first of these by name",
-        "alt": f"One clip of ten seconds in three rows over the same time axis: log-Mel spectrogram, posteriors of the ten "
-        f"classes, and events. Reference: {plots.in_words(of_clip[0])}. Detected: {plots.in_words(of_clip[1])}.",
+        "alt": "One clip of ten seconds in three rows over the same time axis: log-Mel spectrogram, posteriors of the "
+        f"ten classes, and events. Reference: {plots.in_words(of_clip[0])}. Detected: {plots.in_words(of_clip[1])}.",
     }
 
 
@@ -118,17 +118,17 @@ def _figure2(profile: str, root: Path, seed: int) -> Drawn:
     titles = ("(a) log-Mel, scaled to [0, 1]", "(b) PCEN layer 1", "(c) PCEN layer 2")
     numbers = "; ".join(
         f"{title}: stationary share {one.stationary:.2f}, onset contrast {one.onset:.2f}"
-        for title, one in zip(titles, kept)
+        for title, one in zip(titles, kept, strict=True)
     )
-    return plots.front_ends(dict(zip(titles, pictures)), frame_s, events), {
+    return plots.front_ends(dict(zip(titles, pictures, strict=True)), frame_s, events), {
         "lesson": "03_pcen",
         "profile": profile,
         "data": root.name,
         "system": "ppcen_logmel",
         "seed": seed,
         "clip": f"sounds.figure2_clip({seed})",
-        "alt": "The paper's Figure 2 from a training here: ten seconds with a vacuum cleaner throughout and speech three "
-        f"times, as log-Mel and as the two parallel PCEN layers give them. {numbers}.",
+        "alt": "The paper's Figure 2 from a training here: ten seconds with a vacuum cleaner throughout and speech "
+        f"three times, as log-Mel and as the two parallel PCEN layers give them. {numbers}.",
     }
 
 
@@ -167,9 +167,9 @@ def _statistics(profile: str, root: Path, seed: int) -> Drawn:
         "profile": profile,
         "data": root.name,
         "seed": 0,
-        "alt": "MiniDESED beside DESED, a row of panels for synthetic and one for real clips: median and quartiles of the "
-        "ten classes' durations, share of clips, events per clip, and how many events sound at once. The medians of "
-        f"the durations are {durations.min():.2f} to {durations.max():.2f} times DESED's.",
+        "alt": "MiniDESED beside DESED, a row of panels for synthetic and one for real clips: median and quartiles "
+        "of the ten classes' durations, share of clips, events per clip, and how many events sound at once. The "
+        f"medians of the durations are {durations.min():.2f} to {durations.max():.2f} times DESED's.",
     }
 
 
@@ -226,9 +226,9 @@ def _explore(profile: str, root: Path, seed: int) -> Drawn:
         "seed": 0,
         "clip": "vacuum cleaner, and speech three times",
         "rule": "the page's first sound, with the preset Fixed 3",
-        "alt": "The page of the PCEN explorer: a choice of sounds, presets of the paper's Table 1, sliders for alpha, delta, "
-        "r and T, and below them log-Mel, the smoothed energy M and PCEN of ten seconds with a vacuum cleaner "
-        "and speech, with a cursor at the same place in all three. PCEN has darkened the vacuum cleaner, and "
+        "alt": "The page of the PCEN explorer: a choice of sounds, presets of the paper's Table 1, sliders for "
+        "alpha, delta, r and T, and below them log-Mel, the smoothed energy M and PCEN of ten seconds with a vacuum "
+        "cleaner and speech, with a cursor at the same place in all three. PCEN has darkened the vacuum cleaner, and "
         "the syllables stand out.",
     }
 
@@ -247,8 +247,9 @@ def _report(profile: str, root: Path, seed: int) -> Drawn:
     made = ledger.read(page.with_name("ledger.json"))
     counted = ", ".join(f"{count} {verdict}" for verdict, count in ledger.verdicts(made).items() if count)
     alt = (
-        "The first page of the report: links to all pages, with which data and how many trainings it was made, how many "
-        f"of the paper's sentences hold here ({counted}), and the paper's numbers drawn beside those measured here."
+        "The first page of the report: links to all pages, with which data and how many trainings it was made, "
+        f"how many of the paper's sentences hold here ({counted}), and the paper's numbers drawn beside those "
+        "measured here."
     )
     return screens.document(page), _measured("07_paper_ledger", made, made["data"], made["seeds"], alt)
 

@@ -49,7 +49,7 @@ LAB = "import sys; from sedcourse import lab; lab.NOTEBOOKS = sys.argv[1]; lab.m
 
 
 def lesson(name: str, cell: str) -> bytes:
-    """PNG of a lesson in JupyterLab, run down to the cell whose source contains ``cell``; its picture is at the lower edge."""
+    """PNG of a lesson in JupyterLab, run down to the cell that contains ``cell``; its picture is at the lower edge."""
     with tempfile.TemporaryDirectory(prefix="screens-") as folder, browser() as page:
         root = Path(folder)
         (root / "lessons").mkdir()

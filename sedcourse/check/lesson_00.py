@@ -54,9 +54,7 @@ event_matches = Check(
     expected=lambda reference, predicted: _within(reference, predicted, 0.2, _collar(reference)),
     correct="onset within 200 ms, offset within 200 ms or 20 % of the reference event, whichever is more",
     hints={
-        "a long event's offset may be off by 20 % of its length, not only by 200 ms": lambda r, p: _within(
-            r, p, 0.2, 0.2
-        ),
+        "a long event's offset may be off by 20 % of its length, not by 200 ms": lambda r, p: _within(r, p, 0.2, 0.2),
         "the offset may be off by 200 ms even if 20 % of the event is less: take the larger of the two": lambda r, p: (
             _within(r, p, 0.2, 0.2 * (r[1] - r[0]))
         ),
@@ -68,9 +66,7 @@ event_matches = Check(
         ),
         "the onset counts too: it may be off by 200 ms": lambda r, p: _within(r, p, math.inf, _collar(r)),
         "the offset counts too": lambda r, p: _within(r, p, 0.2, math.inf),
-        "the onset's collar is always 200 ms; only the offset's grows": lambda r, p: _within(
-            r, p, _collar(r), _collar(r)
-        ),
+        "the onset's collar is 200 ms; only the offset's grows": lambda r, p: _within(r, p, _collar(r), _collar(r)),
         "an event may start or end too early as well as too late: compare the absolute difference": lambda r, p: (
             p[0] - r[0] <= 0.2 and p[1] - r[1] <= _collar(r)
         ),

@@ -15,9 +15,7 @@ weak_from_strong = Check(
     expected=lambda strong: strong.max(1),
     correct="a class is in the clip if it is in any of its frames; when and how long is lost",
     hints={
-        "this is the share of frames in which a class sounds; a weak label only says whether it does": lambda x: x.mean(
-            1
-        ),
+        "this is the share of frames in which a class sounds; a weak label says whether it does": lambda x: x.mean(1),
         "this counts the frames; a weak label is 1 however long the class sounds": lambda x: x.sum(1),
         "this asks whether a class sounds in most frames; one frame is enough": lambda x: x.mean(1) > 0.5,
         "this asks whether a class sounds in every frame; one frame is enough": lambda x: x.min(1),
@@ -82,9 +80,7 @@ frame_count = Check(
         "rounding up is right only where hop does not divide samples; count sample 0": (
             lambda n, n_fft, hop: math.ceil(n / hop)
         ),
-        "rounding to the nearest is right only by luck; count 0, hop, 2 hop, ...": (
-            lambda n, n_fft, hop: 1 + round(n / hop)
-        ),
+        "rounding to the nearest is right by luck; count 0, hop, 2 hop, ...": lambda n, n_fft, hop: 1 + round(n / hop),
         "this many frames lie wholly within the clip; ours reach beyond both ends": (
             lambda n, n_fft, hop: 1 + (n - n_fft) // hop
         ),
@@ -119,9 +115,7 @@ decibels = Check(
     hints={
         "10 log10 is for powers; amplitudes take 20 log10": lambda x, floor, r: _limited(_level(x, floor, 10), r),
         "this is the natural logarithm; take log10": lambda x, floor, r: _limited(20 * np.log(np.maximum(x, floor)), r),
-        "the floor is missing: nothing is quieter than 20 log10(floor)": lambda x, floor, r: _limited(
-            _level(x, 1e-300), r
-        ),
+        "the floor is missing: nothing is below 20 log10(floor)": lambda x, floor, r: _limited(_level(x, 1e-300), r),
         "the floor is a smallest amplitude, np.maximum; you add it": lambda x, floor, r: _limited(
             _level(x + floor, floor), r
         ),

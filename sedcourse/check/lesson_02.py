@@ -26,9 +26,7 @@ comb = Check(
     expected=lambda x, delay, gain: x + gain * _late(x, delay),
     correct="the sound and a later copy of it, and nothing sounds before it did",
     hints={
-        "this looks ahead, x(n + delay): events begin before their label": lambda x, d, g: (
-            x + g * np.pad(x[d:], (0, d))
-        ),
+        "this looks ahead, x(n + delay): events begin before the label": lambda x, d, g: x + g * np.pad(x[d:], (0, d)),
         "the end of the sound comes back at its beginning, as np.roll has it; before the sound there is silence": (
             lambda x, d, g: x + g * np.roll(x, d)
         ),

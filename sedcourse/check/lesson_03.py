@@ -77,13 +77,9 @@ pcen = Check(
         "you divide by eps + M; it must be (eps + M)^alpha": lambda e, m, a, d, r, eps: _pcen(e, m, 1, d, r, eps),
         "alpha is an exponent of eps + M, no factor": lambda e, m, a, d, r, eps: (e / (a * (eps + m)) + d) ** r - d**r,
         "alpha is the exponent of eps + M alone": lambda e, m, a, d, r, eps: ((e / (eps + m)) ** a + d) ** r - d**r,
-        "the energy is divided by (eps + M)^alpha, not multiplied": lambda e, m, a, d, r, eps: _pcen(
-            e, m, -a, d, r, eps
-        ),
-        "delta is added to the fraction, not within it": lambda e, m, a, d, r, eps: (
-            (e / ((eps + m) ** a + d)) ** r - d**r
-        ),
-        "r is the exponent of the sum with delta as well": lambda e, m, a, d, r, eps: (
+        "divide the energy by (eps + M)^alpha, do not multiply": lambda e, m, a, d, r, eps: _pcen(e, m, -a, d, r, eps),
+        "add delta to the fraction, not within it": lambda e, m, a, d, r, eps: (e / ((eps + m) ** a + d)) ** r - d**r,
+        "r is the exponent of the whole sum with delta": lambda e, m, a, d, r, eps: (
             (e / (eps + m) ** a) ** r + d - d**r
         ),
         "delta is not added to the fraction": lambda e, m, a, d, r, eps: (e / (eps + m) ** a) ** r - d**r,

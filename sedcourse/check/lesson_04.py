@@ -104,9 +104,7 @@ mean_teacher_loss = Check(
             lambda s, t, y, z, c: _bce(s.strong[:_A], y) + _bce(s.weak[: _B - _A], z) + c * _consistent(s, t)
         ),
         "c is not used; it weights the consistency terms": lambda s, t, y, z, c: _labelled(s, y, z) + _consistent(s, t),
-        "c weights consistency, not the labels' terms": lambda s, t, y, z, c: (
-            c * _labelled(s, y, z) + _consistent(s, t)
-        ),
+        "c weights consistency, not the labels": lambda s, t, y, z, c: c * _labelled(s, y, z) + _consistent(s, t),
         "c weights consistency, not the whole loss": lambda s, t, y, z, c: c * (_labelled(s, y, z) + _consistent(s, t)),
         "c weights both consistency terms; put them in brackets": lambda s, t, y, z, c: (
             _labelled(s, y, z) + c * _mse(s.strong, t.strong) + _mse(s.weak, t.weak)
@@ -147,9 +145,7 @@ attention_pooling = Check(
     hints={
         "the softmax runs over the frames; it must run over the classes": lambda s, x: _pool(s, x.softmax(1)),
         "the softmax runs over the batch; it must run over the classes": lambda s, x: _pool(s, x.softmax(0)),
-        "divide by sum_t(att), or a clip with more frames becomes more probable": lambda s, x: (s * x.softmax(-1)).sum(
-            1
-        ),
+        "divide by sum_t(att), or longer clips become more probable": lambda s, x: (s * x.softmax(-1)).sum(1),
         "divide by the sum of the attention, not by the number of frames": lambda s, x: (s * x.softmax(-1)).mean(1),
         "the sum runs over the classes; it must run over the frames, axis 1": lambda s, x: _pool(s, x.softmax(-1), -1),
         "this is the plain mean over the frames; weight each frame by its attention": lambda s, x: s.mean(1),

@@ -114,9 +114,7 @@ tied_optimum = Check(
         "you average over event probabilities; each class will take its best one, so take the maximum": lambda f1: (
             _with_events(f1, f1.mean(axis=(0, 2)).argmax())
         ),
-        "this is the best class's silence; macro F1 is the mean": lambda f1: _with_events(
-            f1, f1.max(axis=(0, 2)).argmax()
-        ),
+        "this is the best class's silence; F1 is the mean": lambda f1: _with_events(f1, f1.max(axis=(0, 2)).argmax()),
     },
     value=_silence_and_events,
 )
