@@ -11,33 +11,27 @@ from __future__ import annotations
 import functools
 import html
 import io
-import threading
-import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import ipywidgets
-import librosa
 import matplotlib
 import numpy as np
 import pandas as pd
 import torch
 from IPython.display import display
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from PIL import Image
 from torch import Tensor
 
 from sedcourse import html as pieces
 from sedcourse import players
-from sedcourse.explorer import DPI, Picture, Slider, spectrogram
-from sedcourse.plots import FONT, ORANGE, SKY
+from sedcourse.explorer.model import spectrogram
+from sedcourse.plots.style import FONT, ORANGE, SKY, in_rows, mel_centres, mel_image, mel_ticks
+from sedcourse.widgets import DPI, WIDTH, Canvas, Slider, Widget, auto, place_of, row, wide
 from sedlib.augment import EFFECTS, Bank, Mixture, Source, draw, draw_effect, events, mixing
 from sedlib.config import CLIP_S
 from sedlib.data.audio import RATE
 from sedlib.data.tables import CLASSES
-from sedlib.errors import SedError
 from sedlib.systems import configuration
 
 _CONFIG = configuration("augm", "paper")
@@ -45,11 +39,16 @@ SETTINGS, FEATURES = _CONFIG.augment, _CONFIG.features
 FEWEST, MOST = SETTINGS.sources
 OVER_DB = SETTINGS.background_db[1]  # the background may be so far over the quietest foreground
 LEVELS_DB = (-40.0, 50.0)  # colours of the picture, always the same, so that loud looks loud
-_UNITS = {"start": " s", "duration": " s", "snr_db": " dB", "frequency": " Hz", "delay": " ms", "rate": " Hz",
-          "threshold_db": " dB", "cutoff": " Hz"}
-
-
-# ------------------------------------------------------------------------------------------------ what is composed
+_UNITS = {
+    "start": " s",
+    "duration": " s",
+    "snr_db": " dB",
+    "frequency": " Hz",
+    "delay": " ms",
+    "rate": " Hz",
+    "threshold_db": " dB",
+    "cutoff": " Hz",
+}
 
 
 class Composed(NamedTuple):
@@ -76,7 +75,9 @@ def compose(mixture: Mixture, bank: Bank, before: Composed | None = None) -> Com
     alone = [Mixture((source,), mixture.background._replace(level_db=0.0)) for source in mixture.sources]
     alone.append(Mixture((), mixture.background))
     keys = [repr(part.sources or part.background) for part in alone]
-    stems = {key: kept[key] if key in kept else mixing.stems(part, bank)[0] for key, part in zip(keys, alone)}
+    stems = {
+        key: kept[key] if key in kept else mixing.stems(part, bank)[0] for key, part in zip(keys, alone, strict=True)
+    }
     summed = torch.stack([stems[key] for key in keys]).sum(0, keepdim=True)
     waveform = mixing.unclipped(summed)[0]
     logmel = spectrogram(waveform.numpy(), FEATURES).numpy()
@@ -96,7 +97,7 @@ def with_length(source: Source, seconds: float, bank: Bank) -> Source:
 
 
 def with_effect(source: Source, place: int, name: str, rng: np.random.Generator) -> Source:
-    """An effect with values of chance at a place of the cascade; none for an empty name."""
+    """An effect with random values at a place of the cascade; none for an empty name."""
     effects = list(source.effects)
     effects[place : place + 1] = [(name, draw_effect(rng, name, source.samples / RATE))] if name else []
     return source._replace(effects=tuple(effects))
@@ -118,9 +119,6 @@ def limit_db(mixture: Mixture) -> float:
     return min(source.level_db for source in mixture.sources) + OVER_DB
 
 
-# ------------------------------------------------------------------------------------------------ in words
-
-
 def in_words(name: str, values: dict[str, float]) -> str:
     """An effect: "low-pass (cutoff 1200 Hz)"."""
     said = ", ".join(f"{key.removesuffix('_db')} {value:.4g}{_UNITS.get(key, '')}" for key, value in values.items())
@@ -130,7 +128,7 @@ def in_words(name: str, values: dict[str, float]) -> str:
 def table(mixture: Mixture, bank: Bank) -> pd.DataFrame:
     """A row for each foreground: its number, label and times, and what was done to it."""
     rows = []
-    for k, (source, (onset, offset, label)) in enumerate(zip(mixture.sources, events(mixture, bank)), 1):
+    for k, (source, (onset, offset, label)) in enumerate(zip(mixture.sources, events(mixture, bank), strict=True), 1):
         room = "dry" if source.room is None else bank.rooms[source.room].name.split("/")[-1]
         effects = ", then ".join(in_words(*effect) for effect in source.effects) or "none"
         rows.append((k, label, f"{onset:.3f}", f"{offset:.3f}", f"{source.level_db:.1f}", room, effects))
@@ -141,8 +139,10 @@ def rule(mixture: Mixture) -> str:
     """How loud the background is, held against the paper's rule."""
     over = mixture.background.level_db - limit_db(mixture) + OVER_DB
     held = "beyond" if mixture.background.level_db > limit_db(mixture) else "within"
-    return (f"The background is {abs(over):.1f} dB {'over' if over > 0 else 'under'} the quietest foreground, "
-            f"{held} the paper's limit of {OVER_DB:g} dB over it")
+    return (
+        f"The background is {abs(over):.1f} dB {'over' if over > 0 else 'under'} the quietest foreground, "
+        f"{held} the paper's limit of {OVER_DB:g} dB over it"
+    )
 
 
 def loudness(composed: Composed) -> str:
@@ -158,69 +158,44 @@ def description(composed: Composed, bank: Bank) -> str:
     return f"Log-Mel spectrogram of a mixture over its labels: {said}. {rule(composed.mixture)}. {loudness(composed)}."
 
 
-# ------------------------------------------------------------------------------------------------ the picture
-
-
-class _Canvas:
-    """The figure, laid out once; `draw` adds what changes (see `explorer`)."""
-
-    SIZE = 10.0, 4.9  # inches
-
+class _Canvas(Canvas):
+    @matplotlib.rc_context(FONT | {"font.size": 9})
     def __init__(self) -> None:
-        with matplotlib.rc_context(FONT | {"font.size": 9}):
-            self.figure = Figure(self.SIZE, dpi=DPI, facecolor="white")
-            self.canvas = FigureCanvasAgg(self.figure)
-            frame_s = FEATURES.hop / RATE
-            self.mel = self.figure.add_axes((0.185, 0.45, 0.725, 0.53))
-            scale = self.figure.add_axes((0.92, 0.45, 0.015, 0.53))
-            self.labels = self.figure.add_axes((0.185, 0.095, 0.725, 0.335), sharex=self.mel)
-            extent = (-frame_s / 2, (FEATURES.frames - 0.5) * frame_s, -0.5, FEATURES.n_mels - 0.5)
-            self.image = self.mel.imshow(np.zeros((FEATURES.n_mels, FEATURES.frames)), origin="lower", aspect="auto",
-                                         extent=extent, cmap="magma", interpolation="nearest", animated=True,
-                                         vmin=LEVELS_DB[0], vmax=LEVELS_DB[1])
-            self.figure.colorbar(self.image, scale, label="level (dB)")
-            ticks = (250, 500, 1000, 2000, 4000)
-            self.mel.set_yticks(np.interp(ticks, _centres(), np.arange(FEATURES.n_mels)), list(map(str, ticks)))
-            self.mel.set_ylabel("frequency (Hz)")
-            self.mel.tick_params(axis="x", labelbottom=False)
-            self.labels.set_yticks(range(len(CLASSES)), [label.replace("_", " ") for label in CLASSES])
-            self.labels.set(xlabel="time (s)", xlim=(0, CLIP_S), ylim=(len(CLASSES) - 0.5, -0.5), xticks=range(11))
-            self.labels.grid(color="0.88")
-            self.labels.set_axisbelow(True)
-            self.canvas.draw()
-            self.background = self.canvas.copy_from_bbox(self.figure.bbox)
-
-    def box(self) -> list[float]:
-        """[left, top, width, height] of the spectrogram, fractions of the picture."""
-        at = self.mel.get_position()
-        return [at.x0, 1 - at.y1, at.width, at.height]
+        super().__init__(height=4.9)
+        self.mel = self.figure.add_axes((0.185, 0.45, 0.725, 0.53))
+        scale = self.figure.add_axes((0.92, 0.45, 0.015, 0.53))
+        self.labels = self.figure.add_axes((0.185, 0.095, 0.725, 0.335), sharex=self.mel)
+        look = {"vmin": LEVELS_DB[0], "vmax": LEVELS_DB[1], "animated": True}
+        self.image = mel_image(self.mel, np.zeros((FEATURES.n_mels, FEATURES.frames)), FEATURES.hop / RATE, **look)
+        self.figure.colorbar(self.image, scale, label="level (dB)")
+        mel_ticks(self.mel, mel_centres(FEATURES))
+        self.mel.set_ylabel("frequency (Hz)")
+        self.mel.tick_params(axis="x", labelbottom=False)
+        in_rows(self.labels, CLASSES)
+        self.labels.set(xlabel="time (s)", xlim=(0, CLIP_S), xticks=range(11))
+        self.labels.grid(color="0.88")
+        self.labels.set_axisbelow(True)
+        self._keep()
 
     def draw(self, composed: Composed, bank: Bank, chosen: int | None) -> bytes:
         """PNG."""
-        self.canvas.restore_region(self.background)
-        self.image.set_data(composed.logmel)
-        self.mel.draw_artist(self.image)
-        for k, (onset, offset, label) in enumerate(events(composed.mixture, bank)):
-            row, colour, hatch = CLASSES.index(label), *((ORANGE, "") if k == chosen else (SKY, "///"))
-            bar = self.labels.add_patch(Rectangle(
-                (onset, row - 0.42), offset - onset, 0.84, facecolor=colour, hatch=hatch, edgecolor="black", alpha=0.8))
-            number = self.labels.text(onset + 0.05, row, str(k + 1), va="center", fontsize=9, fontweight="bold",
-                                      bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.5})
-            for artist in (bar, number):
-                self.labels.draw_artist(artist)
-                artist.remove()
         file = io.BytesIO()
-        Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB").save(
-            file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+        with self._drawing(file):
+            self.image.set_data(composed.logmel)
+            self.mel.draw_artist(self.image)
+            for k, (onset, offset, label) in enumerate(events(composed.mixture, bank)):
+                row, (colour, hatch) = CLASSES.index(label), (ORANGE, "") if k == chosen else (SKY, "///")
+                look = {"facecolor": colour, "hatch": hatch, "edgecolor": "black", "alpha": 0.8}
+                bar = self.labels.add_patch(Rectangle((onset, row - 0.42), offset - onset, 0.84, **look))
+                look = {"fontweight": "bold", "bbox": {"facecolor": colour, "edgecolor": "none", "pad": 0.5}}
+                number = self.labels.text(onset + 0.05, row, str(k + 1), va="center", fontsize=9, **look)
+                for artist in (bar, number):
+                    self.labels.draw_artist(artist)
+                    artist.remove()
         return file.getvalue()
 
 
 _canvas = functools.cache(_Canvas)
-
-
-def _centres() -> np.ndarray:
-    """(mel,) Hz."""
-    return librosa.mel_frequencies(FEATURES.n_mels + 2, fmin=FEATURES.f_min, fmax=FEATURES.f_max)[1:-1]
 
 
 def picture(composed: Composed, bank: Bank, chosen: int | None = None) -> bytes:
@@ -230,89 +205,68 @@ def picture(composed: Composed, bank: Bank, chosen: int | None = None) -> bytes:
 
 def values_at(composed: Composed, frame: int, band: int) -> str:
     """Time, frequency and level at a point of the spectrogram."""
-    return f"{frame * FEATURES.hop / RATE:.2f} s, {_centres()[band]:.0f} Hz: {composed.logmel[band, frame]:.1f} dB"
+    seconds, hertz = frame * FEATURES.hop / RATE, mel_centres(FEATURES)[band]
+    return f"{seconds:.2f} s, {hertz:.0f} Hz: {composed.logmel[band, frame]:.1f} dB"
 
 
-# ------------------------------------------------------------------------------------------------ the widget
-
-_ONE_AT_A_TIME = threading.RLock()  # JupyterLab may tell of two controls in two threads; all draw on one canvas
-
-
-class Composer:
+class Composer(Widget):
     """The composer for a notebook; `box` is the widget, `mixture` its state."""
 
     def __init__(self, bank: Bank) -> None:
+        super().__init__("composer", "Point at the picture to read values.")
         self.bank, self.chosen, self.composed = bank, 0, None
         self.mine: Mixture | None = None  # the last one that was changed by hand
-        self._quiet, self._chances = False, 0
-
-        wide = {"style": {"description_width": "6.5em"}, "layout": ipywidgets.Layout(width="23em")}
-
-        def told(control: ipywidgets.Widget, change: Callable[[Any], None]) -> ipywidgets.Widget:
-            control.observe(lambda event: self._try(lambda: self._quiet or change(event["new"])), "value")
-            return control
-
-        def button(text: str, action: Callable[[], None]) -> ipywidgets.Button:
-            made = ipywidgets.Button(description=text, layout=ipywidgets.Layout(width="auto"))
-            made.on_click(lambda _: self._try(action))
-            return made
+        self._streams = 0
+        look, small = wide("6.5em", "23em"), {"layout": auto()}
 
         def choice(name: str, options: list, change: Callable[[Any], None]) -> ipywidgets.Dropdown:
-            return told(ipywidgets.Dropdown(options=options, description=name, **wide), change)
+            return self._choice(name, options, change, **look)
 
         def slider(name: str, span: tuple[float, float], step: float, change: Callable[[float], None]) -> Slider:
-            return Slider(name, span, step, f".{1 if step == 0.5 else 2}f", False,
-                           lambda value: self._try(lambda: change(value)), **wide)
+            return self._slider(name, span, step, f".{1 if step == 0.5 else 2}f", change, **look)
 
         def source(change: Callable[[Source, Any], Source]) -> Callable[[Any], None]:
             return lambda value: self._edit(change(self.mixture.sources[self.chosen], value))
 
-        def named(sounds: tuple) -> list[tuple[str, int]]:
-            return [(_name(sound), number) for number, sound in enumerate(sounds)]
+        def effect(place: int) -> ipywidgets.Dropdown:
+            options = [("none", ""), *((name, name) for name in EFFECTS)]
+            change = source(lambda s, name: with_effect(s, place, name, self._rng()))
+            return choice(f"effect {place + 1}", options, change)
 
-        self.seed = ipywidgets.BoundedIntText(
-            0, max=9999, description="seed", style={"description_width": "3em"}, layout=ipywidgets.Layout(width="9em"))
-        self.draw = button("Draw one as the training does", self._draw)
-        self.back = button("Back to mine", lambda: self.show(self.mine))
-        self.which = told(ipywidgets.ToggleButtons(style={"button_width": "auto"}),
-                          lambda number: self.show(self.mixture, number))
-        self.add, self.remove = button("Add a foreground", self._add), button("Remove it", self._remove)
-        self.label = choice("class", [(label.replace("_", " "), label) for label in CLASSES], source(
-            lambda s, label: with_sound(s, bank.classes[label][0], bank)))
+        self.seed = ipywidgets.BoundedIntText(0, max=9999, description="seed", **wide("3em", "9em"))
+        self.draw = self._button("Draw one as the training does", self._draw, **small)
+        self.back = self._button("Back to mine", lambda: self.show(self.mine), **small)
+        toggles = ipywidgets.ToggleButtons(style={"button_width": "auto"})
+        self.which = self._follow(toggles, lambda number: self.show(self.mixture, number))
+        self.add = self._button("Add a foreground", self._add, **small)
+        self.remove = self._button("Remove it", self._remove, **small)
+        classes = [(label.replace("_", " "), label) for label in CLASSES]
+        self.label = choice("class", classes, source(lambda s, label: with_sound(s, bank.classes[label][0], bank)))
         self.sound = choice("sound", [], source(lambda s, number: with_sound(s, number, bank)))
-        self.room = choice("room", [("dry", -1), *named(bank.rooms)], source(
-            lambda s, room: s._replace(room=None if room < 0 else room)))
-        self.onset = slider("onset (s)", (0.0, CLIP_S - 0.1), 0.01, source(
-            lambda s, onset: s._replace(onset=round(onset * RATE))))
+        rooms = [("dry", -1), *_named(bank.rooms)]
+        self.room = choice("room", rooms, source(lambda s, room: s._replace(room=None if room < 0 else room)))
+        onset = source(lambda s, onset: s._replace(onset=round(onset * RATE)))
+        self.onset = slider("onset (s)", (0.0, CLIP_S - 0.1), 0.01, onset)
         self.length = slider("length (s)", (0.01, CLIP_S), 0.01, source(lambda s, length: with_length(s, length, bank)))
-        self.level = slider("peak (dB)", SETTINGS.foreground_db, 0.5, source(
-            lambda s, level: s._replace(level_db=level)))
-        self.effects = [
-            choice(f"effect {place + 1}", [("none", ""), *((name, name) for name in EFFECTS)], source(
-                lambda s, name, place=place: with_effect(s, place, name, self._chance())))
-            for place in range(SETTINGS.effects)]
-        self.values = button("New values for the effects", self._new_values)
-        self.behind = choice("background", named(bank.backgrounds),
-                             lambda number: self._background(sound=number, first=0))
-        self.behind_level = slider("peak (dB)", (SETTINGS.background_db[0], SETTINGS.foreground_db[1] + OVER_DB), 0.5,
-                                   lambda level: self._background(level_db=level))
-        self.keep = button(f"Put it {OVER_DB:g} dB over", lambda: self._background(level_db=limit_db(self.mixture)))
-        self.rule, self.status, self.table, self.heard = (ipywidgets.HTML() for _ in range(4))
-        self.status.add_class("composer-status")
-        self.picture, self.at_cursor = Picture(), ipywidgets.Label("Point at the picture to read values.")
-        self.picture.observe(lambda _: self._try(self._read_cursor), "cursor")
-        self.picture.panels, self.picture.grid = [_canvas().box()], [FEATURES.frames, FEATURES.n_mels]
+        level = source(lambda s, level: s._replace(level_db=level))
+        self.level = slider("peak (dB)", SETTINGS.foreground_db, 0.5, level)
+        self.effects = [effect(place) for place in range(SETTINGS.effects)]
+        self.values = self._button("New values for the effects", self._new_values, **small)
+        backgrounds = _named(bank.backgrounds)
+        self.behind = choice("background", backgrounds, lambda number: self._background(sound=number, first=0))
+        span = SETTINGS.background_db[0], SETTINGS.foreground_db[1] + OVER_DB
+        self.behind_level = slider("peak (dB)", span, 0.5, lambda level: self._background(level_db=level))
+        self.keep = self._button(f"Put it {OVER_DB:g} dB over", self._to_limit, **small)
+        self.rule, self.table, self.heard = (ipywidgets.HTML() for _ in range(3))
+        self.picture.panels, self.picture.grid = [place_of(_canvas().mel)], [FEATURES.frames, FEATURES.n_mels]
 
-        def row(*controls: ipywidgets.Widget) -> ipywidgets.HBox:
-            return ipywidgets.HBox(controls, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center"))
-
-        self.box = ipywidgets.VBox([
-            row(self.seed, self.draw, self.back), row(self.which, self.add, self.remove),
-            row(self.label, self.sound, self.room),
-            row(self.onset.widget, self.length.widget, self.level.widget), row(*self.effects, self.values),
-            row(self.behind, self.behind_level.widget, self.rule, self.keep),
-            self.status, self.picture, self.at_cursor, self.heard, self.table,
-        ])
+        rows = (
+            (self.seed, self.draw, self.back), (self.which, self.add, self.remove), (self.label, self.sound, self.room),
+            (self.onset.widget, self.length.widget, self.level.widget), (*self.effects, self.values),
+            (self.behind, self.behind_level.widget, self.rule, self.keep),
+        )  # fmt: skip
+        below = self.status, self.picture, self.at_cursor, self.heard, self.table
+        self.box = ipywidgets.VBox([*(row(*controls, align_items="center") for controls in rows), *below])
         self.box.add_class("mixture-composer")
         self._draw()
 
@@ -333,37 +287,24 @@ class Composer:
     def _move_controls(self) -> None:
         source, background, sounds = self.mixture.sources[self.chosen], self.mixture.background, self.bank.foregrounds
         label = sounds[source.sound].label
-        self._quiet = True
-        try:
-            self.which.options = [(f"{k + 1} {sounds[s.sound].label.replace('_', ' ')}", k)
-                                  for k, s in enumerate(self.mixture.sources)]
+        sources = self.mixture.sources
+        with self._silent():
+            self.which.options = [
+                (f"{k + 1} {sounds[s.sound].label.replace('_', ' ')}", k) for k, s in enumerate(sources)
+            ]
             self.sound.options = [(_name(sounds[number]), number) for number in self.bank.classes[label]]
             self.which.value, self.label.value, self.sound.value = self.chosen, label, source.sound
             self.room.value, self.behind.value = -1 if source.room is None else source.room, background.sound
             for place, control in enumerate(self.effects):
                 control.value = source.effects[place][0] if place < len(source.effects) else ""
-        finally:
-            self._quiet = False
-        for slider, value in ((self.onset, source.onset / RATE), (self.length, source.samples / RATE),
-                              (self.level, source.level_db), (self.behind_level, background.level_db)):
-            slider.show(value)
-        said, broken = html.escape(rule(self.mixture)), background.level_db > limit_db(self.mixture)
-        self.rule.value = f'<b role="alert">{said}</b>' if broken else said
+        self.onset.show(source.onset / RATE)
+        self.length.show(source.samples / RATE)
+        self.level.show(source.level_db)
+        self.behind_level.show(background.level_db)
+        text, broken = html.escape(rule(self.mixture)), background.level_db > limit_db(self.mixture)
+        self.rule.value = f'<b role="alert">{text}</b>' if broken else text
         self.keep.disabled, self.values.disabled, self.back.disabled = not broken, not source.effects, self.mine is None
         self.add.disabled, self.remove.disabled = (len(self.mixture.sources) == end for end in (MOST, FEWEST))
-
-    def _try(self, action: Callable[[], None]) -> None:
-        """Do what a control asks for, one at a time; what goes wrong is shown, for nobody sees the kernel's log."""
-        with _ONE_AT_A_TIME:
-            try:
-                action()
-            except Exception as error:
-                self._move_controls()  # back to what is shown
-                ours = isinstance(error, SedError)
-                said = str(error) if ours else f"{type(error).__name__}: {error}"
-                self.status.value = f'<span role="alert"><b>Not possible:</b> {html.escape(said)}</span>'
-                if not ours:
-                    raise
 
     def _change(self, mixture: Mixture, chosen: int | None = None) -> None:
         """By hand."""
@@ -380,6 +321,9 @@ class Composer:
     def _background(self, **changes: Any) -> None:
         self._change(self.mixture._replace(background=self.mixture.background._replace(**changes)))
 
+    def _to_limit(self) -> None:
+        self._background(level_db=limit_db(self.mixture))
+
     def _draw(self) -> None:
         self.show(draw(np.random.default_rng([self.seed.value]), self.bank, SETTINGS), 0)
 
@@ -395,13 +339,13 @@ class Composer:
     def _new_values(self) -> None:
         source = self.mixture.sources[self.chosen]
         for place, (name, _) in enumerate(source.effects):
-            source = with_effect(source, place, name, self._chance())
+            source = with_effect(source, place, name, self._rng())
         self._edit(source)
 
-    def _chance(self) -> np.random.Generator:
-        """Another stream of chance every time, the same ones in every session."""
-        self._chances += 1
-        return np.random.default_rng([self._chances])
+    def _rng(self) -> np.random.Generator:
+        """Another random generator every time, the same ones in every session."""
+        self._streams += 1
+        return np.random.default_rng([self._streams])
 
     def _read_cursor(self) -> None:
         if self.picture.cursor:
@@ -410,6 +354,10 @@ class Composer:
 
 def _name(sound: mixing.Sound) -> str:
     return f"{sound.name.split('/')[-1]}, {sound.samples / RATE:.2f} s"
+
+
+def _named(sounds: tuple) -> list[tuple[str, int]]:
+    return [(_name(sound), number) for number, sound in enumerate(sounds)]
 
 
 def composer(bank: Bank, interactive: bool) -> None:
@@ -427,5 +375,5 @@ def composer(bank: Bank, interactive: bool) -> None:
         return
     for seed in range(3):
         composed = compose(draw(np.random.default_rng([seed]), bank, SETTINGS), bank)
-        display(pieces.image(picture(composed, bank), description(composed, bank), round(_Canvas.SIZE[0] * DPI)))
+        display(pieces.image(picture(composed, bank), description(composed, bank), round(WIDTH * DPI)))
         display(pieces.table(table(composed.mixture, bank), f"Seed {seed}; {rule(composed.mixture)}"))

@@ -1,24 +1,17 @@
-"""Is this machine ready for the course? Used by ``notebooks/00_start_here.py``."""
+"""Is this machine ready for the course? Used by ``notebooks/00_start_here.py``. Packages are pip's job."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import platform
 import shutil
 import sys
-from pathlib import Path
 
 import pandas as pd
-import soundfile
 import torch
-from packaging.requirements import Requirement
 
-from reproduction.lessons import NOTEBOOKS
-from sedlib import resources
+from sedlib import __version__, resources
 from sedlib.workspace import workspace
 
-OK, NOTE, PROBLEM = "ok", "note", "problem"
 GIB = 2**30
 MEMORY_GIB, DISK_GIB = 4, 5  # what profile "lesson" takes, with room to spare
 
@@ -31,96 +24,28 @@ def check_environment() -> pd.DataFrame:
     DataFrame ``what state found "what to do"``
         ``state`` is "ok", "note" (works, with a limit that the last column names) or "problem".
     """
-    rows = [_python(), _environment(), *_packages(), _cores(), _memory(), _disk(), _gpu(), _audio_files(), _widgets()]
-    return pd.DataFrame(rows, columns=["what", "state", "found", "what to do"])
+    cores, memory = resources.cores(), resources.memory() / GIB
+    folder = workspace().absolute()
+    free = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free / GIB
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    versions = f"Python {platform.python_version()}, sedlib {__version__}, PyTorch {torch.__version__}"
+    slow = "Everything works; a training takes about twice the time given."
+    small = f"Use profile 'smoke', or a machine with {MEMORY_GIB} GiB or more."
+    full = f"Data and runs take up to {DISK_GIB} GiB: make room, or let SEDLIB_WORKSPACE name a folder elsewhere."
+    none = "Not needed for profile 'lesson'; a training of profile 'paper' takes days without one."
+    rows = [
+        ("versions", True, "", f"{versions}, in {sys.prefix}", ""),
+        ("processor cores", cores >= 2, "note", str(cores), slow),
+        ("memory", memory >= MEMORY_GIB, "problem", f"{memory:.1f} GiB", small),
+        ("free disk", free >= DISK_GIB, "problem", f"{free:.1f} GiB", full),
+        ("GPU", gpu is not None, "note", gpu or "none", none),
+    ]
+    table = [(what, "ok" if fine else state, found, "" if fine else do) for what, fine, state, found, do in rows]
+    return pd.DataFrame(table, columns=["what", "state", "found", "what to do"])
 
 
 def verdict(rows: pd.DataFrame) -> str:
     """One sentence on the result of `check_environment`."""
-    problems = rows.loc[rows["state"] == PROBLEM, "what"]
-    if len(problems):
-        return f"Not ready: {', '.join(problems)}; the last column says what to do."
-    return "Ready: everything that the lessons need is here."
-
-
-Row = tuple[str, str, str, str]
-
-
-def _python() -> Row:
-    found = platform.python_version()
-    if sys.version_info < (3, 11):
-        return "Python", PROBLEM, found, "Install Python 3.11 or newer, remove .venv and run `make lab`."
-    return "Python", OK, found, ""
-
-
-def _environment() -> Row:
-    found = sys.prefix
-    expected = NOTEBOOKS.parent / ".venv"
-    if Path(sys.prefix).resolve() == expected.resolve():
-        return "kernel", OK, "the project's .venv", ""
-    return ("kernel", NOTE, found, f"Not the project's environment ({expected}); if a package is missing below, "
-            "start JupyterLab with `make lab`.")
-
-
-def _packages() -> list[Row]:
-    """A row for each package that the course names itself, if it is missing or of a wrong version; else one row."""
-    wrong, count = [], 0
-    for line in importlib.metadata.requires("sedlib") or []:
-        requirement = Requirement(line)
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        count += 1
-        try:
-            found = importlib.metadata.version(requirement.name)
-        except importlib.metadata.PackageNotFoundError:
-            wrong.append((requirement.name, PROBLEM, "missing", "Run `make lab` again; it installs what is missing."))
-            continue
-        if not requirement.specifier.contains(found.split("+")[0], prereleases=True):
-            wrong.append((requirement.name, PROBLEM, found, f"The course needs {requirement}; run `make lab` again."))
-    return wrong or [("packages", OK, f"all {count}, PyTorch {torch.__version__}", "")]
-
-
-def _cores() -> Row:
-    count = resources.cores()
-    if count < 2:
-        return "processor cores", NOTE, str(count), "Everything works; a training takes about twice the time given."
-    return "processor cores", OK, str(count), ""
-
-
-def _memory() -> Row:
-    total = resources.memory() / GIB
-    if total < MEMORY_GIB:
-        return ("memory", PROBLEM, f"{total:.1f} GiB",
-                f"Use profile 'smoke', or a machine with {MEMORY_GIB} GiB or more.")
-    return "memory", OK, f"{total:.1f} GiB", ""
-
-
-def _disk() -> Row:
-    folder = workspace().absolute()
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free / GIB
-    if free < DISK_GIB:
-        return ("free disk", PROBLEM, f"{free:.1f} GiB",
-                f"Data and runs take up to {DISK_GIB} GiB: make room, or let SEDLIB_WORKSPACE name a folder elsewhere.")
-    return "free disk", OK, f"{free:.1f} GiB", ""
-
-
-def _gpu() -> Row:
-    if torch.cuda.is_available():
-        return "GPU", OK, torch.cuda.get_device_name(0), ""
-    return "GPU", NOTE, "none", "Not needed for profile 'lesson'; a training of profile 'paper' takes days without one."
-
-
-def _audio_files() -> Row:
-    formats = soundfile.available_formats()
-    missing = [name for name in ("WAV", "FLAC", "OGG") if name not in formats]
-    if missing:
-        return "audio files", PROBLEM, f"no {', '.join(missing)}", "Update libsndfile, or install soundfile from PyPI."
-    return "audio files", OK, soundfile.__libsndfile_version__, ""
-
-
-def _widgets() -> Row:
-    if importlib.util.find_spec("ipywidgets") is None or importlib.util.find_spec("jupyterlab_widgets") is None:
-        return "widgets", PROBLEM, "missing", "Run `make lab` again; it installs ipywidgets."
-    return "widgets", OK, f"ipywidgets {importlib.metadata.version('ipywidgets')}", ""
+    problems = ", ".join(rows.loc[rows["state"] == "problem", "what"])
+    not_ready = f"Not ready: {problems}; the last column says what to do."
+    return not_ready if problems else "Ready: everything that the lessons need is here."

@@ -25,6 +25,7 @@ def table(frame: pd.DataFrame, caption: str) -> Shown:
 
     Numbers are shown as they are in the frame: format them before. Missing values stay empty.
     """
+
     def cell(value: object) -> str:
         return "" if pd.isna(value) else html.escape(str(value))
 

@@ -34,13 +34,16 @@ SERVER = {"ServerApp": {"tornado_settings": {"websocket_max_message_size": 1 << 
 def write_settings(folder: Path) -> Path:
     """Write JupyterLab's settings to a folder for JUPYTER_CONFIG_PATH; returns it.
 
-    What stands there wins over all other folders, so JupyterLab's defaults are written with those that an administrator or
-    the user has set already.
+    What stands there wins over all other folders, so JupyterLab's defaults are written with those that an administrator
+    or the user has set already.
     """
     others = [str(Path(place, "labconfig")) for place in jupyter_config_path() if Path(place) != folder]
     defaults = copy.deepcopy(DEFAULTS)
     recursive_update(defaults, ConfigManager(read_config_path=others).get("default_setting_overrides"))
-    for name, settings in (("labconfig/default_setting_overrides.json", defaults), ("jupyter_server_config.json", SERVER)):
+    for name, settings in (
+        ("labconfig/default_setting_overrides.json", defaults),
+        ("jupyter_server_config.json", SERVER),
+    ):
         write_output(folder / name, json.dumps(settings, indent=2) + "\n")
     return folder
 

@@ -8,12 +8,28 @@ import time
 
 import pandas as pd
 from IPython.display import display
+from matplotlib.figure import Figure
 
 from sedcourse import decoding, plots
 from sedlib.training import Run
 
 
-class LiveCurves:
+class _Redrawn:
+    """One picture that is redrawn in place; not interactive, as in a batch run, it is drawn once, at the end."""
+
+    def __init__(self, interactive: bool) -> None:
+        self.interactive = interactive
+        self._display = None
+
+    def _redraw(self, figure: Figure, alt: str) -> None:
+        drawn = plots.picture(figure, alt)
+        if self._display is None:
+            self._display = display(drawn, display_id=True)
+        else:
+            self._display.update(drawn)
+
+
+class LiveCurves(_Redrawn):
     """Called by the training after every epoch; redraws one figure in place.
 
     >>> with LiveCurves(interactive) as live:
@@ -26,9 +42,8 @@ class LiveCurves:
     """
 
     def __init__(self, interactive: bool) -> None:
-        self.interactive = interactive
+        super().__init__(interactive)
         self.rows: list[dict[str, float]] = []
-        self._display = None
 
     def __enter__(self) -> LiveCurves:
         return self
@@ -48,14 +63,10 @@ class LiveCurves:
 
     def _draw(self) -> None:
         metrics = pd.DataFrame(self.rows)
-        drawn = plots.picture(plots.curves(metrics), alt=description(metrics))
-        if self._display is None:
-            self._display = display(drawn, display_id=True)
-        else:
-            self._display.update(drawn)
+        self._redraw(plots.curves(metrics), description(metrics))
 
 
-class LiveSearch:
+class LiveSearch(_Redrawn):
     """Called by `decode.tuning.forest` after every evaluation; redraws one figure in place.
 
     Parameters
@@ -69,22 +80,18 @@ class LiveSearch:
     """
 
     def __init__(self, interactive: bool, best_possible: float | None, calls: int) -> None:
-        self.interactive, self.best_possible, self.calls = interactive, best_possible, calls
-        self._display = None
+        super().__init__(interactive)
+        self.best_possible, self.calls = best_possible, calls
 
     def __call__(self, f1: list[float]) -> None:
         """Show the F1 of all evaluations so far; every tenth time, for drawing takes as long as an evaluation."""
         done = len(f1) >= self.calls
         if not done and not (self.interactive and len(f1) % 10 == 0):
             return
-        best = 100 * max(f1)
-        drawn = plots.picture(decoding.search_progress(f1, self.best_possible), alt=(
-            f"F1 of {len(f1)} evaluations, and the best so far, which ends at {best:.1f} %"
-            + ("." if self.best_possible is None else f"; the exact optimum of the grid is {100 * self.best_possible:.1f} %.")))
-        if self._display is None:
-            self._display = display(drawn, display_id=True)
-        else:
-            self._display.update(drawn)
+        alt = f"F1 of {len(f1)} evaluations, and the best so far, which ends at {100 * max(f1):.1f} %"
+        if self.best_possible is not None:
+            alt += f"; the exact optimum of the grid is {100 * self.best_possible:.1f} %"
+        self._redraw(decoding.search_progress(f1, self.best_possible), f"{alt}.")
 
 
 def watch(run: Run, every_s: float = 5.0) -> None:
@@ -113,9 +120,8 @@ def watch(run: Run, every_s: float = 5.0) -> None:
 def description(metrics: pd.DataFrame) -> str:
     """Training curves in words, for their alt text."""
     first, last = metrics.iloc[0], metrics.iloc[-1]
-    terms = [name for name in metrics.columns if name.startswith("loss_")]
-    names = (name.removeprefix("loss_").replace("_", " ") for name in terms)
-    losses = ", ".join(f"{name} {first[term]:.3f} to {last[term]:.3f}" for name, term in zip(names, terms))
+    terms = {name.removeprefix("loss_").replace("_", " "): name for name in metrics if name.startswith("loss_")}
+    losses = ", ".join(f"{name} {first[term]:.3f} to {last[term]:.3f}" for name, term in terms.items())
     return (
         f"Training curves over {len(metrics)} epochs. Terms of the loss, from the first to the last epoch: {losses}. "
         f"Validation event F1 ends at {100 * last['validation_f1_student']:.1f} % for the student and "

@@ -1,8 +1,9 @@
 """``python -m sedcourse.page [option of Voila]...``: the PCEN explorer as a page of its own, for a lecture.
 
 Voila runs a notebook of one cell and shows what it displays, at this machine's own address (127.0.0.1) alone. Its
-kernel is this interpreter and nothing is asked of the network. The notebook lies in a temporary folder that goes away at the
-end, which is Ctrl-C. ``--no-browser`` opens none, ``--port`` takes another port than the first free one from 8866 on.
+kernel is this interpreter and nothing is asked of the network. The notebook lies in a temporary folder that goes away
+at the end, which is Ctrl-C. ``--no-browser`` opens none, ``--port`` takes another port than the first free one from
+8866 on.
 """
 
 from __future__ import annotations
@@ -22,14 +23,20 @@ from sedlib.workspace import handed_on
 CELL = "from sedcourse.explorer import explorer\n\nexplorer(interactive=True)"
 TITLE = "PCEN explorer"
 SETTINGS = {
-    "Voila": {"ip": "127.0.0.1",
-              # bytes; an uploaded file is one message, and the usual 10 MB are less than 30 s of studio sound
-              "tornado_settings": {"websocket_max_message_size": 1 << 28}},
+    "Voila": {
+        "ip": "127.0.0.1",
+        # bytes; an uploaded file is one message, and the usual 10 MB are less than 30 s of studio sound
+        "tornado_settings": {"websocket_max_message_size": 1 << 28},
+    },
     "VoilaConfiguration": {
-        "show_tracebacks": True, "template": "explorer",
+        "show_tracebacks": True,
+        "template": "explorer",
         # others want a whole JupyterLab
-        "extension_allowlist": ["@voila-dashboards/widgets-manager8", "@jupyter-widgets/jupyterlab-manager",
-                                "anywidget"],
+        "extension_allowlist": [
+            "@voila-dashboards/widgets-manager8",
+            "@jupyter-widgets/jupyterlab-manager",
+            "anywidget",
+        ],
     },
 }
 # Voila's own page asks another server for icons, which nothing here needs.
@@ -44,7 +51,8 @@ def write_page(folder: Path) -> Path:
     """Write the notebook of the page, and beside it what Voila is to read; returns the notebook."""
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_markdown_cell(f"# {TITLE}"), nbformat.v4.new_code_cell(CELL)],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}, "title": TITLE})
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}, "title": TITLE},
+    )
     path = folder / "explorer.ipynb"
     nbformat.write(notebook, path)
     (folder / "voila.json").write_text(json.dumps(SETTINGS), encoding="utf-8")  # it looks in the folder where it runs

@@ -1,21 +1,21 @@
 """Figure 1 of the paper, drawn from the modules themselves.
 
-Every box is a module of a configuration: its class, the shape that it gives for one clip, and its number of parameters are
-read from it while a clip goes through. Paper section 3.1, Figure 1; shown in ``notebooks/05_domain_adversarial.py``.
+Every box is a module of a configuration: its class, the shape that it gives for one clip, and its number of parameters
+are read from it while a clip goes through. Paper section 3.1, Figure 1; shown in
+``notebooks/05_domain_adversarial.py``.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import matplotlib
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from torch import Tensor, nn
 
-from sedcourse.plots import BLACK, BLUE, FONT, GREEN, VERMILION
+from sedcourse.plots.style import BLACK, BLUE, GREEN, VERMILION, figure, styled
 from sedlib.config import Config
 from sedlib.models import Detector
 from sedlib.models.domain import DomainClassifier
@@ -23,6 +23,7 @@ from sedlib.models.domain import DomainClassifier
 # The groups of weights that the updates tell apart.
 CNN, RNN, DOMAIN = "CNN and front-end", "RNN and heads", "domain branch"
 COLOURS = {CNN: BLUE, RNN: GREEN, DOMAIN: VERMILION}
+HALF = 0.82  # of the width of a box, with some room
 HATCHES = {CNN: "", RNN: "///", DOMAIN: "..."}
 
 
@@ -46,7 +47,10 @@ def boxes(config: Config) -> list[Box]:
     crnn = detector.crnn
     parts = [
         *([("front-end", detector.pcen, CNN)] if detector.pcen is not None else []),
-        ("CNN", crnn.cnn, CNN), ("RNN", crnn.rnn, RNN), ("strong", crnn.strong, RNN), ("weak", crnn.weak, RNN),
+        ("CNN", crnn.cnn, CNN),
+        ("RNN", crnn.rnn, RNN),
+        ("strong", crnn.strong, RNN),
+        ("weak", crnn.weak, RNN),
     ]
     shapes: dict[nn.Module, tuple[int, ...]] = {}
     for _, module, _ in parts:
@@ -58,8 +62,10 @@ def boxes(config: Config) -> list[Box]:
         parts.append(("domain classifier", domain, DOMAIN))
         with torch.no_grad():
             shapes[domain] = (len(domain(embeddings)),)
-    return [Box(name, _kind(module), group, shapes[module], sum(p.numel() for p in module.parameters()))
-            for name, module, group in parts]
+    return [
+        Box(name, _kind(module), group, shapes[module], sum(p.numel() for p in module.parameters()))
+        for name, module, group in parts
+    ]
 
 
 def _kind(module: nn.Module) -> str:
@@ -71,6 +77,7 @@ def _shape(out: Tensor | tuple[Tensor, ...]) -> tuple[int, ...]:
     return tuple((out if isinstance(out, Tensor) else out[0]).shape[1:])
 
 
+@styled
 def scheme(config: Config) -> tuple[Figure, str]:
     """Figure 1 for a configuration, and its description.
 
@@ -79,67 +86,70 @@ def scheme(config: Config) -> tuple[Figure, str]:
     """
     found = {box.name: box for box in boxes(config)}
     chain = [box for box in found.values() if box.group == CNN] + [found["RNN"]]
-    with matplotlib.rc_context(FONT):
-        fig = Figure(figsize=(10, 4.9), layout="constrained")
-        ax = fig.subplots()
-        ax.set(xlim=(0, 10), ylim=(0, 4.9))
-        ax.axis("off")
-        step = 7.2 / (len(chain) + 1)
-        places = {box.name: (0.55 + step * (i + 1), 3.0) for i, box in enumerate(chain)}
-        places |= {"strong": (9.0, 3.75), "weak": (9.0, 2.25), "domain classifier": (places["RNN"][0], 0.75)}
-        ax.text(0.02, 3.0, f"log-Mel\n{config.features.n_mels} x {config.features.frames}", va="center", fontsize=10)
-        for box in found.values():
-            _box(ax, box, places[box.name])
-        ends = [(0.85, 3.0), *(places[box.name] for box in chain)]
-        half = 0.82
-        for start, (x, y) in zip(ends, ends[1:]):
-            _arrow(ax, (start[0] + (half if start[0] > 0.9 else 0.1), y), (x - half, y))
-        x, y = places["RNN"]
-        for head in ("strong", "weak"):
-            _arrow(ax, (x + half, y), (places[head][0] - half, places[head][1]))
-        words = _losses(ax, config, places, half)
-        ax.legend(handles=[FancyBboxPatch((0, 0), 1, 1, fc="white", ec=COLOURS[group], hatch=HATCHES[group], lw=1.6)
-                           for group in dict.fromkeys(box.group for box in found.values())],
-                  labels=list(dict.fromkeys(box.group for box in found.values())), loc="upper left",
-                  ncols=3, frameon=False, fontsize=10, bbox_to_anchor=(0, 1.02))
-    said = "; ".join(box.text.replace("\n", ", ") for box in found.values())
-    return fig, f"The paper's Figure 1 from the code's modules, from left to right: {said}. {words}"
+    fig, axes = figure(10, 4.9)
+    ax = axes[0, 0]
+    ax.set(xlim=(0, 10), ylim=(0, 4.9))
+    ax.axis("off")
+    step = 7.2 / (len(chain) + 1)
+    places = {box.name: (0.55 + step * (i + 1), 3.0) for i, box in enumerate(chain)}
+    places |= {"strong": (9.0, 3.75), "weak": (9.0, 2.25), "domain classifier": (places["RNN"][0], 0.75)}
+    ax.text(0.02, 3.0, f"log-Mel\n{config.features.n_mels} x {config.features.frames}", va="center", fontsize=10)
+    for box in found.values():
+        _box(ax, box, places[box.name])
+    lefts = [0.95, *(places[box.name][0] + HALF for box in chain)]
+    for left, box in zip(lefts, chain, strict=False):
+        _arrow(ax, (left, 3.0), (places[box.name][0] - HALF, 3.0))
+    x, y = places["RNN"]
+    for head in ("strong", "weak"):
+        _arrow(ax, (x + HALF, y), (places[head][0] - HALF, places[head][1]))
+    words = _losses(ax, config, places)
+    groups = list(dict.fromkeys(box.group for box in found.values()))
+    handles = [FancyBboxPatch((0, 0), 1, 1, fc="white", **_look(group)) for group in groups]
+    legend = {"loc": "upper left", "bbox_to_anchor": (0, 1.02), "ncols": 3, "frameon": False, "fontsize": 10}
+    ax.legend(handles=handles, labels=groups, **legend)
+    parts = "; ".join(box.text.replace("\n", ", ") for box in found.values())
+    return fig, f"The paper's Figure 1 from the code's modules, from left to right: {parts}. {words}"
+
+
+def _look(group: str) -> dict[str, object]:
+    return {"ec": COLOURS[group], "hatch": HATCHES[group], "lw": 1.6}
 
 
 def _box(ax: Axes, box: Box, at: tuple[float, float]) -> None:
     x, y = at
-    ax.add_patch(FancyBboxPatch((x - 0.78, y - 0.55), 1.56, 1.1, boxstyle="round,pad=0.03", fc="white",
-                                ec=COLOURS[box.group], hatch=HATCHES[box.group], lw=1.6, gid=box.name, alpha=0.35))
-    ax.add_patch(FancyBboxPatch((x - 0.78, y - 0.55), 1.56, 1.1, boxstyle="round,pad=0.03", fc="none",
-                                ec=COLOURS[box.group], lw=1.6))
-    ax.text(x, y, box.text, ha="center", va="center", fontsize=8.5, linespacing=1.35,
-            bbox={"fc": "white", "ec": "none", "alpha": 0.85, "pad": 1.5})
+    corner, look = (x - 0.78, y - 0.55), {"boxstyle": "round,pad=0.03"} | _look(box.group)
+    ax.add_patch(FancyBboxPatch(corner, 1.56, 1.1, fc="white", gid=box.name, alpha=0.35, **look))
+    ax.add_patch(FancyBboxPatch(corner, 1.56, 1.1, fc="none", **(look | {"hatch": ""})))
+    behind = {"fc": "white", "ec": "none", "alpha": 0.85, "pad": 1.5}
+    ax.text(x, y, box.text, ha="center", va="center", fontsize=8.5, linespacing=1.35, bbox=behind)
 
 
 def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], **look: object) -> None:
-    ax.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": BLACK, "lw": 1.4, "shrinkA": 0, "shrinkB": 0,
-                                            **look})
+    look = {"arrowstyle": "-|>", "color": BLACK, "lw": 1.4, "shrinkA": 0, "shrinkB": 0} | look
+    ax.annotate("", end, start, arrowprops=look)
 
 
-def _losses(ax: Axes, config: Config, places: dict[str, tuple[float, float]], half: float) -> str:
+def _losses(ax: Axes, config: Config, places: dict[str, tuple[float, float]]) -> str:
     """The losses' way back, and what it is in words."""
     a = config.adversarial
     main = f"{a.main_weight:g} $L_m$" if a.updates != "none" else "$L_m$"
     back = {"color": GREEN, "linestyle": "--"}
-    (x, y), (cnn, _) = places["RNN"], places["CNN"]
+    (x, _), (cnn, _) = places["RNN"], places["CNN"]
     first, _ = places.get("front-end", places["CNN"])
-    _arrow(ax, (places["strong"][0] - half, 4.15), (first, 3.62), connectionstyle="arc3,rad=0.12", **back)
+    _arrow(ax, (places["strong"][0] - HALF, 4.15), (first, 3.62), connectionstyle="arc3,rad=0.12", **back)
     ax.text((x + cnn) / 2 + 0.4, 4.38, f"down: {main}", color=GREEN, ha="center", fontsize=10)
     if a.updates == "none":
         return "The main loss goes downhill in all of them."
     domain = f"{a.domain_weight:g} $L_a$"
-    _arrow(ax, (cnn + 0.35, 2.38), (x - half, 0.95))
-    _arrow(ax, (x - half, 0.6), (cnn - 0.2, 2.38), color=VERMILION, linestyle="--")
+    _arrow(ax, (cnn + 0.35, 2.38), (x - HALF, 0.95))
+    _arrow(ax, (x - HALF, 0.6), (cnn - 0.2, 2.38), color=VERMILION, linestyle="--")
     if first != cnn:
         _arrow(ax, (cnn - 0.45, 2.38), (first, 2.38), color=VERMILION, linestyle="--", connectionstyle="arc3,rad=-0.3")
-    middle = (x - half + cnn) / 2 - 0.35
+    middle = (x - HALF + cnn) / 2 - 0.35
     ax.text(middle - 0.1, 1.15, f"up: {domain}\n(equation 1)", color=VERMILION, ha="right", va="center", fontsize=10)
-    ax.text(x + half + 0.1, 0.75, f"down: {domain}\n(equation 2)", color=VERMILION, va="center", fontsize=10)
-    return (f"Equation (1) moves {CNN} downhill on {a.main_weight:g} times the main loss and uphill on "
-            f"{a.domain_weight:g} times the domain loss, and {RNN} on the main loss alone; equation (2) moves the "
-            f"{DOMAIN} downhill on {a.domain_weight:g} times the domain loss.")
+    ax.text(x + HALF + 0.1, 0.75, f"down: {domain}\n(equation 2)", color=VERMILION, va="center", fontsize=10)
+    return (
+        f"Equation (1) moves {CNN} downhill on {a.main_weight:g} times the main loss and uphill on "
+        f"{a.domain_weight:g} times the domain loss, and {RNN} on the main loss alone; equation (2) moves the "
+        f"{DOMAIN} downhill on {a.domain_weight:g} times the domain loss."
+    )

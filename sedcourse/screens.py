@@ -33,8 +33,14 @@ if TYPE_CHECKING:
 
 # The last five keep Chromium from talking to anybody but the server here.
 CHROMIUM_OPTIONS = [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--disable-quic", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 300  # seconds, on a machine that has other work
@@ -43,13 +49,21 @@ LAB = "import sys; from sedcourse import lab; lab.NOTEBOOKS = sys.argv[1]; lab.m
 
 
 def lesson(name: str, cell: str) -> bytes:
-    """PNG of a lesson in JupyterLab, run down to the cell whose source contains ``cell``; its picture is at the lower edge."""
+    """PNG of a lesson in JupyterLab, run down to the cell that contains ``cell``; its picture is at the lower edge."""
     with tempfile.TemporaryDirectory(prefix="screens-") as folder, browser() as page:
         root = Path(folder)
         (root / "lessons").mkdir()
         for path in lessons():
             shutil.copy(path, root / "lessons")
-        command = [sys.executable, "-c", LAB, str(root / "lessons"), "--no-browser", "--allow-root", "--expose-app-in-browser"]
+        command = [
+            sys.executable,
+            "-c",
+            LAB,
+            str(root / "lessons"),
+            "--no-browser",
+            "--allow-root",
+            "--expose-app-in-browser",
+        ]
         with running(command, root / "log", **jupyter_folders(root)) as server:
             info = until(lambda: _lab_info(root, server), PATIENCE, "JupyterLab to start")
             until(lambda: _opens(page, f"{info['url']}lab?token={info['token']}"), PATIENCE, "JupyterLab to answer")
@@ -72,6 +86,7 @@ def explorer(preset: str) -> bytes:
         log = Path(folder) / "log"
         command = [sys.executable, "-m", "sedcourse.page", "--no-browser"]
         with running(command, log, **jupyter_folders(Path(folder))) as server:
+
             def address() -> re.Match[str] | None:
                 _alive(server, log)
                 return re.search(r"http://[\w.]+:\d+/\S*", log.read_text(encoding="utf-8"))
@@ -114,13 +129,22 @@ def browser(width: int = 1200, height: int = 750, scale: float = 1.5) -> Iterato
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise SedError("pictures of the browser need Playwright: pip install playwright, or this package's [test]") from None
+        raise SedError(
+            "pictures of the browser need Playwright: pip install playwright, or this package's [test]"
+        ) from None
     program = find_browser()
     if program is None:
-        raise SedError(f"pictures of the browser need Chromium (Debian: apt install chromium), or one that $CHROME names; "
-                       f"looked for {', '.join(NAMES)}")
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=program, args=CHROMIUM_OPTIONS) as chromium:
-        page = chromium.new_page(viewport={"width": width, "height": height}, device_scale_factor=scale, color_scheme="light")
+        raise SedError(
+            f"pictures of the browser need Chromium (Debian: apt install chromium), or one that $CHROME names; "
+            f"looked for {', '.join(NAMES)}"
+        )
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=program, args=CHROMIUM_OPTIONS) as chromium,
+    ):
+        page = chromium.new_page(
+            viewport={"width": width, "height": height}, device_scale_factor=scale, color_scheme="light"
+        )
         page.set_default_timeout(1000 * PATIENCE)
         yield page
 
@@ -155,7 +179,10 @@ def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
 @contextmanager
 def running(command: list[str], log: Path, **environment: str) -> Iterator[subprocess.Popen]:
     """A server that is gone at the end, with all that it started."""
-    with open(log, "wb") as out, kept(command, env={**os.environ, **environment}, stdout=out, stderr=subprocess.STDOUT) as server:
+    with (
+        open(log, "wb") as out,
+        kept(command, env={**os.environ, **environment}, stdout=out, stderr=subprocess.STDOUT) as server,
+    ):
         try:
             yield server
         finally:  # lest it leaves files behind
@@ -179,7 +206,7 @@ def _alive(server: subprocess.Popen, log: Path) -> None:
 def _lab_info(root: Path, server: subprocess.Popen) -> dict[str, Any] | None:
     _alive(server, root / "log")
     with contextlib.suppress(ValueError):  # not there, or not yet whole
-        info, = (root / "jupyter_runtime_dir").glob("jpserver-*.json")
+        (info,) = (root / "jupyter_runtime_dir").glob("jpserver-*.json")
         return json.loads(info.read_text(encoding="utf-8"))
 
 

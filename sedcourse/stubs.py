@@ -70,7 +70,9 @@ def exercise_notebook(lesson: str | Path, out: str | Path, force: bool = False) 
     if out.suffix != ".ipynb":
         raise SedError(f"{out}: the name of a notebook must end with .ipynb")
     if out.exists() and not force:
-        raise SedError(f"{out}: is there already, perhaps with work in it; give another name, or --force to write over it")
+        raise SedError(
+            f"{out}: is there already, perhaps with work in it; give another name, or --force to write over it"
+        )
     check_output(out)
     write_output(out, nbformat.writes(_as_exercise(read(lesson))) + "\n")
     return out

@@ -1,23 +1,23 @@
 """Domain-adversarial training on points of the plane: small enough to train while one looks on.
 
-Two classes, two domains, two axes: one axis says what sounds, with noise, the other how it was recorded. Among synthetic
-points the recording also gives the class away, among real ones, which lie apart and have no labels, it says nothing: a
-classifier that learns from the synthetic ones alone relies on it and fails. Networks of a few weights stand for CNN,
-RNN and domain classifier, and the CNN's features are two numbers, so that they can be drawn as they are. Losses,
-updates and weights are those of equations (1) and (2), from `sedlib.training.adversarial`.
+Two classes, two domains, two axes: one axis says what sounds, with noise, the other how it was recorded. Among
+synthetic points the recording also gives the class away. Among real ones, which lie apart and have no labels, it says
+nothing: a classifier that learns from the synthetic ones alone relies on it and fails. Networks of a few weights stand
+for CNN, RNN and domain classifier, and the CNN's features are two numbers, so that they can be drawn as they are.
+Losses, updates and weights are those of equations (1) and (2), from `sedlib.training.adversarial`.
 
-`draw` shows a training and is a pure function of its controls, `sweep` repeats it over weights and seeds. Paper section 3.1;
-used in ``notebooks/05_domain_adversarial.py``.
+`draw` shows a training and is a pure function of its controls, `sweep` repeats it over weights and seeds. Paper section
+3.1; used in ``notebooks/05_domain_adversarial.py``.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import torch
@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedcourse.plots import BLACK, BLUE, FONT, GREEN, LINES, PURPLE, VERMILION
+from sedcourse.plots.style import BLACK, BLUE, GREEN, LINES, PURPLE, VERMILION, figure, styled
 from sedlib.config import Checked, Count, Fraction, Weight
 from sedlib.threads import one_thread
 from sedlib.training.adversarial import balanced_error, domain_loss, ganin, reverse
@@ -69,9 +69,6 @@ class Setting(Checked):
     seed: Count = 0
 
 
-# ------------------------------------------------------------------------------------------------ points
-
-
 class Points(NamedTuple):
     """Points of both domains; the first half is synthetic."""
 
@@ -93,14 +90,12 @@ def points(setting: Setting, count: int, unseen: bool = False) -> Points:
     side, synthetic = np.where(dogs, 1.0, -1.0), np.arange(2 * count) < count
     content = CONTENT * side + CONTENT_NOISE * rng.normal(size=2 * count)
     recording = np.where(synthetic, SPURIOUS * side, REAL_RECORDING) + RECORDING_NOISE * rng.normal(size=2 * count)
-    return Points(*(torch.from_numpy(values).double() for values in (np.stack([content, recording], 1), dogs, synthetic)))
-
-
-# ------------------------------------------------------------------------------------------------ networks
+    x = np.stack([content, recording], 1)
+    return Points(*(torch.from_numpy(values).double() for values in (x, dogs, synthetic)))
 
 
 class Networks(nn.Module):
-    """What the paper's Figure 1 has, with a few weights each: extractor (its CNN), head (its RNN), domain classifier."""
+    """The paper's Figure 1 with a few weights each: extractor (its CNN), head (its RNN), domain classifier."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -116,16 +111,15 @@ class Networks(nn.Module):
 
 
 def _layers(*sizes: int) -> nn.Sequential:
-    layers = [layer for a, b in zip(sizes, sizes[1:]) for layer in (nn.Linear(a, b, dtype=torch.float64), nn.Tanh())]
+    layers = [
+        layer for a, b in itertools.pairwise(sizes) for layer in (nn.Linear(a, b, dtype=torch.float64), nn.Tanh())
+    ]
     return nn.Sequential(*layers[:-1])
 
 
 def _adam(*networks: nn.Module) -> torch.optim.Adam:
     parameters = [parameter for network in networks for parameter in network.parameters()]
     return torch.optim.Adam(parameters, lr=LEARNING_RATE, betas=BETAS, fused=True)
-
-
-# ------------------------------------------------------------------------------------------------ training
 
 
 class Trained(NamedTuple):
@@ -159,8 +153,15 @@ def _train(setting: Setting) -> Trained:
     return Trained(setting, networks, pd.DataFrame(rows))
 
 
-def two_steps(networks: Networks, optimizers: tuple, loss: Tensor, embeddings: Tensor, is_synthetic: Tensor,
-              setting: Setting, share: float) -> None:
+def two_steps(
+    networks: Networks,
+    optimizers: tuple,
+    loss: Tensor,
+    embeddings: Tensor,
+    is_synthetic: Tensor,
+    setting: Setting,
+    share: float,
+) -> None:
     """Equation (1), then equation (2); ``share`` of the domain's weight is in force."""
     main, adversary = optimizers
     main.zero_grad()
@@ -173,8 +174,15 @@ def two_steps(networks: Networks, optimizers: tuple, loss: Tensor, embeddings: T
     adversary.step()
 
 
-def one_step(networks: Networks, optimizers: tuple, loss: Tensor, embeddings: Tensor, is_synthetic: Tensor,
-             setting: Setting, share: float) -> None:
+def one_step(
+    networks: Networks,
+    optimizers: tuple,
+    loss: Tensor,
+    embeddings: Tensor,
+    is_synthetic: Tensor,
+    setting: Setting,
+    share: float,
+) -> None:
     """Both at once, with the gradient reversed on its way back to the extractor."""
     for optimizer in optimizers:
         optimizer.zero_grad()
@@ -190,9 +198,9 @@ def measure(networks: Networks, setting: Setting) -> dict[str, float]:
     Returns
     -------
     dict
-        ``synthetic_accuracy`` and ``real_accuracy``: share of the points whose class is right. ``domain_error``: how often
-        the training's own adversary is wrong, NaN where there is none; ``probe_error``: how often a classifier is that
-        learns anew from the features as they stand. 0.5 is chance for both.
+        ``synthetic_accuracy`` and ``real_accuracy``: share of the points whose class is right. ``domain_error``: how
+        often the training's own adversary is wrong, NaN where there is none; ``probe_error``: how often a classifier
+        is that learns anew from the features as they stand. 0.5 is chance for both.
     """
     seen, unseen = points(setting, POINTS), points(setting, UNSEEN, unseen=True)
     with torch.no_grad():
@@ -208,22 +216,29 @@ def measure(networks: Networks, setting: Setting) -> dict[str, float]:
     with torch.no_grad():
         probe_error = float(balanced_error(probe(new_features).squeeze(1), UNSEEN))
     return {
-        "synthetic_accuracy": float(right[:UNSEEN].mean()), "real_accuracy": float(right[UNSEEN:].mean()),
-        "domain_error": domain_error if setting.domain_weight else float("nan"), "probe_error": probe_error,
+        "synthetic_accuracy": float(right[:UNSEEN].mean()),
+        "real_accuracy": float(right[UNSEEN:].mean()),
+        "domain_error": domain_error if setting.domain_weight else float("nan"),
+        "probe_error": probe_error,
     }
 
 
 def sweep(weights: Sequence[float], seeds: Sequence[int], real_share: float = 0.5) -> pd.DataFrame:
     """The last `measure` of a training for every domain weight and seed; columns ``domain_weight seed`` and its own."""
     settings = [Setting(domain_weight=weight, real_share=real_share, seed=seed) for weight in weights for seed in seeds]
-    return pd.DataFrame([{"domain_weight": s.domain_weight, "seed": s.seed, **train(s).history.iloc[-1]} for s in settings])
+    return pd.DataFrame(
+        [{"domain_weight": s.domain_weight, "seed": s.seed, **train(s).history.iloc[-1]} for s in settings]
+    )
 
 
-# ------------------------------------------------------------------------------------------------ pictures
-
-
-def draw(domain_weight: float = 1.0, real_share: float = 0.5, updates: str = "two-step", schedule: str = "constant",
-         seed: int = 0) -> tuple[Figure, str]:
+@styled
+def draw(
+    domain_weight: float = 1.0,
+    real_share: float = 0.5,
+    updates: str = "two-step",
+    schedule: str = "constant",
+    seed: int = 0,
+) -> tuple[Figure, str]:
     """A training in three panels, and its description: the points, their features, and how it went.
 
     Parameters
@@ -232,23 +247,23 @@ def draw(domain_weight: float = 1.0, real_share: float = 0.5, updates: str = "tw
         As of `Setting`.
     """
     trained = train(Setting(1.0, domain_weight, updates, schedule, real_share, seed))
-    shown, history = points(trained.setting, POINTS), trained.history
+    shown, last = points(trained.setting, POINTS), trained.history.iloc[-1]
     with torch.no_grad():
         features = trained.networks.extractor(shown.x)
-    with matplotlib.rc_context(FONT):
-        fig = Figure(figsize=(10, 3.9), layout="constrained")
-        given, learned, curves = fig.subplots(1, 3, width_ratios=[1, 1, 1.1])
-        _scatter(given, shown.x, shown, trained.networks.is_dog)
-        given.set(xlabel="content (no unit)", ylabel="recording (no unit)", title="points")
-        _scatter(learned, features, shown, lambda x: trained.networks.head(x).squeeze(1))
-        learned.set(xlabel="feature 1 (no unit)", ylabel="feature 2 (no unit)", title="what the extractor makes of them")
-        fig.legend(*given.get_legend_handles_labels(), loc="outside lower left", ncols=5, frameon=False)
-        _curves(curves, history)
-    last = history.iloc[-1]
+    fig, axes = figure(10, 3.9, ncols=3, width_ratios=[1, 1, 1.1])
+    given, learned, curves = axes[0]
+    _scatter(given, shown.x, shown, trained.networks.is_dog)
+    given.set(xlabel="content (no unit)", ylabel="recording (no unit)", title="points")
+    _scatter(learned, features, shown, lambda x: trained.networks.head(x).squeeze(1))
+    learned.set(xlabel="feature 1 (no unit)", ylabel="feature 2 (no unit)", title="what the extractor makes of them")
+    fig.legend(*given.get_legend_handles_labels(), loc="outside lower left", ncols=5, frameon=False)
+    _curves(curves, trained.history)
     own = "looks on" if not domain_weight else f"is wrong about {last['domain_error']:.0%}"
-    return fig, (f"domain weight {domain_weight:g}, {real_share:.0%} of the real points are dogs, {updates}, {schedule}: in the end "
-                 f"{last['synthetic_accuracy']:.0%} of new synthetic and {last['real_accuracy']:.0%} of new real points are "
-                 f"classified rightly; the adversary {own}, a fresh probe is wrong about {last['probe_error']:.0%}.")
+    return fig, (
+        f"domain weight {domain_weight:g}, {real_share:.0%} of the real points are dogs, {updates}, {schedule}: in the "
+        f"end {last['synthetic_accuracy']:.0%} of new synthetic and {last['real_accuracy']:.0%} of new real points are "
+        f"classified rightly; the adversary {own}, a fresh probe is wrong about {last['probe_error']:.0%}."
+    )
 
 
 def _scatter(ax: Axes, at: Tensor, shown: Points, is_dog: object) -> None:
@@ -256,8 +271,9 @@ def _scatter(ax: Axes, at: Tensor, shown: Points, is_dog: object) -> None:
     for synthetic, colour, domain in ((1, BLUE, "synthetic"), (0, VERMILION, "real")):
         for dog, marker, label in ((0, "o", "cat"), (1, "^", "dog")):
             chosen = (shown.is_synthetic == synthetic) & (shown.is_dog == dog)
-            ax.plot(*at[chosen].T, marker, ms=5, mew=1.1, mec=colour, color=colour, mfc=colour if synthetic else "none", alpha=0.8,
-                    label=f"{label}, {domain}")
+            face = colour if synthetic else "none"
+            look = {"ms": 5, "mew": 1.1, "mec": colour, "color": colour, "mfc": face, "alpha": 0.8}
+            ax.plot(*at[chosen].T, marker, label=f"{label}, {domain}", **look)
     axes = [torch.linspace(*limits, 80, dtype=torch.float64) for limits in (ax.get_xlim(), ax.get_ylim())]
     x, y = torch.meshgrid(*axes, indexing="xy")
     with torch.no_grad():
@@ -267,33 +283,40 @@ def _scatter(ax: Axes, at: Tensor, shown: Points, is_dog: object) -> None:
 
 
 def _curves(ax: Axes, history: pd.DataFrame) -> None:
-    names = {"real_accuracy": "right, real", "synthetic_accuracy": "right, synthetic", "domain_error": "wrong, adversary",
-             "probe_error": "wrong, fresh probe"}
-    for (column, name), colour, line in zip(names.items(), (VERMILION, BLUE, PURPLE, GREEN), LINES):
+    names = {
+        "real_accuracy": "right, real",
+        "synthetic_accuracy": "right, synthetic",
+        "domain_error": "wrong, adversary",
+        "probe_error": "wrong, fresh probe",
+    }
+    for (column, name), colour, line in zip(names.items(), (VERMILION, BLUE, PURPLE, GREEN), LINES, strict=False):
         ax.plot(history["step"], 100 * history[column], color=colour, linestyle=line, marker=".", label=name)
     ax.axhline(50, color="0.6", lw=0.8)
     ax.set(xlabel="step", ylabel="new points (%)", ylim=(0, 100), title="how it went")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False)
 
 
+@styled
 def draw_sweep(swept: dict[str, pd.DataFrame]) -> tuple[Figure, str]:
     """What real points win by the domain weight, and its description; a panel for each `sweep`, by its title."""
-    with matplotlib.rc_context(FONT):
-        fig = Figure(figsize=(10, 3.3), layout="constrained")
-        words = []
-        for ax, (title, table) in zip(fig.subplots(1, len(swept), sharey=True, squeeze=False)[0], swept.items()):
-            found = table.groupby("domain_weight")
-            places = np.arange(found.ngroups)
-            for column, name, colour, line in (("real_accuracy", "right, real points", VERMILION, "o-"),
-                                               ("domain_error", "wrong, adversary", PURPLE, "^:"),
-                                               ("probe_error", "wrong, fresh probe", GREEN, "s--")):
-                low, middle, high = (100 * found[column].agg(how) for how in ("min", "mean", "max"))
-                ax.fill_between(places, low, high, color=colour, alpha=0.2)
-                ax.plot(places, middle, line, color=colour, label=name)
-            ax.set_xticks(places, [f"{weight:g}" for weight in found.groups])
-            ax.set(xlabel="weight of the domain loss", ylim=(0, 100), title=title)
-            means = (100 * found["real_accuracy"].mean()).round()
-            words.append(f"{title}: " + ", ".join(f"{weight:g} {value:.0f} %" for weight, value in means.items()))
-        fig.axes[0].set_ylabel("new points (%)")
-        fig.axes[0].legend(loc="center left", fontsize=9)
+    fig, axes = figure(10, 3.3, ncols=len(swept), sharey=True)
+    measures = (
+        ("real_accuracy", "right, real points", VERMILION, "o-"),
+        ("domain_error", "wrong, adversary", PURPLE, "^:"),
+        ("probe_error", "wrong, fresh probe", GREEN, "s--"),
+    )
+    words = []
+    for ax, (title, table) in zip(axes[0], swept.items(), strict=True):
+        found = table.groupby("domain_weight")
+        places = np.arange(found.ngroups)
+        for column, name, colour, line in measures:
+            low, middle, high = (100 * found[column].agg(how) for how in ("min", "mean", "max"))
+            ax.fill_between(places, low, high, color=colour, alpha=0.2)
+            ax.plot(places, middle, line, color=colour, label=name)
+        ax.set_xticks(places, [f"{weight:g}" for weight in found.groups])
+        ax.set(xlabel="weight of the domain loss", ylim=(0, 100), title=title)
+        means = (100 * found["real_accuracy"].mean()).round()
+        words.append(f"{title}: " + ", ".join(f"{weight:g} {value:.0f} %" for weight, value in means.items()))
+    axes[0, 0].set_ylabel("new points (%)")
+    axes[0, 0].legend(loc="center left", fontsize=9)
     return fig, f"Accuracy on real points by domain weight, mean over seeds. {'; '.join(words)}."

@@ -20,7 +20,7 @@ from sedlib.cli import cli
 from sedlib.decode import Hmm
 
 ROOT = Path(__file__).resolve().parents[1]
-TEXTS = [path for pattern in ("*.md", "docs/*.md", "sedlib/**/*.py", "minidesed/*.py", "reproduction/**/*.py", "sedcourse/*.py", "bench/*.py", "notebooks/*.py", "reproduction/Snakefile", "Makefile", "environment.yml",
+TEXTS = [path for pattern in ("*.md", "docs/*.md", "sedlib/**/*.py", "minidesed/*.py", "reproduction/**/*.py", "sedcourse/**/*.py", "bench/*.py", "notebooks/*.py", "reproduction/Snakefile", "Makefile", "environment.yml",
                               "pyproject.toml") for path in sorted(ROOT.glob(pattern)) if path.is_file()]
 PACKAGES = (sedlib, minidesed, reproduction, sedcourse)
 MODULES = [module.name for package in PACKAGES for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]

@@ -17,6 +17,9 @@ from PIL import Image
 from minidesed import domains
 from sedcourse import explorer as ex
 from sedcourse import players
+from sedcourse.explorer import model, presets
+from sedcourse.explorer import widget as widgets
+from sedcourse.explorer.drawing import canvas_of
 from sedlib.config import profile
 from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
@@ -88,7 +91,7 @@ def test_all_extremes_of_all_controls_are_finite_and_drawn(energy, layers, smoot
 def test_the_explorer_shows_what_a_network_of_the_system_sees(system, profile_name, noise):
     config = configuration(system, profile_name)
     detector = Detector(config)
-    state = ex.State(sound="x", **ex._settings(config.pcen, config.features))
+    state = ex.State(sound="x", **presets.settings_of(config.pcen, config.features))
     panels = ex.panels(state, ex.spectrogram(noise, config.features))
     with torch.no_grad():
         seen = detector.frontend(detector.features(torch.as_tensor(noise)[None]))[0].numpy()
@@ -106,7 +109,7 @@ def test_presets_have_the_papers_and_the_released_numbers():
     assert [(layer.alpha, layer.delta, layer.r) for layer in state.layers] == [
         (0.8187, 10.689, 0.4495), (0.3938, 3.471, 0.7534)]
     frame_s = 255 / 16000
-    assert [ex.coefficient(t, frame_s) for t in state.layers[0].seconds] == pytest.approx([0.015, 0.08])
+    assert [model.coefficient(t, frame_s) for t in state.layers[0].seconds] == pytest.approx([0.015, 0.08])
     assert (state.energy, state.smoother) == ("logmel", "zero-phase")
 
 
@@ -126,9 +129,10 @@ def test_the_picture_shows_the_values_at_their_time_and_band():
     bright = dark.copy()
     frame, band = 37, 24
     bright[band, frame] = 1
-    png = ex.picture(state, ex.Panels(dark, dark, dark[None], bright[None]))
+    point = ex.Panels(dark, dark, dark[None], bright[None])
+    png = ex.picture(state, point)
     pixels = np.asarray(Image.open(io.BytesIO(png))).astype(int)
-    left, top, width, height = ex._canvas(1, (frames, bands), "mel", SMALL).boxes()[2]
+    left, top, width, height = canvas_of(state, point).boxes()[2]
     high, wide = pixels.shape[:2]
     x, y = left + width * (frame + 0.5) / frames, top + height * (1 - (band + 0.5) / bands)
     inside = pixels[int(top * high) + 3 : int((top + height) * high) - 3,
@@ -266,7 +270,7 @@ def test_pcen_levels_the_steady_sound_to_the_ear_too():
 
 
 def test_every_bin_of_the_spectrum_gets_its_gain_from_its_bands():
-    share = ex._bin_share(ex.FEATURES["mel"])
+    share = model._bin_share(ex.FEATURES["mel"])
     assert share.shape == (1025, 128)
     assert np.allclose(share.sum(1), 1) and (share >= 0).all()
 
@@ -354,7 +358,7 @@ def test_a_bad_upload_is_told_and_the_sound_before_stays(shown, content, why):
 
 
 def test_a_defect_is_shown_too(shown, monkeypatch):
-    monkeypatch.setattr(ex, "picture", lambda *_: 1 / 0)
+    monkeypatch.setattr(widgets, "picture", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # into the kernel's log
         shown.layers[0].sliders[0].widget.value = 0.4
     assert "ZeroDivisionError" in told(shown)
@@ -401,8 +405,8 @@ def test_the_last_run_is_shown_with_its_own_mixture(tmp_path, noise):
         if detector.pcen is not None:
             torch.nn.init.normal_(detector.pcen.logits)
         run.save("weights.pt", {"teacher": detector.state_dict(), "student": detector.state_dict()})
-    name, preset = ex.last_run(tmp_path)
-    assert name == "smoke/d/ppcen_logmel/seed1"  # the only one with a PCEN that learns
+    name = "smoke/d/ppcen_logmel/seed1"  # the only one with a PCEN that learns
+    assert name in ex.last_run(tmp_path).note
     explorer = ex.Explorer(tmp_path)
     button = explorer.buttons["Last trained run"]
     assert not button.disabled and name in button.tooltip
@@ -417,14 +421,14 @@ def test_the_last_run_is_shown_with_its_own_mixture(tmp_path, noise):
 
 def test_a_batch_run_shows_every_preset_without_widgets(monkeypatch):
     displayed = []
-    monkeypatch.setattr(ex, "display", displayed.append)
-    monkeypatch.setattr(ex, "last_run", lambda: None)
+    monkeypatch.setattr(widgets, "display", displayed.append)
+    monkeypatch.setattr(widgets, "last_run", lambda: None)
     ex.explorer(interactive=False)
     assert len(displayed) == len(ex.PRESETS)
     for shown, preset in zip(displayed, ex.PRESETS.values()):
         assert 'src="data:image/png' in shown.data and preset.note in shown.text and "skewness" in shown.text
     displayed.clear()
-    monkeypatch.setattr(ex, "Explorer", lambda: type("", (), {"box": "the widget"}))
+    monkeypatch.setattr(widgets, "Explorer", lambda: type("", (), {"box": "the widget"}))
     ex.explorer(interactive=True)
     assert displayed == ["the widget"]
 

@@ -1,0 +1,117 @@
+"""What a step check is: cases, the expected value from the definition, and hints for known mistakes."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from sedlib.models import Output
+
+FRAME_S = 4 * 255 / 16000  # the paper's output frame: two poolings by 2, hop 255, 16 kHz
+
+
+class WrongAnswer(AssertionError):
+    """The answer of an exercise is missing or wrong; shown in a notebook as its hint alone, without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"not yet: {self}"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """Called with the learner's function, it prints "correct", or raises `WrongAnswer` with a hint.
+
+    Parameters
+    ----------
+    task : str
+        What the learner's function computes.
+    cases : list of tuples
+        Arguments of the calls on which an answer is judged.
+    expected : callable
+        The definition.
+    correct : str
+        What was learned; printed after "correct: ".
+    hints : dict of hint to callable
+        Known mistakes. The hint of the first one that agrees with the answer in all cases is given.
+    value : callable
+        Turns what an answer returns into what is compared; may raise `WrongAnswer`.
+    first : callable, optional
+        Called with the answer before all else; may raise `WrongAnswer`.
+    """
+
+    task: str
+    cases: list[tuple]
+    expected: Callable
+    correct: str
+    hints: dict[str, Callable] = field(repr=False)
+    value: Callable[[Any], Any] = lambda returned: returned
+    first: Callable[[Callable], None] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "__doc__", self.task)  # what `check.NAME?` shows in a notebook
+
+    def __call__(self, answer: Callable) -> None:
+        self.judge(answer)
+        print(f"correct: {self.correct}")
+
+    def judge(self, answer: Callable) -> None:
+        """Raise `WrongAnswer` unless the answer agrees with the definition in all cases."""
+        if self.first is not None:
+            self.first(answer)
+        given = [self.value(call(answer, *copy.deepcopy(case))) for case in self.cases]
+        wanted = [self.value(self.expected(*case)) for case in self.cases]
+        wrong = [i for i, (g, w) in enumerate(zip(given, wanted, strict=True)) if not _same(g, w)]
+        if not wrong:
+            return
+        for hint, mistake in self.hints.items():
+            if all(_same(g, self.value(mistake(*case))) for g, case in zip(given, self.cases, strict=True)):
+                raise WrongAnswer(hint)
+        given, wanted, case = given[wrong[0]], wanted[wrong[0]], self.cases[wrong[0]]
+        called = f"{_name(answer)}({', '.join(map(_short, case))})"
+        shape, right_shape = tuple(np.shape(given)), tuple(np.shape(wanted))
+        if shape != right_shape:
+            raise WrongAnswer(f"{called} has shape {shape}; it should have {right_shape}")
+        raise WrongAnswer(f"{called} gives {_short(given)}; it should give {_short(wanted)}")
+
+
+def call(answer: Callable, *arguments: Any) -> Any:
+    """What the learner's function returns; `WrongAnswer` if there is no function, or nothing is returned."""
+    if answer is ...:
+        raise WrongAnswer("nothing here yet: replace the ... by your answer")
+    if not callable(answer):
+        raise WrongAnswer(f"give the function itself, without calling it; this is {_short(answer)}")
+    value = answer(*arguments)
+    if value is None or value is ...:
+        raise WrongAnswer(f"{_name(answer)} returns nothing yet: replace the ... by your code and return the result")
+    return value
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Equal in shape, in kind (whole number or not) and, to rounding, in value."""
+    if isinstance(b, int) and not isinstance(b, bool) and isinstance(a, float) or np.shape(a) != np.shape(b):
+        return False
+    try:
+        return bool(np.allclose(np.asarray(a, float), np.asarray(b, float), rtol=1e-4, atol=1e-5))
+    except (TypeError, ValueError):
+        return False
+
+
+def _name(function: Callable) -> str:
+    return getattr(function, "__name__", "your function")
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, (np.ndarray, torch.Tensor)):
+        whole = math.prod(value.shape) <= 8
+        return str(value.tolist()) if whole else f"{type(value).__name__} of shape {tuple(value.shape)}"
+    if isinstance(value, Output):
+        return f"Output of {len(value.strong)} clips"
+    if callable(value):
+        return _name(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,75 @@
+"""Checks of lesson 00: frames, seconds and the match of two events."""
+
+import math
+
+from sedcourse.check.core import FRAME_S, Check
+
+frame_start = Check(
+    "The second at which output frame ``frame`` starts, at the paper's sizes.",
+    cases=[(0,), (1,), (16,), (156,)],
+    expected=lambda frame: frame * FRAME_S,
+    correct=f"one output frame lasts {1000 * FRAME_S:.2f} ms, and 157 of them cover the clip of 10 s",
+    hints={
+        "this is the hop of the spectrogram; poolings leave only one frame in four": lambda f: f * 255 / 16000,
+        "the poolings multiply the length of a frame; you divide by them": lambda f: f * 255 / 16000 / 4,
+        "this is in milliseconds; times in event tables are seconds": lambda f: f * FRAME_S * 1000,
+        "this is in samples; divide by the sample rate": lambda f: f * 4 * 255,
+        "the hop is 255 samples, not 256": lambda f: f * 4 * 256 / 16000,
+        "this turns seconds into frames; the question is the other way round": lambda f: f / FRAME_S,
+        "this is where the frame ends; it starts one frame earlier": lambda f: (f + 1) * FRAME_S,
+    },
+)
+
+frame_at = Check(
+    "The output frame in which second ``second`` lies, at the paper's sizes.",
+    cases=[(0.0,), (0.05,), (1.0,), (3.2,), (9.99,)],
+    expected=lambda second: int(second / FRAME_S),
+    correct="the frame is the whole part of second / frame length",
+    hints={
+        "a time within a frame belongs to that frame: round down, not to the nearest": lambda s: round(s / FRAME_S),
+        "a frame has a whole number: round down": lambda s: s / FRAME_S,
+        "the number is right, but a frame is counted with an int; yours is a float": lambda s: s // FRAME_S,
+        "this is the frame after it: round down, not up": lambda s: math.ceil(s / FRAME_S),
+        "this counts frames of the spectrogram; poolings leave only one in four": lambda s: int(s / (255 / 16000)),
+        "this turns frames into seconds; the question is the other way round": lambda s: s * FRAME_S,
+    },
+)
+
+
+def _collar(event):
+    return max(0.2, 0.2 * (event[1] - event[0]))
+
+
+def _within(r, p, onset_s, offset_s):
+    return abs(p[0] - r[0]) <= onset_s and abs(p[1] - r[1]) <= offset_s
+
+
+event_matches = Check(
+    "Whether a predicted event ``(onset, offset)`` is close enough to a reference event of its class.",
+    cases=[
+        *(((1.0, 2.0), predicted) for predicted in ((1.15, 2.15), (1.3, 2.0), (0.7, 2.0), (1.0, 1.7), (1.0, 2.3))),
+        *(((0.0, 8.0), predicted) for predicted in ((0.1, 9.2), (0.1, 9.9))),
+        *(((2.0, 2.3), (2.1, 2.45)), ((1.0, 9.0), (2.0, 9.0)), ((4.0, 9.0), (4.9, 9.9)), ((1.0, 1.5), (1.1, 1.9))),
+    ],
+    expected=lambda reference, predicted: _within(reference, predicted, 0.2, _collar(reference)),
+    correct="onset within 200 ms, offset within 200 ms or 20 % of the reference event, whichever is more",
+    hints={
+        "a long event's offset may be off by 20 % of its length, not by 200 ms": lambda r, p: _within(r, p, 0.2, 0.2),
+        "the offset may be off by 200 ms even if 20 % of the event is less: take the larger of the two": lambda r, p: (
+            _within(r, p, 0.2, 0.2 * (r[1] - r[0]))
+        ),
+        "the collar of the offset is the larger of 200 ms and 20 % of the length; you take the smaller": lambda r, p: (
+            _within(r, p, 0.2, min(0.2, 0.2 * (r[1] - r[0])))
+        ),
+        "the 20 % are of the reference event's length, not the predicted one's": lambda r, p: _within(
+            r, p, 0.2, _collar(p)
+        ),
+        "the onset counts too: it may be off by 200 ms": lambda r, p: _within(r, p, math.inf, _collar(r)),
+        "the offset counts too": lambda r, p: _within(r, p, 0.2, math.inf),
+        "the onset's collar is 200 ms; only the offset's grows": lambda r, p: _within(r, p, _collar(r), _collar(r)),
+        "an event may start or end too early as well as too late: compare the absolute difference": lambda r, p: (
+            p[0] - r[0] <= 0.2 and p[1] - r[1] <= _collar(r)
+        ),
+        "both ends must fit, not one": lambda r, p: _within(r, p, 0.2, math.inf) or _within(r, p, math.inf, _collar(r)),
+    },
+)

@@ -1,0 +1,139 @@
+"""Checks of lesson 02: effects, rooms, levels and times of a mixture."""
+
+import math
+
+import numpy as np
+
+from sedcourse.check.core import Check
+
+_SOUND = np.random.default_rng(0).normal(size=40)
+
+
+def _late(x, delay):
+    return np.pad(x, (delay, 0))[: len(x)]
+
+
+def _fed_back(x, delay, gain):
+    y = x.copy()
+    for n in range(delay, len(x)):
+        y[n] += gain * y[n - delay]
+    return y
+
+
+comb = Check(
+    "``y(n) = x(n) + gain x(n - delay)`` of a waveform x, the delay in samples; silence before it begins.",
+    cases=[(_SOUND, 7, 0.5), (_SOUND, 1, 0.9), (_SOUND, 15, 0.3)],
+    expected=lambda x, delay, gain: x + gain * _late(x, delay),
+    correct="the sound and a later copy of it, and nothing sounds before it did",
+    hints={
+        "this looks ahead, x(n + delay): events begin before the label": lambda x, d, g: x + g * np.pad(x[d:], (0, d)),
+        "the end of the sound comes back at its beginning, as np.roll has it; before the sound there is silence": (
+            lambda x, d, g: x + g * np.roll(x, d)
+        ),
+        "this feeds the output back, y(n - delay); the equation delays the input": _fed_back,
+        "the gain is missing": lambda x, d, g: x + _late(x, d),
+        "the delayed sound is added, not subtracted": lambda x, d, g: x - g * _late(x, d),
+        "x(n) itself is missing": lambda x, d, g: g * _late(x, d),
+        "the gain is that of the delayed sound alone": lambda x, d, g: g * (x + _late(x, d)),
+        "the sound must keep its length: cut what is beyond its end": lambda x, d, g: (
+            np.pad(x, (0, d)) + g * np.pad(x, (d, 0))
+        ),
+    },
+)
+
+_ROOM = np.random.default_rng(0)
+_TAIL = np.exp(-np.arange(60) / 15) * _ROOM.normal(size=60)
+
+
+def _response(direct, before, reflection):
+    """A room response with noise before its direct sound, as a recorded one has."""
+    return np.concatenate([np.zeros(3), 0.01 * _ROOM.normal(size=before), [direct], reflection * _TAIL])
+
+
+direct_sound = Check(
+    "A room response from its direct sound on, its largest sample of either sign.",
+    cases=[(_response(1.0, 20, 0.2),), (_response(-1.0, 35, 0.2),), (_response(1.0, 0, 0.1),)],
+    expected=lambda h: h[np.abs(h).argmax() :],
+    correct="the direct sound is at time zero, so an event in a room begins when its label says",
+    hints={
+        "the response comes back as it is: every event would begin late": lambda h: h,
+        "the direct sound may be negative: look for the largest absolute value": lambda h: h[h.argmax() :],
+        "this begins at the first sample that is not zero, which may be noise": lambda h: h[np.flatnonzero(h)[0] :],
+        "the direct sound itself is gone; begin with it, not after it": lambda h: h[np.abs(h).argmax() + 1 :],
+        "this is what lies before the direct sound": lambda h: h[: np.abs(h).argmax()],
+        "this moves the tail's end to the front, as np.roll has it; cut off what lies before the direct sound": (
+            lambda h: np.roll(h, -np.abs(h).argmax())
+        ),
+        "this is where it begins; give the response from there on": lambda h: np.abs(h).argmax(),
+    },
+)
+
+
+def _scaled(x, db, peak=None, factor=20):
+    return x * 10 ** (db / factor) / (np.abs(x).max() if peak is None else peak)
+
+
+_PEAKED = np.random.default_rng(0).normal(size=50)
+_PEAKED[7] = -1.5 * np.abs(_PEAKED).max()  # the peak is negative
+
+at_level = Check(
+    "A waveform scaled so that its peak is at ``level_db``, in dB of full scale (1).",
+    cases=[(_PEAKED, 0.0), (_PEAKED, -20.0), (0.01 * _PEAKED, -35.0)],
+    expected=_scaled,
+    correct="20 log10 of the largest absolute sample is the level",
+    hints={
+        "this sets the RMS; the level here is that of the peak": lambda x, db: _scaled(x, db, np.sqrt((x**2).mean())),
+        "the peak may be negative: take the largest absolute value": lambda x, db: _scaled(x, db, x.max()),
+        "10^(dB / 10) is for energies; amplitudes take 10^(dB / 20)": lambda x, db: _scaled(x, db, factor=10),
+        "this changes the level by so many dB; the sound must have it afterwards": lambda x, db: x * 10 ** (db / 20),
+        "this brings the peak to 1 whatever the level": lambda x, db: x / np.abs(x).max(),
+        "dB are no factor: 10^(dB / 20) is": lambda x, db: x * db / np.abs(x).max(),
+        "a negative level is softer: 10^(dB / 20), without another minus": lambda x, db: _scaled(x, -db),
+    },
+)
+
+highest_background = Check(
+    "The highest level that the background may have, given those of the foregrounds, all in dB.",
+    cases=[([-11.0, -20.0, -3.0],), ([-35.0],), ([-1.0, -2.0],)],
+    expected=lambda levels: min(levels) + 5,
+    correct="the quietest foreground is at most 5 dB below the background",
+    hints={
+        "the rule is about the quietest foreground; you take the loudest": lambda levels: max(levels) + 5,
+        "the rule is about the quietest foreground; you take the mean": lambda levels: sum(levels) / len(levels) + 5,
+        "the rule is about the quietest foreground; you take the first": lambda levels: levels[0] + 5,
+        "the background may be 5 dB over it, not must be 5 dB under it": lambda levels: min(levels) - 5,
+        "it may be 5 dB over the quietest foreground, not only as loud": min,
+        "dB are added; 5 dB over is not 5 times": lambda levels: 5 * min(levels),
+        "these are levels in dB already: add 5": lambda levels: 20 * math.log10(10 ** (min(levels) / 20) + 5),
+        "no limit at 0 dB is meant: the mixture is turned down afterwards": lambda levels: min(min(levels) + 5, 0.0),
+    },
+)
+
+
+def _times(onset, samples, tail, end=10.0):
+    return onset / 16000, min((onset + samples) / 16000, end)
+
+
+event_times = Check(
+    "Onset and offset in seconds of a sound of ``samples`` samples, placed at sample ``onset`` of a clip of 10 s at "
+    "16 kHz. The room's tail, ``tail`` samples, is no part of the event.",
+    cases=[(16000, 32000, 8000), (152000, 32000, 8000), (0, 160000, 4000), (144000, 12000, 6400)],
+    expected=_times,
+    correct="from its direct sound's beginning to its end, or to the clip's",
+    hints={
+        "an event ends with the clip at the latest, after 10 s": lambda o, n, t: _times(o, n, t, math.inf),
+        "the room's tail is no part of the event: its direct sound ends earlier": lambda o, n, t: _times(o, n + t, t),
+        "the room's tail is no part of the event, and events end with the clip": lambda o, n, t: _times(
+            o, n + t, t, math.inf
+        ),
+        "the second number is the offset, not a duration": lambda o, n, t: (o / 16000, min(n / 16000, 10 - o / 16000)),
+        "the second number is the offset, not a duration; and events end with the clip": (
+            lambda o, n, t: (o / 16000, n / 16000)
+        ),
+        "these are samples; event tables are in seconds": lambda o, n, t: (o, min(o + n, 160000)),
+        "these are milliseconds; event tables are in seconds": lambda o, n, t: tuple(
+            1000 * value for value in _times(o, n, t)
+        ),
+        "the event begins with its onset, not with the clip": lambda o, n, t: (0.0, _times(o, n, t)[1]),
+    },
+)

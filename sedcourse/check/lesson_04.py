@@ -1,0 +1,237 @@
+"""Checks of lesson 04: the mean teacher, attention pooling, and from posteriors to events."""
+
+import math
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch.nn import functional as F
+
+from sedcourse.check.core import Check, WrongAnswer, call
+from sedlib.models import Output
+
+_TEACHER, _STUDENT = torch.tensor([1.0, 2.0, -3.0]), torch.tensor([5.0, 0.0, 1.0])
+
+
+def _student_stays(answer):
+    student = _STUDENT.clone()
+    call(answer, _TEACHER.clone(), student, 0.9)
+    if not torch.equal(student, _STUDENT):
+        raise WrongAnswer("your update changes the student's weights in place; only the optimizer may move the student")
+
+
+ema = Check(
+    "The teacher's next weights, ``alpha * teacher + (1 - alpha) * student``.",
+    cases=[(_TEACHER, _STUDENT, alpha) for alpha in (0.9, 0.999, 0.0)],
+    expected=lambda teacher, student, alpha: alpha * teacher + (1 - alpha) * student,
+    correct="the teacher keeps alpha of itself and takes 1 - alpha of the student",
+    hints={
+        "the weights are swapped: alpha close to 1 must keep most of the teacher": lambda t, s, a: (1 - a) * t + a * s,
+        "the student's weights need the factor 1 - alpha, or the teacher grows": lambda t, s, a: a * t + s,
+        "the teacher's old weights need the factor alpha": lambda t, s, a: t + (1 - a) * s,
+        "this is the plain mean of both; alpha is not used": lambda t, s, a: (t + s) / 2,
+        "the teacher stays as it is; mix the student in": lambda t, s, a: t,
+        "the teacher becomes the student; keep alpha of its old weights": lambda t, s, a: s,
+    },
+    first=_student_stays,
+)
+
+
+def _rest(step, steps):
+    return 1 - min(step, steps) / steps
+
+
+rampup = Check(
+    "The ramp-up ``exp(-5 (1 - step / R)^2)``, and 1 after R steps.",
+    cases=[(step, 100) for step in (0, 25, 50, 100, 130, 250)],
+    expected=lambda step, steps: math.exp(-5 * _rest(step, steps) ** 2),
+    correct=f"it starts at exp(-5) = {math.exp(-5):.4f} and stays at 1 after R steps",
+    hints={
+        "the exponent needs a minus: a ramp-up never lies above 1": lambda i, n: math.exp(5 * _rest(i, n) ** 2),
+        "after R steps the ramp-up stays at 1; yours falls again, because 1 - step / R is squared: clamp step to R": (
+            lambda i, n: math.exp(-5 * (1 - i / n) ** 2)
+        ),
+        "it runs backwards, from 1 down: take 1 - step / R": lambda i, n: math.exp(-5 * (1 - _rest(i, n)) ** 2),
+        "1 - step / R is to be squared": lambda i, n: math.exp(-5 * _rest(i, n)),
+        "the factor 5 is missing in the exponent": lambda i, n: math.exp(-(_rest(i, n) ** 2)),
+        "the 5 is squared too: write 5 * (...) ** 2": lambda i, n: math.exp(-((5 * _rest(i, n)) ** 2)),
+        "this grows in a straight line; take exp(-5 (1 - step / R)^2)": lambda i, n: 1 - _rest(i, n),
+    },
+)
+
+_GENERATOR = torch.Generator().manual_seed(0)
+
+
+def _rand(*shape):
+    return 0.05 + 0.9 * torch.rand(*shape, generator=_GENERATOR)
+
+
+def _output():
+    return Output(_rand(9, 5, 3).logit(), _rand(9, 3).logit(), _rand(9, 5, 2))
+
+
+_A, _B = 2, 5  # synthetic clips end at _A, weak ones at _B
+_BATCH = (
+    *(_output(), _output()),
+    torch.bernoulli(_rand(_A, 5, 3), generator=_GENERATOR),
+    torch.bernoulli(_rand(_B - _A, 3), generator=_GENERATOR),
+)
+_bce, _mse = F.binary_cross_entropy, F.mse_loss
+
+
+def _labelled(s, strong, weak, term=_bce):
+    return term(s.strong[:_A], strong) + term(s.weak[_A:_B], weak)
+
+
+def _consistent(s, t, first=0, term=_mse):
+    return term(s.strong[first:], t.strong[first:]) + term(s.weak[first:], t.weak[first:])
+
+
+mean_teacher_loss = Check(
+    "``strong + weak + c (consistency_strong + consistency_weak)`` of a batch synthetic, weak, unlabelled, from the "
+    "outputs of student and teacher, the strong labels of the first clips, the weak labels of the next ones, and c.",
+    cases=[(*_BATCH, c) for c in (0.0, 0.5, 2.0)],
+    expected=lambda s, t, strong, weak, c: _labelled(s, strong, weak) + c * _consistent(s, t),
+    correct="labels where there are any, the teacher everywhere",
+    hints={
+        "student and teacher are compared on all clips, not on the unlabelled ones alone": lambda s, t, y, z, c: (
+            _labelled(s, y, z) + c * _consistent(s, t, _B)
+        ),
+        "student and teacher are compared on all clips, the synthetic ones too": lambda s, t, y, z, c: (
+            _labelled(s, y, z) + c * _consistent(s, t, _A)
+        ),
+        "the weak labels belong to the clips that follow the synthetic ones, not to the first clips": (
+            lambda s, t, y, z, c: _bce(s.strong[:_A], y) + _bce(s.weak[: _B - _A], z) + c * _consistent(s, t)
+        ),
+        "c is not used; it weights the consistency terms": lambda s, t, y, z, c: _labelled(s, y, z) + _consistent(s, t),
+        "c weights consistency, not the labels": lambda s, t, y, z, c: c * _labelled(s, y, z) + _consistent(s, t),
+        "c weights consistency, not the whole loss": lambda s, t, y, z, c: c * (_labelled(s, y, z) + _consistent(s, t)),
+        "c weights both consistency terms; put them in brackets": lambda s, t, y, z, c: (
+            _labelled(s, y, z) + c * _mse(s.strong, t.strong) + _mse(s.weak, t.weak)
+        ),
+        "the weak posteriors are compared too": lambda s, t, y, z, c: _labelled(s, y, z) + c * _mse(s.strong, t.strong),
+        "the strong posteriors are compared too": lambda s, t, y, z, c: _labelled(s, y, z) + c * _mse(s.weak, t.weak),
+        "the consistency terms are missing": lambda s, t, y, z, c: _labelled(s, y, z),
+        "the term of the weak labels is missing": lambda s, t, y, z, c: _bce(s.strong[:_A], y) + c * _consistent(s, t),
+        "the strong labels' term is missing": lambda s, t, y, z, c: _bce(s.weak[_A:_B], z) + c * _consistent(s, t),
+        "student and teacher are compared by their mean squared error; cross-entropy is for labels": (
+            lambda s, t, y, z, c: _labelled(s, y, z) + c * _consistent(s, t, term=_bce)
+        ),
+        "labels take binary cross-entropy; the mean squared error is for the teacher": lambda s, t, y, z, c: (
+            _labelled(s, y, z, _mse) + c * _consistent(s, t)
+        ),
+        "F.binary_cross_entropy takes the posteriors first and the labels second": lambda s, t, y, z, c: (
+            _labelled(s, y, z, lambda posteriors, labels: _bce(labels, posteriors)) + c * _consistent(s, t)
+        ),
+        "this compares the labels with the teacher; it is the student that learns": lambda s, t, y, z, c: (
+            _labelled(t, y, z) + c * _consistent(s, t)
+        ),
+    },
+)
+
+
+def _pool(strong, att, axis=1):
+    return (strong * att).sum(axis) / att.sum(axis)
+
+
+_pooled = torch.Generator().manual_seed(0)
+
+attention_pooling = Check(
+    "Weak from strong posteriors, ``sum_t(strong * att) / sum_t(att)``, att a softmax of the ``logits`` over the "
+    "classes; ``strong`` and ``logits`` are (batch, frame, class), the result is (batch, class).",
+    cases=[(torch.rand(2, 5, 3, generator=_pooled), 2 * torch.randn(2, 5, 3, generator=_pooled))],
+    expected=lambda strong, logits: _pool(strong, logits.softmax(-1)),
+    correct="one posterior per clip and class, an average of the frames weighted by attention",
+    hints={
+        "the softmax runs over the frames; it must run over the classes": lambda s, x: _pool(s, x.softmax(1)),
+        "the softmax runs over the batch; it must run over the classes": lambda s, x: _pool(s, x.softmax(0)),
+        "divide by sum_t(att), or longer clips become more probable": lambda s, x: (s * x.softmax(-1)).sum(1),
+        "divide by the sum of the attention, not by the number of frames": lambda s, x: (s * x.softmax(-1)).mean(1),
+        "the sum runs over the classes; it must run over the frames, axis 1": lambda s, x: _pool(s, x.softmax(-1), -1),
+        "this is the plain mean over the frames; weight each frame by its attention": lambda s, x: s.mean(1),
+        "this is the maximum over the frames; weight each frame by its attention": lambda s, x: s.amax(1),
+        "the attention needs a softmax over the classes; you use its logits": _pool,
+        "the attention is a softmax over the classes, not a sigmoid": lambda s, x: _pool(s, x.sigmoid()),
+        "divide by sum_t(att), not by sum_t(strong)": lambda s, x: (s * x.softmax(-1)).sum(1) / s.sum(1),
+    },
+)
+
+
+def _windows(x, size):
+    """(frame, size): the values around each frame, zeros beyond the ends."""
+    return np.lib.stride_tricks.sliding_window_view(np.pad(x, size // 2), size)
+
+
+_RNG = np.random.default_rng(0)
+_QUIET = np.zeros(8)
+_SCORES = np.concatenate([_QUIET, _RNG.random(40), _QUIET])
+_CUT = np.concatenate([[0.7, 0.9, 0.8], _QUIET, _RNG.random(9)])
+
+_median_inside = Check(
+    "The filter on scores that are 0 at both ends, so that nothing depends on what is assumed beyond them.",
+    cases=[(_SCORES, 7), (np.concatenate([_QUIET, [1.0], _QUIET]), 7), (_SCORES, 3)],
+    expected=ndimage.median_filter,
+    correct="",
+    hints={
+        "this is the mean; a median removes a short burst entirely and keeps edges sharp": lambda x, size: _windows(
+            x, size
+        ).mean(-1),
+        "this is the maximum of the window, not its median": lambda x, size: _windows(x, size).max(-1),
+        "the window ends at the frame, so events come out late; centre it on the frame": lambda x, size: np.roll(
+            ndimage.median_filter(x, size), size // 2
+        ),
+        "the window starts at the frame, so events come out early; centre it on the frame": lambda x, size: np.roll(
+            ndimage.median_filter(x, size), -(size // 2)
+        ),
+        "the scores come back unfiltered": lambda x, size: x,
+    },
+)
+
+median_filter = Check(
+    "The median of ``size`` frames centred on each frame; ``size`` is odd. The frames are mirrored at both ends.",
+    cases=[(_CUT, 7), (_CUT[::-1].copy(), 7)],
+    expected=ndimage.median_filter,
+    correct="bursts and gaps shorter than half the window are gone, longer events keep their edges",
+    hints={
+        "zeros beyond the ends delete an event that the clip cuts off; mirror the frames there": lambda x, size: (
+            np.median(_windows(x, size), axis=-1)
+        ),
+        "at the ends the last frame is repeated; mirror them": lambda x, size: ndimage.median_filter(
+            x, size, mode="nearest"
+        ),
+        "the mirror leaves out the outermost frame; SciPy's has it twice (np.pad's 'symmetric')": lambda x, size: (
+            ndimage.median_filter(x, size, mode="mirror")
+        ),
+    },
+    first=_median_inside.judge,
+)
+
+
+def _runs(active, frame_s, end=0):
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(active, int), [0]])))
+    return [(on * frame_s, (off + end) * frame_s) for on, off in edges.reshape(-1, 2)]
+
+
+events_of = Check(
+    "The events ``[(onset, offset), ...]`` in seconds of active frames, (frame,) bool.",
+    cases=[(np.array([*map(int, frames)], bool), 0.5) for frames in ("011010", "0011", "1001110", "000", "11")],
+    expected=_runs,
+    correct="every run of active frames is one event, from the start of its first frame to the end of its last",
+    hints={
+        "an event ends where its last frame ends: one frame later than you say": lambda a, s: _runs(a, s, end=-1),
+        "an event that is still active in the last frame is lost; close it at the end of the clip": lambda a, s: (
+            [e for e in _runs(a, s) if e[1] < len(a) * s]
+        ),
+        "an event that is active from the first frame on is lost": lambda a, s: [e for e in _runs(a, s) if e[0] > 0],
+        "events that touch an end of the clip are lost; put an inactive frame before and after": lambda a, s: (
+            [e for e in _runs(a, s) if 0 < e[0] and e[1] < len(a) * s]
+        ),
+        "these are frames; event tables are in seconds": lambda a, s: _runs(a, 1),
+        "this is one event from the first to the last active frame; a pause ends an event": lambda a, s: (
+            [(_runs(a, s)[0][0], _runs(a, s)[-1][1])] if a.any() else []
+        ),
+        "this is one event per active frame; neighbouring active frames are one event": lambda a, s: (
+            [(i * s, (i + 1) * s) for i in np.flatnonzero(a)]
+        ),
+    },
+)

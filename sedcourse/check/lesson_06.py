@@ -1,0 +1,120 @@
+"""Checks of lesson 06: durations of states, Viterbi's algorithm and the tied optimum."""
+
+import numpy as np
+
+from sedcourse.check.core import Check, WrongAnswer
+
+expected_frames = Check(
+    "How many frames a state lasts on average that is kept with probability p from frame to frame.",
+    cases=[(0.5,), (0.9,), (0.0,), (0.99,)],
+    expected=lambda p: 1 / (1 - p),
+    correct="2 frames for 0.5, 10 for 0.9, 100 for 0.99",
+    hints={
+        "the first frame is there for certain and counts; you left it out": lambda p: p / (1 - p),
+        "1 / p is the wait for what happens with p; a state ends with 1 - p": lambda p: 1 / p if p else np.inf,
+        "this is the median duration, not the mean": lambda p: np.log(0.5) / np.log(p) if p else 0.0,
+        "close for p near 1, but frames are counted one by one: sum the series": lambda p: -1 / np.log(p) if p else 0.0,
+    },
+)
+
+
+def _scores_and_states(returned):
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise WrongAnswer("return two arrays: the best scores, and the states that they came from")
+    shapes = [np.shape(part) for part in returned]
+    if shapes != [(2,), (2,)]:
+        raise WrongAnswer(f"both arrays have an entry a state, shape (2,); yours have {shapes[0]} and {shapes[1]}")
+    return np.concatenate([np.asarray(part, float) for part in returned])
+
+
+def _step(best, log_a, log_b, how="max"):
+    ways = best[:, None] + log_a
+    return getattr(ways, how)(axis=0) + log_b, getattr(ways, f"arg{how}")(axis=0)
+
+
+def _case(p_silence, p_event, best, p):
+    return np.array(best), np.log([[p_silence, 1 - p_silence], [1 - p_event, p_event]]), np.log([1 - p, p])
+
+
+viterbi_step = Check(
+    "From the best scores of both states at a frame, (2,), the log transitions (from, to) and the log emissions of "
+    "the next frame, (2,): its best scores, and the state that each came from.",
+    cases=[
+        _case(0.9, 0.6, [-1.0, -1.5], 0.7),
+        _case(0.6, 0.95, [-5.0, -2.0], 0.2),
+        _case(0.99, 0.5, [-2.0, -7.0], 0.9),
+    ],
+    expected=_step,
+    correct="the best way to each state, and where it came from",
+    hints={
+        "the emissions of the new frame are missing": lambda best, a, b: _step(best, a, 0 * b),
+        "the transitions are missing: switching would be free": lambda best, a, b: _step(best, 0 * a, b),
+        "log_a is (from, to); you read it the other way round": lambda best, a, b: _step(best, a.T, b),
+        "this adds up all ways (the forward algorithm); Viterbi keeps the best one": lambda best, a, b: (
+            (np.logaddexp(*(best[:, None] + a)) + b, _step(best, a, b)[1])
+        ),
+        "you took the first state as the one before, always": lambda best, a, b: (_step(best, a, b)[0], np.zeros(2)),
+        "each state came from somewhere; you say where it is": lambda best, a, b: (_step(best, a, b)[0], np.arange(2)),
+        "of both ways keep the better one, the larger logarithm": lambda best, a, b: _step(best, a, b, "min"),
+    },
+    value=_scores_and_states,
+)
+
+
+def _back(came, last, late=0):
+    path = np.full(len(came), last)
+    for t in range(len(came) - 1, 0, -1):
+        path[t - 1] = came[t - late, path[t]]
+    return path
+
+
+_RNG = np.random.default_rng(3)
+
+walk_back = Check(
+    "The path, (frame,), from ``came`` (frame, 2), the state before each frame's states, and the last state.",
+    cases=[(np.vstack([[0, 0], _RNG.integers(0, 2, (9, 2))]), last) for last in (0, 1, 1)],
+    expected=_back,
+    correct="from the end to the beginning, each state by way of the one it came from",
+    hints={
+        "the path is backwards; its first entry belongs to the first frame": lambda c, n: _back(c, n)[::-1],
+        "the way to frame t is in came[t]; you look into came[t - 1]": lambda c, n: _back(c, n, late=1),
+        "the path goes along the states that were found, not along the last one": lambda c, n: np.append(c[1:, n], n),
+        "the last frame is missing in the path": lambda c, n: _back(c, n)[:-1],
+    },
+)
+
+
+def _silence_and_events(returned):
+    if not isinstance(returned, tuple) or len(returned) != 2 or np.ndim(returned[0]) or np.shape(returned[1]) != (4,):
+        raise WrongAnswer(
+            "return the number of the one silence probability, and an array with the number of each class's event "
+            "probability"
+        )
+    return np.append(returned[0], returned[1]).astype(float)
+
+
+def _with_events(f1, silence):
+    return silence, f1[:, silence].argmax(axis=1)
+
+
+def _alike(f1):
+    silence, event = np.unravel_index(f1.mean(axis=0).argmax(), f1.shape[1:])
+    return silence, np.full(len(f1), event)
+
+
+_F1 = np.random.default_rng(1)
+
+tied_optimum = Check(
+    "Of F1 (class, silence, event) the best silence, one for all classes, and the best event of each class.",
+    cases=[(_F1.random((4, 6, 6)) ** 3,) for _ in range(4)],
+    expected=lambda f1: _with_events(f1, f1.max(axis=2).mean(axis=0).argmax()),
+    correct="for every silence each class takes its best; then the silence with the best mean",
+    hints={
+        "here all classes share the event probability, too; each class may have its own": _alike,
+        "you average over event probabilities; each class will take its best one, so take the maximum": lambda f1: (
+            _with_events(f1, f1.mean(axis=(0, 2)).argmax())
+        ),
+        "this is the best class's silence; F1 is the mean": lambda f1: _with_events(f1, f1.max(axis=(0, 2)).argmax()),
+    },
+    value=_silence_and_events,
+)

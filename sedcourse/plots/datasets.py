@@ -1,0 +1,191 @@
+"""Pictures of data sets and domains: statistics beside DESED's, variety, the domain gap, domain classifiers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sedcourse.plots.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    LINES,
+    ORANGE,
+    SKY,
+    VERMILION,
+    YELLOW,
+    figure,
+    grid,
+    in_rows,
+    legend_above,
+    styled,
+)
+from sedlib.data import tables
+
+
+@styled
+def class_counts(panels: dict[str, pd.DataFrame]) -> Figure:
+    """Numbers of events as stacked bars, a row per class, in panels side by side.
+
+    Parameters
+    ----------
+    panels : dict of title to DataFrame
+        Index: classes; up to three columns: kinds of events; values: how many.
+    """
+    fig, axes = figure(10, 4.4, ncols=len(panels), sharey=True)
+    for ax, (title, counts) in zip(axes[0], panels.items(), strict=True):
+        left = np.zeros(len(counts))
+        for name, colour, hatch in zip(counts.columns, (BLUE, YELLOW, VERMILION), ("", "///", "xxx"), strict=False):
+            look = {"facecolor": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0, "label": name}
+            ax.barh(range(len(counts)), counts[name], 0.7, left, **look)
+            left = left + counts[name].to_numpy()
+        in_rows(ax, list(counts.index))
+        ax.set(xlabel="events", title=title, xlim=(0, max(1, 1.05 * left.max())))
+        ax.legend(loc="lower right", bbox_to_anchor=(1, -0.32), ncols=3, frameon=False)
+    return fig
+
+
+@styled
+def growth(panels: dict[str, dict[str, np.ndarray]]) -> Figure:
+    """How many different things have been seen after 1, 2, 3 ... draws, in panels side by side.
+
+    Parameters
+    ----------
+    panels : dict of y label to dict of name to (draw,) array
+    """
+    fig, axes = figure(12, 3.8, ncols=len(panels))
+    names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
+    looks = dict(zip(names, zip((BLACK, BLUE, VERMILION, GREEN), LINES, strict=False), strict=False))
+    for ax, (label, curves) in zip(axes[0], panels.items(), strict=True):
+        for name, counts in curves.items():
+            colour, line = looks[name]
+            ax.plot(np.arange(1, len(counts) + 1), counts, color=colour, linestyle=line, label=name)
+        ax.set(xlabel="clips heard", ylabel=label, xlim=(0, None), ylim=(0, None))
+        ax.grid(color="0.85")
+    handles = {name: handle for ax in axes[0] for handle, name in zip(*ax.get_legend_handles_labels(), strict=True)}
+    fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=len(handles), frameon=False)
+    return fig
+
+
+@styled
+def beside_desed(comparisons: dict[str, pd.DataFrame]) -> Figure:
+    """The statistics of a made data set beside DESED's: durations, share of clips, events per clip, polyphony.
+
+    Parameters
+    ----------
+    comparisons : dict of title to DataFrame
+        Of subsets with strong labels, as `minidesed.statistics.compare` gives them; a row of panels each.
+    """
+    count = len(comparisons)
+    fig, rows = figure(12, 0.6 + 3.6 * count, nrows=count, ncols=4, sharex="col", width_ratios=[3, 2, 2, 1.5])
+    for axes, (title, comparison) in zip(rows, comparisons.items(), strict=True):
+        _statistics_on(axes, comparison)
+        axes[0].set_title(title, loc="left")
+    texts = "duration (s), median and quartiles", "clips with the class (%)", "events in such a clip (mean)"
+    for ax, label in zip(rows[-1], (*texts, "share of time (%)"), strict=True):
+        ax.set(xlabel=label)
+    for ax in rows[-1][1:]:
+        ax.set_xlim(left=0)
+    legend_above(rows[0][3])
+    return fig
+
+
+def _statistics_on(axes: np.ndarray, comparison: pd.DataFrame) -> None:
+    """A row of panels: three with a row a class, one of how many events sound at once."""
+    values = comparison[["ours", "DESED"]].unstack("quantity")
+    at_once = {"events_0": "none", "events_1": "1", "events_2": "2", "events_3": "3 or more"}
+    for shift, source, colour, marker, line in ((-0.17, "ours", BLUE, "o", "-"), (0.17, "DESED", ORANGE, "D", "--")):
+        known, y = values[source].loc[list(tables.CLASSES)], np.arange(len(tables.CLASSES)) + shift
+        look = {"color": colour, "markeredgecolor": BLACK, "clip_on": False}
+        axes[0].hlines(y, known["duration_25"], known["duration_75"], color=colour, linestyle=line, linewidth=2)
+        axes[0].plot(known["duration_50"], y, marker, **look)
+        axes[1].plot(100 * known["clip_share"], y, marker, **look)
+        axes[2].plot(known["events_per_clip_mean"], y, marker, **look)
+        shares = 100 * values[source].loc["all", list(at_once)]
+        axes[3].plot(shares, np.arange(4) + shift / 2, marker, label=source, **look)
+    for ax in axes[:3]:
+        in_rows(ax, tables.CLASSES)
+        if ax is not axes[0]:
+            ax.set_yticks(ax.get_yticks(), [])
+    in_rows(axes[3], list(at_once.values()))
+    axes[3].set_ylabel("events at once")
+    axes[0].set_xscale("log")
+    axes[0].set_xticks([0.25, 0.5, 1, 2, 5, 10], ["0.25", "0.5", "1", "2", "5", "10"], minor=False)
+    axes[0].set_xticks([], minor=True)
+    for ax in axes:
+        grid(ax)
+
+
+@styled
+def gap(systems: dict[str, dict[str, list[float]]], shares: pd.DataFrame) -> Figure:
+    """The domain gap: what each kind of training scores where, and what each ingredient of the gap costs.
+
+    Parameters
+    ----------
+    systems : dict of name to dict of test set to list
+        Event F1 (fractions), a value a seed.
+    shares : DataFrame
+        As `reproduction.studies.gap.shares` gives it.
+    """
+    fig, axes = figure(12, 4.6, ncols=2, width_ratios=[2, 3])
+    left, right = axes[0]
+    _scores_on(left, systems)
+    rows = np.arange(len(shares))
+    for name, spread, colour, marker, shift, label in (
+        ("lost_alone", "lost_spread", VERMILION, "o", -0.15, "lost when it alone is switched on"),
+        ("won_without", "won_spread", GREEN, "D", 0.15, "won when it alone is switched off"),
+    ):
+        look = {"fmt": marker, "color": colour, "markeredgecolor": BLACK, "ecolor": colour, "capsize": 3}
+        right.errorbar(shares[name], rows + shift, xerr=shares[spread], label=label, **look)
+    right.axvline(0, color=BLACK, linewidth=1)
+    right.set_yticks(rows, list(shares["ingredient"]))
+    right.set(xlabel="points of event-based F1 of synthetic-only training", ylim=(len(rows) - 0.5, -0.5))
+    for ax in (left, right):
+        grid(ax, "x")
+        legend_above(ax, 0.5)
+    return fig
+
+
+def _scores_on(ax: Axes, systems: dict[str, dict[str, list[float]]]) -> None:
+    """A group of bars a system, a bar a test set, a dot a seed."""
+    tests = list(dict.fromkeys(test for found in systems.values() for test in found))
+    styles = dict(zip(tests, ((SKY, "///", -0.27), (BLUE, "", 0), (ORANGE, "xxx", 0.27)), strict=False))
+    for row, found in enumerate(systems.values()):
+        for test, values in found.items():
+            colour, hatch, shift = styles[test]
+            look = {"facecolor": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
+            percent, known = 100 * np.array(values), ax.get_legend_handles_labels()[1]
+            ax.barh(row + shift, percent.mean(), 0.25, label=None if test in known else test, **look)
+            ax.plot(percent, np.full(len(percent), row + shift), ".", color=BLACK, markersize=4)
+    ax.set_yticks(range(len(systems)), list(systems))
+    ax.set(xlabel="event-based F1 (%), a dot a seed", ylim=(len(systems) - 0.5, -0.5))
+
+
+@styled
+def domain_errors(errors: dict[str, dict[str, list[float]]], labels: float) -> Figure:
+    """How often classifiers of domains are wrong: a training's own, and those that learn anew from its embeddings.
+
+    Parameters
+    ----------
+    errors : dict of system to dict of classifier to list
+        Balanced errors (fractions), a value a training; a list may be empty.
+    labels : float
+        That of a classifier that is given the true labels alone.
+    """
+    fig, axes = figure(10, 1.4 + 0.45 * len(errors))
+    ax = axes[0, 0]
+    rows = np.arange(len(errors))[::-1]
+    looks = ((VERMILION, "D", 0.2), (BLUE, "o", 0.0), (GREEN, "s", -0.2))
+    for classifier, (colour, marker, shift) in zip(next(iter(errors.values())), looks, strict=False):
+        of_systems = zip(rows, errors.values(), strict=True)
+        points = [(100 * value, row + shift) for row, found in of_systems for value in found[classifier]]
+        ax.plot(*zip(*points, strict=True), marker, color=colour, mfc="none", mew=1.5, ls="", label=classifier)
+    ax.axvline(50, color=BLACK, lw=1, linestyle="--", label="chance")
+    ax.axvline(100 * labels, color=BLACK, lw=1, linestyle=":", label="the true labels alone")
+    ax.set_yticks(rows, list(errors))
+    ax.set(xlabel="wrong about a clip's domain (%, balanced)", xlim=(0, 60))
+    grid(ax, "x")
+    legend_above(ax, 0.5, ncols=5)
+    return fig
