@@ -9,13 +9,14 @@ import shutil
 import sys
 from pathlib import Path
 
+import joblib
 import pandas as pd
 import soundfile
 import torch
 from packaging.requirements import Requirement
 
 from reproduction.lessons import NOTEBOOKS
-from sedlib import resources
+from reproduction.memory import available_memory
 from sedlib.workspace import workspace
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
@@ -81,14 +82,14 @@ def _packages() -> list[Row]:
 
 
 def _cores() -> Row:
-    count = resources.cores()
+    count = joblib.cpu_count()
     if count < 2:
         return "processor cores", NOTE, str(count), "Everything works; a training takes about twice the time given."
     return "processor cores", OK, str(count), ""
 
 
 def _memory() -> Row:
-    total = resources.memory() / GIB
+    total = available_memory() / GIB
     if total < MEMORY_GIB:
         return ("memory", PROBLEM, f"{total:.1f} GiB",
                 f"Use profile 'smoke', or a machine with {MEMORY_GIB} GiB or more.")

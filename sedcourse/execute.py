@@ -22,7 +22,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from reproduction.lessons import find
 from sedlib.errors import SedError
-from sedlib.files import written
+from sedlib.files import whole
 from sedlib.workspace import handed_on, home_path
 
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
@@ -112,7 +112,7 @@ def execute(lesson: str | Path, out_dir: str | Path, **values: Any) -> Path:
             f"{path.name}, cell [{error.exec_count}] {line!r}: {error.ename}: {error.evalue}; "
             f"what ran until there: {failed}"
         ) from None
-    written(partial)
-    partial.replace(done)
+    with whole(done) as ready:
+        partial.replace(ready)
     failed.unlink(missing_ok=True)
     return done

