@@ -1,10 +1,8 @@
 """Every hyper-parameter once, with its source, and the three profiles.
 
-``paper`` is the paper's system number by number; ``lesson`` is the same system made small enough to train in a few
-minutes on two cores; ``smoke`` only shows that everything runs. All lessons take their numbers from here.
-
-A part checks its values when it is built, whoever builds it, so that a mistake is an error before anything is read or
-trained: each field's annotation says which values it takes.
+``paper`` is the paper's system number by number; ``lesson`` is the same system, small enough to train in a few minutes on
+two cores; ``smoke`` only shows that everything runs. A part checks its values against the annotations of its fields when it is
+built, before anything is read or trained.
 """
 
 from __future__ import annotations
@@ -21,14 +19,14 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Union, get_arg
 
 from sedlib.errors import SedError
 
-# Fixed, as all of DESED and everything made here has them: no hyper-parameters.
+# Fixed for DESED and MiniDESED: no hyper-parameters.
 RATE = 16000  # Hz
 CLIP_S = 10.0
 SAMPLES = round(CLIP_S * RATE)  # of a clip
 
 
 class Must(NamedTuple):
-    """What a number must be, for the error, and the test of it, which NaN fails."""
+    """A condition on a number, in words and as a test, which NaN fails."""
 
     be: str
     holds: Callable[[float], bool]
@@ -47,13 +45,7 @@ EffectName = Literal["noise burst", "sine burst", "comb", "compression", "pitch 
 
 
 class Checked:
-    """A dataclass whose fields are checked against their annotations when it is built.
-
-    Raises
-    ------
-    SedError
-        With the part, the field, its value and what it must be.
-    """
+    """A dataclass whose fields are checked against their annotations when it is built: else a `SedError`."""
 
     def __post_init__(self) -> None:
         part = "" if isinstance(self, Config) else f"{type(self).__name__.lower()}."
@@ -71,7 +63,7 @@ def _kinds(checked: type) -> dict[str, Any]:
 
 
 def _wrong(value: Any, kind: Any) -> str:
-    """What a value of an annotation must be, where it is not."""
+    """What a value must be by an annotation that it does not fit, else ""."""
     origin, options = get_origin(kind), get_args(kind)
     if origin is Annotated:
         number, must = options
@@ -100,7 +92,7 @@ def _check(sound: bool, message: str) -> None:
 
 
 def _ordered(part: str, **ends: tuple[float, ...]) -> None:
-    """Make sure that ranges begin with their smaller end; one without ends is none."""
+    """Check that ranges begin with their smaller end; () is no range."""
     for name, (low, high) in ((name, given) for name, given in ends.items() if given):
         _check(low <= high, f"{part}.{name} is {(low, high)}; give the smaller one first")
 
@@ -208,10 +200,7 @@ class Model(Checked):
     @property
     def time_pooling(self) -> int:
         """Spectrogram frames in one output frame."""
-        product = 1
-        for time, _ in self.pooling:
-            product *= time
-        return product
+        return math.prod(time for time, _ in self.pooling)
 
 
 @dataclass(frozen=True)
@@ -315,23 +304,22 @@ class Config(Checked):
         ----------
         values : dict
         source : str
-            Where they are from, for the error: a file.
+            The file they are from, for the error.
 
         Raises
         ------
         SedError
-            For a name that is missing or unknown, at the top or in any part, and for a value that its field does not
-            take. No default stands in for what is not there: it would be another detector than the one that was trained.
+            For a missing or unknown name, as a default would be another detector than the one that was trained, and for a
+            value that its field does not take.
         """
         try:
             return _built(cls, values)
         except SedError as error:
-            raise SedError(f"{source}: {error}. Another version of sedlib may have written it, or somebody changed it: "
-                           "train the run again") from None
+            raise SedError(f"{source}: {error}. Another version of sedlib may have written it: train the run again") from None
 
 
 def _built(kind: type, values: Any, part: str = "") -> Any:
-    """A checked dataclass, its parts built too, from exactly the names that it has."""
+    """A checked dataclass and its parts, from exactly the names of their fields."""
     _check(isinstance(values, dict), f"{part or 'the whole'} is {values!r}; it must be an object with names and values")
     kinds, dot = _kinds(kind), f"{part}." if part else ""
     missing, unknown = [name for name in kinds if name not in values], [name for name in values if name not in kinds]

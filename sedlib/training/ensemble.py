@@ -24,9 +24,8 @@ class Ensemble(Run):
     Parameters
     ----------
     folder : path
-        Where its posteriors, events and scores lie.
+        Of its posteriors, events and scores.
     members : sequence of Run
-        Runs with stored posteriors.
     """
 
     def __init__(self, folder: str | Path, members: Sequence[Run]) -> None:
@@ -40,7 +39,7 @@ class Ensemble(Run):
 
     @property
     def config(self) -> Config:
-        """The first member's, which says how long clips are and how a median filter decodes them."""
+        """The first member's."""
         return self.members[0].config
 
     def average(self, subset: str) -> Posteriors:

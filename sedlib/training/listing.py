@@ -68,27 +68,22 @@ def table(found: pd.DataFrame) -> str:
             for run, value in found[["run", name]].dropna().itertuples(index=False)
         )
     ]
-    width = found["run"].str.len().max()
-    columns = {
-        "run": [run.ljust(width) for run in found["run"]],
-        **{name: map(_shown, found[name]) for name in named},
-        "state": [state.partition(":")[0] for state in found["state"]],
-        "step": [f"{_shown(step)}/{_shown(steps)}" for step, steps in zip(found["step"], found["steps"])],
-    }
+    shown = pd.DataFrame({"run": found["run"].str.ljust(found["run"].str.len().max())})
+    shown[named] = found[named]
+    shown["state"] = found["state"].str.partition(":")[0]
+    done, steps = (found[name].astype(object).where(found[name].notna(), "-") for name in ("step", "steps"))
+    shown["step"] = done.astype(str) + "/" + steps.astype(str)
     for name in ("validation", "dev", "eval"):
-        columns[f"{name} F1 %"] = [_shown(100 * value, ".1f") for value in found[f"{name}_f1"]]
-    columns["PSDS"] = [_shown(value, ".3f") for value in found["psds"]]
-    columns["minutes"] = [_shown(value, ".1f") for value in found["minutes"]]
-    lines = [pd.DataFrame(columns).to_string(index=False)]
-    for run, n in zip(found["run"], found["missing"].fillna(0)):
-        if n:
-            lines.append(f"{run}: {n} development clip{'s' * (n > 1)} without audio {'are' if n > 1 else 'is'} in no score")
-    lines += [f"{run}: {state}" for run, state in zip(found["run"], found["state"]) if state.startswith("damaged")]
-    return "\n".join(lines)
-
-
-def _shown(value: Any, form: str = "") -> str:
-    return "-" if pd.isna(value) else format(value, form)
+        shown[f"{name} F1 %"] = 100 * found[f"{name}_f1"]
+    shown = shown.assign(PSDS=found["psds"], minutes=found["minutes"])
+    text = shown.to_string(index=False, na_rep="-", float_format="{:.1f}".format, formatters={"PSDS": "{:.3f}".format})
+    missing = [
+        f"{run}: {n} development clip{'s' if n > 1 else ''} without audio {'are' if n > 1 else 'is'} in no score"
+        for run, n in zip(found["run"], found["missing"].fillna(0), strict=True)
+        if n
+    ]
+    damaged = [f"{run}: {state}" for run, state in zip(found["run"], found["state"], strict=True) if state.startswith("damaged")]
+    return "\n".join([text, *missing, *damaged])
 
 
 def _row(run: Run) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch.utils.tensorboard import SummaryWriter
 from tqdm.auto import tqdm
 
 from sedlib.augment import views
@@ -31,7 +32,7 @@ from sedlib.training.adversarial import DomainAdversarial
 from sedlib.training.inputs import Inputs, subsets_of
 from sedlib.training.mean_teacher import MeanTeacher
 from sedlib.training.runs import Run
-from sedlib.training.telemetry import Diverged, Telemetry, TensorBoard
+from sedlib.training.telemetry import Diverged, Telemetry, write_events
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric  # whose import takes two seconds
@@ -118,7 +119,8 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
     steps = t.epochs * inputs.steps_per_epoch
     run.write_progress(state["step"], steps)
     began, saved = time.perf_counter() - state["seconds"], time.perf_counter()
-    board = TensorBoard(run.folder / "tensorboard", after=int(state["rows"][-1]["step"]) if state["rows"] else 0)
+    logged = int(state["rows"][-1]["step"]) if state["rows"] else 0
+    board = SummaryWriter(run.folder / "tensorboard", purge_step=logged + 1)  # hides what a killed process wrote later
     bar = tqdm(total=steps, initial=state["step"], desc=f"training {config.system}, seed {seed}", unit="step",
                disable=not progress)
     batches = inputs.batches(state["step"], steps, workers)
@@ -144,7 +146,7 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
                     state["best"] = f1
                     state["best_weights"] = copy.deepcopy(weights(learner)) | {"epoch": epoch}
                 run.write_metrics(state["rows"])
-                board.write(row, each)
+                write_events(board, row, each)
                 bar.set_postfix(loss=f"{row['loss_total']:.3f}", F1=f"{100 * f1:.1f}%")
                 if message := learner.health(row):
                     bar.write(f"epoch {epoch}: {message}")
@@ -159,7 +161,7 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
                 saved = time.perf_counter()
         except Diverged as error:
             row, each = telemetry.take()
-            board.write({"step": error.step, **row}, each)
+            write_events(board, {"step": error.step, **row}, each)
             run.diverged(error.step, error.term, error.what)
             if (good := run.load_checkpoint()) is not None:
                 run.save("weights.pt", {name: good["learner"][name] for name in learner.networks()})

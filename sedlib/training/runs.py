@@ -44,7 +44,7 @@ class Run:
         self.folder = Path(folder)
 
     def only_one(self) -> AbstractContextManager[None]:
-        """Train here alone: `SedError` if another process already does."""
+        """Hold the lock of the training: `SedError` if another process has it."""
         message = f"{self.folder}: another process trains in this folder; wait for it, or give another one"
         return locked(self.folder / "lock", message, wait=False)
 
@@ -68,10 +68,7 @@ class Run:
                     "remove the folder to train anew, or give another one"
                 )
         elif stopped or self.finished:
-            raise SedError(
-                f"{self.folder}: config.json is missing, so nobody knows what was trained here; "
-                "remove the folder to train anew, or give another one"
-            )
+            raise SedError(f"{self.folder}: config.json is missing; remove the folder to train anew, or give another one")
         if self.divergence is not None:
             raise SedError(self._why_diverged())
         if self.finished:
@@ -94,9 +91,7 @@ class Run:
         """The configuration that the run was started with."""
         path = self.folder / "config.json"
         if not path.is_file():
-            raise SedError(
-                f"{self.folder}: not a run folder (config.json is missing); give a folder that `sedlib train` made"
-            )
+            raise SedError(f"{self.folder}: not a run folder (config.json is missing); give one of `sedlib train`")
         with reading(path):
             return Config.from_dict(read_json(path)["config"], str(path))
 
@@ -125,9 +120,7 @@ class Run:
         if not path.is_file():
             if decoding == "median":
                 raise SedError(f"{self.folder}: the run has no results yet; `sedlib train` finishes it")
-            raise SedError(
-                f"{self.folder}: not scored with HMMs by search {decoding!r} yet; `sedlib.training.score_hmm` does it"
-            )
+            raise SedError(f"{self.folder}: not scored with HMMs by search {decoding!r} yet; call `sedlib.training.score_hmm`")
         return read_json(path)
 
     @property
@@ -183,9 +176,7 @@ class Run:
             path.replace(self.folder / CHECKPOINTS[0])
             return state
         if damaged:
-            raise SedError(
-                f"{'; '.join(damaged)}; no checkpoint is whole: remove them to train from the beginning"
-            )
+            raise SedError(f"{'; '.join(damaged)}; no checkpoint is whole: remove them to train from the beginning")
         return None
 
     def remove_checkpoints(self) -> None:
@@ -239,15 +230,9 @@ class Run:
         if weights is None:
             if self.divergence is not None:
                 raise SedError(self._why_diverged())
-            raise SedError(
-                f"{self.folder}: the training has not finished (weights.pt is missing); "
-                "run `sedlib train` again to go on with it"
-            )
+            raise SedError(f"{self.folder}: the training has not finished (weights.pt is missing); run `sedlib train` again")
         if which not in weights:
-            raise SedError(
-                f"{self.folder}: weights.pt has no network {which!r}; a training that ends well keeps teacher, student "
-                "and last (an older version's kept no last: train again)"
-            )
+            raise SedError(f"{self.folder}: weights.pt has no network {which!r}; older versions kept no last: train again")
         detector = Detector(config)
         detector.load_state_dict(weights[which])
         return detector.eval()
@@ -268,8 +253,8 @@ class Run:
             changed = differences({name: before[name] for name in common}, {name: now[name] for name in common})
         if changed:
             warnings.warn(
-                f"{self.folder}: goes on otherwise than it was started ({'; '.join(changed)}); "
-                "its weights may differ in their last bits from those of an uninterrupted run",
+                f"{self.folder}: resumed with other versions or another machine ({'; '.join(changed)}); the last bits "
+                "of its weights may differ from those of an uninterrupted run",
                 stacklevel=3,
             )
 

@@ -26,28 +26,14 @@ from sedlib.errors import SedError
 # cost 15 to 90 (torch's limit is 100).
 EXPLODED = 10.0
 STATUS = Path("/proc/self/status")
-SMALLER = "A smaller learning rate is the usual cure"
 
 
 class Diverged(SedError):
-    """A loss or a weight is not finite, or a loss has exploded.
-
-    Attributes
-    ----------
-    step : int
-        The first step where it was so.
-    term : str
-        The term of the loss, or ``weights``.
-    what : str
-        What happened, for the user.
-    """
+    """A loss or a weight is not finite, or a loss has exploded; has ``step``, ``term`` (of the loss, or ``weights``) and ``what``."""
 
     def __init__(self, step: int, term: str, what: str) -> None:
-        super().__init__(step, term, what)
+        super().__init__(f"training diverged at step {step}: {what}")
         self.step, self.term, self.what = step, term, what
-
-    def __str__(self) -> str:
-        return f"training diverged at step {self.step}: {self.what}"
 
 
 class Telemetry:
@@ -71,7 +57,6 @@ class Telemetry:
         self.device = device
         self._steps: list[dict[str, float]] = []  # since the last row: step, time, rates, losses
         self._unread: list[tuple[dict[str, float], list[str], Tensor]] = []  # losses that are still on the device
-        self._healthy: dict[str, float] = {"step": 0, "learning_rate": 0.0}  # the last values before those steps
         self._seconds = self._waited = 0.0
         self._began: float | None = None  # start of the steps that are being timed
 
@@ -100,22 +85,25 @@ class Telemetry:
         self._unread.append((self._steps[-1], list(terms), torch.stack([value.detach() for value in terms.values()])))
 
     def check(self, network: nn.Module) -> None:
-        """Raise `Diverged` unless the training is healthy; waits for the device.
+        """Raise `Diverged` unless all steps since the last row are healthy; waits for the device.
 
         Every term must be finite and at most `EXPLODED`. Of the total, which depends on the weights of the terms, and of the
         network's weights, as a gradient can be NaN where the loss is not, finite values are enough.
         """
         self._read()
-        healthy = dict(self._healthy)
         for values in self._steps:
-            if bad := [name for name, value in values.items() if name.startswith("loss_") and not _sound(name, value)]:
-                raise _diverged(values, bad, healthy)
-            healthy |= values
+            bad = [name for name, value in values.items() if name.startswith("loss_") and not _sound(name, value)]
+            if bad:  # what is not finite is to blame first, the total last
+                name = min(bad, key=lambda name: (name == "loss_total", math.isfinite(values[name])))
+                term = name.removeprefix("loss_")
+                beyond = f", beyond {EXPLODED:g}" if math.isfinite(values[name]) else ""
+                raise _diverged(values, term, f"the loss {term} is {values[name]:.4g}{beyond}")
         weights = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
         finite = torch.stack([value.isfinite().all() for value in weights.values()]).tolist()
-        if bad := [name for name, sound in zip(weights, finite) if not sound]:
+        bad = [name for name, sound in zip(weights, finite) if not sound]
+        if bad and self._steps:
             what = f"{len(bad)} of {len(weights)} tensors of weights are not finite, first {bad[0]}, but the losses are"
-            raise Diverged(int(healthy["step"]), "weights", f"{'; '.join([what, *_rates(healthy)])}. {SMALLER}")
+            raise _diverged(self._steps[-1], "weights", what)
 
     def take(self) -> tuple[dict[str, float], list[dict[str, float]]]:
         """Summarise the steps since the last row, and start anew.
@@ -133,7 +121,6 @@ class Telemetry:
         steps, self._steps = self._steps, []
         columns: dict[str, list[float]] = {}
         for values in steps:
-            self._healthy |= values
             for name, value in values.items():
                 columns.setdefault(name, []).append(value)
         del columns["step"], columns["time"]
@@ -146,15 +133,11 @@ class Telemetry:
     def state_dict(self) -> dict[str, Any]:
         """Plain values for a checkpoint, so that the means of a resumed epoch are the same."""
         self._read()
-        return {
-            "steps": list(self._steps), "healthy": dict(self._healthy),
-            "seconds": self._seconds, "waited": self._waited,
-        }
+        return {"steps": list(self._steps), "seconds": self._seconds, "waited": self._waited}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume from `state_dict`."""
-        self._steps, self._healthy = state["steps"], state["healthy"]
-        self._seconds, self._waited = state["seconds"], state["waited"]
+        self._steps, self._seconds, self._waited = state["steps"], state["seconds"], state["waited"]
 
     def _read(self) -> None:
         """Copy the losses from the device; this waits for its steps, so their time ends here."""
@@ -168,38 +151,18 @@ class Telemetry:
             self._began = None
 
 
-class TensorBoard:
-    """Event files for ``tensorboard --logdir runs``: rows of metrics (``loss/strong``) and every step (``loss_step/strong``).
+def write_events(board: SummaryWriter, row: dict[str, float], steps: list[dict[str, float]]) -> None:
+    """Write a row of ``metrics.csv`` and its steps (`Telemetry.take`) for TensorBoard, to disk.
 
-    Not Fabric's TensorBoardLogger, which gives all steps of an epoch the time when they were written.
-
-    Parameters
-    ----------
-    folder : path
-        Made when the first row is written.
-    after : int
-        Step of the last row that counts, 0 for none; what a killed process has written of later steps is hidden.
+    Names are grouped: ``loss/strong`` is a mean over an epoch, ``loss_step/strong`` the value of a step. Fabric's
+    TensorBoardLogger would give all steps of an epoch the time when they are written.
     """
-
-    def __init__(self, folder: str | Path, after: int) -> None:
-        self.folder, self.after = Path(folder), after
-        self._writer: SummaryWriter | None = None
-
-    def write(self, row: dict[str, float], steps: list[dict[str, float]]) -> None:
-        """Write a row of ``metrics.csv``, and the steps that it sums up (`Telemetry.take`), to disk."""
-        if self._writer is None:
-            self._writer = SummaryWriter(str(self.folder), purge_step=self.after + 1)
-        for values in steps:
-            for name in values.keys() - {"step", "time"}:
-                self._writer.add_scalar(_tag(name, "_step"), values[name], values["step"], walltime=values["time"])
-        for name in row.keys() - {"step"}:
-            self._writer.add_scalar(_tag(name), row[name], row["step"])
-        self._writer.flush()
-
-    def close(self) -> None:
-        """Close the file and end the thread that writes it."""
-        if self._writer is not None:
-            self._writer.close()
+    for values in steps:
+        for name in values.keys() - {"step", "time"}:
+            board.add_scalar(_tag(name, "_step"), values[name], values["step"], walltime=values["time"])
+    for name in row.keys() - {"step"}:
+        board.add_scalar(_tag(name), row[name], row["step"])
+    board.flush()
 
 
 def peak_memory(device: torch.device) -> dict[str, float]:
@@ -218,25 +181,11 @@ def _sound(name: str, value: float) -> bool:
     return math.isfinite(value) and (name == "loss_total" or abs(value) <= EXPLODED)
 
 
-def _diverged(values: dict[str, float], bad: list[str], healthy: dict[str, float]) -> Diverged:
-    """The exception for a step; a term that is not finite is named first, the total last."""
-    first, *others = sorted(bad, key=lambda name: (name == "loss_total", math.isfinite(values[name])))
-    term = first.removeprefix("loss_")
-    what = f"the loss {term} is {values[first]:.4g}"
-    if math.isfinite(values[first]):
-        what += f", beyond {EXPLODED:g}, which no healthy training reaches"
-    fix = "It never was healthy, so look for the mistake in the data or in the weights to start from"
-    if first in healthy:
-        what, fix = f"{what} (step {healthy['step']}: {healthy[first]:.4g})", SMALLER
-    others = [name.removeprefix("loss_") for name in others if name != "loss_total"]  # the total is their sum
-    if others:
-        what += f", and so {'is' if len(others) == 1 else 'are'} {', '.join(others)}"
-    return Diverged(int(values["step"]), term, f"{'; '.join([what, *_rates(values)])}. {fix}")
-
-
-def _rates(values: dict[str, float]) -> list[str]:
-    return [f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items()
-            if name not in ("step", "time") and not name.startswith("loss_")]
+def _diverged(values: dict[str, float], term: str, what: str) -> Diverged:
+    rates = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items()
+             if name not in ("step", "time") and not name.startswith("loss_")]
+    fix = "A smaller learning rate is the usual cure; at the first steps, look for a mistake in the data"
+    return Diverged(int(values["step"]), term, f"{'; '.join([what, *rates])}. {fix}")
 
 
 def _tag(name: str, suffix: str = "") -> str:

@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 
 from sedlib.config import PROFILES
 from sedlib.errors import SedError
+from sedlib.files import read_json
 from sedlib.models import Detector
 from sedlib.training import Run
 from sedlib.training import runs as module
-from sedlib.files import read_json
 from sedlib.training.listing import runs, table
 
 CONFIG = PROFILES["smoke"]

@@ -22,12 +22,13 @@ from sedlib.metrics import event_f1
 from sedlib.models import Detector
 from sedlib.systems import configuration
 from sedlib.training import Run, score, score_hmm, tune_hmm, write_posteriors
-from sedlib.training.ensemble import run_of
 from sedlib.training import scoring as module
+from sedlib.training.ensemble import run_of
 from sedlib.training.listing import runs
 from sedlib.training.listing import table as runs_table
 from sedlib.training.scoring import is_current
 from sedlib.workspace import run_folder
+
 
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch):
