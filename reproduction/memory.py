@@ -35,6 +35,10 @@ def available_memory(root: Path = Path("/")) -> int:
         own = top / group.lstrip("/")
         for folder in (own, *own.parents):
             path = folder / file
-            if folder.is_relative_to(top) and path.is_file() and (text := path.read_text(encoding="ascii").strip()).isdigit():
+            if (
+                folder.is_relative_to(top)
+                and path.is_file()
+                and (text := path.read_text(encoding="ascii").strip()).isdigit()
+            ):
                 limits.append(int(text))  # "max" is no limit
     return min(limits)

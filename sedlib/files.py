@@ -33,7 +33,7 @@ _FIXES = dict.fromkeys(FULL, "make room there") | {
 
 @contextmanager
 def one_line() -> Iterator[None]:
-    """Turn an `OSError` that a user can fix into a `SedError` with the path and the fix; for a command's outermost function."""
+    """Turn an `OSError` that a user can fix into a `SedError` with path and fix; for a command's outermost function."""
     try:
         yield
     except OSError as error:
@@ -46,7 +46,9 @@ def one_line() -> Iterator[None]:
             fix = "make it readable"
         if path.absolute().is_relative_to(workspace()):
             fix += " (or give another folder with SEDLIB_WORKSPACE)"
-        raise SedError(f"{path}: {error.strerror}; {fix} and call the same command again: what is finished is kept") from None
+        raise SedError(
+            f"{path}: {error.strerror}; {fix} and call the same command again: what is finished is kept"
+        ) from None
 
 
 @contextmanager
@@ -57,13 +59,15 @@ def room_for(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in FULL:
             raise
-        raise SedError(f"{path}: no space left on the disk ({error.strerror}); make room and call the same command again: "
-                       "what is finished is kept") from None
+        raise SedError(
+            f"{path}: no space left on the disk ({error.strerror}); make room and call the same command again: "
+            "what is finished is kept"
+        ) from None
 
 
 @contextmanager
 def whole(path: Path, sync: bool = True) -> Iterator[Path]:
-    """Write a file atomically: the block writes to a temporary name, and the file gets its own name when the block ends well.
+    """Write a file atomically: the block writes it under a temporary name, and it gets its own at the end.
 
     A link stays a link; a pipe or a device, such as /dev/stdout, is written to directly.
 

@@ -1,7 +1,7 @@
 """The workspace: the folder of data sets, runs and the report.
 
-``SEDLIB_WORKSPACE`` names it, relative or with ``~`` if need be. Without it, it is the repository that holds this package
-(git ignores its ``data/ runs/ report/``), or the current folder where the package was installed from a wheel.
+``SEDLIB_WORKSPACE`` names it, relative or with ``~`` if need be. Without it, it is the repository that holds this
+package (git ignores its ``data/ runs/ report/``), or the current folder where the package was installed from a wheel.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def _temporary() -> Path:
 def leave_home_alone() -> None:
     """Have numba, matplotlib and Jupyter write to `scratch` where the user's home cannot be written, as in containers.
 
-    numba reads its variable when it is imported, and compiles nothing where it can write neither beside the source nor at home.
+    numba reads its variable when it is imported, and compiles nothing where it can write neither beside the source nor
+    at home.
     """
     for name, place in _AT_HOME.items():
         if not os.environ.get(name):
@@ -96,7 +97,9 @@ def dataset(data: str = "mini", profile_name: str = "lesson", progress: bool = T
     if data != "mini":
         folder = home_path(data)
         if not folder.is_dir():
-            raise SedError(f"data {data!r}: no such folder; give a DESED-layout folder, or 'mini' for the embedded data set")
+            raise SedError(
+                f"data {data!r}: no such folder; give a DESED-layout folder, or 'mini' for the embedded data set"
+            )
         return folder
     from sedlib.config import profile  # `sedlib` itself imports this module
 

@@ -1,7 +1,7 @@
 """Domain-adversarial training: equations (1) and (2), in two steps or with the gradient reversed.
 
-A classifier learns from the CNN's embeddings whether a clip is synthetic or was recorded, and the CNN learns to leave it
-nothing to go by. Paper section 3.1 and Figure 1; Ganin et al., 2016. Taught in
+A classifier learns from the CNN's embeddings whether a clip is synthetic or was recorded, and the CNN learns to leave
+it nothing to go by. Paper section 3.1 and Figure 1; Ganin et al., 2016. Taught in
 ``notebooks/05_domain_adversarial.py``.
 """
 
@@ -41,10 +41,14 @@ class DomainAdversarial(MeanTeacher):
         a, t = self.adversarial, self.settings
         share = ganin(step / (t.epochs * self.steps_per_epoch)) if a.schedule == "ganin" else 1.0
         ramp = rampup(step, a.rampup_epochs * self.steps_per_epoch)
-        return {**super().rates(step), "domain_learning_rate": ramp * a.learning_rate, "domain_weight": share * a.domain_weight}
+        return {
+            **super().rates(step),
+            "domain_learning_rate": ramp * a.learning_rate,
+            "domain_weight": share * a.domain_weight,
+        }
 
     def update(self, output: Output, loss: Tensor, synthetic: int, rates: dict[str, float]) -> dict[str, Tensor]:
-        """Equations (1) and (2); returns the classifier's cross-entropy ``domain`` and `balanced_error` ``domain_error``."""
+        """Equations (1) and (2); returns the classifier's loss ``domain`` and its `balanced_error` ``domain_error``."""
         embeddings = output.embeddings
         is_synthetic = (torch.arange(len(embeddings), device=embeddings.device) < synthetic).to(embeddings.dtype)
         self.optimizer.zero_grad()
@@ -54,7 +58,7 @@ class DomainAdversarial(MeanTeacher):
         return {"domain": domain_loss(logits, is_synthetic), "domain_error": balanced_error(logits, synthetic)}
 
     def two_steps(self, loss: Tensor, embeddings: Tensor, is_synthetic: Tensor, rates: dict[str, float]) -> Tensor:
-        """Update the CRNN against the frozen classifier, equation (1), then the classifier on the detached embeddings, equation (2)."""
+        """Equation (1), the CRNN against the frozen classifier; then (2), the classifier on the detached embeddings."""
         a, classifier = self.adversarial, self.domain.module.requires_grad_(False)
         with self.fabric.autocast():
             against = domain_loss(classifier(embeddings), is_synthetic)
@@ -77,7 +81,9 @@ class DomainAdversarial(MeanTeacher):
         return logits.detach()
 
     def _descend(self, network: Any, optimizer: Any, learning_rate: float) -> None:
-        self.fabric.clip_gradients(network, optimizer, max_norm=self.adversarial.gradient_clip, error_if_nonfinite=False)
+        self.fabric.clip_gradients(
+            network, optimizer, max_norm=self.adversarial.gradient_clip, error_if_nonfinite=False
+        )
         descend(optimizer, learning_rate)
 
     def health(self, row: dict[str, float]) -> str:
@@ -86,7 +92,9 @@ class DomainAdversarial(MeanTeacher):
         if not self.adversarial.domain_weight:
             return ""
         if error < SATURATED:
-            return f"the domain classifier is wrong about {error:.1%} of the clips: the CNN does not move it (saturated)"
+            return (
+                f"the domain classifier is wrong about {error:.1%} of the clips: the CNN does not move it (saturated)"
+            )
         if error > COLLAPSED:
             return f"the domain classifier is wrong about {error:.1%} of the clips, no better than chance (collapsed)"
         return ""

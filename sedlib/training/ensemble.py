@@ -53,7 +53,9 @@ class Ensemble(Run):
         paths = [member.folder / f"{subset}.npz" for member in self.members]
         missing = [path for path in paths if not path.exists()]
         if missing:
-            raise SedError(f"{missing[0]}: missing, and an ensemble averages the posteriors of all its members; score that run first")
+            raise SedError(
+                f"{missing[0]}: missing, and an ensemble averages those of all its members; score that run first"
+            )
         return average([Posteriors.load(path) for path in paths])
 
 

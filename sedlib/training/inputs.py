@@ -1,8 +1,8 @@
 """What a training reads: the clips of every step, their spectrograms and labels.
 
-The clips of a step, and how they are mixed or changed, are a function of (seed, step) alone. Reading ahead in any number of
-threads, or keeping waveforms or spectrograms on the training's device, changes no number. Paper sections 2 and 3.2; taught in
-``notebooks/04_mean_teacher.py``.
+The clips of a step, and how they are mixed or changed, are a function of (seed, step) alone. Reading ahead in any
+number of threads, or keeping waveforms or spectrograms on the training's device, changes no number. Paper sections 2
+and 3.2; taught in ``notebooks/04_mean_teacher.py``.
 """
 
 from __future__ import annotations
@@ -68,9 +68,14 @@ class Clips:
             return self.store.waveforms(self.indices[positions[changed]]) if len(changed) else None
         return self.store.waveforms(self.indices[positions]) if self.waveforms is None else None
 
-    def features(self, positions: Tensor, read: np.ndarray | None, changed: list[int] | tuple[()] = (),
-                 change: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """Log-Mel in dB of clips, ``(batch, 1, mel, frame)``, from what `read` returned; ``change`` is applied to the ``changed`` ones."""
+    def features(
+        self,
+        positions: Tensor,
+        read: np.ndarray | None,
+        changed: list[int] | tuple[()] = (),
+        change: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """Log-Mel in dB ``(batch, 1, mel, frame)`` from what `read` returned; ``change`` is for the ``changed``."""
         if self.spectrograms is not None:
             features = self.spectrograms[positions]
             if changed:
@@ -98,7 +103,7 @@ def _kept(pieces: Iterator[Tensor], clips: int) -> Tensor:
     kept = first.new_empty((clips, *first.shape[1:]))
     start = 0
     for piece in chain([first], pieces):
-        kept[start:start + len(piece)] = piece
+        kept[start : start + len(piece)] = piece
         start += len(piece)
     return kept
 
@@ -145,7 +150,13 @@ class Inputs:
     """
 
     def __init__(
-        self, config: Config, data: Path, seed: int, detector: Detector, keep: str, progress: bool = True,
+        self,
+        config: Config,
+        data: Path,
+        seed: int,
+        detector: Detector,
+        keep: str,
+        progress: bool = True,
     ) -> None:
         t = config.training
         self.config, self.seed = config, seed
@@ -216,9 +227,14 @@ class Inputs:
         """Log-Mel in dB of a batch, ``(batch, 1, mel, frame)``."""
         parts = [self.detector.features(render(batch.mixtures, self.bank))] if batch.mixtures else []
         for labels, changes in batch.changes.items():
-            parts.append(self.clips[labels].features(
-                batch.positions[labels], batch.waveforms[labels], list(changes),
-                lambda waveforms, chosen=changes: change(waveforms, list(chosen.values()), self.bank)))
+            parts.append(
+                self.clips[labels].features(
+                    batch.positions[labels],
+                    batch.waveforms[labels],
+                    list(changes),
+                    lambda waveforms, chosen=changes: change(waveforms, list(chosen.values()), self.bank),
+                )
+            )
         return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
     def targets(self, batch: Batch) -> tuple[Tensor, Tensor]:

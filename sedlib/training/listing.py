@@ -82,7 +82,11 @@ def table(found: pd.DataFrame) -> str:
         for run, n in zip(found["run"], found["missing"].fillna(0), strict=True)
         if n
     ]
-    damaged = [f"{run}: {state}" for run, state in zip(found["run"], found["state"], strict=True) if state.startswith("damaged")]
+    damaged = [
+        f"{run}: {state}"
+        for run, state in zip(found["run"], found["state"], strict=True)
+        if state.startswith("damaged")
+    ]
     return "\n".join([text, *missing, *damaged])
 
 

@@ -1,8 +1,8 @@
 """The training loop, explicit from the first batch to the last; Lightning Fabric only moves it to a GPU.
 
-Every step is a function of (seed, step): clips, noise, dropout. So on a CPU the same configuration, data and seed give the
-same weights bit for bit, also after a kill and a resume, with the same machine, number of threads and versions. On CUDA
-they do not: backward kernels of convolutions, the GRU and indexing sum in an order that changes from run to run.
+Every step is a function of (seed, step): clips, noise, dropout. So on a CPU the same configuration, data and seed give
+the same weights bit for bit, also after a kill and a resume, with the same machine, number of threads and versions. On
+CUDA they do not: backward kernels of convolutions, the GRU and indexing sum in an order that changes from run to run.
 
 Paper section 3; taught in ``notebooks/04_mean_teacher.py``.
 """
@@ -98,9 +98,17 @@ def train(
     return run
 
 
-def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_epoch: Callable | None, progress: bool,
-           workers: int) -> None:
-    """From the last checkpoint to the weights; parameters as `train`. One long function, so that the loop reads in order."""
+def _train(
+    run: Run,
+    config: Config,
+    data: Path,
+    seed: int,
+    fabric: Fabric,
+    on_epoch: Callable | None,
+    progress: bool,
+    workers: int,
+) -> None:
+    """As `train`, from the last checkpoint to the weights; one long function, so that the loop reads in order."""
     t = config.training
     torch.manual_seed(seed)
     student = Detector(config).to(fabric.device, memory_format=torch.channels_last)
@@ -121,8 +129,13 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
     began, saved = time.perf_counter() - state["seconds"], time.perf_counter()
     logged = int(state["rows"][-1]["step"]) if state["rows"] else 0
     board = SummaryWriter(run.folder / "tensorboard", purge_step=logged + 1)  # hides what a killed process wrote later
-    bar = tqdm(total=steps, initial=state["step"], desc=f"training {config.system}, seed {seed}", unit="step",
-               disable=not progress)
+    bar = tqdm(
+        total=steps,
+        initial=state["step"],
+        desc=f"training {config.system}, seed {seed}",
+        unit="step",
+        disable=not progress,
+    )
     batches = inputs.batches(state["step"], steps, workers)
     for step in range(state["step"], steps):
         with telemetry.waiting():
@@ -156,7 +169,8 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
                 telemetry.check(student)
                 state["seconds"] = time.perf_counter() - began
                 run.save_checkpoint(
-                    {"learner": learner.state_dict(), "telemetry": telemetry.state_dict(), "state": state})
+                    {"learner": learner.state_dict(), "telemetry": telemetry.state_dict(), "state": state}
+                )
                 run.write_progress(state["step"], steps)
                 saved = time.perf_counter()
         except Diverged as error:
@@ -206,7 +220,7 @@ def keep_freed_memory() -> None:
 
 
 def give_back_freed_memory() -> None:
-    """Undo `keep_freed_memory`; the thresholds become those at which glibc's own adjustment ends after freeing 32 MiB."""
+    """Undo `keep_freed_memory`, to the thresholds of glibc's own adjustment after freeing 32 MiB."""
     if _set_malloc(mmap_threshold=2**25, trim_threshold=2**26):
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -28,7 +28,8 @@ class MeanTeacher:
     Parameters
     ----------
     student : Detector
-        The teacher copies its scaling, and its weights unless ``training.teacher_start`` is ``independent`` (the baseline).
+        The teacher copies its scaling, and its weights unless ``training.teacher_start`` is ``independent`` (the
+        baseline).
     config : Config
     fabric : Fabric
     steps_per_epoch : int
@@ -57,8 +58,8 @@ class MeanTeacher:
         step : int
             From 0.
         views : two (batch, 1, mel, frame) tensors
-            The student's and the teacher's view (`sedlib.augment.views`) of the log-Mel in dB of clips with strong, weak
-            and no labels, in this order.
+            The student's and the teacher's view (`sedlib.augment.views`) of the log-Mel in dB of clips with strong,
+            weak and no labels, in this order.
         strong, weak : tensors
             Their labels, as for `losses`.
 
@@ -198,8 +199,9 @@ def add_noise(features: Tensor, snr_db: float | None, limits: Features) -> Tenso
 
     Notes
     -----
-    The baseline adds its noise to the Mel amplitudes, before the logarithm and its limits; L has those limits already. That
-    concerns the bins at the limit, less than 1 % of MiniDESED's, and changes 0.1 dB (RMS over all bins) of a noise of 3 dB.
+    The baseline adds its noise to the Mel amplitudes, before the logarithm and its limits; L has those limits already.
+    That concerns the bins at the limit, less than 1 % of MiniDESED's, and changes 0.1 dB (RMS over all bins) of a noise
+    of 3 dB.
     """
     if snr_db is None:
         return features

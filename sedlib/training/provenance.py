@@ -58,9 +58,7 @@ def _flat(values: Any, name: str = "") -> dict[str, Any]:
     if not isinstance(values, dict):
         return {name: values}
     return {
-        inner: value
-        for key, part in values.items()
-        for inner, value in _flat(part, f"{name}.{key}".strip(".")).items()
+        inner: value for key, part in values.items() for inner, value in _flat(part, f"{name}.{key}".strip(".")).items()
     }
 
 

@@ -2,8 +2,9 @@
 
 ``runs/PROFILE/DATA/SYSTEM/seedN/`` holds ``config.json``, ``versions.json``, ``metrics.csv`` (one row per epoch),
 ``progress.json``, ``checkpoint.pt`` and ``checkpoint-before.pt`` during training, and at the end ``weights.pt``,
-posteriors, predictions and ``results.json``; ``diverged.json`` if training diverged. Files are written whole, one process
-at a time trains in a folder, and a damaged checkpoint is detected by its checksums and replaced by the one before.
+posteriors, predictions and ``results.json``; ``diverged.json`` if training diverged. Files are written whole, one
+process at a time trains in a folder, and a damaged checkpoint is detected by its checksums and replaced by the one
+before.
 
 Paper section 3; taught in ``notebooks/04_mean_teacher.py``.
 """
@@ -51,8 +52,8 @@ class Run:
     def start(self, config: Config, data: Path, seed: int) -> None:
         """Write configuration and versions, or check that the folder was started with the same ones.
 
-        Other versions, threads or another device may change the last bits of the weights (on CUDA, any two runs differ in
-        them): resuming with these only warns.
+        Other versions, threads or another device may change the last bits of the weights (on CUDA, any two runs differ
+        in them): resuming with these only warns.
 
         Raises
         ------
@@ -68,7 +69,9 @@ class Run:
                     "remove the folder to train anew, or give another one"
                 )
         elif stopped or self.finished:
-            raise SedError(f"{self.folder}: config.json is missing; remove the folder to train anew, or give another one")
+            raise SedError(
+                f"{self.folder}: config.json is missing; remove the folder to train anew, or give another one"
+            )
         if self.divergence is not None:
             raise SedError(self._why_diverged())
         if self.finished:
@@ -120,7 +123,9 @@ class Run:
         if not path.is_file():
             if decoding == "median":
                 raise SedError(f"{self.folder}: the run has no results yet; `sedlib train` finishes it")
-            raise SedError(f"{self.folder}: not scored with HMMs by search {decoding!r} yet; call `sedlib.training.score_hmm`")
+            raise SedError(
+                f"{self.folder}: not scored with HMMs by search {decoding!r} yet; call `sedlib.training.score_hmm`"
+            )
         return read_json(path)
 
     @property
@@ -185,7 +190,7 @@ class Run:
             (self.folder / name).unlink(missing_ok=True)
 
     def diverged(self, step: int, term: str, what: str) -> None:
-        """Write ``diverged.json``; before the last good weights, so that a killed process leaves no run that looks finished."""
+        """Write ``diverged.json``; before the last good weights, so that a killed run never looks finished."""
         write_json(self.folder / "diverged.json", {"step": step, "term": term, "what": what})
 
     @property
@@ -221,8 +226,8 @@ class Run:
         Parameters
         ----------
         which : str, optional
-            ``teacher`` or ``student`` of the chosen epoch (of a diverged run, the last good ones), or ``last``, the student
-            after the last step. Default: ``config.training.tested``.
+            ``teacher`` or ``student`` of the chosen epoch (of a diverged run, the last good ones), or ``last``, the
+            student after the last step. Default: ``config.training.tested``.
         """
         config = self.config
         which = which or config.training.tested
@@ -230,9 +235,13 @@ class Run:
         if weights is None:
             if self.divergence is not None:
                 raise SedError(self._why_diverged())
-            raise SedError(f"{self.folder}: the training has not finished (weights.pt is missing); run `sedlib train` again")
+            raise SedError(
+                f"{self.folder}: the training has not finished (weights.pt is missing); run `sedlib train` again"
+            )
         if which not in weights:
-            raise SedError(f"{self.folder}: weights.pt has no network {which!r}; older versions kept no last: train again")
+            raise SedError(
+                f"{self.folder}: weights.pt has no network {which!r}; older versions kept no last: train again"
+            )
         detector = Detector(config)
         detector.load_state_dict(weights[which])
         return detector.eval()
@@ -295,7 +304,11 @@ def _load(path: Path) -> dict[str, Any]:
     except Exception as error:  # anything from EOFError to UnpicklingError
         raise _Damaged(f"{path}: damaged or not written by sedlib ({first_line(error)})") from None
     if number != FORMAT:
-        by = " (written by sedlib {sedlib} with torch {torch})".format(**state["versions"]) if "versions" in state else ""
+        by = (
+            " (written by sedlib {sedlib} with torch {torch})".format(**state["versions"])
+            if "versions" in state
+            else ""
+        )
         raise SedError(
             f"{path}: has format {number}{by}; this sedlib ({sedlib.__version__}) reads format "
             f"{FORMAT}: train anew in another folder, or remove this one"

@@ -1,8 +1,8 @@
 """Posteriors, events and scores of a trained detector on the development and evaluation sets.
 
-Clips without audio are left out of the reference, and results say how many. PSDS, by median filter and by HMM alike, takes
-predictions at the challenge's 50 thresholds. Paper sections 3.4 and 4; taught in ``notebooks/04_mean_teacher.py`` and
-``notebooks/06_hmm.py``.
+Clips without audio are left out of the reference, and results say how many. PSDS, by median filter and by HMM alike,
+takes predictions at the challenge's 50 thresholds. Paper sections 3.4 and 4; taught in ``notebooks/04_mean_teacher.py``
+and ``notebooks/06_hmm.py``.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def score(run: Run, data: str | Path, progress: bool = True) -> dict[str, Any]:
     Returns
     -------
     dict
-        For ``validation`` and, where the data has it, ``public``: what `sedlib.metrics.evaluate` returns; ``scored_by``:
-        `scorer`; ``posteriors``: checksum of those of ``validation``.
+        For ``validation`` and, where the data has it, ``public``: what `sedlib.metrics.evaluate` returns;
+        ``scored_by``: `scorer`; ``posteriors``: checksum of those of ``validation``.
     """
     if is_current(run, "median"):
         return run.results
@@ -90,12 +90,14 @@ def subsets_there(data: str | Path) -> list[str]:
         return list(SUBSETS)
     place = layout.SUBSETS[layout.OPTIONAL]
     if (Path(data) / place.metadata).exists():
-        warnings.warn(f"{Path(data) / place.audio}: no audio of the evaluation set, so that it is not scored", stacklevel=2)
+        warnings.warn(
+            f"{Path(data) / place.audio}: no audio of the evaluation set, so that it is not scored", stacklevel=2
+        )
     return [name for name in SUBSETS if name != layout.OPTIONAL]
 
 
 def reference_of(runs: Sequence[Run], data: str | Path, subset: str) -> tuple[pd.DataFrame, Missing | None]:
-    """Reference events with a length, of the clips of which all these runs have posteriors; and which clips are missing.
+    """Reference events with a length, of the clips that all these runs have posteriors of; and what is missing.
 
     Raises
     ------
@@ -138,9 +140,9 @@ def tune_hmm(run: Run, data: str | Path, search: str = "exact") -> tuple[Hmm, Hm
 def score_hmm(run: Run, data: str | Path, search: str = "exact") -> dict[str, Any]:
     """Score the stored posteriors of a run with HMMs instead of the median filter; done once, then read.
 
-    As in the paper, the HMM tuned on one half of the development clips decodes all of them, and the evaluation clips. As
-    that half has been seen, each half is also decoded by the HMM of the other. Writes ``hmm-SEARCH.json`` (`tune_hmm`),
-    ``SUBSET-SEARCH.tsv``, ``unseen-SEARCH.tsv`` (events of the halves decoded by each other's HMM) and
+    As in the paper, the HMM tuned on one half of the development clips decodes all of them, and the evaluation clips.
+    As that half has been seen, each half is also decoded by the HMM of the other. Writes ``hmm-SEARCH.json``
+    (`tune_hmm`), ``SUBSET-SEARCH.tsv``, ``unseen-SEARCH.tsv`` (events of the halves decoded by each other's HMM) and
     ``results-SEARCH.json``.
 
     Parameters
@@ -169,11 +171,17 @@ def score_hmm(run: Run, data: str | Path, search: str = "exact") -> dict[str, An
     results: dict[str, Any] = {"hmm": first.to_dict()}
     for name in SUBSETS:
         if (run.folder / f"{name}.npz").exists():
-            results[name] = _scored(run, data, name, first, hmm_events(_stored(run, name), first, clip_s), f"{name}-{search}.tsv")
+            results[name] = _scored(
+                run, data, name, first, hmm_events(_stored(run, name), first, clip_s), f"{name}-{search}.tsv"
+            )
     reference, _ = reference_of([run], data, "validation")
     scores = _stored(run, "validation")
-    unseen = pd.concat([hmm_events(scores.select(tables.filenames(half)), hmm, clip_s)
-                        for half, hmm in zip(halves(reference), (second, first))])
+    unseen = pd.concat(
+        [
+            hmm_events(scores.select(tables.filenames(half)), hmm, clip_s)
+            for half, hmm in zip(halves(reference), (second, first))
+        ]
+    )
     tables.write(unseen, run.folder / f"unseen-{search}.tsv")
     results["unseen_f1"] = event_f1(reference, unseen).macro
     results |= _made_by(run)
@@ -196,7 +204,9 @@ def _is_current(run: Run, path: Path) -> bool:
 def _made_by(run: Run) -> dict[str, str]:
     """What a score depends on: the code, and the posteriors if still stored."""
     stored = run.folder / "validation.npz"
-    return {"scored_by": scorer()} | ({"posteriors": f"{zlib.crc32(stored.read_bytes()):08x}"} if stored.exists() else {})
+    return {"scored_by": scorer()} | (
+        {"posteriors": f"{zlib.crc32(stored.read_bytes()):08x}"} if stored.exists() else {}
+    )
 
 
 @functools.cache
@@ -217,9 +227,13 @@ def _stored(run: Run, subset: str) -> Posteriors:
     return scores
 
 
-def _scored(run: Run, data: str | Path, subset: str, decoder: Hmm | Decoding, events: pd.DataFrame, name: str) -> dict[str, Any]:
+def _scored(
+    run: Run, data: str | Path, subset: str, decoder: Hmm | Decoding, events: pd.DataFrame, name: str
+) -> dict[str, Any]:
     """Write the events and evaluate them."""
     tables.write(events, run.folder / name)
     scores = _stored(run, subset)
     points = operating_points(scores, decoder, duration_s=run.config.features.clip_s)
-    return evaluate(Path(data) / layout.SUBSETS[subset].metadata, run.folder / name, operating_points=points, clips=scores.filenames)
+    return evaluate(
+        Path(data) / layout.SUBSETS[subset].metadata, run.folder / name, operating_points=points, clips=scores.filenames
+    )

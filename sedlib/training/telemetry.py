@@ -1,7 +1,7 @@
 """Losses, rates, times and memory of a training, and the alarm when it diverges.
 
-A step on a GPU must not wait for the host: `Telemetry.add` leaves the losses on the device, and those of all steps since the
-last look are copied at once. Paper section 3; the curves are taught in ``notebooks/04_mean_teacher.py``.
+A step on a GPU must not wait for the host: `Telemetry.add` leaves the losses on the device, and those of all steps
+since the last look are copied at once. Paper section 3; the curves are taught in ``notebooks/04_mean_teacher.py``.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from torch.utils.tensorboard import SummaryWriter
 
 from sedlib.errors import SedError
 
-# Largest loss of a healthy step: predicting 0.5 everywhere costs 0.69; trainings with a learning rate 1000 times too large
-# cost 15 to 90 (torch's limit is 100).
+# Largest loss of a healthy step: predicting 0.5 everywhere costs 0.69; trainings with a learning rate 1000 times too
+# large cost 15 to 90 (torch's limit is 100).
 EXPLODED = 10.0
 STATUS = Path("/proc/self/status")
 
 
 class Diverged(SedError):
-    """A loss or a weight is not finite, or a loss has exploded; has ``step``, ``term`` (of the loss, or ``weights``) and ``what``."""
+    """A loss or a weight is not finite, or a loss exploded: ``step``, ``term`` of the loss or "weights", ``what``."""
 
     def __init__(self, step: int, term: str, what: str) -> None:
         super().__init__(f"training diverged at step {step}: {what}")
@@ -87,8 +87,8 @@ class Telemetry:
     def check(self, network: nn.Module) -> None:
         """Raise `Diverged` unless all steps since the last row are healthy; waits for the device.
 
-        Every term must be finite and at most `EXPLODED`. Of the total, which depends on the weights of the terms, and of the
-        network's weights, as a gradient can be NaN where the loss is not, finite values are enough.
+        Every term must be finite and at most `EXPLODED`. Of the total, which depends on the weights of the terms, and
+        of the network's weights, as a gradient can be NaN where the loss is not, finite values are enough.
         """
         self._read()
         for values in self._steps:
@@ -112,8 +112,8 @@ class Telemetry:
         -------
         row : dict
             Rates of the last step; the mean of every ``loss_TERM`` over the steps; ``wait_share``, the share of the
-            steps' time that the host waited for input; ``steps_per_s``; and `peak_memory`. The steps' time excludes what
-            lies between `check` and the next `waiting`: validation, checkpoints.
+            steps' time that the host waited for input; ``steps_per_s``; and `peak_memory`. The steps' time excludes
+            what lies between `check` and the next `waiting`: validation, checkpoints.
         steps : list of dict
             ``step``, ``time`` (seconds since 1970), rates and ``loss_TERM`` of every step.
         """
@@ -124,8 +124,10 @@ class Telemetry:
             for name, value in values.items():
                 columns.setdefault(name, []).append(value)
         del columns["step"], columns["time"]
-        row = {name: sum(values) / len(values) if name.startswith("loss_") else values[-1]
-               for name, values in columns.items()}
+        row = {
+            name: sum(values) / len(values) if name.startswith("loss_") else values[-1]
+            for name, values in columns.items()
+        }
         row |= {"wait_share": self._waited / self._seconds, "steps_per_s": len(steps) / self._seconds}
         self._seconds = self._waited = 0.0
         return row | peak_memory(self.device), steps
@@ -182,8 +184,11 @@ def _sound(name: str, value: float) -> bool:
 
 
 def _diverged(values: dict[str, float], term: str, what: str) -> Diverged:
-    rates = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items()
-             if name not in ("step", "time") and not name.startswith("loss_")]
+    rates = [
+        f"{name.replace('_', ' ')} {value:.4g}"
+        for name, value in values.items()
+        if name not in ("step", "time") and not name.startswith("loss_")
+    ]
     fix = "A smaller learning rate is the usual cure; at the first steps, look for a mistake in the data"
     return Diverged(int(values["step"]), term, f"{'; '.join([what, *rates])}. {fix}")
 
