@@ -24,6 +24,7 @@ from multiprocessing.synchronize import Event as Begun
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import joblib
 import numpy as np
 import pandas as pd
 from scipy import signal
@@ -32,15 +33,13 @@ from tqdm.auto import tqdm
 from minidesed import domains
 from minidesed.recordings import EVALUATION, TRAINING, RecordedVoices
 from minidesed.voices import Voices
-from sedlib import resources
 from sedlib.config import CLIP_S, RATE, SAMPLES
 from sedlib.data import audio, tables
 from sedlib.data.layout import REAL, SOUNDBANK, STRONG, SUBSETS, SYNTHETIC, WEAK, truth_path
-from sedlib.data.lock import wait_for
 from sedlib.data.scenes import HABITS, SHORTEST_S, Event, scenario
 from sedlib.data.soundbank import BACKGROUND, CONTINUOUS, RIR
 from sedlib.errors import SedError
-from sedlib.files import whole
+from sedlib.files import locked, whole
 
 # Clips that a profile's MiniDESED holds; the paper's are DESED's own counts (section 2).
 SIZES: dict[str, dict[str, int]] = {
@@ -260,7 +259,7 @@ def _generate(root: Path, makings: Mapping[str, Making], sizes: Mapping[str, int
         (root / SUBSETS[subset].audio).mkdir(parents=True, exist_ok=True)
 
     clips = sum(map(len, todo.values()))
-    jobs = jobs or (1 if clips < _FEW else resources.cores())
+    jobs = jobs or (1 if clips < _FEW else joblib.cpu_count())
     with tqdm(total=clips, desc=f"make {root.name}", unit="clip", disable=not (progress and clips)) as bar:
         for subset, labels in _run(tasks, jobs):
             made[subset].update(labels)
@@ -401,12 +400,8 @@ def _alone(root: Path, progress: bool) -> Iterator[None]:
     """Hold the folder of a data set, so that no other process makes the same clips; it is made if it is not there."""
     if not root.is_file():  # which will be refused in a moment
         root.mkdir(parents=True, exist_ok=True)
-    folder = os.open(root, os.O_RDONLY)
-    try:
-        wait_for(folder, f"{root}: another process makes this data set; waiting for it ..." if progress else None)
+    with locked(root, f"{root}: another process makes this data set; waiting for it ..." if progress else None):
         yield
-    finally:
-        os.close(folder)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ batch that was stopped, or lost its power, goes on.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shlex
@@ -20,17 +19,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
+import joblib
 from tqdm.auto import tqdm
 
 from minidesed import generate
 from reproduction.keeper import kept, stoppable
 from reproduction.lessons import find, lessons
+from reproduction.memory import available_memory
 from reproduction.rows import ROWS, Row
-from sedlib import resources
 from sedlib.config import profile
 from sedlib.data import audit
 from sedlib.errors import SedError
-from sedlib.files import FULL, room_for
+from sedlib.files import FULL, locked, room_for
 from sedlib.systems import ENSEMBLES, configuration
 from sedlib.workspace import handed_on, run_folder, workspace
 
@@ -228,7 +228,7 @@ def reproduce(plan: Plan, cores: int | None = None, cluster: str | None = None, 
     if plan.data != "mini":
         mixes = any(configuration(system, plan.profile).augment.uses_soundbank for system, _ in plan.trainings())
         audit.preflight(plan.root, [*TRAINED_ON, *SCORED_ON], mixes)
-    cores = cores or resources.cores()
+    cores = cores or joblib.cpu_count()
     with stoppable(), _alone(place), room_for(place):
         _refuse_older(plan)
         _forget_stale(plan)
@@ -287,20 +287,14 @@ def _alone(place: Path) -> Iterator[None]:
         (place / "runs").mkdir(exist_ok=True)
         for folder in (place, place / "report", place / "runs"):
             _take_room(folder)
-        lock = (place / "report" / ".batch.lock").open("a+")
+        lock = place / "report" / ".batch.lock"
+        lock.touch()
     except OSError as error:
         fix = "make room" if error.errno in FULL else "make it writable"
         raise SedError(f"{place}: cannot be written ({error.strerror}); {fix}, or give another folder with SEDLIB_WORKSPACE") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise SedError(f"{place}: another reproduction is at work in this folder (process {lock.read().strip() or 'unknown'}); wait for it, "
-                           "stop it, or give another folder with SEDLIB_WORKSPACE") from None
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
+    with locked(lock, f"{place}: another reproduction is at work in this folder (process {lock.read_text().strip() or 'unknown'}); wait for it, "
+                "stop it, or give another folder with SEDLIB_WORKSPACE", wait=False):
+        lock.write_text(f"{os.getpid()}\n")
         yield
 
 
@@ -339,7 +333,7 @@ def _forget_stale(plan: Plan) -> None:
     from sedlib.training import Run
     from sedlib.training.ensemble import run_of
     from sedlib.training.runs import read_json, write_json
-    from sedlib.training.score import is_current
+    from sedlib.training.scoring import is_current
 
     place = workspace()
     if plan.data == "mini" and not (plan.root / "dataset.json").exists():
@@ -380,7 +374,7 @@ def command(plan: Plan, cores: int, profile_folder: Path | None = None) -> list[
     if profile_folder:
         call += ["--workflow-profile", profile_folder]
     else:
-        call += ["--cores", cores, "--scheduler", "greedy", "--resources", f"mem_mb={resources.memory() // 2**20}", "gpu=1", "--workflow-profile", "none"]
+        call += ["--cores", cores, "--scheduler", "greedy", "--resources", f"mem_mb={available_memory() // 2**20}", "gpu=1", "--workflow-profile", "none"]
     return [*map(str, call), "--config", *(f"{name}={value}" for name, value in plan.config().items()), "--"]
 
 

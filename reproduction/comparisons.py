@@ -23,7 +23,7 @@ from sedlib import __version__
 from sedlib.data import tables
 from sedlib.metrics import Interval, event_f1, interval, over_trainings
 from sedlib.training import Run
-from sedlib.training.score import reference_of
+from sedlib.training.scoring import reference_of
 from sedlib.workspace import run_folder, workspace
 
 FIGURES = shipped("figures")

@@ -15,10 +15,9 @@ import click
 
 from reproduction.batch import Plan, failures
 from sedlib.data import layout
-from sedlib.data.lock import wait_for
 from sedlib.data.store import open_store
 from sedlib.errors import SedError
-from sedlib.files import one_line
+from sedlib.files import locked, one_line
 from sedlib.systems import configuration
 from sedlib.training import score, score_hmm, train, write_posteriors
 from sedlib.training.ensemble import run_of
@@ -30,9 +29,7 @@ from sedlib.workspace import dataset, workspace
 @contextmanager
 def alone(folder: Path, name: str) -> Iterator[None]:
     """Wait until no other process does the same."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".{name}.lock").open("a") as lock:
-        wait_for(lock, f"{folder}: another process is at the same; waiting for it")
+    with locked(folder / f".{name}.lock", f"{folder}: another process is at the same; waiting for it"):
         yield
 
 

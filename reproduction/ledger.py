@@ -37,7 +37,7 @@ from sedlib.systems import ENSEMBLES, configuration
 from sedlib.training import Run
 from sedlib.training.ensemble import run_of
 from sedlib.training.runs import read_json, results_file, write_json
-from sedlib.training.score import reference_of, scorer, subsets_there
+from sedlib.training.scoring import reference_of, scorer, subsets_there
 from sedlib.workspace import workspace
 
 PUBLISHED = shipped("figures") / "ledger.json"

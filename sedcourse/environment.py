@@ -6,10 +6,12 @@ import platform
 import shutil
 import sys
 
+import joblib
 import pandas as pd
 import torch
 
-from sedlib import __version__, resources
+from reproduction.memory import available_memory
+from sedlib import __version__
 from sedlib.workspace import workspace
 
 GIB = 2**30
@@ -24,7 +26,7 @@ def check_environment() -> pd.DataFrame:
     DataFrame ``what state found "what to do"``
         ``state`` is "ok", "note" (works, with a limit that the last column names) or "problem".
     """
-    cores, memory = resources.cores(), resources.memory() / GIB
+    cores, memory = joblib.cpu_count(), available_memory() / GIB
     folder = workspace().absolute()
     free = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free / GIB
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None

@@ -152,7 +152,7 @@ def train(system: str, profile_name: str, data_name: str, seed: int, folder: Pat
     from sedlib.training import score
     from sedlib.training import train as train_run
     from sedlib.training.inputs import subsets_of
-    from sedlib.training.score import SUBSETS
+    from sedlib.training.scoring import SUBSETS
     from sedlib.workspace import dataset, run_folder
 
     if epochs and folder is None:
@@ -175,7 +175,7 @@ def train(system: str, profile_name: str, data_name: str, seed: int, folder: Pat
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 def runs(folder: Path | None) -> None:
     """List all runs beneath FOLDER, by default the workspace's, with their state and scores."""
-    from sedlib.training.runs import runs, table
+    from sedlib.training.listing import runs, table
     from sedlib.workspace import workspace
 
     place = folder or workspace() / "runs"

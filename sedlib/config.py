@@ -1,10 +1,8 @@
 """Every hyper-parameter once, with its source, and the three profiles.
 
-``paper`` is the paper's system number by number; ``lesson`` is the same system made small enough to train in a few
-minutes on two cores; ``smoke`` only shows that everything runs. All lessons take their numbers from here.
-
-A part checks its values when it is built, whoever builds it, so that a mistake is an error before anything is read or
-trained: each field's annotation says which values it takes.
+``paper`` is the paper's system number by number; ``lesson`` is the same system, small enough to train in a few minutes
+on two cores; ``smoke`` only shows that everything runs. A part checks its values against the annotations of its fields
+when it is built, before anything is read or trained.
 """
 
 from __future__ import annotations
@@ -21,14 +19,18 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Union, get_arg
 
 from sedlib.errors import SedError
 
-# Fixed, as all of DESED and everything made here has them: no hyper-parameters.
+# Fixed for DESED and MiniDESED: no hyper-parameters.
 RATE = 16000  # Hz
 CLIP_S = 10.0
 SAMPLES = round(CLIP_S * RATE)  # of a clip
 
 
+# Types, for errors.
+_IN_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a string", type(None): "none"}
+
+
 class Must(NamedTuple):
-    """What a number must be, for the error, and the test of it, which NaN fails."""
+    """A condition on a number, in words and as a test, which NaN fails."""
 
     be: str
     holds: Callable[[float], bool]
@@ -47,13 +49,7 @@ EffectName = Literal["noise burst", "sine burst", "comb", "compression", "pitch 
 
 
 class Checked:
-    """A dataclass whose fields are checked against their annotations when it is built.
-
-    Raises
-    ------
-    SedError
-        With the part, the field, its value and what it must be.
-    """
+    """A dataclass whose fields are checked against their annotations when it is built: else a `SedError`."""
 
     def __post_init__(self) -> None:
         part = "" if isinstance(self, Config) else f"{type(self).__name__.lower()}."
@@ -71,7 +67,7 @@ def _kinds(checked: type) -> dict[str, Any]:
 
 
 def _wrong(value: Any, kind: Any) -> str:
-    """What a value of an annotation must be, where it is not."""
+    """What a value must be by an annotation that it does not fit, else ""."""
     origin, options = get_origin(kind), get_args(kind)
     if origin is Annotated:
         number, must = options
@@ -87,22 +83,11 @@ def _wrong(value: Any, kind: Any) -> str:
             return "a tuple" if anyhow else f"a tuple of {len(options)}" if options else "()"
         found = [_wrong(one, of) for one, of in zip(value, len(value) * options[:1] if anyhow else options)]
         return next((f"a tuple, each of it {wrong}" for wrong in found if wrong), "")
-    if kind is float:
-        kind = (int, float)
-    numbers = {bool: "true or false", int: "a whole number", (int, float): "a number", str: "a string", type(None): "none"}
-    fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-    return "" if fits else numbers.get(kind) or f"a {kind.__name__}"
-
-
-def _check(sound: bool, message: str) -> None:
-    if not sound:
-        raise SedError(message)
-
-
-def _ordered(part: str, **ends: tuple[float, ...]) -> None:
-    """Make sure that ranges begin with their smaller end; one without ends is none."""
-    for name, (low, high) in ((name, given) for name, given in ends.items() if given):
-        _check(low <= high, f"{part}.{name} is {(low, high)}; give the smaller one first")
+    if kind is float and type(value) is int:
+        return ""
+    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return ""
+    return _IN_WORDS.get(kind) or f"a {kind.__name__}"
 
 
 @dataclass(frozen=True)
@@ -123,7 +108,8 @@ class Features(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check(self.f_min < self.f_max, f"features.f_min is {self.f_min:g}; it must be less than features.f_max, {self.f_max:g}")
+        if not self.f_min < self.f_max:
+            raise SedError(f"features.f_min is {self.f_min:g}; it must be less than features.f_max, {self.f_max:g}")
 
     @property
     def frames(self) -> int:
@@ -138,25 +124,29 @@ class Augment(Checked):
     mixing: bool = False  # clips with strong labels are mixed anew from isolated sounds, every time
     sources: tuple[Size, Size] = (1, 5)  # fewest and most foregrounds of a mixture
     rooms: bool = True  # every foreground in a room of its own
-    foreground_db: tuple[Level, Level] = (-35.0, 0.0)  # peak, in dB of full scale; the paper gives the ends, uniform is ours
+    foreground_db: tuple[Level, Level] = (-35.0, 0.0)  # peak, in dB of full scale; the paper's ends, uniform is ours
     background_db: tuple[Level, Level] = (-50.0, 5.0)  # from dB of full scale up to dB over the quietest foreground
     effects: Count = 0  # most in cascade: of each foreground, or where nothing is mixed of clips with strong labels
-    effect_names: tuple[EffectName, ...] = ("noise burst", "sine burst", "comb", "compression", "pitch shift", "low-pass", "high-pass")
+    effect_names: tuple[EffectName, ...] = get_args(EffectName)
     added_share: Share = 0.0  # of clips with weak or no labels that get one more background
     added_db: tuple[Level, Level] = (-30.0, 0.0)  # its peak against the clip's; ours, the paper gives none
-    noise_snr_db: tuple[()] | tuple[Level, Level] = ()  # ends of the SNR of Gaussian noise on the features; none: no noise
+    noise_snr_db: tuple[()] | tuple[Level, Level] = ()  # range of the SNR of Gaussian noise on the features
     mel_masks: Count = 0  # SpecAugment's masks; how many and how wide the paper does not say
     mel_mask: Share = 0.125  # widest, as a share of the bands
     time_masks: Count = 0
     time_mask_s: Weight = 0.4  # widest
-    teacher: Literal["own", "same", "clean"] = "own"  # on the features: masks and noise of its own, the student's, or none
+    teacher: Literal["own", "same", "clean"] = "own"  # masks and noise of its own, the student's, or none
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _ordered("augment", sources=self.sources, foreground_db=self.foreground_db, added_db=self.added_db,
-                 noise_snr_db=self.noise_snr_db)
-        _check(self.effects <= len(self.effect_names), f"augment.effects is {self.effects}, and augment.effect_names has "
-               f"{len(self.effect_names)}; name more of them, or ask for fewer")
+        for name in ("sources", "foreground_db", "added_db", "noise_snr_db"):
+            ends = getattr(self, name)
+            if ends and not ends[0] <= ends[1]:
+                raise SedError(f"augment.{name} is {ends}; give the smaller one first")
+        if (given := len(self.effect_names)) < self.effects:
+            raise SedError(
+                f"augment.effects is {self.effects}, and augment.effect_names has {given}; name more of them"
+            )
 
     @property
     def uses_soundbank(self) -> bool:
@@ -166,7 +156,7 @@ class Augment(Checked):
 
 @dataclass(frozen=True)
 class Pcen(Checked):
-    """PCEN between scaling and CRNN (section 3.3, equation 3; lesson 03). `layers` 0: none, the CRNN sees the log-Mel."""
+    """PCEN between scaling and CRNN (section 3.3, equation 3; lesson 03); 0 `layers`: none."""
 
     layers: Count = 0  # in parallel, each a channel of the CRNN's input; the values below are one for each
     energy: Literal["logmel", "mel"] = "logmel"  # E, either of them scaled to [0, 1] clip by clip
@@ -183,8 +173,10 @@ class Pcen(Checked):
         super().__post_init__()
         for name in ("alpha", "delta", "r"):
             given = len(getattr(self, name))
-            _check(given == self.layers, f"pcen.{name} has {given} values for {self.layers} layers; give one for each")
-        _check(bool(self.s), "pcen.s is (); give at least one smoothing coefficient")
+            if given != self.layers:
+                raise SedError(f"pcen.{name} has {given} values for {self.layers} layers; give one for each")
+        if not self.s:
+            raise SedError("pcen.s is (); give at least one smoothing coefficient")
 
 
 @dataclass(frozen=True)
@@ -202,16 +194,14 @@ class Model(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check(0 < len(self.filters) == len(self.pooling), f"model has {len(self.filters)} filters but {len(self.pooling)} poolings; "
-               "give one of each for every block")
+        filters, pooling = len(self.filters), len(self.pooling)
+        if not 0 < filters == pooling:
+            raise SedError(f"model has {filters} filters but {pooling} poolings; give one of each for every block")
 
     @property
     def time_pooling(self) -> int:
         """Spectrogram frames in one output frame."""
-        product = 1
-        for time, _ in self.pooling:
-            product *= time
-        return product
+        return math.prod(time for time, _ in self.pooling)
 
 
 @dataclass(frozen=True)
@@ -221,7 +211,7 @@ class Training(Checked):
     strong: Size = 6  # clips of each kind of labels in a batch
     weak: Count = 6
     unlabelled: Count = 12
-    strong_from: Literal["synthetic", "unlabel_in_domain"] = "synthetic"  # or an oracle's labels of MiniDESED's real clips
+    strong_from: Literal["synthetic", "unlabel_in_domain"] = "synthetic"  # or an oracle's labels of real clips
     label_frames: Literal["floor", "nearest"] = "floor"  # onsets and offsets to frames: the baseline's way, or rounded
     epochs: Size = 200
     steps_per_epoch: Size | None = None  # None: once through the weak clips
@@ -229,9 +219,9 @@ class Training(Checked):
     learning_rate: Weight = 1e-3
     consistency: Weight = 2.0  # weight of the consistency loss after the ramp-up
     ema: Share = 0.999
-    teacher_start: Literal["independent", "student"] = "independent"  # weights of its own (baseline), or a copy of the student's
+    teacher_start: Literal["independent", "student"] = "independent"  # own weights (baseline), or the student's
     teacher_noise_snr_db: Level | None = 30.0  # white noise on the teacher's Mel amplitudes (baseline); None: no noise
-    tested: Literal["student", "teacher"] = "student"  # chooses the epoch, is scored, and detects (baseline: the student)
+    tested: Literal["student", "teacher"] = "student"  # chooses the epoch, is scored, and detects
     validation_share: Fraction = 0.2  # of the clips with strong labels, held out to choose the epoch
     preload: bool = False  # keep the spectrograms of all training clips in memory
 
@@ -241,14 +231,14 @@ class Adversarial(Checked):
     """Domain-adversarial training (section 3.1, Figure 1; lesson 05). As it stands here: none of it."""
 
     updates: Literal["none", "two-step", "reversal"] = "none"  # equations (1) and (2), or the layer of Ganin et al.
-    # Factors of the two losses in equation (1), and of the second in (2). The paper calls them lambda and 1 - lambda and
-    # has lambda = 0.1; the released code has these.
+    # Factors of the two losses in equation (1), and of the second in (2): the released code's. The paper calls them
+    # lambda and 1 - lambda and has lambda = 0.1.
     main_weight: Weight = 1.0  # not negative: the updates have the signs
     domain_weight: Weight = 0.1
-    schedule: Literal["constant", "ganin"] = "constant"  # of domain_weight, for the CNN; Ganin's starts at 0 and ends at it
+    schedule: Literal["constant", "ganin"] = "constant"  # of the CNN's domain_weight; Ganin's rises from 0 to it
     learning_rate: Weight = 2e-4  # the domain classifier's
     rampup_epochs: Weight = 50
-    gradient_clip: Positive = 5.0  # largest norm of the gradient of either network; the paper does not say, the released code does
+    gradient_clip: Positive = 5.0  # largest norm of the gradient of either network, the released code's
     # The classifier, Conv-TasNet's separator, as in the released code.
     blocks: Size = 4  # dilated 1, 2, 4, ... frames
     repeats: Size = 2  # of those blocks
@@ -259,7 +249,8 @@ class Adversarial(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check(self.kernel % 2 == 1, f"adversarial.kernel is {self.kernel}; it must be odd, so that frames keep their places")
+        if self.kernel % 2 == 0:
+            raise SedError(f"adversarial.kernel is {self.kernel}; it must be odd, so that frames keep their places")
 
 
 @dataclass(frozen=True)
@@ -287,11 +278,16 @@ class Config(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         t, scaling = self.training, self.features.scaling
-        _check(not self.pcen.layers or scaling == "minmax",
-               f"features.scaling is {scaling!r}, which gives negative values, and PCEN takes none; use 'minmax'")
-        _check(self.adversarial.updates == "none" or t.weak + t.unlabelled > 0 and t.strong_from == "synthetic",
-               f"domain-adversarial training needs synthetic and recorded clips in every batch; here are {t.strong} of "
-               f"{t.strong_from}, {t.weak} weak and {t.unlabelled} unlabelled ones")
+        if self.pcen.layers and scaling != "minmax":
+            raise SedError(
+                f"features.scaling is {scaling!r}, which gives negative values, and PCEN takes none; use 'minmax'"
+            )
+        both_domains = t.strong_from == "synthetic" and t.weak + t.unlabelled > 0
+        if self.adversarial.updates != "none" and not both_domains:
+            raise SedError(
+                "domain-adversarial training needs synthetic and recorded clips in every batch; here are "
+                f"{t.strong} of {t.strong_from}, {t.weak} weak and {t.unlabelled} unlabelled ones"
+            )
 
     @property
     def frame_s(self) -> float:
@@ -315,38 +311,47 @@ class Config(Checked):
         ----------
         values : dict
         source : str
-            Where they are from, for the error: a file.
+            The file they are from, for the error.
 
         Raises
         ------
         SedError
-            For a name that is missing or unknown, at the top or in any part, and for a value that its field does not
-            take. No default stands in for what is not there: it would be another detector than the one that was trained.
+            For a missing or unknown name (a default would be another detector than the one that was trained), and for
+            a value that its field does not take.
         """
         try:
             return _built(cls, values)
         except SedError as error:
-            raise SedError(f"{source}: {error}. Another version of sedlib may have written it, or somebody changed it: "
-                           "train the run again") from None
+            raise SedError(
+                f"{source}: {error}. Another version of sedlib may have written it; train the run again"
+            ) from None
 
 
 def _built(kind: type, values: Any, part: str = "") -> Any:
-    """A checked dataclass, its parts built too, from exactly the names that it has."""
-    _check(isinstance(values, dict), f"{part or 'the whole'} is {values!r}; it must be an object with names and values")
+    """A checked dataclass and its parts, from exactly the names of their fields."""
+    if not isinstance(values, dict):
+        raise SedError(f"{part or 'the whole'} is {values!r}; it must be an object with names and values")
     kinds, dot = _kinds(kind), f"{part}." if part else ""
-    missing, unknown = [name for name in kinds if name not in values], [name for name in values if name not in kinds]
-    for name in unknown:
+    missing = [name for name in kinds if name not in values]
+    for name in [name for name in values if name not in kinds]:
         near = difflib.get_close_matches(name, missing, n=1)
         raise SedError(f"{dot}{name} is unknown" + (f" (did you mean {dot}{near[0]}?)" if near else ""))
     if missing:
         raise SedError(f"{dot}{missing[0]} is missing")
-    return kind(**{name: _built(of, values[name], name) if dataclasses.is_dataclass(of) else _as_tuples(values[name])
-                   for name, of in kinds.items()})
+    fields = {}
+    for name, of in kinds.items():
+        fields[name] = _built(of, values[name], name) if dataclasses.is_dataclass(of) else _as_tuples(values[name])
+    return kind(**fields)
 
 
 def _as_tuples(value: Any) -> Any:
     return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
+
+# Of both small profiles. PyTorch's initial weights learn sooner (docs/DIFFERENCES.md has the numbers); a frame lasts
+# 128 ms, and floored labels would begin and end 64 ms early on average.
+_SMALL = {"batchnorm_momentum": 0.1, "conv_dropout": 0.0, "rnn_layers": 1, "init": "torch"}
+_SHORT = {"rampup_epochs": 1, "preload": True, "label_frames": "nearest"}
 
 PROFILES: dict[str, Config] = {
     "paper": Config(),
@@ -354,26 +359,17 @@ PROFILES: dict[str, Config] = {
         profile="lesson",
         features=Features(hop=1024, n_mels=64),
         model=Model(
-            filters=(16, 32, 64, 64), pooling=((2, 4), (1, 2), (1, 4), (1, 2)), batchnorm_momentum=0.1,
-            conv_dropout=0.0, rnn_units=48, rnn_layers=1, rnn_dropout=0.2,
-            init="torch",  # learns sooner: docs/DIFFERENCES.md has the numbers
+            filters=(16, 32, 64, 64), pooling=((2, 4), (1, 2), (1, 4), (1, 2)), rnn_units=48, rnn_dropout=0.2, **_SMALL
         ),
-        training=Training(
-            epochs=10, steps_per_epoch=100, rampup_epochs=1, learning_rate=5e-3, ema=0.99, preload=True,
-            label_frames="nearest",  # a frame lasts 128 ms: floored labels begin and end 64 ms early on average
-        ),
+        training=Training(epochs=10, steps_per_epoch=100, learning_rate=5e-3, ema=0.99, **_SHORT),
         adversarial=Adversarial(learning_rate=2e-3, rampup_epochs=1, bottleneck=32, hidden=64),
     ),
     "smoke": Config(
         profile="smoke",
         features=Features(n_fft=1024, hop=1024, n_mels=32),
-        model=Model(
-            filters=(8, 16, 16), pooling=((2, 2), (1, 4), (1, 4)), batchnorm_momentum=0.1,
-            conv_dropout=0.0, rnn_units=16, rnn_layers=1, rnn_dropout=0.0, init="torch",
-        ),
+        model=Model(filters=(8, 16, 16), pooling=((2, 2), (1, 4), (1, 4)), rnn_units=16, rnn_dropout=0.0, **_SMALL),
         training=Training(
-            strong=4, weak=4, unlabelled=4, epochs=2, steps_per_epoch=15, rampup_epochs=1, learning_rate=3e-3,
-            ema=0.9, preload=True, label_frames="nearest",
+            strong=4, weak=4, unlabelled=4, epochs=2, steps_per_epoch=15, learning_rate=3e-3, ema=0.9, **_SHORT
         ),
         adversarial=Adversarial(learning_rate=1e-3, rampup_epochs=1, blocks=2, repeats=1, bottleneck=8, hidden=16),
     ),

@@ -1,32 +1,39 @@
-"""Files that get their name when they are complete, and what the disk refuses as one line.
-
-What is killed or runs out of room in between leaves nothing half written under a real name.
-"""
+"""Files that are written whole, locks, and what the disk refuses in one line."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from filelock import lock_descriptor
 
 from sedlib.errors import SedError
 
-PARTIAL = ".partial"  # suffix of a file that is being written
 FULL = (errno.ENOSPC, errno.EDQUOT)
-# What a user can mend, and how; other errors of the system are this program's own.
-_FIXES = dict.fromkeys(FULL, "make room there") | dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "make it writable") | {
-    errno.EEXIST: "give another name", errno.ENOTDIR: "give another name", errno.EISDIR: "give the name of a file",
-    errno.ENOENT: "give a path that is there", errno.ENAMETOOLONG: "give a shorter name", errno.EIO: "check the disk"}
+# What a user can fix, and how; any other OSError is a bug.
+_FIXES = dict.fromkeys(FULL, "make room there") | {
+    errno.EROFS: "make it writable",
+    errno.EACCES: "make it writable",
+    errno.EPERM: "make it writable",
+    errno.EEXIST: "give another name",
+    errno.ENOTDIR: "give another name",
+    errno.EISDIR: "give the name of a file",
+    errno.ENOENT: "give a path that is there",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.EIO: "check the disk",
+}
 
 
 @contextmanager
 def one_line() -> Iterator[None]:
-    """Turn an `OSError` that a user can mend into a `SedError` that names the path and the fix.
-
-    For the outermost function of a command; what knows more of its files says it better.
-    """
+    """Turn an `OSError` that a user can fix into a `SedError` with path and fix; for a command's outermost function."""
     try:
         yield
     except OSError as error:
@@ -39,30 +46,42 @@ def one_line() -> Iterator[None]:
             fix = "make it readable"
         if path.absolute().is_relative_to(workspace()):
             fix += " (or give another folder with SEDLIB_WORKSPACE)"
-        raise SedError(f"{path}: {error.strerror}; {fix} and call the same command again: what is finished is kept") from None
+        raise SedError(
+            f"{path}: {error.strerror}; {fix} and call the same command again: what is finished is kept"
+        ) from None
 
 
 @contextmanager
-def room_for(path: Path, partial: Path | None = None) -> Iterator[None]:
-    """Write a file inside; a full disk is a `SedError` that names it, and ``partial`` is removed then, as it takes room for nothing."""
+def room_for(path: Path) -> Iterator[None]:
+    """Turn a full disk within the block into a `SedError` that names ``path``."""
     try:
         yield
     except OSError as error:
         if error.errno not in FULL:
             raise
-        if partial is not None:
-            partial.unlink(missing_ok=True)
-        raise SedError(f"{path}: no space left on the disk ({error.strerror}); make room and call the same command again: "
-                       "what is finished is kept") from None
+        raise SedError(
+            f"{path}: no space left on the disk ({error.strerror}); make room and call the same command again: "
+            "what is finished is kept"
+        ) from None
 
 
 @contextmanager
 def whole(path: Path, sync: bool = True) -> Iterator[Path]:
-    """The name to write to; the file gets its own when the block ends well and it is on the disk, so that a power cut leaves no
-    empty file under a real name. A link stays one; a pipe or a device, such as /dev/stdout, is written to as it is.
+    """Write a file atomically: the block writes it under a temporary name, and it gets its own at the end.
 
-    Without ``sync`` nobody waits for the disk: for files of which there are thousands, and whose reader checks that they
-    are complete.
+    A link stays a link; a pipe or a device, such as /dev/stdout, is written to directly.
+
+    Parameters
+    ----------
+    path : path
+    sync : bool
+        Flush to disk before renaming, so that no power cut leaves an empty file. False for files that come in thousands
+        and whose reader checks that they are complete.
+
+    Yields
+    ------
+    path
+        The name to write to.
 
     Raises
     ------
@@ -73,28 +92,74 @@ def whole(path: Path, sync: bool = True) -> Iterator[Path]:
     if path.exists() and not path.is_file():
         yield path
         return
-    partial = path.with_name(path.name + PARTIAL)
-    with room_for(path, partial):
-        yield partial
-        if sync:
-            written(partial)
-        partial.replace(path)
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with room_for(path):
+            yield partial
+            if sync:
+                with open(partial, "rb") as file:
+                    os.fsync(file.fileno())
+            partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
-def written(path: Path) -> None:
-    """Have a file on the disk, not only on its way there."""
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
+@contextmanager
+def locked(path: Path, message: str | None = None, wait: bool = True) -> Iterator[None]:
+    """Hold a lock that the operating system releases when the process ends, however it ends.
+
+    Parameters
+    ----------
+    path : path
+        A lock file, made where it is missing and never removed, or an existing folder.
+    message : str, optional
+        Where another process has the lock: printed while waiting, or the error.
+    wait : bool
+        Wait for the other process.
+
+    Raises
+    ------
+    SedError
+        With ``wait=False``, if another process has the lock.
+    """
+    if not path.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        if not lock_descriptor(lock, blocking=False):
+            if wait:
+                if message:
+                    print(message, file=sys.stderr)
+                lock_descriptor(lock)
+            else:
+                time.sleep(0.1)  # `is_locked` holds the lock for a moment
+                if not lock_descriptor(lock, blocking=False):
+                    raise SedError(message)
+        yield
+    finally:
+        os.close(lock)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock file."""
+    try:
+        lock = os.open(path, os.O_RDWR)
+    except OSError:  # missing, or in a folder that cannot be written
+        return False
+    try:
+        return not lock_descriptor(lock, blocking=False)
+    finally:
+        os.close(lock)
 
 
 def can_write(folder: Path) -> bool:
-    """Whether files can be written in a folder, or one of that name can be made."""
+    """Whether files can be written in a folder, or it can be made."""
     place = _nearest(folder)
     return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
 
 
 def check_folder(folder: Path) -> None:
-    """`SedError` if files cannot be written in a folder, or it cannot be made; to be called before the work begins."""
+    """Before work begins: `SedError` if files cannot be written in a folder, or it cannot be made."""
     place = _nearest(folder)
     if not place.is_dir():
         raise SedError(f"{place}: is a file, and a folder is needed there; give another")
@@ -103,19 +168,14 @@ def check_folder(folder: Path) -> None:
 
 
 def check_output(path: Path | None, *inputs: Path | None) -> None:
-    """Refuse what cannot be written, before the work begins.
+    """Before work begins: `SedError` if an output file cannot be written, is a folder, or would write over an input.
 
     Parameters
     ----------
     path : path or None
-        The file to be written; None is fine.
+        The output file; None is fine.
     *inputs : paths or None
         Files and folders that the same command reads, or writes besides.
-
-    Raises
-    ------
-    SedError
-        If ``path`` is one of the inputs or lies there in one of their folders, is a folder, or cannot be written.
     """
     if path is None:
         return
@@ -132,10 +192,37 @@ def check_output(path: Path | None, *inputs: Path | None) -> None:
 
 
 def write_output(path: Path, text: str) -> None:
-    """Write what a command's option asks for as `whole` does, and make its folder first; `SedError` if the disk is full."""
+    """Write a text as `whole` does, and make its folder first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write indented JSON as `write_output` does."""
+    write_output(path, json.dumps(values, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """JSON of a run's file; `SedError` that names it where it is damaged."""
+    with reading(path):
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever reading a damaged file of a run raises into a `SedError` that names it."""
+    try:
+        yield
+    except SedError:
+        raise
+    except Exception as error:
+        raise SedError(f"{path}: damaged ({first_line(error)}); remove the folder and train again") from None
+
+
+def first_line(error: Exception) -> str:
+    """Kind and first line of an error."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
 def _nearest(folder: Path) -> Path:

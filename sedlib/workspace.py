@@ -1,9 +1,7 @@
-"""Where the course keeps what it makes: data sets, runs and the report, all in one folder.
+"""The workspace: the folder of data sets, runs and the report.
 
-``SEDLIB_WORKSPACE`` names the folder. Without it that is the repository which holds this package (its ``data/ runs/ report/`` are
-ignored by git), so that a lesson finds what the command line made and the other way round; of a package that was installed from a
-wheel it is the current folder. The name may be relative, or
-begin with ``~``: it is made whole here, and what is started in another folder is given the whole one (`handed_on`).
+``SEDLIB_WORKSPACE`` names it, relative or with ``~`` if need be. Without it, it is the repository that holds this
+package (git ignores its ``data/ runs/ report/``), or the current folder where the package was installed from a wheel.
 """
 
 from __future__ import annotations
@@ -19,15 +17,18 @@ from pathlib import Path
 from sedlib.errors import SedError
 from sedlib.files import can_write
 
-# Imports that load more stand inside the functions: `sedlib` itself imports this.
-
 # Folders in the user's home that numba, matplotlib and Jupyter write to, and the variables that name others.
-_AT_HOME = {"NUMBA_CACHE_DIR": "~/.cache/numba", "MPLCONFIGDIR": "~/.config/matplotlib", "JUPYTER_DATA_DIR": "~/.local/share/jupyter",
-            "JUPYTER_CONFIG_DIR": "~/.jupyter", "IPYTHONDIR": "~/.ipython"}
+_AT_HOME = {
+    "NUMBA_CACHE_DIR": "~/.cache/numba",
+    "MPLCONFIGDIR": "~/.config/matplotlib",
+    "JUPYTER_DATA_DIR": "~/.local/share/jupyter",
+    "JUPYTER_CONFIG_DIR": "~/.jupyter",
+    "IPYTHONDIR": "~/.ipython",
+}
 
 
 def home_path(path: str | Path) -> Path:
-    """A path with the user's home for ``~``, where no shell has put it there; `SedError` for a user who has none."""
+    """A path with ``~`` expanded; `SedError` for a user without a home."""
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
@@ -35,7 +36,7 @@ def home_path(path: str | Path) -> Path:
 
 
 def workspace() -> Path:
-    """The folder that holds ``data/``, ``runs/`` and ``report/``, as an absolute path."""
+    """The workspace as an absolute path."""
     named = os.environ.get("SEDLIB_WORKSPACE")
     if named:
         return home_path(named).absolute()
@@ -50,30 +51,30 @@ def outputs() -> Path | None:
 
 
 def handed_on() -> dict[str, str]:
-    """Environment variables for a process that works in another folder: the same folders by their whole paths."""
+    """Environment variables that name the same folders to a process that works in another folder."""
     named = {"SEDLIB_WORKSPACE": workspace(), "SEDLIB_OUTPUTS": outputs()}
     return {name: str(folder) for name, folder in named.items() if folder}
 
 
 def scratch() -> Path:
-    """A folder for what can be made again at any time: ``.cache`` of the workspace, or a temporary one where that cannot be written."""
+    """A cache folder: ``.cache`` of the workspace, or a temporary one where that cannot be written."""
     folder = workspace() / ".cache"
     return folder if can_write(folder) else _temporary()
 
 
 @functools.cache
 def _temporary() -> Path:
-    """One folder for this process, which goes away at its end."""
+    """One folder for this process, removed at its end."""
     folder = Path(tempfile.mkdtemp(prefix="sedlib-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
 def leave_home_alone() -> None:
-    """Where the user's home cannot be written, as in containers, have numba, matplotlib and Jupyter write to `scratch`.
+    """Have numba, matplotlib and Jupyter write to `scratch` where the user's home cannot be written, as in containers.
 
-    numba reads its variable when it is imported; it would refuse to compile anything where it can write neither beside the source
-    nor at home.
+    numba reads its variable when it is imported, and compiles nothing where it can write neither beside the source nor
+    at home.
     """
     for name, place in _AT_HOME.items():
         if not os.environ.get(name):
@@ -83,7 +84,7 @@ def leave_home_alone() -> None:
 
 
 def dataset(data: str = "mini", profile_name: str = "lesson", progress: bool = True) -> Path:
-    """Folder of a data set; the embedded MiniDESED, or what it lacks, is made when it is not there yet.
+    """Folder of a data set; MiniDESED, or what is missing of it, is generated first.
 
     Parameters
     ----------
@@ -91,13 +92,16 @@ def dataset(data: str = "mini", profile_name: str = "lesson", progress: bool = T
         "mini", or the path of a DESED-layout folder.
     profile_name : str
         smoke, lesson or paper: how many clips and isolated sounds MiniDESED has.
+    progress : bool
     """
     if data != "mini":
         folder = home_path(data)
         if not folder.is_dir():
-            raise SedError(f"data {data!r}: no such folder; give a DESED-layout folder, or 'mini' for the embedded data set")
+            raise SedError(
+                f"data {data!r}: no such folder; give a DESED-layout folder, or 'mini' for the embedded data set"
+            )
         return folder
-    from sedlib.config import profile
+    from sedlib.config import profile  # `sedlib` itself imports this module
 
     profile(profile_name)
     folder = workspace() / "data" / f"mini-{profile_name}"
@@ -107,5 +111,5 @@ def dataset(data: str = "mini", profile_name: str = "lesson", progress: bool = T
 
 
 def run_folder(profile_name: str, data: Path, system: str, seed: int) -> Path:
-    """``runs/PROFILE/DATA/SYSTEM/seedN``."""
+    """``runs/PROFILE/DATA/SYSTEM/seedN`` of the workspace."""
     return workspace() / "runs" / profile_name / data.resolve().name / system / f"seed{seed}"

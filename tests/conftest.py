@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+import joblib
 import psutil
 import pytest
 
@@ -18,7 +19,7 @@ from desed import Desed, build  # noqa: E402
 from leftovers import watch  # noqa: E402
 
 from minidesed import generate  # noqa: E402
-from sedlib import resources  # noqa: E402
+from reproduction.memory import available_memory  # noqa: E402
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -42,8 +43,8 @@ def pytest_xdist_auto_num_workers(config) -> int:
     asked = {argument.split("::")[0] for argument in config.args}
     if len(asked) == 1 and asked.pop().endswith(".py"):
         return 0
-    free = min(psutil.virtual_memory().available, resources.memory())
-    return max(1, min(resources.cores(), free // (3 * 10**9)))
+    free = min(psutil.virtual_memory().available, available_memory())
+    return max(1, min(joblib.cpu_count(), free // (3 * 10**9)))
 
 
 def pytest_collection_modifyitems(config, items) -> None:

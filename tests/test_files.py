@@ -1,7 +1,10 @@
 """A full disk: a clear error, nothing half written, nothing lost; with room again the same call succeeds."""
 
 import errno
+import multiprocessing
 import os
+import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -98,7 +101,7 @@ def test_other_errors_are_not_called_a_full_disk(tmp_path):
     with pytest.raises(PermissionError), files.whole(tmp_path / "x") as partial:
         partial.write_text("half")
         raise PermissionError(errno.EACCES, "no")
-    assert os.listdir(tmp_path) == ["x.partial"]  # somebody may want to see it; the next call writes over it
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("error, fix", [
@@ -116,6 +119,35 @@ def test_errors_of_the_program_itself_stay_what_they_are():
     for error in (BrokenPipeError(errno.EPIPE, "no"), ConnectionRefusedError(errno.ECONNREFUSED, "no"), OSError("no number")):
         with pytest.raises(type(error)), files.one_line():
             raise error
+
+
+FORK = multiprocessing.get_context("fork")
+
+
+def hold(path, held) -> None:
+    with files.locked(path):
+        held.set()
+        time.sleep(60)
+
+
+@pytest.mark.parametrize("name", ["folder", "lock", "new/lock"])
+def test_a_lock_is_refused_or_waited_for_and_goes_with_a_killed_process(tmp_path, capsys, name):
+    (tmp_path / "folder").mkdir()
+    path, held = tmp_path / name, FORK.Event()
+    holder = FORK.Process(target=hold, args=(path, held))
+    holder.start()
+    assert held.wait(20)
+    with pytest.raises(SedError, match="somebody is at it"), files.locked(path, "somebody is at it", wait=False):
+        pass
+    threading.Timer(0.2, holder.kill).start()
+    with files.locked(path, "waiting"):
+        assert capsys.readouterr().err == "waiting\n" and not holder.is_alive()
+        if path.is_file():
+            assert files.is_locked(path)
+    with files.locked(path, "nobody is at it", wait=False):
+        pass
+    assert not files.is_locked(path) and not files.is_locked(tmp_path / "none")
+    assert [*(tmp_path / "folder").iterdir()] == []
 
 
 def test_a_pipe_is_written_to_as_it_is(tmp_path):

@@ -13,7 +13,8 @@ from sedlib.config import Config, Features, Pcen
 from sedlib.features import time_constant
 from sedlib.features.pcen import at_hop
 from sedlib.systems import configuration
-from sedlib.training.runs import Run, runs
+from sedlib.training.listing import runs
+from sedlib.training.runs import Run
 from sedlib.workspace import workspace
 
 

@@ -21,11 +21,10 @@ from tqdm.auto import tqdm
 from sedlib.config import CLIP_S, RATE, SAMPLES
 from sedlib.data import audio
 from sedlib.data.layout import SOUNDBANK
-from sedlib.data.lock import only_builder
 from sedlib.data.soundbank import BACKGROUND, LONGEST_S, RIR, Soundbank, looped
 from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
-from sedlib.files import whole
+from sedlib.files import locked, whole
 
 FORMAT = 2  # counts up when the same files would be kept in another way
 _SILENT_DB = -50.0  # against the loudest 10 ms: what is softer at the ends of a recording is no part of the event
@@ -103,7 +102,7 @@ def open_bank(root: str | Path, progress: bool = True) -> Bank:
     bank = _opened(path, _sources(folder))
     if bank is None:
         try:
-            with only_builder(path, progress):
+            with locked(path.with_suffix(".lock"), f"{path}: another process builds this store; waiting for it ..." if progress else None):
                 bank = _opened(path, _sources(folder)) or _build(path, folder, progress)
         except OSError as error:
             raise SedError(f"{path}: cannot be written ({error.strerror}); make the folder writable or a link to one that is, or copy "

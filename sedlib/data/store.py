@@ -26,14 +26,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
+import joblib
 import numpy as np
 from tqdm.auto import tqdm
 
-from sedlib import resources
 from sedlib.config import CLIP_S, SAMPLES
 from sedlib.data import audio, layout
-from sedlib.data.lock import only_builder
 from sedlib.errors import SedError
+from sedlib.files import locked
 
 FORMAT = 2  # counts up when the store's content for the same audio files changes
 _ROW = 2 * SAMPLES  # bytes
@@ -132,7 +132,7 @@ def open_store(root: str | Path, subset: str, progress: bool = True) -> Store:
     store = _opened(path, _sources(loaded))
     if store is None:
         try:
-            with only_builder(path, progress):
+            with locked(path.with_suffix(".lock"), f"{path}: another process builds this store; waiting for it ..." if progress else None):
                 store = _opened(path, _sources(loaded)) or _build(path, loaded, progress)
         except OSError as error:
             megabytes = _ROW * len(loaded.filenames) / 1e6
@@ -245,7 +245,7 @@ def _decoded(subset: layout.Subset, progress: bool) -> Iterator[tuple[str, tuple
     """Each clip of the table with its row or what is wrong with it."""
     bar = tqdm(total=len(subset.filenames), desc=f"decode {subset.name}", unit="clip", disable=not progress)
     # Threads suffice: libsndfile and the resampler work outside Python's lock.
-    with bar, ThreadPoolExecutor(resources.cores()) as pool:
+    with bar, ThreadPoolExecutor(joblib.cpu_count()) as pool:
         for start in range(0, len(subset.filenames), _BLOCK):
             names = subset.filenames[start : start + _BLOCK]
             for name, clip in zip(names, pool.map(_decode, (subset.audio_dir / n for n in names))):

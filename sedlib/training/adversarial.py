@@ -1,7 +1,7 @@
 """Domain-adversarial training: equations (1) and (2), in two steps or with the gradient reversed.
 
-A classifier learns from the CNN's embeddings whether a clip is synthetic or was recorded, and the CNN learns to leave it
-nothing to go by. Paper section 3.1 and Figure 1; Ganin et al., 2016. Taught in
+A classifier learns from the CNN's embeddings whether a clip is synthetic or was recorded, and the CNN learns to leave
+it nothing to go by. Paper section 3.1 and Figure 1; Ganin et al., 2016. Taught in
 ``notebooks/05_domain_adversarial.py``.
 """
 
@@ -20,24 +20,14 @@ from sedlib.models.domain import DomainClassifier
 from sedlib.training.mean_teacher import MeanTeacher, descend, rampup
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric  # its import takes two seconds, which only a training has to spend
+    from lightning_fabric import Fabric  # whose import takes two seconds
 
-# Of an epoch's training clips: a classifier that makes fewer errors leaves the CNN hardly a gradient, one that makes more
-# tells it nothing either (0.5 is chance).
+# Error of the classifier below which the CNN gets hardly a gradient, and above which (0.5 is chance) a meaningless one.
 SATURATED, COLLAPSED = 0.02, 0.48
 
 
 class DomainAdversarial(MeanTeacher):
-    """A mean teacher whose student also learns against a domain classifier.
-
-    Parameters
-    ----------
-    student : Detector
-    config : Config
-        Uses ``training``, ``adversarial`` and ``model``.
-    fabric : Fabric
-    steps_per_epoch : int
-    """
+    """A mean teacher whose student also learns against a domain classifier; parameters as `MeanTeacher`."""
 
     def __init__(self, student: Detector, config: Config, fabric: Fabric, steps_per_epoch: int) -> None:
         super().__init__(student, config, fabric, steps_per_epoch)
@@ -47,20 +37,18 @@ class DomainAdversarial(MeanTeacher):
         self.domain, self.domain_optimizer = fabric.setup(domain, optimizer)
 
     def rates(self, step: int) -> dict[str, float]:
-        """Those of the mean teacher, the classifier's own learning rate, and the CNN's weight of the domain loss."""
+        """The mean teacher's, the classifier's learning rate, and the CNN's weight of the domain loss."""
         a, t = self.adversarial, self.settings
         share = ganin(step / (t.epochs * self.steps_per_epoch)) if a.schedule == "ganin" else 1.0
         ramp = rampup(step, a.rampup_epochs * self.steps_per_epoch)
-        return {**super().rates(step), "domain_learning_rate": ramp * a.learning_rate, "domain_weight": share * a.domain_weight}
+        return {
+            **super().rates(step),
+            "domain_learning_rate": ramp * a.learning_rate,
+            "domain_weight": share * a.domain_weight,
+        }
 
     def update(self, output: Output, loss: Tensor, synthetic: int, rates: dict[str, float]) -> dict[str, Tensor]:
-        """Equations (1) and (2).
-
-        Returns
-        -------
-        dict of scalar tensors
-            ``domain``, the classifier's cross-entropy, and ``domain_error``, its `balanced_error`.
-        """
+        """Equations (1) and (2); returns the classifier's loss ``domain`` and its `balanced_error` ``domain_error``."""
         embeddings = output.embeddings
         is_synthetic = (torch.arange(len(embeddings), device=embeddings.device) < synthetic).to(embeddings.dtype)
         self.optimizer.zero_grad()
@@ -70,7 +58,7 @@ class DomainAdversarial(MeanTeacher):
         return {"domain": domain_loss(logits, is_synthetic), "domain_error": balanced_error(logits, synthetic)}
 
     def two_steps(self, loss: Tensor, embeddings: Tensor, is_synthetic: Tensor, rates: dict[str, float]) -> Tensor:
-        """First the CRNN goes against the classifier, which stays as it is; then the classifier learns from the same embeddings."""
+        """Equation (1), the CRNN against the frozen classifier; then (2), the classifier on the detached embeddings."""
         a, classifier = self.adversarial, self.domain.module.requires_grad_(False)
         with self.fabric.autocast():
             against = domain_loss(classifier(embeddings), is_synthetic)
@@ -84,7 +72,7 @@ class DomainAdversarial(MeanTeacher):
         return logits.detach()
 
     def one_step(self, loss: Tensor, embeddings: Tensor, is_synthetic: Tensor, rates: dict[str, float]) -> Tensor:
-        """The same gradients in one pass: on the way back from the classifier to the CNN they change their sign."""
+        """The same gradients in one pass, reversed between classifier and CNN."""
         a = self.adversarial
         logits = self.domain(reverse(embeddings, rates["domain_weight"] / a.domain_weight if a.domain_weight else 0.0))
         self.fabric.backward(a.main_weight * loss + a.domain_weight * domain_loss(logits, is_synthetic))
@@ -93,22 +81,26 @@ class DomainAdversarial(MeanTeacher):
         return logits.detach()
 
     def _descend(self, network: Any, optimizer: Any, learning_rate: float) -> None:
-        self.fabric.clip_gradients(network, optimizer, max_norm=self.adversarial.gradient_clip, error_if_nonfinite=False)
+        self.fabric.clip_gradients(
+            network, optimizer, max_norm=self.adversarial.gradient_clip, error_if_nonfinite=False
+        )
         descend(optimizer, learning_rate)
 
     def health(self, row: dict[str, float]) -> str:
-        """Whether the classifier has won or lost outright; with weight 0 it never learns, and nothing is said."""
+        """Whether the classifier is saturated or has collapsed; with weight 0 it never learns."""
         error = row["loss_domain_error"]
         if not self.adversarial.domain_weight:
             return ""
         if error < SATURATED:
-            return f"the domain classifier is wrong about {error:.1%} of the clips: the CNN does not move it (saturated)"
+            return (
+                f"the domain classifier is wrong about {error:.1%} of the clips: the CNN does not move it (saturated)"
+            )
         if error > COLLAPSED:
             return f"the domain classifier is wrong about {error:.1%} of the clips, no better than chance (collapsed)"
         return ""
 
     def parts(self) -> dict[str, Any]:
-        """Everything that has a state; the classifier is no part of what a finished run keeps."""
+        """The mean teacher's, and the classifier, which a finished run does not keep."""
         return {**super().parts(), "domain": self.domain.module, "domain_optimizer": self.domain_optimizer}
 
 
@@ -124,12 +116,12 @@ class _Reverse(torch.autograd.Function):
 
 
 def reverse(x: Tensor, weight: float = 1.0) -> Tensor:
-    """The gradient reversal layer of Ganin et al.: x itself, but a gradient goes back as ``-weight`` times itself."""
+    """The gradient reversal layer of Ganin et al.: the identity, whose gradient is multiplied by ``-weight``."""
     return _Reverse.apply(x, weight)
 
 
 def ganin(progress: float) -> float:
-    """2 / (1 + exp(-10 p)) - 1: from 0 at the start to nearly 1 at the end of a training, p from 0 to 1."""
+    """2 / (1 + exp(-10 p)) - 1, which rises from 0 to nearly 1 with the progress p from 0 to 1."""
     return 2 / (1 + math.exp(-10 * progress)) - 1
 
 
@@ -139,6 +131,6 @@ def domain_loss(logits: Tensor, is_synthetic: Tensor) -> Tensor:
 
 
 def balanced_error(logits: Tensor, synthetic: int) -> Tensor:
-    """Share of wrong answers, the mean of both domains' shares so that 0.5 is chance; the first clips are ``synthetic``."""
+    """Mean of both domains' shares of wrong predictions (0.5 is chance); the first clips are ``synthetic``."""
     missed, mistaken = (logits[:synthetic] <= 0).float().mean(), (logits[synthetic:] > 0).float().mean()
     return (missed + mistaken) / 2

@@ -24,9 +24,8 @@ class Ensemble(Run):
     Parameters
     ----------
     folder : path
-        Where its posteriors, events and scores lie.
+        Of its posteriors, events and scores.
     members : sequence of Run
-        Runs with stored posteriors.
     """
 
     def __init__(self, folder: str | Path, members: Sequence[Run]) -> None:
@@ -40,7 +39,7 @@ class Ensemble(Run):
 
     @property
     def config(self) -> Config:
-        """The first member's, which says how long clips are and how a median filter decodes them."""
+        """The first member's."""
         return self.members[0].config
 
     def average(self, subset: str) -> Posteriors:
@@ -54,7 +53,9 @@ class Ensemble(Run):
         paths = [member.folder / f"{subset}.npz" for member in self.members]
         missing = [path for path in paths if not path.exists()]
         if missing:
-            raise SedError(f"{missing[0]}: missing, and an ensemble averages the posteriors of all its members; score that run first")
+            raise SedError(
+                f"{missing[0]}: missing, and an ensemble averages those of all its members; score that run first"
+            )
         return average([Posteriors.load(path) for path in paths])
 
 

@@ -1,8 +1,8 @@
 """What a training reads: the clips of every step, their spectrograms and labels.
 
-Which clips a step takes, and what is mixed or changed in them, is a function of (seed, step) alone; how they come (read
-from the store ahead of time by any number of threads, kept on the training's device as waveforms or as spectrograms)
-changes no number. Paper sections 2 and 3.2; taught in ``notebooks/04_mean_teacher.py``.
+The clips of a step, and how they are mixed or changed, are a function of (seed, step) alone. Reading ahead in any
+number of threads, or keeping waveforms or spectrograms on the training's device, changes no number. Paper sections 2
+and 3.2; taught in ``notebooks/04_mean_teacher.py``.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from sedlib.data.store import Store, open_store
 from sedlib.errors import SedError
 from sedlib.models import Detector
 
-AUGMENTATION = 2  # the stream of chance of mixtures and effects
-PIECE = 32  # clips whose spectrograms are computed at once where all of them are wanted
+AUGMENTATION = 2  # random stream of mixtures and effects
+PIECE = 32  # clips whose spectrograms are computed at once
 
 
 class Clips:
@@ -40,7 +40,7 @@ class Clips:
     indices : (clip,) int array
         The clips of the store that take part.
     detector : Detector
-        Makes the spectrograms, on the device where it is.
+        Computes the spectrograms, on its device.
     keep : str
         What stays on that device: ``nothing`` (the store is read each time), ``waveforms`` (16-bit samples: DESED's
         5.9 GB fit on one GPU) or ``spectrograms``.
@@ -60,20 +60,22 @@ class Clips:
         return len(self.indices)
 
     def read(self, positions: np.ndarray, changed: list[int] | tuple[()] = ()) -> np.ndarray | None:
-        """Waveforms from the store ``(batch, sample)``, unless what is needed of them is kept; for any thread.
+        """Waveforms ``(batch, sample)`` from the store, if they are needed; called in any thread.
 
-        Of clips whose spectrograms are kept only the ``changed`` ones are read: places within ``positions``.
+        Where spectrograms are kept, only the ``changed`` clips are read (places within ``positions``).
         """
         if self.spectrograms is not None:
             return self.store.waveforms(self.indices[positions[changed]]) if len(changed) else None
         return self.store.waveforms(self.indices[positions]) if self.waveforms is None else None
 
-    def features(self, positions: Tensor, read: np.ndarray | None, changed: list[int] | tuple[()] = (),
-                 change: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """Log-Mel in dB of the clips at these positions, ``(batch, 1, mel, frame)``.
-
-        ``read`` is what `read` gave; ``change`` is done to the waveforms of the ``changed`` ones.
-        """
+    def features(
+        self,
+        positions: Tensor,
+        read: np.ndarray | None,
+        changed: list[int] | tuple[()] = (),
+        change: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """Log-Mel in dB ``(batch, 1, mel, frame)`` from what `read` returned; ``change`` is for the ``changed``."""
         if self.spectrograms is not None:
             features = self.spectrograms[positions]
             if changed:
@@ -87,7 +89,7 @@ class Clips:
         return self.detector.features(waveforms)
 
     def pieces(self) -> Iterator[Tensor]:
-        """The spectrograms of all clips in order, some at a time."""
+        """The spectrograms of all clips in order, `PIECE` at a time."""
         for part in self._parts():
             yield self.features(torch.from_numpy(part).to(self.device), self.read(part))
 
@@ -101,7 +103,7 @@ def _kept(pieces: Iterator[Tensor], clips: int) -> Tensor:
     kept = first.new_empty((clips, *first.shape[1:]))
     start = 0
     for piece in chain([first], pieces):
-        kept[start:start + len(piece)] = piece
+        kept[start : start + len(piece)] = piece
         start += len(piece)
     return kept
 
@@ -111,12 +113,12 @@ def _samples(waveforms: np.ndarray) -> Tensor:
 
 
 class Batch(NamedTuple):
-    """Clips of one step by their kind of labels: positions on the device, and waveforms where they are read."""
+    """Clips of one step, by their kind of labels."""
 
-    positions: dict[str, Tensor]
-    waveforms: dict[str, np.ndarray | None]
-    changes: dict[str, dict[int, Change]]  # what happens to which of the clips
-    mixtures: list[Mixture]  # instead of the clips with strong labels, where they are mixed anew
+    positions: dict[str, Tensor]  # on the device
+    waveforms: dict[str, np.ndarray | None]  # where they are read
+    changes: dict[str, dict[int, Change]]  # by place in the batch
+    mixtures: list[Mixture]  # in place of the clips with strong labels, for dynamic mixing
 
 
 class Inputs:
@@ -127,11 +129,11 @@ class Inputs:
     config : Config
     data : path
     seed : int
-        Decides which clips are held out, and the order of the others.
+        For held-out clips, the order of the others, and augmentation.
     detector : Detector
-        Makes the spectrograms, on the training's device.
+        Computes the spectrograms, on the training's device.
     keep : str
-        As of `Clips`.
+        As for `Clips`.
     progress : bool
 
     Attributes
@@ -148,7 +150,13 @@ class Inputs:
     """
 
     def __init__(
-        self, config: Config, data: Path, seed: int, detector: Detector, keep: str, progress: bool = True,
+        self,
+        config: Config,
+        data: Path,
+        seed: int,
+        detector: Detector,
+        keep: str,
+        progress: bool = True,
     ) -> None:
         t = config.training
         self.config, self.seed = config, seed
@@ -178,22 +186,21 @@ class Inputs:
         self.steps_per_epoch = t.steps_per_epoch or max(1, len(self.clips[scarce]) // self.sizes[scarce])
 
     def _rng(self, step: int, kind: int, clip: int) -> np.random.Generator:
-        """The random generator of one clip of a batch."""
         return np.random.default_rng([self.seed, AUGMENTATION, step, kind, clip])
 
     def positions(self, step: int) -> dict[str, np.ndarray]:
-        """Which clips a step takes, numbers within `clips`."""
+        """The clips of a step, as positions in `clips`."""
         return {
             labels: batch_indices(step, size, len(self.clips[labels]), self.seed, number)
             for number, (labels, size) in enumerate(self.sizes.items())
         }
 
     def batches(self, first: int, last: int, workers: int = 1) -> Iterator[Batch]:
-        """The batches of steps ``first`` to ``last - 1``, read ahead by ``workers`` threads (0: when asked for)."""
+        """The batches of steps ``first`` to ``last - 1``, read ahead by ``workers`` threads (0: on demand)."""
         return ahead(self._read, self._schedule(first, last), workers)
 
     def _schedule(self, first: int, last: int) -> Iterator[tuple[int, dict[str, np.ndarray], dict[str, Tensor]]]:
-        """`positions` of each step, here and on the device; those of many steps go there at once, for a GPU's sake."""
+        """`positions` of each step, here and on the device, where those of an epoch are copied at once."""
         for begin in range(first, last, self.steps_per_epoch):
             steps = [self.positions(step) for step in range(begin, min(begin + self.steps_per_epoch, last))]
             stacked = {labels: np.stack([step[labels] for step in steps]) for labels in self.sizes}
@@ -207,11 +214,11 @@ class Inputs:
         waveforms: dict[str, np.ndarray | None] = {}
         changes: dict[str, dict[int, Change]] = {}
         for kind, (labels, chosen) in enumerate(here.items()):
-            chance = [self._rng(step, kind, i) for i in range(len(chosen))]
+            rngs = [self._rng(step, kind, i) for i in range(len(chosen))]
             if labels == "strong" and settings.mixing:
-                mixtures = [draw(rng, self.bank, settings) for rng in chance]
+                mixtures = [draw(rng, self.bank, settings) for rng in rngs]
                 continue
-            drawn = [draw_change(rng, self.bank, settings, labels == "strong") for rng in chance]
+            drawn = [draw_change(rng, self.bank, settings, labels == "strong") for rng in rngs]
             changes[labels] = {i: change for i, change in enumerate(drawn) if change != Change()}
             waveforms[labels] = self.clips[labels].read(chosen, list(changes[labels]))
         return Batch(placed, waveforms, changes, mixtures)
@@ -220,9 +227,14 @@ class Inputs:
         """Log-Mel in dB of a batch, ``(batch, 1, mel, frame)``."""
         parts = [self.detector.features(render(batch.mixtures, self.bank))] if batch.mixtures else []
         for labels, changes in batch.changes.items():
-            parts.append(self.clips[labels].features(
-                batch.positions[labels], batch.waveforms[labels], list(changes),
-                lambda waveforms, chosen=changes: change(waveforms, list(chosen.values()), self.bank)))
+            parts.append(
+                self.clips[labels].features(
+                    batch.positions[labels],
+                    batch.waveforms[labels],
+                    list(changes),
+                    lambda waveforms, chosen=changes: change(waveforms, list(chosen.values()), self.bank),
+                )
+            )
         return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
     def targets(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -237,14 +249,14 @@ class Inputs:
 
 
 def subsets_of(config: Config) -> dict[str, str]:
-    """The subset that a configuration takes its clips from, by kind of labels, in the order of a batch."""
+    """The subset for each kind of labels that a configuration uses, in the order of a batch."""
     t = config.training
     subsets = {"strong": t.strong_from, "weak": "weak", "unlabelled": "unlabel_in_domain"}
     return {labels: subset for labels, subset in subsets.items() if getattr(t, labels)}
 
 
 def ahead(function: Callable, items: Iterable, workers: int) -> Iterator:
-    """``map(function, items)`` in the same order, up to ``workers`` results ahead of their use, in as many threads."""
+    """``map(function, items)`` in order, up to ``workers`` results ahead, in as many threads."""
     if not workers:
         yield from map(function, items)
         return
@@ -263,14 +275,14 @@ def ahead(function: Callable, items: Iterable, workers: int) -> Iterator:
 
 
 def strong_table(data: Path, subset: str) -> pd.DataFrame:
-    """Event table of a subset with strong labels; of another one, what an oracle knows."""
+    """Event table of a subset with strong labels, or an oracle's of another one."""
     if layout.SUBSETS[subset].kind == layout.STRONG:
         return layout.load(data, subset).table
     return layout.hidden_labels(data, subset)
 
 
 def split(clips: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the clips held out for validation, and of the others; both sorted."""
+    """Sorted indices of the clips held out for validation, and of the others."""
     order = np.random.default_rng([seed, 0]).permutation(clips)
     held_out = round(share * clips)
     return np.sort(order[:held_out]), np.sort(order[held_out:])

@@ -1,10 +1,9 @@
 """The training loop, explicit from the first batch to the last; Lightning Fabric only moves it to a GPU.
 
-Every step is a function of (seed, step): which clips, which noise, which dropout. So on a CPU the same configuration,
-data and seed give the same weights bit for bit, also where a run was killed and goes on from its checkpoint, as long as
-machine, number of threads and versions stay the same. On CUDA they do not: some of its backward kernels (of
-convolutions, the GRU, indexing) add up in an order that changes from run to run, so two runs draw the same numbers but
-round differently.
+Every step is a function of (seed, step): clips, noise, dropout. So on a CPU the same configuration, data and seed give
+the same weights bit for bit, also after a kill and a resume, with the same machine, number of threads and versions. On
+CUDA they do not: backward kernels of convolutions, the GRU and indexing sum in an order that changes from run to run.
+
 Paper section 3; taught in ``notebooks/04_mean_teacher.py``.
 """
 
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch.utils.tensorboard import SummaryWriter
 from tqdm.auto import tqdm
 
 from sedlib.augment import views
@@ -32,13 +32,13 @@ from sedlib.training.adversarial import DomainAdversarial
 from sedlib.training.inputs import Inputs, subsets_of
 from sedlib.training.mean_teacher import MeanTeacher
 from sedlib.training.runs import Run
-from sedlib.training.telemetry import Diverged, Telemetry, TensorBoard
+from sedlib.training.telemetry import Diverged, Telemetry, write_events
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric  # its import takes two seconds, which only a training has to spend
+    from lightning_fabric import Fabric  # whose import takes two seconds
 
 CHECKPOINT_S = 60.0  # at most this much work is lost
-RESIDENT = ("cuda",)  # kinds of devices on which the waveforms of all training clips are kept
+RESIDENT = ("cuda",)  # kinds of devices that keep the waveforms of all training clips
 
 
 def train(
@@ -50,7 +50,9 @@ def train(
     progress: bool = True,
     workers: int = 1,
 ) -> Run:
-    """Train a mean teacher, or go on where a killed run stopped; a finished run is not done again.
+    """Train a mean teacher, or resume a killed training; a finished run is left as it is.
+
+    torch's random generators are restored afterwards.
 
     Parameters
     ----------
@@ -71,13 +73,12 @@ def train(
     Returns
     -------
     Run
-        torch's random generators are afterwards as they were before.
 
     Raises
     ------
     SedError
-        For data that cannot be trained on, a folder that was started with another configuration or that another
-        process trains in, and a training that diverges.
+        For data that cannot be trained on, a folder that was started with another configuration or where another
+        process trains, and a training that diverges.
     """
     data, run = Path(data), Run(folder)
     if not run.finished:
@@ -93,13 +94,21 @@ def train(
                     _train(run, config, data, seed, fabric, on_epoch, progress, workers)
             finally:
                 give_back_freed_memory()
-        run.remove_checkpoints()  # those of a process that was killed when it had finished, too
+        run.remove_checkpoints()  # also those of a process that was killed after it had finished
     return run
 
 
-def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_epoch: Callable | None, progress: bool,
-           workers: int) -> None:
-    """From the last checkpoint to the weights; as `train`."""
+def _train(
+    run: Run,
+    config: Config,
+    data: Path,
+    seed: int,
+    fabric: Fabric,
+    on_epoch: Callable | None,
+    progress: bool,
+    workers: int,
+) -> None:
+    """As `train`, from the last checkpoint to the weights; one long function, so that the loop reads in order."""
     t = config.training
     torch.manual_seed(seed)
     student = Detector(config).to(fabric.device, memory_format=torch.channels_last)
@@ -118,16 +127,15 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
     steps = t.epochs * inputs.steps_per_epoch
     run.write_progress(state["step"], steps)
     began, saved = time.perf_counter() - state["seconds"], time.perf_counter()
-
-    def save() -> None:
-        telemetry.check(student)
-        state["seconds"] = time.perf_counter() - began
-        run.save_checkpoint({"learner": learner.state_dict(), "telemetry": telemetry.state_dict(), "state": state})
-        run.write_progress(state["step"], steps)
-
-    board = TensorBoard(run.folder / "tensorboard", after=int(state["rows"][-1]["step"]) if state["rows"] else 0)
-    bar = tqdm(total=steps, initial=state["step"], desc=f"training {config.system}, seed {seed}", unit="step",
-               disable=not progress)
+    logged = int(state["rows"][-1]["step"]) if state["rows"] else 0
+    board = SummaryWriter(run.folder / "tensorboard", purge_step=logged + 1)  # hides what a killed process wrote later
+    bar = tqdm(
+        total=steps,
+        initial=state["step"],
+        desc=f"training {config.system}, seed {seed}",
+        unit="step",
+        disable=not progress,
+    )
     batches = inputs.batches(state["step"], steps, workers)
     for step in range(state["step"], steps):
         with telemetry.waiting():
@@ -138,8 +146,8 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
             state["step"] = step + 1
             bar.update()
             telemetry.add(step + 1, terms, **learner.rates(step))
-            epoch, into = divmod(step + 1, inputs.steps_per_epoch)
-            if into == 0:
+            epoch, within = divmod(step + 1, inputs.steps_per_epoch)
+            if within == 0:
                 telemetry.check(student)
                 row, each = telemetry.take()
                 row = {"epoch": epoch, "step": step + 1, **row, **validation_f1(learner.networks(), inputs, config)}
@@ -147,35 +155,40 @@ def _train(run: Run, config: Config, data: Path, seed: int, fabric: Fabric, on_e
                 row["seconds"] = time.perf_counter() - began
                 state["rows"].append(row)
                 f1 = row[f"validation_f1_{t.tested}"]
-                if not f1 < state["best"]:  # also without any score: NaN, held-out clips without events
+                if not f1 < state["best"]:  # also NaN, where no held-out clip has events
                     state["best"] = f1
                     state["best_weights"] = copy.deepcopy(weights(learner)) | {"epoch": epoch}
                 run.write_metrics(state["rows"])
-                board.write(row, each)
+                write_events(board, row, each)
                 bar.set_postfix(loss=f"{row['loss_total']:.3f}", F1=f"{100 * f1:.1f}%")
-                if said := learner.health(row):
-                    bar.write(f"epoch {epoch}: {said}")
+                if message := learner.health(row):
+                    bar.write(f"epoch {epoch}: {message}")
                 if on_epoch is not None:
                     on_epoch(row)
-            if into == 0 or time.perf_counter() - saved > CHECKPOINT_S:
-                save()
+            if within == 0 or time.perf_counter() - saved > CHECKPOINT_S:
+                telemetry.check(student)
+                state["seconds"] = time.perf_counter() - began
+                run.save_checkpoint(
+                    {"learner": learner.state_dict(), "telemetry": telemetry.state_dict(), "state": state}
+                )
+                run.write_progress(state["step"], steps)
                 saved = time.perf_counter()
         except Diverged as error:
             row, each = telemetry.take()
-            board.write({"step": error.step, **row}, each)
+            write_events(board, {"step": error.step, **row}, each)
             run.diverged(error.step, error.term, error.what)
             if (good := run.load_checkpoint()) is not None:
                 run.save("weights.pt", {name: good["learner"][name] for name in learner.networks()})
             raise
     bar.close()
     board.close()
-    # The student after the last step, too: what a domain classifier was up against to the end.
+    # Also the student after the last step, which the domain classifier was trained against to the end.
     run.save("weights.pt", {**state["best_weights"], "last": weights(learner)["student"]})
 
 
 def own_fabric(accelerator: str = "") -> Fabric:
-    """Lightning's Fabric on one device, ``cpu`` or ``cuda``; without a name on a GPU where there is one."""
-    with warnings.catch_warnings():  # of torchmetrics, which it imports and which no user can mend
+    """Lightning's Fabric on one device, ``cpu`` or ``cuda``; by default a GPU where there is one."""
+    with warnings.catch_warnings():  # of torchmetrics, which it imports
         warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
         from lightning_fabric import Fabric
 
@@ -189,30 +202,25 @@ def weights(learner: MeanTeacher) -> dict[str, Any]:
 
 @torch.no_grad()
 def validation_f1(networks: dict[str, torch.nn.Module], inputs: Inputs, config: Config) -> dict[str, float]:
-    """Event-based macro F1 of networks on the held-out clips; batch normalisation and dropout as in use."""
+    """Event-based macro F1 of networks, in evaluation mode, on the held-out clips."""
     scores: dict[str, list[np.ndarray]] = {name: [] for name in networks}
     for piece in inputs.validation.pieces():
         for name, network in networks.items():
             scores[name].append(network.eval()(piece).strong.cpu().numpy())
-    said = {name: Posteriors(np.concatenate(pieces), inputs.validation.filenames, tables.CLASSES, config.frame_s)
-            for name, pieces in scores.items()}
-    return {f"validation_f1_{name}": event_f1(inputs.reference, median_events(posteriors, config.decoding)).macro
-            for name, posteriors in said.items()}
+    f1 = {}
+    for name, pieces in scores.items():
+        posteriors = Posteriors(np.concatenate(pieces), inputs.validation.filenames, tables.CLASSES, config.frame_s)
+        f1[f"validation_f1_{name}"] = event_f1(inputs.reference, median_events(posteriors, config.decoding)).macro
+    return f1
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep large freed blocks instead of giving them back: page faults cost half of a training step.
-
-    For the whole process, until `give_back_freed_memory`. Does nothing where the C library is another one.
-    """
+    """Have glibc keep large freed blocks, for the whole process: page faults cost half of a training step."""
     _set_malloc(mmap_threshold=2**30, trim_threshold=2**31 - 1)
 
 
 def give_back_freed_memory() -> None:
-    """Undo `keep_freed_memory` and give back what is free.
-
-    The thresholds are then those at which glibc's own adjustment ends in a process that has freed a block of 32 MiB.
-    """
+    """Undo `keep_freed_memory`, to the thresholds of glibc's own adjustment after freeing 32 MiB."""
     if _set_malloc(mmap_threshold=2**25, trim_threshold=2**26):
         ctypes.CDLL(None).malloc_trim(0)
 

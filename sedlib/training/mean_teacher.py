@@ -28,17 +28,16 @@ class MeanTeacher:
     Parameters
     ----------
     student : Detector
-        The teacher has its scale of the input, and starts with weights of its own (the baseline) or with a copy of the
-        student's, as ``training.teacher_start`` says.
+        The teacher copies its scaling, and its weights unless ``training.teacher_start`` is ``independent`` (the
+        baseline).
     config : Config
-        Uses ``training`` and ``features``; ``model`` for the teacher's own weights.
     fabric : Fabric
-        Knows the device.
     steps_per_epoch : int
     """
 
     def __init__(self, student: Detector, config: Config, fabric: Fabric, steps_per_epoch: int) -> None:
-        self.settings, self.features, self.fabric, self.steps_per_epoch = config.training, config.features, fabric, steps_per_epoch
+        self.settings, self.features = config.training, config.features
+        self.fabric, self.steps_per_epoch = fabric, steps_per_epoch
         self.teacher = copy.deepcopy(student)
         if config.training.teacher_start == "independent":
             self.teacher.crnn.load_state_dict(Detector(config).crnn.state_dict())
@@ -46,28 +45,28 @@ class MeanTeacher:
         self.student, self.optimizer = fabric.setup(student, optimizer)
 
     def rates(self, step: int) -> dict[str, float]:
-        """What `rampup` scales: learning rate and consistency weight of a step."""
+        """Learning rate and consistency weight of a step, scaled by `rampup`."""
         t = self.settings
         ramp = rampup(step, t.rampup_epochs * self.steps_per_epoch)
         return {"learning_rate": ramp * t.learning_rate, "consistency_weight": ramp * t.consistency}
 
     def step(self, step: int, views: tuple[Tensor, Tensor], strong: Tensor, weak: Tensor) -> dict[str, Tensor]:
-        """One step: the teacher answers, the student learns, the teacher follows.
+        """One step: the teacher predicts, the student learns, the teacher follows.
 
         Parameters
         ----------
         step : int
             From 0.
         views : two (batch, 1, mel, frame) tensors
-            Log-Mel in dB of clips with strong, weak and no labels, in this order: as the student sees them and as the
-            teacher does, which without augmentation (`sedlib.augment.views`) are the same.
+            The student's and the teacher's view (`sedlib.augment.views`) of the log-Mel in dB of clips with strong,
+            weak and no labels, in this order.
         strong, weak : tensors
-            Their labels, as of `losses`.
+            Their labels, as for `losses`.
 
         Returns
         -------
         dict of scalar tensors
-            As of `losses`, and what `update` adds.
+            The terms of `losses` and of `update`.
         """
         t, rates, (seen, seen_by_teacher) = self.settings, self.rates(step), views
         self.student.train(), self.teacher.train()
@@ -80,12 +79,16 @@ class MeanTeacher:
         return terms
 
     def update(self, output: Output, loss: Tensor, synthetic: int, rates: dict[str, float]) -> dict[str, Tensor]:
-        """The student learns from the loss of its output on a batch whose first clips are ``synthetic``.
+        """Update the student; returns further terms to record, for a mean teacher none.
 
-        Returns
-        -------
-        dict of scalar tensors
-            Further terms to keep a record of; of a mean teacher none.
+        Parameters
+        ----------
+        output : Output
+            Of the student, for a batch.
+        loss : scalar tensor
+        synthetic : int
+            How many clips of the batch, the first ones, are synthetic.
+        rates : dict
         """
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
@@ -93,11 +96,11 @@ class MeanTeacher:
         return {}
 
     def health(self, row: dict[str, float]) -> str:
-        """What a reader of an epoch's metrics should be told, where something is out of order that does not stop it."""
+        """A warning about an epoch's metrics, if there is one."""
         return ""
 
     def networks(self) -> dict[str, nn.Module]:
-        """``student`` and ``teacher``: what a finished run keeps."""
+        """``student`` and ``teacher``, which a finished run keeps."""
         return {"student": self.student.module, "teacher": self.teacher}
 
     def parts(self) -> dict[str, Any]:
@@ -105,17 +108,17 @@ class MeanTeacher:
         return {**self.networks(), "optimizer": self.optimizer}
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint needs of it."""
+        """State of all `parts`, for a checkpoint."""
         return {name: part.state_dict() for name, part in self.parts().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Resume from `state_dict`."""
         for name, part in self.parts().items():
             part.load_state_dict(state[name])
 
 
 def descend(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """One step of an optimiser along the gradients that are there."""
+    """One optimiser step."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
     optimizer.step()
@@ -129,16 +132,16 @@ def rampup(step: float, length: float) -> float:
 def losses(
     student: Output, teacher: Output, strong: Tensor, weak: Tensor, consistency_weight: float
 ) -> dict[str, Tensor]:
-    """The terms of the loss of a batch ordered by labels: strong, weak, none; a kind without clips adds nothing.
+    """The terms of the loss of a batch ordered by labels: strong, weak, none; a kind without clips adds 0.
 
     Parameters
     ----------
     student, teacher : Output
-        Of the same clips; the teacher's carries no gradient.
+        Of the same clips; the teacher's without gradient.
     strong : (strong, frame, class) tensor
-        Labels of the strongly labelled (synthetic) clips, which come first.
+        Labels of the first clips.
     weak : (weak, class) tensor
-        Labels of the weakly labelled clips, which come next.
+        Labels of the next clips.
     consistency_weight : float
         c, weight of the consistency terms.
 
@@ -150,8 +153,8 @@ def losses(
 
     Notes
     -----
-    Cross-entropies are computed from logits: that of a posterior which has rounded to 0 or 1 is exact, and NaN gives NaN,
-    where from posteriors it would stop a GPU with a device-side assertion.
+    Cross-entropies are computed from logits: exact where a posterior rounds to 0 or 1, and NaN gives NaN instead of a
+    device-side assertion on a GPU.
     """
     entropy = F.binary_cross_entropy_with_logits
     a, b = len(strong), len(strong) + len(weak)
@@ -170,8 +173,8 @@ def losses(
 def update_teacher(teacher: nn.Module, student: nn.Module, step: int, ema: float) -> None:
     """teacher <- a teacher + (1 - a) student, with a = min(1 - 1 / (step + 1), ema).
 
-    Early on this is the plain average of the teacher's first weights and the students so far. The running statistics of
-    batch normalisation are not averaged: the teacher takes its own, from its own forward passes.
+    Early on this is the plain average of the teacher's first weights and the students so far. The teacher keeps its own
+    running statistics of batch normalisation.
 
     Parameters
     ----------
@@ -196,8 +199,9 @@ def add_noise(features: Tensor, snr_db: float | None, limits: Features) -> Tenso
 
     Notes
     -----
-    The baseline adds its noise to the Mel amplitudes, before the logarithm and its limits; L has those limits already. That
-    concerns the bins at the limit, less than 1 % of MiniDESED's, and changes 0.1 dB (RMS over all bins) of a noise of 3 dB.
+    The baseline adds its noise to the Mel amplitudes, before the logarithm and its limits; L has those limits already.
+    That concerns the bins at the limit, less than 1 % of MiniDESED's, and changes 0.1 dB (RMS over all bins) of a noise
+    of 3 dB.
     """
     if snr_db is None:
         return features

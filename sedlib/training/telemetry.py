@@ -1,8 +1,7 @@
-"""What a training says of itself: every term of the loss, rates, waits, memory; and the alarm when it diverges.
+"""Losses, rates, times and memory of a training, and the alarm when it diverges.
 
-A step on a GPU must not wait for the host, so `Telemetry.add` leaves the losses where they are, and all steps since the
-last look come over in one copy. `TensorBoard` draws what `metrics.csv` holds, and every step besides.
-Paper section 3; the curves are taught in ``notebooks/04_mean_teacher.py``.
+A step on a GPU must not wait for the host: `Telemetry.add` leaves the losses on the device, and those of all steps
+since the last look are copied at once. Paper section 3; the curves are taught in ``notebooks/04_mean_teacher.py``.
 """
 
 from __future__ import annotations
@@ -23,125 +22,98 @@ from torch.utils.tensorboard import SummaryWriter
 
 from sedlib.errors import SedError
 
-# An answer of 0.5 to everything costs a cross-entropy of 0.69, and healthy trainings were hardly seen above that in any
-# step. At 10 the truth is given a probability of e^-10 = 0.00005 on average. Where the learning rate was 1000 times too
-# large, steps cost 15 to 90 (torch's limit is 100). Mean squared errors of posteriors never pass 1.
+# Largest loss of a healthy step: predicting 0.5 everywhere costs 0.69; trainings with a learning rate 1000 times too
+# large cost 15 to 90 (torch's limit is 100).
 EXPLODED = 10.0
 STATUS = Path("/proc/self/status")
-SMALLER = "A smaller learning rate is the usual cure"
 
 
 class Diverged(SedError):
-    """A loss or a weight is not finite, or a loss has exploded.
+    """A loss or a weight is not finite, or a loss exploded: ``step``, ``term`` of the loss or "weights", ``what``."""
 
-    Attributes
-    ----------
-    step : int
-        The first step where it was so.
-    term : str
-        The term of the loss, or ``weights``.
-    value : float
-        Its value; NaN for weights.
-    learning_rate : float
-        At that step.
-    """
-
-    def __init__(self, step: int, term: str, value: float, learning_rate: float, what: str) -> None:
-        super().__init__(step, term, value, learning_rate, what)
-        self.step, self.term, self.value, self.learning_rate, self.what = step, term, value, learning_rate, what
-
-    def __str__(self) -> str:
-        return f"training diverged at step {self.step}: {self.what}"
+    def __init__(self, step: int, term: str, what: str) -> None:
+        super().__init__(f"training diverged at step {step}: {what}")
+        self.step, self.term, self.what = step, term, what
 
 
 class Telemetry:
     """Losses, rates and times of the steps since the last row of metrics.
 
+    Parameters
+    ----------
+    device : torch.device
+        Where the network is trained.
+
+    Examples
+    --------
     >>> with telemetry.waiting():
     ...     batch = next(batches)
     >>> telemetry.add(step, terms, learning_rate=0.001, consistency_weight=2.0)
     >>> telemetry.check(student)           # at the end of an epoch, and before a checkpoint
     >>> row, steps = telemetry.take()      # at the end of an epoch
-
-    Parameters
-    ----------
-    device : torch.device
-        Where the network is trained; of a GPU the memory is told too.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._steps: list[dict[str, float]] = []  # since the last row: step, time, rates, losses
         self._unread: list[tuple[dict[str, float], list[str], Tensor]] = []  # losses that are still on the device
-        self._healthy: dict[str, float] = {"step": 0, "learning_rate": 0.0}  # the last values before those steps
         self._seconds = self._waited = 0.0
-        self._began: float | None = None  # since when steps are being made, where they are
+        self._began: float | None = None  # start of the steps that are being timed
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Around what the step waits for: its input. Must come first in a step."""
+        """Time the wait for a step's input; first thing in every step."""
         began = time.perf_counter()
         if self._began is None:
             self._began = began
         yield
         self._waited += time.perf_counter() - began
 
-    def add(self, step: int, terms: dict[str, Tensor], learning_rate: float, **weights: float) -> None:
-        """Keep what a step cost, on the device and without waiting for it.
+    def add(self, step: int, terms: dict[str, Tensor], **rates: float) -> None:
+        """Keep a step's losses, on the device and without waiting for it.
 
         Parameters
         ----------
         step : int
-            Number of the step, from 1 as in ``metrics.csv``.
+            From 1, as in ``metrics.csv``.
         terms : dict of scalar tensors
             The terms of the loss, unweighted, and their weighted sum ``total``.
-        learning_rate : float
-        **weights : float
-            Of terms, named ``TERM_weight``.
+        **rates : float
+            ``learning_rate`` and others, and weights of terms as ``TERM_weight``.
         """
-        self._steps.append({"step": step, "time": time.time(), "learning_rate": learning_rate, **weights})
+        self._steps.append({"step": step, "time": time.time(), **rates})
         self._unread.append((self._steps[-1], list(terms), torch.stack([value.detach() for value in terms.values()])))
 
     def check(self, network: nn.Module) -> None:
-        """Make sure that the training is healthy; waits for the device.
+        """Raise `Diverged` unless all steps since the last row are healthy; waits for the device.
 
-        Every term must be finite and at most `EXPLODED`. The total must be finite: how large it may be depends on the
-        weights of its terms. The weights must be finite too, as a gradient can be NaN where the loss is not.
-
-        Parameters
-        ----------
-        network : Module
-            The student.
-
-        Raises
-        ------
-        Diverged
-            With the first step and the term that went wrong, and with its last healthy value.
+        Every term must be finite and at most `EXPLODED`. Of the total, which depends on the weights of the terms, and
+        of the network's weights, as a gradient can be NaN where the loss is not, finite values are enough.
         """
         self._read()
-        healthy = dict(self._healthy)
         for values in self._steps:
             bad = [name for name, value in values.items() if name.startswith("loss_") and not _sound(name, value)]
-            if bad:
-                raise _diverged(values, bad, healthy)
-            healthy |= values
+            if bad:  # what is not finite is to blame first, the total last
+                name = min(bad, key=lambda name: (name == "loss_total", math.isfinite(values[name])))
+                term = name.removeprefix("loss_")
+                beyond = f", beyond {EXPLODED:g}" if math.isfinite(values[name]) else ""
+                raise _diverged(values, term, f"the loss {term} is {values[name]:.4g}{beyond}")
         weights = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
         finite = torch.stack([value.isfinite().all() for value in weights.values()]).tolist()
         bad = [name for name, sound in zip(weights, finite) if not sound]
-        if bad:
+        if bad and self._steps:
             what = f"{len(bad)} of {len(weights)} tensors of weights are not finite, first {bad[0]}, but the losses are"
-            what = f"{'; '.join([what, *_rates(healthy)])}. {SMALLER}"
-            raise Diverged(int(healthy["step"]), "weights", math.nan, healthy["learning_rate"], what)
+            raise _diverged(self._steps[-1], "weights", what)
 
     def take(self) -> tuple[dict[str, float], list[dict[str, float]]]:
-        """What was measured since the last row, and a new start.
+        """Summarise the steps since the last row, and start anew.
 
         Returns
         -------
         row : dict
             Rates of the last step; the mean of every ``loss_TERM`` over the steps; ``wait_share``, the share of the
-            steps' time that the host waited for input; ``steps_per_s``; and `peak_memory`. Validation, checkpoints and
-            whatever else lies between `check` and the next `waiting` are no part of the steps' time.
+            steps' time that the host waited for input; ``steps_per_s``; and `peak_memory`. The steps' time excludes
+            what lies between `check` and the next `waiting`: validation, checkpoints.
         steps : list of dict
             ``step``, ``time`` (seconds since 1970), rates and ``loss_TERM`` of every step.
         """
@@ -149,31 +121,28 @@ class Telemetry:
         steps, self._steps = self._steps, []
         columns: dict[str, list[float]] = {}
         for values in steps:
-            self._healthy |= values
             for name, value in values.items():
                 columns.setdefault(name, []).append(value)
         del columns["step"], columns["time"]
-        row = {name: sum(values) / len(values) if name.startswith("loss_") else values[-1]
-               for name, values in columns.items()}
+        row = {
+            name: sum(values) / len(values) if name.startswith("loss_") else values[-1]
+            for name, values in columns.items()
+        }
         row |= {"wait_share": self._waited / self._seconds, "steps_per_s": len(steps) / self._seconds}
         self._seconds = self._waited = 0.0
         return row | peak_memory(self.device), steps
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint needs so that the means of a resumed run are the same; plain values."""
+        """Plain values for a checkpoint, so that the means of a resumed epoch are the same."""
         self._read()
-        return {
-            "steps": list(self._steps), "healthy": dict(self._healthy),
-            "seconds": self._seconds, "waited": self._waited,
-        }
+        return {"steps": list(self._steps), "seconds": self._seconds, "waited": self._waited}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
-        self._steps, self._healthy = state["steps"], state["healthy"]
-        self._seconds, self._waited = state["seconds"], state["waited"]
+        """Resume from `state_dict`."""
+        self._steps, self._seconds, self._waited = state["steps"], state["seconds"], state["waited"]
 
     def _read(self) -> None:
-        """Bring the losses over from the device in one copy; that waits for its steps, so their time ends here."""
+        """Copy the losses from the device; this waits for its steps, so their time ends here."""
         if self._unread:
             arrived = iter(torch.cat([losses for _, _, losses in self._unread]).tolist())
             for values, names, _ in self._unread:
@@ -184,51 +153,25 @@ class Telemetry:
             self._began = None
 
 
-class TensorBoard:
-    """Event files for TensorBoard: ``tensorboard --logdir runs``.
+def write_events(board: SummaryWriter, row: dict[str, float], steps: list[dict[str, float]]) -> None:
+    """Write a row of ``metrics.csv`` and its steps (`Telemetry.take`) for TensorBoard, to disk.
 
-    Every row of metrics and every step since the row before is written at once, and then lies on the disk. Columns are
-    grouped by their first word: ``loss/strong`` is a mean over an epoch, ``loss_step/strong`` the value of a step.
-
-    Parameters
-    ----------
-    folder : path
-        Made when the first row is written.
-    after : int
-        Step of the last row that counts, 0 for none. Whatever was written of later steps, by a process that was killed
-        before it could save them, is not shown any more.
+    Names are grouped: ``loss/strong`` is a mean over an epoch, ``loss_step/strong`` the value of a step. Fabric's
+    TensorBoardLogger would give all steps of an epoch the time when they are written.
     """
-
-    def __init__(self, folder: str | Path, after: int) -> None:
-        self.folder, self.after = Path(folder), after
-        self._writer: SummaryWriter | None = None
-
-    def write(self, row: dict[str, float], steps: list[dict[str, float]]) -> None:
-        """Write a row of ``metrics.csv`` and, as `Telemetry.take` gives them, the steps that it sums up."""
-        if self._writer is None:
-            self._writer = SummaryWriter(str(self.folder), purge_step=self.after + 1)
-        for values in steps:
-            for name in values.keys() - {"step", "time"}:
-                self._writer.add_scalar(_tag(name, "_step"), values[name], values["step"], walltime=values["time"])
-        for name in row.keys() - {"step"}:
-            self._writer.add_scalar(_tag(name), row[name], row["step"])
-        self._writer.flush()
-
-    def close(self) -> None:
-        """Close the file and end the thread that writes it."""
-        if self._writer is not None:
-            self._writer.close()
+    for values in steps:
+        for name in values.keys() - {"step", "time"}:
+            board.add_scalar(_tag(name, "_step"), values[name], values["step"], walltime=values["time"])
+    for name in row.keys() - {"step"}:
+        board.add_scalar(_tag(name), row[name], row["step"])
+    board.flush()
 
 
 def peak_memory(device: torch.device) -> dict[str, float]:
-    """The most memory that this process has held so far, in 10^6 bytes: ``memory_mb``, with CUDA ``gpu_memory_mb``."""
-    try:  # getrusage's peak begins with what the process that started this one held
-        found = re.search(r"VmHWM:\s*(\d+) kB", STATUS.read_text())
-    except OSError:  # not Linux
-        found = None
-    if found:
-        held = 1024 * int(found[1])
-    else:  # gVisor's status has no such line
+    """Peak memory of this process so far in 10^6 bytes: ``memory_mb``, with CUDA ``gpu_memory_mb``."""
+    try:  # getrusage's peak begins with that of the parent process
+        held = 1024 * int(re.search(r"VmHWM:\s*(\d+) kB", STATUS.read_text())[1])
+    except (OSError, TypeError):  # macOS has no such file, gVisor no such line
         held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     peak = {"memory_mb": held / 1e6}
     if device.type == "cuda":
@@ -240,27 +183,14 @@ def _sound(name: str, value: float) -> bool:
     return math.isfinite(value) and (name == "loss_total" or abs(value) <= EXPLODED)
 
 
-def _diverged(values: dict[str, float], bad: list[str], healthy: dict[str, float]) -> Diverged:
-    """The exception for a step: of several bad terms the total is the last to blame, what is not finite the first."""
-    bad = sorted(bad, key=lambda name: (name == "loss_total", math.isfinite(values[name])))
-    term, *others = (name.removeprefix("loss_") for name in bad)
-    what = f"the loss {term} is {values[bad[0]]:.4g}"
-    if math.isfinite(values[bad[0]]):
-        what += f", beyond {EXPLODED:g}, which no healthy training reaches"
-    if bad[0] in healthy:
-        what, fix = f"{what} (step {healthy['step']}: {healthy[bad[0]]:.4g})", SMALLER
-    else:
-        fix = "It never was healthy, so look for the mistake in the data or in the weights to start from"
-    others = [name for name in others if name != "total"]  # it is their sum
-    if others:
-        what += f", and so {'is' if len(others) == 1 else 'are'} {', '.join(others)}"
-    what = f"{'; '.join([what, *_rates(values)])}. {fix}"
-    return Diverged(int(values["step"]), term, values[bad[0]], values["learning_rate"], what)
-
-
-def _rates(values: dict[str, float]) -> list[str]:
-    return [f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items()
-            if name not in ("step", "time") and not name.startswith("loss_")]
+def _diverged(values: dict[str, float], term: str, what: str) -> Diverged:
+    rates = [
+        f"{name.replace('_', ' ')} {value:.4g}"
+        for name, value in values.items()
+        if name not in ("step", "time") and not name.startswith("loss_")
+    ]
+    fix = "A smaller learning rate is the usual cure; at the first steps, look for a mistake in the data"
+    return Diverged(int(values["step"]), term, f"{'; '.join([what, *rates])}. {fix}")
 
 
 def _tag(name: str, suffix: str = "") -> str:

@@ -28,7 +28,7 @@ from sedlib.cli import cli
 from sedlib.decode import Posteriors
 from sedlib.errors import SedError
 from sedlib.systems import configuration
-from sedlib.training import Run
+from sedlib.training import Run, scoring
 from sedlib.training.runs import write_json
 
 PLAN = Plan("smoke", "mini", (0,), (3,))
@@ -270,7 +270,7 @@ def test_a_disk_that_is_full_at_the_start(workspace, monkeypatch):
 
 
 def test_marks_of_what_is_not_there_any_more_are_removed_and_nothing_else(workspace, monkeypatch):
-    monkeypatch.setattr(sys.modules["sedlib.training.score"], "scorer", lambda: "now")  # the package has a function of that name
+    monkeypatch.setattr(scoring, "scorer", lambda: "now")
     marks = ("trained", "validation.npz", "public.npz", "scored")
     runs = {(system, seed): PLAN.folder(system, seed) for system, seed in [*PLAN.trainings(), ("ensemble", 0)]}
 

@@ -22,7 +22,7 @@ from sedlib.errors import SedError
 from sedlib.inference import posteriors
 from sedlib.systems import configuration
 from sedlib.training import Run, inputs, loop, mean_teacher, score, train
-from sedlib.training.runs import runs
+from sedlib.training.listing import runs
 
 CONFIG = dataclasses.replace(
     PROFILES["smoke"],

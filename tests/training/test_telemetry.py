@@ -3,7 +3,6 @@
 import copy
 import io
 import math
-import pickle
 import signal
 import subprocess
 import sys
@@ -16,10 +15,11 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.summary.writer import event_file_writer
 from torch import nn
+from torch.utils.tensorboard import SummaryWriter
 
 from sedlib.errors import SedError
 from sedlib.training import telemetry as module
-from sedlib.training.telemetry import Diverged, Telemetry, TensorBoard
+from sedlib.training.telemetry import Diverged, Telemetry, write_events
 
 CPU = torch.device("cpu")
 NETWORK = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
@@ -150,13 +150,13 @@ def test_memory_is_also_known_where_the_kernel_does_not_say(status, tmp_path, mo
 
 @pytest.mark.parametrize(("values", "name", "words"), [
     ({"weak": NAN, "total": NAN}, "weak",
-     r"step 3: the loss weak is nan \(step 2: 0.175\); learning rate 0.3; consistency weight 2. A smaller"),
-    ({"strong": INF, "weak": NAN, "total": NAN}, "strong", "the loss strong is inf .*, and so is weak;"),
-    ({"strong": 12.5, "weak": NAN, "total": NAN}, "weak", "the loss weak is nan .*, and so is strong;"),
-    ({"strong": 12.5, "total": 13}, "strong", r"strong is 12.5, beyond 10.* \(step 2: 0.2333\)"),
+     "step 3: the loss weak is nan; learning rate 0.3; consistency weight 2. A smaller"),
+    ({"strong": INF, "weak": NAN, "total": NAN}, "strong", "the loss strong is inf;"),
+    ({"strong": 12.5, "weak": NAN, "total": NAN}, "weak", "the loss weak is nan;"),
+    ({"strong": 12.5, "total": 13}, "strong", "strong is 12.5, beyond 10;"),
     ({"strong": 12.5, "total": NAN}, "strong", "the loss strong is 12.5"),
     ({"strong": -12.5}, "strong", "strong is -12.5, beyond 10"),
-    ({"total": INF}, "total", r"the loss total is inf \(step 2: 0.4083\); learning"),
+    ({"total": INF}, "total", "the loss total is inf; learning"),
 ])
 def test_a_diverging_step_is_named_with_its_term(values, name, words):
     telemetry = measured(1, 2)
@@ -165,29 +165,10 @@ def test_a_diverging_step_is_named_with_its_term(values, name, words):
     measured(4, 5, telemetry).add(6, {name: torch.tensor(NAN) for name in terms}, learning_rate=0.6)
     with pytest.raises(Diverged, match=words) as error:
         telemetry.check(NETWORK)
-    assert (error.value.step, error.value.term, error.value.learning_rate) == (3, name, 0.3)
-    assert error.value.value == pytest.approx(terms[name].item(), nan_ok=True)
-    assert isinstance(error.value, SedError) and str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
+    assert (error.value.step, error.value.term) == (3, name)
+    assert isinstance(error.value, SedError)
     row, steps = telemetry.take()
     assert len(steps) == 6 and not math.isfinite(row["loss_total"]), "what was measured can still be shown"
-
-
-def test_the_last_healthy_value_may_be_an_epoch_or_a_checkpoint_ago():
-    telemetry = measured(1, 2)
-    telemetry.take()
-    resumed = Telemetry(CPU)
-    resumed.load_state_dict(through_a_checkpoint(telemetry.state_dict()))
-    for one in (telemetry, resumed):
-        one.add(3, {"strong": torch.tensor(NAN)}, learning_rate=0.1)
-        with pytest.raises(Diverged, match=r"strong is nan \(step 2: 0.2333\)"):
-            one.check(NETWORK)
-
-
-def test_a_term_that_never_was_healthy_is_not_blamed_on_the_learning():
-    telemetry = Telemetry(CPU)
-    telemetry.add(1, {"strong": torch.tensor(NAN)}, learning_rate=0.1)
-    with pytest.raises(Diverged, match=r"strong is nan; learning rate 0.1. It never was healthy, so look .* the data"):
-        telemetry.check(NETWORK)
 
 
 def test_a_healthy_training_is_let_alone():
@@ -208,7 +189,7 @@ def test_weights_that_are_not_finite_stop_the_training_too(part):
     words = rf"step 4: 1 of 6 tensors of weights .* first {part}, .*learning rate 0.4"
     with pytest.raises(Diverged, match=words) as error:
         telemetry.check(network)
-    assert (error.value.step, error.value.term, error.value.learning_rate) == (4, "weights", 0.4)
+    assert (error.value.step, error.value.term) == (4, "weights")
 
 
 def test_a_learning_rate_a_thousand_times_too_large_is_found_out():
@@ -240,11 +221,16 @@ def shown(folder) -> dict[str, list[tuple[int, float]]]:
     return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
-def epoch(board: TensorBoard, number: int) -> None:
+def board_at(folder, after: int) -> SummaryWriter:
+    """As the training opens it when the step of the last row that counts is ``after``."""
+    return SummaryWriter(folder, purge_step=after + 1)
+
+
+def epoch(board: SummaryWriter, number: int) -> None:
     """Three steps and their row."""
     row, steps = measured(3 * number - 2, 3 * number).take()
     row = {"epoch": number, "step": 3 * number} | row | {"validation_f1_teacher": 0.1 * number, "seconds": 1.0}
-    board.write(row, steps)
+    write_events(board, row, steps)
 
 
 @pytest.fixture
@@ -255,7 +241,7 @@ def later(monkeypatch):
 
 
 def test_tensorboard_shows_every_column_and_every_step(tmp_path):
-    board = TensorBoard(tmp_path / "tensorboard", after=0)
+    board = board_at(tmp_path / "tensorboard", after=0)
     for number in (1, 2):
         epoch(board, number)
     board.close()
@@ -274,8 +260,8 @@ def test_tensorboard_shows_every_column_and_every_step(tmp_path):
 
 def test_tensorboard_groups_what_domain_adversarial_training_adds(tmp_path):
     row = {"loss_domain": 0.5, "loss_domain_error": 0.3, "domain_learning_rate": 1e-3, "domain_weight": 0.1}
-    board = TensorBoard(tmp_path, after=0)
-    board.write({"step": 1, **row}, [{"step": 1, "time": 0.0, **row}])
+    board = board_at(tmp_path, after=0)
+    write_events(board, {"step": 1, **row}, [{"step": 1, "time": 0.0, **row}])
     board.close()
     groups = {f"{name}{suffix}" for name in ("loss", "rate") for suffix in ("", "_step")}
     assert {tag.split("/")[0] for tag in shown(tmp_path)} == groups
@@ -284,9 +270,10 @@ def test_tensorboard_groups_what_domain_adversarial_training_adds(tmp_path):
 def test_what_a_killed_process_has_written_is_there(tmp_path):
     code = """if True:
         import os, signal, sys
-        from sedlib.training.telemetry import TensorBoard
+        from torch.utils.tensorboard import SummaryWriter
+        from sedlib.training.telemetry import write_events
         steps = [{"step": step, "time": 0.0, "loss_strong": 0.1} for step in range(1, 1001)]
-        TensorBoard(sys.argv[1], after=0).write({"step": 1000, "loss_strong": 0.1}, steps)
+        write_events(SummaryWriter(sys.argv[1], purge_step=1), {"step": 1000, "loss_strong": 0.1}, steps)
         os.kill(os.getpid(), signal.SIGKILL)
     """
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)]).returncode == -signal.SIGKILL
@@ -297,14 +284,14 @@ def test_what_a_killed_process_has_written_is_there(tmp_path):
 @pytest.mark.parametrize("torn", [0, 7])
 def test_a_resumed_run_shows_every_step_once(tmp_path, later, torn):
     """Killed after epochs 2 and 3 were written and before a checkpoint knew of them; perhaps while writing."""
-    before = TensorBoard(tmp_path, after=0)
+    before = board_at(tmp_path, after=0)
     for number in (1, 2, 3):
         epoch(before, number)
     before.close()
     if torn:
         file = next(tmp_path.iterdir())
         file.write_bytes(file.read_bytes()[:-torn])
-    after = TensorBoard(tmp_path, after=3)
+    after = board_at(tmp_path, after=3)
     for number in (2, 3, 4):
         epoch(after, number)
     after.close()
@@ -317,13 +304,8 @@ def test_a_resumed_run_shows_every_step_once(tmp_path, later, torn):
 
 def test_a_run_that_starts_anew_shows_nothing_of_the_old_one(tmp_path, later):
     for last in (2, 1):
-        board = TensorBoard(tmp_path, after=0)
+        board = board_at(tmp_path, after=0)
         for number in range(1, last + 1):
             epoch(board, number)
         board.close()
     assert [step for step, _ in shown(tmp_path)["loss/total"]] == [3]
-
-
-def test_without_a_row_there_is_no_file(tmp_path):
-    TensorBoard(tmp_path / "tensorboard", after=0).close()
-    assert not (tmp_path / "tensorboard").exists()

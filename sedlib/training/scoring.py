@@ -1,8 +1,8 @@
-"""What a trained detector is worth: its posteriors, events and scores on the development and evaluation sets.
+"""Posteriors, events and scores of a trained detector on the development and evaluation sets.
 
-Paper sections 3.4 and 4; taught in ``notebooks/04_mean_teacher.py`` and ``notebooks/06_hmm.py``. Scores are those of the clips that
-are there: what of a reference has no audio is left out, and results say how much that is. PSDS, by median filter and by HMM alike, is that
-of predictions at the challenge's 50 thresholds.
+Clips without audio are left out of the reference, and results say how many. PSDS, by median filter and by HMM alike,
+takes predictions at the challenge's 50 thresholds. Paper sections 3.4 and 4; taught in ``notebooks/04_mean_teacher.py``
+and ``notebooks/06_hmm.py``.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from sedlib.decode import Hmm, Posteriors, hmm_events, median_events, operating_
 from sedlib.decode.posteriors import check_finite
 from sedlib.decode.tuning import SEARCHES, Objective, forest, halves
 from sedlib.errors import SedError
+from sedlib.files import read_json, write_json
 from sedlib.inference import posteriors
 from sedlib.metrics import Missing, evaluate, event_f1, on_clips, with_length
 from sedlib.training.ensemble import Ensemble
-from sedlib.training.runs import Run, read_json, results_file, write_json
+from sedlib.training.runs import Run, results_file
 
 SUBSETS = ("validation", "public")  # the paper's "dev" and "eval"
 
@@ -34,13 +35,13 @@ SUBSETS = ("validation", "public")  # the paper's "dev" and "eval"
 def score(run: Run, data: str | Path, progress: bool = True) -> dict[str, Any]:
     """Score a finished run's tested network on the real clips with strong labels; done once, then read.
 
-    Writes ``SUBSET.npz`` (posteriors), ``SUBSET.tsv`` (events) and ``results.json`` into the run's folder.
+    Writes ``SUBSET.npz`` (posteriors), ``SUBSET.tsv`` (events) and ``results.json``.
 
     Returns
     -------
     dict
-        For ``validation`` and, where the data has it, ``public``: what `sedlib.metrics.evaluate` returns; ``scored_by``: `scorer`;
-        ``posteriors``: checksum of those of ``validation``.
+        For ``validation`` and, where the data has it, ``public``: what `sedlib.metrics.evaluate` returns;
+        ``scored_by``: `scorer`; ``posteriors``: checksum of those of ``validation``.
     """
     if is_current(run, "median"):
         return run.results
@@ -53,17 +54,17 @@ def score(run: Run, data: str | Path, progress: bool = True) -> dict[str, Any]:
 
 
 def write_posteriors(run: Run, data: str | Path, progress: bool = True) -> list[str]:
-    """Store the posteriors of a finished run, or the averages of an ensemble, where they are not stored yet.
+    """Store the posteriors of a finished run, or the averages of an ensemble, unless they are stored already.
 
     Returns
     -------
     list of str
-        The subsets that there are, see `subsets_there`.
+        `subsets_there`.
 
     Raises
     ------
     SedError
-        If no development clip is there, or the network's posteriors are not finite; with the run and the clip.
+        If no development clip is there, or the network's posteriors are not finite.
     """
     subsets = subsets_there(data)
     missing = [name for name in subsets if not (run.folder / f"{name}.npz").exists()]
@@ -84,18 +85,19 @@ def write_posteriors(run: Run, data: str | Path, progress: bool = True) -> list[
 
 
 def subsets_there(data: str | Path) -> list[str]:
-    """The subsets to score on: a development set is needed; an evaluation set is a luxury, and one without audio is left out, with a
-    warning."""
+    """The subsets to score on: the development set, and the evaluation set unless its audio is missing."""
     if layout.is_there(data, layout.OPTIONAL):
         return list(SUBSETS)
     place = layout.SUBSETS[layout.OPTIONAL]
     if (Path(data) / place.metadata).exists():
-        warnings.warn(f"{Path(data) / place.audio}: no audio of the evaluation set, so that it is not scored", stacklevel=2)
+        warnings.warn(
+            f"{Path(data) / place.audio}: no audio of the evaluation set, so that it is not scored", stacklevel=2
+        )
     return [name for name in SUBSETS if name != layout.OPTIONAL]
 
 
 def reference_of(runs: Sequence[Run], data: str | Path, subset: str) -> tuple[pd.DataFrame, Missing | None]:
-    """A subset's events that have a length, restricted to the clips of which all these runs have posteriors, and what is missing.
+    """Reference events with a length, of the clips that all these runs have posteriors of; and what is missing.
 
     Raises
     ------
@@ -112,8 +114,7 @@ def reference_of(runs: Sequence[Run], data: str | Path, subset: str) -> tuple[pd
 def tune_hmm(run: Run, data: str | Path, search: str = "exact") -> tuple[Hmm, Hmm]:
     """HMMs tuned on either half of the development clips, from stored posteriors; done once, then read.
 
-    Writes ``hmm-SEARCH.json`` (tuned on the first half, which is used as the paper uses its half) and ``hmm-SEARCH-second.json``
-    into the run's folder; ``sedlib decode --hmm`` takes either.
+    Writes ``hmm-SEARCH.json`` (tuned on the first half, the paper's) and ``hmm-SEARCH-second.json``.
 
     Raises
     ------
@@ -137,12 +138,12 @@ def tune_hmm(run: Run, data: str | Path, search: str = "exact") -> tuple[Hmm, Hm
 
 
 def score_hmm(run: Run, data: str | Path, search: str = "exact") -> dict[str, Any]:
-    """Score the stored posteriors of a scored run with HMMs instead of the median filter; no network is needed, and done once.
+    """Score the stored posteriors of a run with HMMs instead of the median filter; done once, then read.
 
-    As in the paper, transition probabilities are tuned on one half of the development clips and used for all of them, and for
-    the evaluation clips. As that half has been seen, each half is also decoded with what was tuned on the other one.
-    Writes ``hmm-SEARCH.json`` (`tune_hmm`), ``SUBSET-SEARCH.tsv`` (events; ``unseen-SEARCH.tsv`` of the halves decoded by each
-    other's HMM) and ``results-SEARCH.json`` into the run's folder.
+    As in the paper, the HMM tuned on one half of the development clips decodes all of them, and the evaluation clips.
+    As that half has been seen, each half is also decoded by the HMM of the other. Writes ``hmm-SEARCH.json``
+    (`tune_hmm`), ``SUBSET-SEARCH.tsv``, ``unseen-SEARCH.tsv`` (events of the halves decoded by each other's HMM) and
+    ``results-SEARCH.json``.
 
     Parameters
     ----------
@@ -155,8 +156,8 @@ def score_hmm(run: Run, data: str | Path, search: str = "exact") -> dict[str, An
     Returns
     -------
     dict
-        ``validation`` and, where the run has it, ``public``: as of `score`. ``unseen_f1``: macro F1 of the development clips, each half
-        decoded by the other's HMM; ``hmm``: `Hmm.to_dict` of the first half's; ``scored_by`` and ``posteriors`` as of `score`.
+        As `score`, and ``unseen_f1``: macro F1 of the development clips, each half decoded by the other's HMM; ``hmm``:
+        `Hmm.to_dict` of the first half's.
 
     Raises
     ------
@@ -170,11 +171,17 @@ def score_hmm(run: Run, data: str | Path, search: str = "exact") -> dict[str, An
     results: dict[str, Any] = {"hmm": first.to_dict()}
     for name in SUBSETS:
         if (run.folder / f"{name}.npz").exists():
-            results[name] = _scored(run, data, name, first, hmm_events(_stored(run, name), first, clip_s), f"{name}-{search}.tsv")
+            results[name] = _scored(
+                run, data, name, first, hmm_events(_stored(run, name), first, clip_s), f"{name}-{search}.tsv"
+            )
     reference, _ = reference_of([run], data, "validation")
     scores = _stored(run, "validation")
-    unseen = pd.concat([hmm_events(scores.select(tables.filenames(half)), hmm, clip_s)
-                        for half, hmm in zip(halves(reference), (second, first))])
+    unseen = pd.concat(
+        [
+            hmm_events(scores.select(tables.filenames(half)), hmm, clip_s)
+            for half, hmm in zip(halves(reference), (second, first))
+        ]
+    )
     tables.write(unseen, run.folder / f"unseen-{search}.tsv")
     results["unseen_f1"] = event_f1(reference, unseen).macro
     results |= _made_by(run)
@@ -183,7 +190,7 @@ def score_hmm(run: Run, data: str | Path, search: str = "exact") -> dict[str, An
 
 
 def is_current(run: Run, decoding: str) -> bool:
-    """Whether the run was scored by this version of the code, from the posteriors that it has; otherwise it is scored anew."""
+    """Whether a run was scored by this code, from the posteriors that it has; otherwise it is scored anew."""
     return _is_current(run, run.folder / results_file(decoding))
 
 
@@ -195,21 +202,23 @@ def _is_current(run: Run, path: Path) -> bool:
 
 
 def _made_by(run: Run) -> dict[str, str]:
-    """What a score depends on: the code, and the posteriors where they are still there."""
+    """What a score depends on: the code, and the posteriors if still stored."""
     stored = run.folder / "validation.npz"
-    return {"scored_by": scorer()} | ({"posteriors": f"{zlib.crc32(stored.read_bytes()):08x}"} if stored.exists() else {})
+    return {"scored_by": scorer()} | (
+        {"posteriors": f"{zlib.crc32(stored.read_bytes()):08x}"} if stored.exists() else {}
+    )
 
 
 @functools.cache
 def scorer() -> str:
-    """A checksum of the code that decodes and scores, so that scores of another version are known as such."""
-    rooms = (Path(__file__).parents[1] / name for name in ("decode", "metrics"))
-    files = [Path(__file__), *(path for room in rooms for path in sorted(room.glob("*.py")))]
+    """Checksum of the code that decodes and scores."""
+    package = Path(__file__).parents[1]
+    files = [Path(__file__), *sorted(package.glob("decode/*.py")), *sorted(package.glob("metrics/*.py"))]
     return f"{zlib.crc32(b''.join(path.read_bytes() for path in files)):08x}"
 
 
 def _stored(run: Run, subset: str) -> Posteriors:
-    """A run's posteriors of a subset; NaN is no score."""
+    """A run's posteriors of a subset, which must be finite."""
     path = run.folder / f"{subset}.npz"
     if not path.exists():
         raise SedError(f"{run.folder}: the run has no results yet; `sedlib train` finishes it")
@@ -218,9 +227,13 @@ def _stored(run: Run, subset: str) -> Posteriors:
     return scores
 
 
-def _scored(run: Run, data: str | Path, subset: str, decoder: Hmm | Decoding, events: pd.DataFrame, name: str) -> dict[str, Any]:
+def _scored(
+    run: Run, data: str | Path, subset: str, decoder: Hmm | Decoding, events: pd.DataFrame, name: str
+) -> dict[str, Any]:
     """Write the events and evaluate them."""
     tables.write(events, run.folder / name)
     scores = _stored(run, subset)
     points = operating_points(scores, decoder, duration_s=run.config.features.clip_s)
-    return evaluate(Path(data) / layout.SUBSETS[subset].metadata, run.folder / name, operating_points=points, clips=scores.filenames)
+    return evaluate(
+        Path(data) / layout.SUBSETS[subset].metadata, run.folder / name, operating_points=points, clips=scores.filenames
+    )

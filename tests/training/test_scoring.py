@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 
 import numpy as np
 import pandas as pd
@@ -23,19 +22,18 @@ from sedlib.metrics import event_f1
 from sedlib.models import Detector
 from sedlib.systems import configuration
 from sedlib.training import Run, score, score_hmm, tune_hmm, write_posteriors
+from sedlib.training import scoring as module
 from sedlib.training.ensemble import run_of
-from sedlib.training.runs import runs
-from sedlib.training.runs import table as runs_table
-from sedlib.training.score import is_current
+from sedlib.training.listing import runs
+from sedlib.training.listing import table as runs_table
+from sedlib.training.scoring import is_current
 from sedlib.workspace import run_folder
-
-score_module = sys.modules["sedlib.training.score"]  # the package has a function of that name
 
 
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch):
     """Grids and curves of a few points, which take a hundredth of the time."""
-    monkeypatch.setattr(score_module, "operating_points",
+    monkeypatch.setattr(module, "operating_points",
                         lambda scores, decoder, duration_s: operating_points(scores, decoder, (0.3, 0.5, 0.7), duration_s))
     for name, search in (("exact", tuning.exact), ("robust", tuning.robust)):
         monkeypatch.setitem(SEARCHES, name, lambda objective, seed, search=search: search(objective, 6))
@@ -107,7 +105,7 @@ def test_what_older_code_or_other_posteriors_gave_is_done_anew_and_nothing_else(
     assert score(run, tiny) == first["median"] and score_hmm(run, tiny, "exact") == first["exact"] and times() == done
 
     with monkeypatch.context() as changed:  # other code
-        changed.setattr(score_module, "scorer", lambda: "other")
+        changed.setattr(module, "scorer", lambda: "other")
         assert not is_current(run, "median") and not is_current(run, "exact")
         assert score(run, tiny, progress=False)["scored_by"] == score_hmm(run, tiny, "exact")["scored_by"] == "other"
         assert all(now > before for now, before in zip(times(), done))
@@ -143,17 +141,17 @@ def test_the_scorer_is_the_code_that_decodes_and_scores(tmp_path, monkeypatch):
     for room in ("training", "decode", "metrics", "model"):
         (package / room).mkdir(parents=True)
         (package / room / "code.py").write_text("x = 1\n")
-    (package / "training" / "score.py").write_text("y = 1\n")
-    monkeypatch.setattr(score_module, "__file__", str(package / "training" / "score.py"))
+    (package / "training" / "scoring.py").write_text("y = 1\n")
+    monkeypatch.setattr(module, "__file__", str(package / "training" / "scoring.py"))
 
     def sum_of() -> str:
-        return score_module.scorer.__wrapped__()
+        return module.scorer.__wrapped__()
 
     before = sum_of()
     (package / "model" / "code.py").write_text("x = 2\n")
     (package / "training" / "code.py").write_text("x = 2\n")
     assert sum_of() == before == sum_of()
-    for changed in ("decode/code.py", "metrics/code.py", "training/score.py"):
+    for changed in ("decode/code.py", "metrics/code.py", "training/scoring.py"):
         (package / changed).write_text("x = 3\n")
         assert sum_of() != before
         before = sum_of()
@@ -251,7 +249,7 @@ def test_median_and_hmm_rows_have_one_psds_and_their_intervals_the_same(tiny, wo
         score(run, tiny, progress=False)
         score_hmm(run, tiny, "exact")
         (run.folder / "scored").touch()
-    monkeypatch.setattr(ledger, "operating_points", score_module.operating_points)
+    monkeypatch.setattr(ledger, "operating_points", module.operating_points)
     monkeypatch.setattr(ledger, "_figures", lambda plan: [])  # these runs have no weights
     rows = {row.key: row for row in ROWS}
     found = ledger.write(plan, {})
@@ -277,7 +275,7 @@ def test_every_row_with_an_hmm_is_filled_from_runs_that_are_there(tiny, workspac
     scored(Run(run_folder("smoke", tiny, "dat_augm", 1)), tiny, "dat_augm")
     score(run_of("smoke", tiny, "ensemble", 0), tiny, progress=False)
     monkeypatch.setitem(SEARCHES, "forest", SEARCHES["exact"])
-    monkeypatch.setattr(score_module, "forest", lambda objective, *_, **__: SEARCHES["exact"](objective, 0))
+    monkeypatch.setattr(module, "forest", lambda objective, *_, **__: SEARCHES["exact"](objective, 0))
     assert overfitting.rows("smoke", tiny)["row"].tolist() == [row.name for row in ROWS if row.decoding != "median" and row.system in (
         "baseline", "ppcen_logmel", "dat_augm", "ensemble")]
     assert {row.name for row in ROWS if "HMM" in row.name} == {row.name for row in ROWS if row.decoding != "median"}
