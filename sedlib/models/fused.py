@@ -16,10 +16,8 @@ from sedlib.threads import only_once, share_threads
 
 
 def possible(x: Tensor) -> bool:
-    """Whether `glu_dropout_pool` can take the place of the modules: float32 on a CPU, not traced by a compiler."""
-    return x.device.type == "cpu" and x.dtype == torch.float32 and not (
-        torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling()
-    )
+    """Whether `glu_dropout_pool` can replace the modules: float32 on a CPU, without autocast."""
+    return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
 
 
 def glu_dropout_pool(x: Tensor, linear: nn.Conv2d, dropout: float, pooling: tuple[int, int]) -> Tensor:
