@@ -24,8 +24,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from minidesed.generate import Source
+from minidesed.ranges import DOMAINS
 from minidesed.recordings import RecordedVoices
-from minidesed.voices import DOMAINS, Voices
+from minidesed.voices import Voices
 from sedlib.data.audio import RATE
 from sedlib.data.tables import CLASSES
 

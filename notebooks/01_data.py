@@ -62,7 +62,7 @@ import sedlib.config
 from sedlib import decode, features, metrics, workspace
 from reproduction.studies import gap
 from sedlib.data import audio, audit, encoder, layout, store, tables
-from minidesed import desed, domains, generate, statistics, voices
+from minidesed import desed, domains, generate, ranges, statistics, voices
 from sedlib.errors import SedError
 from sedcourse import check, explore, html, players, plots
 
@@ -210,11 +210,11 @@ def span(ends: tuple) -> str:
     return (", " if isinstance(ends[0], str) else " to ").join(map(str, ends))
 
 rows = [(name, span(studio), span(others))
-        for name, (studio, others) in voices.RANGES[label].items()]
+        for name, (studio, others) in ranges.RANGES[label].items()]
 html.table(pd.DataFrame(rows, columns=["parameter", "synthetic", "real"]), label)
 
 # %% [markdown]
-# Units and meaning stand beside each line of `minidesed/voices.py`. Now five draws of each domain. Change `label`
+# Units and meaning stand beside each line of `minidesed/ranges.py`. Now five draws of each domain. Change `label`
 # above, and look and listen to other classes.
 
 # %%
@@ -224,11 +224,11 @@ def draws(domain: str, count: int = 5) -> list[np.ndarray]:
     sounds = [source.event(label, 1.5, chance) for chance in chances]
     return [np.pad(0.3 * sound, (0, 28000 - len(sound))) for sound in sounds]
 
-panels = {f"{domain} {i + 1}": look(sound) for domain in voices.DOMAINS
+panels = {f"{domain} {i + 1}": look(sound) for domain in ranges.DOMAINS
           for i, sound in enumerate(draws(domain))}
 plots.show(plots.spectrogram_grid(panels, hop_s),
            f"{label}: five draws of the synthetic voices above five of the real ones.")
-for domain in voices.DOMAINS:
+for domain in ranges.DOMAINS:
     players.play(np.concatenate(draws(domain)), f"{label}, {domain}: five draws")
 
 # %% [markdown]
