@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from minidesed.voices import Voices
-from sedlib.data.audio import RATE
+from sedlib.config import RATE
+from sedlib.data.audio import loud_blocks
 from sedlib.data.layout import REAL
 from sedlib.data.soundbank import BACKGROUND, CONTINUOUS, RIR, Recording, Soundbank, looped
 from sedlib.data.tables import CLASSES, unknown_label
@@ -51,14 +52,13 @@ class RecordedVoices(Soundbank):
         return banks
 
     def of_clip(self, rng: np.random.Generator) -> RecordedVoices:
-        """The same source with one original recording per class, background and room: one dog, one talker, one place.
+        """The same source narrowed to one clip: one original recording per class, background and room.
 
-        Each is as likely as another, however many files it has. For the events of one clip, which in life come from
-        one individual.
+        Each is as likely as another, however many files it has.
         """
         bank = copy(self)
         bank.recordings = {}
-        for (label, found), u in zip(self.recordings.items(), rng.random(len(self.recordings))):
+        for (label, found), u in zip(self.recordings.items(), rng.random(len(self.recordings)), strict=True):
             groups = list(dict.fromkeys(r.group for r in found))
             bank.recordings[label] = [r for r in found if r.group == groups[int(u * len(groups))]]
         return bank
@@ -72,8 +72,6 @@ class RecordedVoices(Soundbank):
             One of `tables.CLASSES`.
         duration : float
             Seconds. The sound is never longer; it is shorter where the recorded one is.
-        rng : Generator
-            The only source of chance.
 
         Returns
         -------
@@ -148,11 +146,10 @@ def _stretches(waveform: np.ndarray, below_peak: float = 30.0, gap: float = 0.2)
     out if there is a longer one.
     """
     block = RATE // 100
-    starts = np.arange(0, len(waveform), block)
-    energy = np.add.reduceat(waveform.astype(np.float64) ** 2, starts)
-    loud = np.flatnonzero(energy >= energy.max() * 10 ** (-below_peak / 10))
+    loud = loud_blocks(waveform, block, below_peak)
     breaks = np.flatnonzero(np.diff(loud) > gap * RATE / block)
     firsts, lasts = loud[np.r_[0, breaks + 1]], loud[np.r_[breaks, len(loud) - 1]]
-    found = list(zip((firsts * block).tolist(), np.minimum((lasts + 1) * block, len(waveform)).tolist()))
+    ends = np.minimum((lasts + 1) * block, len(waveform))
+    found = list(zip((firsts * block).tolist(), ends.tolist(), strict=True))
     longest = max(last - first for first, last in found)
     return [(first, last) for first, last in found if last - first >= min(longest, RATE // 10)]

@@ -32,7 +32,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from minidesed import domains, generate
+from minidesed import domains, soundscapes
 from minidesed.voices import Voices
 from reproduction.sounds import figure2_clip
 from sedcourse import html as pieces
@@ -134,7 +134,7 @@ class Plan(NamedTuple):
     recipe: domains.Recipe = domains.SYNTHETIC
 
     def __call__(self) -> np.ndarray:
-        return generate.mix(list(self.events), Voices("synthetic"), self.recipe, np.random.default_rng(0))[0]
+        return soundscapes.mix(list(self.events), Voices("synthetic"), self.recipe, np.random.default_rng(0))[0]
 
 
 def _repeated(label: str, *times: tuple[float, float]) -> tuple[Event, ...]:

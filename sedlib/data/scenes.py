@@ -1,7 +1,7 @@
 """Which events happen when in a clip: the statistics of DESED, class by class.
 
-`MIX` says which classes the clips of a subset hold, `HABITS` when a class is heard in such a clip, and `scenario` draws
-a clip from both. `statistics` lays what comes out beside DESED. Paper section 2; taught in ``notebooks/01_data.py``.
+`MIX` says which classes the clips of a subset hold, `STATISTICS` how often, how long and when a class sounds in them, and
+`scenario` draws a clip from both. Paper section 2; taught in ``notebooks/01_data.py``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NOTHING = ""  # the main class of a clip without events
 
 
 class Scene(NamedTuple):
-    """A kind of clip: its main class, and what is heard with it."""
+    """A kind of clip, by its main class."""
 
     clips: float  # how many, in thousand
     company: dict[str, float]  # further classes, each with its probability
@@ -85,11 +85,11 @@ MIX: dict[str, dict[str, Scene]] = {
 }
 
 
-class Habit(NamedTuple):
-    """When a class is heard in a clip that holds it."""
+class EventStatistics(NamedTuple):
+    """How often, how long and when a class sounds in a clip that holds it."""
 
-    more: float  # events beside the first: negative binomial of this mean
-    spread: float  # and this shape; a small one means many clips with one event and a few with many
+    more: float  # additional events ~ NegBinomial(mean, shape)
+    spread: float  # that shape; a small one is over-dispersed: many clips with one event and a few with many
     median: float  # s, of the lognormal durations of events that do not last the whole clip
     sigma: float  # of the logarithm of those durations
     starts: float  # probability that the clip begins within an event of the class
@@ -99,47 +99,47 @@ class Habit(NamedTuple):
 # Fitted to the synthetic set of 2019, to validation.tsv, which stands for the subsets without times too, and to
 # public.tsv. Cat, Dog and Dishes are planned longer than in DESED: their sounds are whole calls, barks and strikes, and
 # so come out shorter than planned.
-_REAL_HABITS = {
-    "Alarm_bell_ringing": Habit(2.70, 0.4, 1.35, 1.15, 0.46, 0.45),
-    "Blender": Habit(0.55, 1.8, 5.10, 0.93, 0.29, 0.36),
-    "Cat": Habit(2.03, 2.5, 1.31, 0.59, 0.26, 0.66),
-    "Dishes": Habit(3.60, 1.3, 0.45, 0.90, 0.09, 0.11),
-    "Dog": Habit(3.90, 1.1, 0.97, 0.83, 0.53, 0.66),
-    "Electric_shaver_toothbrush": Habit(0.05, 3.0, 5.20, 0.55, 0.68, 0.83),
-    "Frying": Habit(0.25, 0.7, 6.98, 0.45, 0.82, 0.89),
-    "Running_water": Habit(0.84, 1.1, 5.33, 0.78, 0.33, 0.31),
-    "Speech": Habit(2.54, 1.7, 1.24, 0.78, 0.34, 0.33),
-    "Vacuum_cleaner": Habit(0.02, 2.9, 7.61, 0.33, 0.62, 0.84),
+_REAL_STATISTICS = {
+    "Alarm_bell_ringing": EventStatistics(2.70, 0.4, 1.35, 1.15, 0.46, 0.45),
+    "Blender": EventStatistics(0.55, 1.8, 5.10, 0.93, 0.29, 0.36),
+    "Cat": EventStatistics(2.03, 2.5, 1.31, 0.59, 0.26, 0.66),
+    "Dishes": EventStatistics(3.60, 1.3, 0.45, 0.90, 0.09, 0.11),
+    "Dog": EventStatistics(3.90, 1.1, 0.97, 0.83, 0.53, 0.66),
+    "Electric_shaver_toothbrush": EventStatistics(0.05, 3.0, 5.20, 0.55, 0.68, 0.83),
+    "Frying": EventStatistics(0.25, 0.7, 6.98, 0.45, 0.82, 0.89),
+    "Running_water": EventStatistics(0.84, 1.1, 5.33, 0.78, 0.33, 0.31),
+    "Speech": EventStatistics(2.54, 1.7, 1.24, 0.78, 0.34, 0.33),
+    "Vacuum_cleaner": EventStatistics(0.02, 2.9, 7.61, 0.33, 0.62, 0.84),
 }
-HABITS: dict[str, dict[str, Habit]] = {
+STATISTICS: dict[str, dict[str, EventStatistics]] = {
     "synthetic": {
-        "Alarm_bell_ringing": Habit(1.25, 2.9, 0.55, 1.65, 0.01, 0.20),
-        "Blender": Habit(0.31, 2.6, 1.82, 0.96, 0.01, 0.47),
-        "Cat": Habit(1.09, 2.6, 1.62, 0.31, 0.01, 0.70),
-        "Dishes": Habit(0.80, 0.7, 0.51, 0.75, 0.01, 0.11),
-        "Dog": Habit(0.80, 0.6, 0.80, 0.70, 0.01, 0.20),
-        "Electric_shaver_toothbrush": Habit(0.10, 3.1, 4.18, 0.60, 0.00, 0.91),
-        "Frying": Habit(0.12, 1.0, 5.30, 0.59, 0.01, 0.96),
-        "Running_water": Habit(0.19, 1.0, 3.83, 0.70, 0.00, 0.68),
-        "Speech": Habit(0.74, 4.5, 0.94, 0.77, 0.01, 0.17),
-        "Vacuum_cleaner": Habit(0.19, 0.9, 5.44, 0.70, 0.06, 0.79),
+        "Alarm_bell_ringing": EventStatistics(1.25, 2.9, 0.55, 1.65, 0.01, 0.20),
+        "Blender": EventStatistics(0.31, 2.6, 1.82, 0.96, 0.01, 0.47),
+        "Cat": EventStatistics(1.09, 2.6, 1.62, 0.31, 0.01, 0.70),
+        "Dishes": EventStatistics(0.80, 0.7, 0.51, 0.75, 0.01, 0.11),
+        "Dog": EventStatistics(0.80, 0.6, 0.80, 0.70, 0.01, 0.20),
+        "Electric_shaver_toothbrush": EventStatistics(0.10, 3.1, 4.18, 0.60, 0.00, 0.91),
+        "Frying": EventStatistics(0.12, 1.0, 5.30, 0.59, 0.01, 0.96),
+        "Running_water": EventStatistics(0.19, 1.0, 3.83, 0.70, 0.00, 0.68),
+        "Speech": EventStatistics(0.74, 4.5, 0.94, 0.77, 0.01, 0.17),
+        "Vacuum_cleaner": EventStatistics(0.19, 0.9, 5.44, 0.70, 0.06, 0.79),
     },
-    "weak": _REAL_HABITS,
-    "unlabel_in_domain": _REAL_HABITS,
-    "validation": _REAL_HABITS,
-    "public": _REAL_HABITS | {  # Frying and Vacuum_cleaner are alike in both tables
-        "Alarm_bell_ringing": Habit(9.00, 0.2, 1.05, 1.35, 0.60, 0.82),
-        "Blender": Habit(1.20, 1.8, 6.20, 0.70, 0.10, 0.45),
-        "Cat": Habit(2.90, 4.5, 1.10, 0.57, 0.19, 0.70),
-        "Dishes": Habit(3.60, 1.3, 0.38, 0.95, 0.09, 0.11),
-        "Dog": Habit(4.80, 1.8, 0.55, 0.73, 0.50, 0.70),
-        "Electric_shaver_toothbrush": Habit(2.30, 3.0, 6.90, 0.85, 0.08, 0.42),
-        "Running_water": Habit(2.20, 1.3, 9.00, 1.20, 0.30, 0.55),
-        "Speech": Habit(2.75, 1.7, 1.10, 0.81, 0.35, 0.38),
+    "weak": _REAL_STATISTICS,
+    "unlabel_in_domain": _REAL_STATISTICS,
+    "validation": _REAL_STATISTICS,
+    "public": _REAL_STATISTICS | {  # Frying and Vacuum_cleaner are alike in both tables
+        "Alarm_bell_ringing": EventStatistics(9.00, 0.2, 1.05, 1.35, 0.60, 0.82),
+        "Blender": EventStatistics(1.20, 1.8, 6.20, 0.70, 0.10, 0.45),
+        "Cat": EventStatistics(2.90, 4.5, 1.10, 0.57, 0.19, 0.70),
+        "Dishes": EventStatistics(3.60, 1.3, 0.38, 0.95, 0.09, 0.11),
+        "Dog": EventStatistics(4.80, 1.8, 0.55, 0.73, 0.50, 0.70),
+        "Electric_shaver_toothbrush": EventStatistics(2.30, 3.0, 6.90, 0.85, 0.08, 0.42),
+        "Running_water": EventStatistics(2.20, 1.3, 9.00, 1.20, 0.30, 0.55),
+        "Speech": EventStatistics(2.75, 1.7, 1.10, 0.81, 0.35, 0.38),
     },
 }
 POLYPHONY = {SYNTHETIC: 2, REAL: 3}  # most events at one time
-# s of overlap that make a plan 1/e as probable: people speak while the tap is off, in the public set above all.
+# s of overlap that make a scenario 1/e as probable: people speak while the tap is off, in the public set above all.
 OVERLAP_S = dict.fromkeys(SUBSETS, 8.0) | {"public": 5.0}
 
 
@@ -152,30 +152,31 @@ class Event(NamedTuple):
 
 
 def scenario(rng: np.random.Generator, subset: str) -> list[Event]:
-    """Which events happen when in a clip of one of `layout.SUBSETS`, in the order of their onsets.
+    """Draw which events happen when in a clip of one of `layout.SUBSETS`, in the order of their onsets.
 
     A clip has a main class and perhaps others with it. Events of one class do not overlap; events of different classes
-    do, but a plan is the rarer the more they do. When too much happens at once the times are drawn again, as DESED's
-    generator throws such clips away.
+    may, but the more they do, the less probable the scenario is. Where too many sound at once the times are drawn again,
+    as DESED's generator rejects such clips.
     """
     mix, domain = MIX[subset], SUBSETS[subset].domain
     shares = np.array([scene.clips for scene in mix.values()])
     main = list(mix)[rng.choice(len(mix), p=shares / shares.sum())]
     present = [main] + [label for label, probability in mix[main].company.items() if rng.random() < probability]
+    present = [label for label in present if label != NOTHING]
     while True:
-        events = [Event(label, onset, duration) for label in present if label != NOTHING
-                  for onset, duration in _place(HABITS[subset][label], rng)]
+        places = [(label, *place) for label in present for place in _place(STATISTICS[subset][label], rng)]
+        events = [Event(*place) for place in places]
         if polyphony(events) <= POLYPHONY[domain] and rng.random() < np.exp(-overlap(events) / OVERLAP_S[subset]):
             return sorted(events, key=lambda event: event.onset)
 
 
-def _place(habit: Habit, rng: np.random.Generator) -> list[tuple[float, float]]:
+def _place(statistics: EventStatistics, rng: np.random.Generator) -> list[tuple[float, float]]:
     """Onsets and durations of the events of one class, in order, at least `GAP_S` apart, within the clip."""
-    count = 1 + rng.negative_binomial(habit.spread, habit.spread / (habit.spread + habit.more))
-    starts, ends = rng.random() < habit.starts, rng.random() < habit.ends
+    count = 1 + rng.negative_binomial(statistics.spread, statistics.spread / (statistics.spread + statistics.more))
+    starts, ends = rng.random() < statistics.starts, rng.random() < statistics.ends
     if count == 1 and starts and ends:
         return [(0.0, CLIP_S)]
-    durations = np.clip(habit.median * np.exp(habit.sigma * rng.standard_normal(count)), SHORTEST_S, CLIP_S)
+    durations = np.clip(statistics.median * np.exp(statistics.sigma * rng.standard_normal(count)), SHORTEST_S, CLIP_S)
     durations = durations[: max(1, int(np.sum(np.cumsum(durations + GAP_S) <= CLIP_S + GAP_S)))]
     free = max(0.0, CLIP_S - durations.sum() - GAP_S * (len(durations) - 1))
     silence = np.sort(rng.uniform(0, free, len(durations)))  # before each event, summed up
@@ -190,12 +191,12 @@ def _place(habit: Habit, rng: np.random.Generator) -> list[tuple[float, float]]:
 
 
 def overlap(events: list[Event]) -> float:
-    """Seconds in which events sound together, pair by pair."""
-    return sum(max(0.0, min(a.onset + a.duration, b.onset + b.duration) - max(a.onset, b.onset))
-               for a, b in combinations(events, 2))
+    """Seconds in which events sound together, summed over pairs."""
+    pairs = combinations(events, 2)
+    return sum(max(0.0, min(a.onset + a.duration, b.onset + b.duration) - max(a.onset, b.onset)) for a, b in pairs)
 
 
 def polyphony(events: list[Event]) -> int:
     """Largest number of events at one time."""
-    return max((sum(other.onset <= event.onset < other.onset + other.duration for other in events) for event in events),
-               default=0)
+    at_onsets = (sum(e.onset <= event.onset < e.onset + e.duration for e in events) for event in events)
+    return max(at_onsets, default=0)

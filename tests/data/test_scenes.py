@@ -36,7 +36,7 @@ def test_a_scenario_lies_within_the_clip_and_classes_do_not_overlap_themselves(s
 @pytest.mark.parametrize("more, median", [(0.0001, 2.0), (3.0, 1.0), (3.0, 6.0)])
 def test_a_class_begins_and_ends_with_the_clip_where_it_should(starts, ends, more, median):
     """Also where several events were drawn, and no more than one of them fits."""
-    habit = scenes.Habit(more, 1.0, median, 0.05, starts, ends)
+    habit = scenes.EventStatistics(more, 1.0, median, 0.05, starts, ends)
     counts = []
     for seed in range(300):
         events = scenes._place(habit, np.random.default_rng(seed))
