@@ -152,8 +152,15 @@ _BURST = {"start": Range(0, 1), "duration": Range(0.05, 0.5, log=True), "snr_db"
 EFFECTS: dict[str, Effect] = {
     "noise burst": Effect(noise_burst, _BURST | {"noise": Range(0, 1)}),
     "sine burst": Effect(sine_burst, _BURST | {"frequency": Range(100, 4000, log=True)}),
-    "comb": Effect(comb, {"delay": Range(1, 10, log=True), "depth": Range(0.1, 0.9), "rate": Range(0.1, 2, log=True),
-                          "gain": Range(0.3, 0.9)}),
+    "comb": Effect(
+        comb,
+        {
+            "delay": Range(1, 10, log=True),
+            "depth": Range(0.1, 0.9),
+            "rate": Range(0.1, 2, log=True),
+            "gain": Range(0.3, 0.9),
+        },
+    ),
     "compression": Effect(compress, {"threshold_db": Range(-30, -10), "ratio": Range(2, 8, log=True)}),
     "pitch shift": Effect(pitch_shift, {"semitones": Range(-3, 3)}),
     "low-pass": Effect(low_pass, {"cutoff": Range(1000, 6000, log=True)}),

@@ -79,9 +79,17 @@ def draw(rng: np.random.Generator, bank: Bank, settings: Augment) -> Mixture:
         sounding = bank.foregrounds[sound].samples
         samples = min(sounding, SAMPLES - onset, wanted)
         first = int(rng.integers(sounding - samples + 1)) if bank.foregrounds[sound].label in CONTINUOUS else 0
-        sources.append(Source(
-            sound, first, samples, onset, float(rng.uniform(*settings.foreground_db)),
-            int(rng.integers(len(bank.rooms))) if settings.rooms else None, cascade(rng, settings, samples / RATE)))
+        sources.append(
+            Source(
+                sound,
+                first,
+                samples,
+                onset,
+                float(rng.uniform(*settings.foreground_db)),
+                int(rng.integers(len(bank.rooms))) if settings.rooms else None,
+                cascade(rng, settings, samples / RATE),
+            )
+        )
     lowest, over = settings.background_db
     highest = min(source.level_db for source in sources) + over
     return Mixture(tuple(sources), _background(rng, bank, rng.uniform(min(lowest, highest), highest)))
@@ -183,8 +191,10 @@ def _with_effects(waveform: Tensor, cascades: Sequence[Cascade]) -> Tensor:
             if place < len(effects):
                 rows.setdefault(effects[place][0], []).append(i)
         for name, chosen in rows.items():
-            values = {parameter: torch.tensor([cascades[i][place][1][parameter] for i in chosen], device=waveform.device)
-                      for parameter in EFFECTS[name].ranges}
+            values = {
+                parameter: torch.tensor([cascades[i][place][1][parameter] for i in chosen], device=waveform.device)
+                for parameter in EFFECTS[name].ranges
+            }
             waveform[chosen] = EFFECTS[name].function(waveform[chosen], **values)
     return waveform
 

@@ -20,8 +20,9 @@ PAPER_HOP = 255  # samples; the paper's smoothing coefficients are per frame of 
 ALPHA, R, DELTA, S = (0.01, 1.0), (0.01, 1.0), (0.01, 100.0), (1e-3, 0.999)  # bounds of what is learned
 
 
-def pcen(energy: Tensor, m: Tensor, alpha: Tensor | float, delta: Tensor | float, r: Tensor | float,
-         eps: float = 1e-6) -> Tensor:
+def pcen(
+    energy: Tensor, m: Tensor, alpha: Tensor | float, delta: Tensor | float, r: Tensor | float, eps: float = 1e-6
+) -> Tensor:
     """Equation (3): (E / (eps + M)^alpha + delta)^r - delta^r.
 
     Parameters
@@ -113,8 +114,13 @@ class PCEN(nn.Module):
 
     def values(self) -> dict[str, Tensor]:
         """``alpha delta r`` (layer,), ``weights`` (layer, smoother, mel) that add up to 1, and ``s`` (smoother,)."""
-        return {"alpha": self._alpha(), "delta": self._delta(), "r": self._r(), "weights": self.logits.softmax(1),
-                "s": self._s()}
+        return {
+            "alpha": self._alpha(),
+            "delta": self._delta(),
+            "r": self._r(),
+            "weights": self.logits.softmax(1),
+            "s": self._s(),
+        }
 
     def smoothed(self, energy: Tensor) -> Tensor:
         """M of every layer: ``(batch, 1, mel, frame)`` to ``(batch, layer, mel, frame)``."""
@@ -142,8 +148,11 @@ class PCEN(nn.Module):
         now = {name: values.detach().cpu() for name, values in self.values().items()}
         fast = int(now["s"].argmax())
         by_layer = {name: now[name] for name in ("alpha", "delta", "r")} | {"fast": now["weights"][:, fast].mean(-1)}
-        return {f"pcen{layer}_{name}": float(value) for name, values in by_layer.items()
-                for layer, value in enumerate(values, 1)}
+        return {
+            f"pcen{layer}_{name}": float(value)
+            for name, values in by_layer.items()
+            for layer, value in enumerate(values, 1)
+        }
 
 
 def at_hop(s: float, hop: int) -> float:

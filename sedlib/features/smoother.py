@@ -124,8 +124,17 @@ class _Recursion(torch.autograd.Function):
         to_s = torch.empty_like(start, dtype=torch.float64)  # by row
         learns = ctx.needs_input_grad[1]
         share_threads()
-        _backward(gradient.contiguous().numpy(), energy.detach().numpy(), s.detach().numpy(), start.detach().numpy(),
-                  smoothed.detach().numpy(), to_energy.numpy(), to_s.numpy(), to_start.numpy(), learns)
+        _backward(
+            gradient.contiguous().numpy(),
+            energy.detach().numpy(),
+            s.detach().numpy(),
+            start.detach().numpy(),
+            smoothed.detach().numpy(),
+            to_energy.numpy(),
+            to_s.numpy(),
+            to_start.numpy(),
+            learns,
+        )
         if ctx.at_first:
             to_energy[:, 0] += to_start.sum(0)
         return to_energy, to_s.sum(1).to(s.dtype) if learns else None, None if ctx.at_first else to_start
@@ -162,7 +171,7 @@ def _backward(gradient, energy, s, start, smoothed, to_energy, to_s, to_start, l
         wide = min(_TOGETHER, rows - first)
         a = np.empty(_TOGETHER, energy.dtype)
         slope = np.empty(_TOGETHER, np.float64)
-        to_energy[first:first + wide] = 0
+        to_energy[first : first + wide] = 0
         for k in range(len(s)):
             keep = energy.dtype.type(1) - s[k]
             a[:] = 0
