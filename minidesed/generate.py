@@ -1,8 +1,8 @@
 """The generator: clips and isolated sounds -> a data set in DESED's layout, on all cores.
 
-What is there already is kept, so neither the number of processes nor a resume nor a larger data set changes a byte of
-it (`soundscapes` says why). Beside the clips lie isolated sounds, as in DESED, of which dynamic mixing makes new ones. Paper
-sections 2 and 3.2; taught in ``notebooks/01_data.py``.
+Neither the number of processes nor a resume nor a larger data set changes a byte of what is there (`soundscapes` says
+why). Beside the clips lie isolated sounds, as in DESED, from which dynamic mixing makes new ones. Paper sections 2 and
+3.2; taught in ``notebooks/01_data.py``.
 """
 
 from __future__ import annotations

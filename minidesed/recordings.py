@@ -43,8 +43,10 @@ class RecordedVoices(Soundbank):
             groups = sorted({r.group for r in found}, key=lambda g: hashlib.sha256(g.encode()).digest())
             shared = 0 < len(groups) < len(pools)
             if shared:
-                notes.append(f"{label}: {len(groups)} recording{'s' * (len(groups) > 1)} for {len(pools)} pools "
-                             f"({', '.join(pools)}): all pools share {'it' if len(groups) == 1 else 'them'}")
+                notes.append(
+                    f"{label}: {len(groups)} recording{'s' * (len(groups) > 1)} for {len(pools)} pools "
+                    f"({', '.join(pools)}): all pools share {'it' if len(groups) == 1 else 'them'}"
+                )
             for i, bank in enumerate(banks):
                 bank.recordings[label] = [r for r in found if shared or groups.index(r.group) % len(pools) == i]
         for bank in banks:

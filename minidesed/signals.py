@@ -1,4 +1,4 @@
-"""What the voices are made of: power_law, noise, struck bodies, slow changes, and one filter that may change with time."""
+"""What the voices are made of: harmonics, noise, struck bodies, slow changes, a filter that changes with time."""
 
 from __future__ import annotations
 
@@ -156,7 +156,10 @@ def motor_sound(
 
 
 def motor_speed(n: int, rng: np.random.Generator, constant: float, switch: str = "steady") -> np.ndarray:
-    """Relative speed of a motor, 0.05 to 1: it follows its switch with a time constant (s). Half of them start within the sound."""
+    """Relative speed of a motor, 0.05 to 1, which follows its switch with a time constant (s).
+
+    Half of the motors are started within the sound, the others run already.
+    """
     on = np.ones(n)
     if switch == "pulsed":
         pulses = 1 + int(n / RATE / 0.4)

@@ -16,11 +16,12 @@ import numpy as np
 from scipy import signal
 
 from minidesed import domains
+from minidesed.scenes import STATISTICS
 from minidesed.voices import Voices
 from sedlib.config import CLIP_S, RATE, SAMPLES
 from sedlib.data import tables
-from sedlib.data.layout import REAL, SUBSETS, SYNTHETIC
-from sedlib.data.scenes import SHORTEST_S, STATISTICS, Event, scenario
+from sedlib.data.layout import SUBSETS
+from sedlib.data.scenes import SHORTEST_S, SYNTHETIC, Event, scenario
 from sedlib.data.soundbank import BACKGROUND, CONTINUOUS, RIR
 
 # Rooms for dynamic mixing, where no recorded ones are there. They stand for FUSS's responses: simulated rooms between a
@@ -51,24 +52,24 @@ class Source(Protocol):
 class SubsetRecipe(NamedTuple):
     """How the clips of a subset are made."""
 
-    scenes: str  # the subset of `layout.SUBSETS` whose statistics its events have
+    scenes: str  # the subset of `STATISTICS` from which its scenarios are drawn
     source: Source
     recipe: domains.Recipe  # of the acoustics
 
 
 def mini_recipe(subset: str, without: Collection[str] = ()) -> SubsetRecipe:
     """How MiniDESED makes a subset; its real clips without some of the `domains.INGREDIENTS` of the domain gap."""
-    if SUBSETS[subset].domain == SYNTHETIC:
-        return SubsetRecipe(subset, Voices(SYNTHETIC), domains.SYNTHETIC)
+    if SUBSETS[subset].domain == "synthetic":
+        return SubsetRecipe(subset, Voices("synthetic"), domains.SYNTHETIC)
     recipe = domains.real_without(without)
-    voices, backgrounds = (SYNTHETIC if part in without else REAL for part in ("voices", "backgrounds"))
+    voices, backgrounds = ("synthetic" if part in without else "real" for part in ("voices", "backgrounds"))
     return SubsetRecipe("synthetic" if "scenes" in without else subset, Voices(voices, backgrounds), recipe)
 
 
 def make_clip(subset: str, how: SubsetRecipe, seed: int, index: int) -> tuple[np.ndarray, Labels]:
     """Waveform and events of clip ``index`` of a subset: a pure function of its arguments. Shapes as `mix`."""
     rng_plan, rng_sound = np.random.default_rng([seed, list(SUBSETS).index(subset), index]).spawn(2)
-    return mix(scenario(rng_plan, how.scenes), how.source, how.recipe, rng_sound)
+    return mix(scenario(rng_plan, STATISTICS[how.scenes]), how.source, how.recipe, rng_sound)
 
 
 def mix(
@@ -137,7 +138,7 @@ def make_sound(what: str, source: Source, seed: int, index: int) -> np.ndarray:
         measured = _measured_room(source, rng)
         sound = domains.room_response(ROOMS, rng) if measured is None else measured[:SAMPLES]
     else:
-        statistics = STATISTICS["synthetic"][what]
+        statistics = SYNTHETIC.events[what]
         seconds = statistics.median * np.exp(statistics.sigma * rng_length.standard_normal())
         seconds = CLIP_S if what in CONTINUOUS else float(np.clip(seconds, SHORTEST_S, CLIP_S))
         sound = source.event(what, seconds, rng)

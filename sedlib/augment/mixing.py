@@ -238,7 +238,7 @@ def _rows(parts: Sequence[tuple[Sound, int, int]], bank: Bank, length: int) -> T
 def _scene(rng: np.random.Generator, bank: Bank, fewest: int, most: int) -> list[tuple[int, int, int]]:
     """Number of a sound, onset and longest length (samples) of each foreground of a `scenario`."""
     for _ in range(_TRIES):
-        if fewest <= len(planned := scenario(rng, "synthetic")) <= most:
+        if fewest <= len(planned := scenario(rng)) <= most:
             break
     else:
         raise SedError(

@@ -122,7 +122,7 @@ def test_levels_numbers_and_times_come_from_their_whole_ranges(bank):
 def test_placing_as_desed_has_the_classes_and_onsets_of_its_scenarios(bank):
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        while not 1 <= len(planned := scenario(rng, "synthetic")) <= 5:
+        while not 1 <= len(planned := scenario(rng)) <= 5:
             pass
         mixture = draw(np.random.default_rng(seed), bank, AUGM)
         found = events(mixture, bank)

@@ -23,7 +23,7 @@ from minidesed.voices import Voices
 from sedlib.config import CLIP_S
 from sedlib.data import audio, audit, layout, tables
 from sedlib.data.layout import SUBSETS
-from sedlib.data.scenes import STATISTICS, Event
+from sedlib.data.scenes import SYNTHETIC, Event
 from sedlib.data.soundbank import CONTINUOUS
 from sedlib.errors import SedError
 
@@ -253,7 +253,7 @@ def test_an_isolated_sound_is_one_event_background_or_room(what, seed, index):
 @pytest.mark.parametrize("label", [label for label in tables.CLASSES if label not in CONTINUOUS])
 def test_isolated_events_are_as_long_as_those_of_synthetic_clips(label):
     durations = [len(soundscapes.make_sound(label, Steady(), 0, index)) / 16000 for index in range(400)]
-    statistics = STATISTICS["synthetic"][label]
+    statistics = SYNTHETIC.events[label]
     for z in (-1, 0, 1):
         wanted = np.clip(statistics.median * np.exp(z * statistics.sigma), 0.25, 10)
         found = np.quantile(durations, norm.cdf(z))
@@ -360,7 +360,7 @@ def test_the_version_is_raised_when_the_same_seed_gives_other_clips():
             waveform, labels = soundscapes.make_clip(subset, mini_recipe(subset), 0, index)
             level = round(20 * np.log10(domains.rms(waveform)))
             digest.update(repr((subset, index, level, [(round(a, 1), round(b, 1), c) for a, b, c in labels])).encode())
-    # Version 3 changed the plans of 2 % of the real clips, of which none is among these (tests/data/test_scenes.py).
+    # Version 3 changed the plans of 2 % of the real clips, of which none is among these (tests/minidesed/test_scenes.py).
     assert (generate.VERSION, digest.hexdigest()[:12]) == (3, "2227a5fd59bd")
 
 
