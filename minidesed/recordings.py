@@ -24,14 +24,19 @@ TRAINING, EVALUATION = "real training", "real development and evaluation"  # poo
 
 
 class RecordedVoices(Soundbank):
-    """The sounds of a `Soundbank`: the ten classes, and backgrounds and rooms where the folder has them.
+    """The sounds of a `Soundbank`, with the interface of `voices.Voices`.
 
-    Parameters and errors as of `Soundbank`.
+    Parameters, attributes and errors as of `Soundbank`; ``fingerprint`` is the name of the folder and a hash of its
+    files' names and contents.
     """
 
     def __init__(self, folder: str | Path):
         super().__init__(folder)
         self._procedural = Voices(REAL)
+        digest = hashlib.sha256()
+        for path in sorted(recording.path for found in self.recordings.values() for recording in found):
+            digest.update(path.relative_to(self.folder).as_posix().encode() + b"\0" + path.read_bytes())
+        self.fingerprint = f"{self.folder.resolve().name} {digest.hexdigest()[:12]}"
 
     def split(self, *pools: str) -> list[RecordedVoices]:
         """Soundbanks of disjoint recordings, one per pool; a class with too few recordings is shared and noted."""

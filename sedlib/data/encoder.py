@@ -16,7 +16,9 @@ from sedlib.data import tables
 from sedlib.data.tables import CLASSES
 
 
-def strong_labels(table: pd.DataFrame, filenames: list[str], frames: int, frame_s: float, ends: str = "nearest") -> np.ndarray:
+def strong_labels(
+    table: pd.DataFrame, filenames: list[str], frames: int, frame_s: float, ends: str = "nearest"
+) -> np.ndarray:
     """Event table to ones and zeros for every frame.
 
     Frame t spans [t, t + 1) * frame_s.
@@ -41,11 +43,16 @@ def strong_labels(table: pd.DataFrame, filenames: list[str], frames: int, frame_
     for row in tables.events(table).itertuples():
         if row.filename in listed:
             listed[row.filename].append((row.onset, row.offset, row.event_label))
-    return np.stack([event_labels(events, frames, frame_s, ends) for events in listed.values()]) if filenames else (
-        np.zeros((0, frames, len(CLASSES)), np.float32))
+    return (
+        np.stack([event_labels(events, frames, frame_s, ends) for events in listed.values()])
+        if filenames
+        else (np.zeros((0, frames, len(CLASSES)), np.float32))
+    )
 
 
-def event_labels(events: Iterable[tuple[float, float, str]], frames: int, frame_s: float, ends: str = "nearest") -> np.ndarray:
+def event_labels(
+    events: Iterable[tuple[float, float, str]], frames: int, frame_s: float, ends: str = "nearest"
+) -> np.ndarray:
     """The events (onset, offset, label) of one clip as frames, ``(frame, class)``; rounded as `strong_labels` does.
 
     An event that begins when the clip is over has no frame.
@@ -55,7 +62,9 @@ def event_labels(events: Iterable[tuple[float, float, str]], frames: int, frame_
         if onset >= CLIP_S:
             continue
         if ends == "floor":
-            first, last = (int(time / frame_s + 1e-6) for time in (onset, offset))  # a time on the grid is no frame early
+            first, last = (
+                int(time / frame_s + 1e-6) for time in (onset, offset)
+            )  # a time on the grid is no frame early
         else:
             first = min(round(onset / frame_s), frames - 1)
             last = max(round(offset / frame_s), first + 1)
