@@ -1,4 +1,4 @@
-"""Whether a folder in DESED's layout can be used: `check` decodes everything and reports, `preflight` is cheap and raises.
+"""Whether a folder in DESED's layout can be used: `check` decodes and reports everything, `preflight` only raises.
 
 An **error** will stop a training or its scoring: a table that cannot be read, a subset without a usable clip;
 `preflight` raises the same one. What is **left out** is counted, and everything else goes on without it: a clip that is

@@ -1,7 +1,7 @@
 """Where DESED keeps what, and how a subset is read.
 
 Real DESED, MiniDESED and a data set made from a folder of recordings all have this layout, so nothing downstream knows
-which one it works on. `sedlib.data.audit` says what a folder lacks. Paper section 2; taught in ``notebooks/01_data.py``.
+which one it works on. `audit` says what a folder lacks. Paper section 2; taught in ``notebooks/01_data.py``.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def _letters(name: str) -> str:
 
 
 def audio_folder(root: Path, place: Place) -> Path:
-    """Where a subset's clips lie; DESED's later download scripts put them one deeper, ``audio/validation/validation``."""
+    """Where a subset's clips lie; DESED's later scripts put them one deeper, in ``audio/validation/validation``."""
     folder = root / place.audio
     deeper = folder / folder.name
     return deeper if deeper.is_dir() else folder

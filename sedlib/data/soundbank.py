@@ -38,7 +38,7 @@ class Recording(NamedTuple):
     def read(self) -> tuple[np.ndarray, audio.Info]:
         """At most `LONGEST_S` of the recording, (sample,) float32, 16 kHz mono; and what the file holds.
 
-        Of a room response the first channel: channels are microphones, and their mean would have a direct sound for each.
+        Of a room response the first channel: the mean of several microphones would have several direct sounds.
         """
         return audio.read(self.path, LONGEST_S, channel=0 if self.label == RIR else None)
 

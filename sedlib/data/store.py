@@ -52,16 +52,14 @@ class Store:
     ----------
     filenames, durations
         Of the clips; seconds of the audio files, of which longer ones were cut and shorter ones padded.
-    skipped, changed : mappings
-        For each clip of the table that is not here, the reason; for clips that were padded, cut, mixed to mono or
-        resampled, what was done.
+    skipped : mapping
+        For each clip of the table that is not here, the reason.
     """
 
     path: Path
     filenames: Sequence[str]
     durations: np.ndarray
     skipped: Mapping[str, str]
-    changed: Mapping[str, str]
     _file: io.FileIO = field(repr=False)
     _checksums: list[int] = field(repr=False)  # CRC-32 of each row
     _verified: bytearray = field(repr=False)  # 1 for each row whose checksum was compared
@@ -179,9 +177,8 @@ def _opened(path: Path, sources: list[str]) -> Store | None:
         return None
     durations = np.array(index["durations"])
     durations.setflags(write=False)
-    skipped, changed = MappingProxyType(index["skipped"]), MappingProxyType(index["changed"])
-    filenames, verified = tuple(index["filenames"]), bytearray(len(index["filenames"]))
-    store = Store(path, filenames, durations, skipped, changed, file, index["checksums"], verified)
+    filenames, skipped = tuple(index["filenames"]), MappingProxyType(index["skipped"])
+    store = Store(path, filenames, durations, skipped, file, index["checksums"], bytearray(len(filenames)))
     weakref.finalize(store, file.close)
     return store
 
@@ -210,7 +207,7 @@ def _build(path: Path, subset: layout.Subset, progress: bool) -> Store:
     partial.unlink(missing_ok=True)  # of a process that was killed
     try:
         with open(partial, "xb", opener=lambda name, flags: os.open(name, flags, 0o444)) as file:
-            index = {"sample_rate": audio.RATE, "samples_per_clip": SAMPLES, **_write_rows(file, subset, progress)}
+            index = _write_rows(file, subset, progress)
             now = _sources(subset)
             changed = [name for name, a, b in zip(subset.filenames, sources, now, strict=True) if a != b]
             if changed:
@@ -235,7 +232,7 @@ def _build(path: Path, subset: layout.Subset, progress: bool) -> Store:
 
 def _write_rows(file: BinaryIO, subset: layout.Subset, progress: bool) -> dict:
     """Write the row of each clip that can be read; the index of the rows."""
-    index = {"filenames": [], "durations": [], "checksums": [], "skipped": {}, "changed": {}}
+    index = {"filenames": [], "durations": [], "checksums": [], "skipped": {}}
     for name, clip in _decoded(subset, progress):
         if isinstance(clip, SedError):
             index["skipped"][name] = str(clip)
@@ -245,8 +242,6 @@ def _write_rows(file: BinaryIO, subset: layout.Subset, progress: bool) -> dict:
         index["filenames"].append(name)
         index["durations"].append(info.duration)
         index["checksums"].append(zlib.crc32(row))
-        if change := audio.changes(info):
-            index["changed"][name] = change
     return index
 
 

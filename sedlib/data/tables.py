@@ -42,19 +42,17 @@ UNLABELLED_COLUMNS = ["filename"]
 _ODD = re.compile('[\x00-\x08\x0b-\x1f"\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]')
 
 
-def read_events(path: str | Path, classes: tuple[str, ...] = CLASSES) -> pd.DataFrame:
+def read_events(path: str | Path) -> pd.DataFrame:
     """Read a strong table; a clip without events is a row of NaN (in the file: empty cells, NaN or NA in all three).
 
     Parameters
     ----------
     path : path
         TSV with the columns ``filename onset offset event_label``; times in seconds.
-    classes : tuple of str
-        Labels that may occur.
 
     Returns
     -------
-    DataFrame ``filename onset offset event_label``, in the order of the file.
+    DataFrame with these columns, in the order of the file.
 
     Raises
     ------
@@ -62,25 +60,25 @@ def read_events(path: str | Path, classes: tuple[str, ...] = CLASSES) -> pd.Data
         For a missing file, a wrong column, an unknown label, a time that is not a number, or an offset before its
         onset; with file, line, value and fix.
     """
-    return typed_events(read_table(path, EVENT_COLUMNS), path, classes)
+    return typed_events(read_table(path, EVENT_COLUMNS), path)
 
 
-def typed_events(table: pd.DataFrame, path: str | Path, classes: tuple[str, ...] = CLASSES) -> pd.DataFrame:
+def typed_events(table: pd.DataFrame, path: str | Path) -> pd.DataFrame:
     """Text of `read_table` with the columns of events, and perhaps others, as numbers, with NaN for what is empty.
 
     Raises as `read_events`, which names ``path``.
     """
     table = _without_nan(table)
-    _raise_first(_event_problems(table, path, classes))
+    _raise_first(_event_problems(table, path))
     table[["onset", "offset"]] = _numbers(table)
     table["event_label"] = table["event_label"].where(table["event_label"] != "", np.nan)
     return table
 
 
-def read_weak(path: str | Path, classes: tuple[str, ...] = CLASSES) -> pd.DataFrame:
+def read_weak(path: str | Path) -> pd.DataFrame:
     """Read a weak table ``filename event_labels``; labels are separated by commas. Raises as `read_events`."""
     table = read_table(path, WEAK_COLUMNS)
-    _raise_first(_weak_problems(table, path, classes))
+    _raise_first(_weak_problems(table, path))
     return table
 
 
@@ -91,15 +89,15 @@ def read_unlabelled(path: str | Path) -> pd.DataFrame:
     return table
 
 
-def problems(path: str | Path, columns: list[str], classes: tuple[str, ...] = CLASSES) -> list[str]:
+def problems(path: str | Path, columns: list[str]) -> list[str]:
     """Everything that is wrong in a table of these columns, a sentence each; the readers stop at the first."""
     try:
         table = read_table(path, columns)
     except SedError as error:
         return [str(error)]
     if columns == EVENT_COLUMNS:
-        return list(_event_problems(_without_nan(table), path, classes))
-    return list(_weak_problems(table, path, classes) if columns == WEAK_COLUMNS else _repeated(table, path))
+        return list(_event_problems(_without_nan(table), path))
+    return list(_weak_problems(table, path) if columns == WEAK_COLUMNS else _repeated(table, path))
 
 
 def write(table: pd.DataFrame, path: str | Path) -> None:
@@ -231,14 +229,14 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
     return table[["onset", "offset"]].apply(pd.to_numeric, errors="coerce").astype(float)
 
 
-def _event_problems(table: pd.DataFrame, path: str | Path, classes: tuple[str, ...]) -> Iterator[str]:
+def _event_problems(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
     """Sentences on the rows of a strong table as it stands in the file, all columns text."""
     numbers = _numbers(table)
     given = table[["onset", "offset", "event_label"]] != ""
     no_time = given[["onset", "offset"]] & ~((numbers >= 0) & (numbers < np.inf))
     incomplete = given.any(axis=1) & ~given.all(axis=1)
     backwards = numbers["offset"] < numbers["onset"]
-    unknown = given["event_label"] & ~table["event_label"].isin(classes)
+    unknown = given["event_label"] & ~table["event_label"].isin(CLASSES)
     for i in np.flatnonzero(no_time.any(axis=1) | incomplete | backwards | unknown):
         row, where = table.iloc[i], line_of(path, i)
         if no_time.iloc[i].any():
@@ -250,15 +248,15 @@ def _event_problems(table: pd.DataFrame, path: str | Path, classes: tuple[str, .
         elif backwards[i]:
             yield f"{where}: offset {row.offset} lies before onset {row.onset}; swap them"
         else:
-            yield f"{where}: {unknown_label(row.event_label, classes)}"
+            yield f"{where}: {unknown_label(row.event_label)}"
 
 
-def _weak_problems(table: pd.DataFrame, path: str | Path, classes: tuple[str, ...]) -> Iterator[str]:
+def _weak_problems(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
     yield from _repeated(table, path)
     for i, labels in enumerate(table["event_labels"]):
         for label in filter(None, labels.split(",")):
-            if label not in classes:
-                yield f"{line_of(path, i)}: {unknown_label(label, classes)}"
+            if label not in CLASSES:
+                yield f"{line_of(path, i)}: {unknown_label(label)}"
 
 
 def _repeated(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
