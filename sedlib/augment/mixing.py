@@ -65,8 +65,8 @@ class Change(NamedTuple):
 def draw(rng: np.random.Generator, bank: Bank, settings: Augment) -> Mixture:
     """Draw the sounds of a soundscape, their times, rooms, effects and levels.
 
-    Classes and onsets are those of a `scenes.scenario` of DESED's synthetic set. Of each class any sound is taken whole;
-    of a `CONTINUOUS` class any part of the planned length.
+    Classes and onsets are those of a `scenes.scenario`, with the statistics of DESED's synthetic set. Of each class any
+    sound is taken whole; of a `CONTINUOUS` class any part of the planned length.
 
     Notes
     -----
@@ -206,7 +206,7 @@ def _backgrounds(chosen: Sequence[Background], bank: Bank) -> Tensor:
 
 
 def change(waveform: Tensor, changes: Sequence[Change], bank: Bank | None) -> Tensor:
-    """Clips ``(clip, 160000)`` with effects, their peaks as before, plus the added backgrounds; turned down if they clip."""
+    """Clips ``(clip, 160000)`` with effects at the same peak, plus the added backgrounds; turned down if they clip."""
     peak = waveform.abs().amax(1, keepdim=True)
     changed = _with_effects(waveform, [c.effects for c in changes])
     changed *= peak / changed.abs().amax(1, keepdim=True).clamp_min(1e-9)

@@ -55,18 +55,18 @@ def pcen(
 
 
 class Bounded(nn.Module):
-    """Positive numbers that gradient descent cannot push out of their bounds: low (high / low)^sigmoid(z), z learned.
+    """Parameters that stay within their bounds while they learn: low (high / low)^sigmoid(z), z learned.
 
     Parameters
     ----------
     name : str
-        What they are, for the error.
+        For the error.
     values : tensor
-        To start with; between the bounds.
+        Initial values, between the bounds.
     bounds : (low, high)
         Both positive.
     learn : bool
-        False: they stay as they are.
+        Whether they learn at all.
     """
 
     def __init__(self, name: str, values: Tensor, bounds: tuple[float, float], learn: bool) -> None:
@@ -84,16 +84,15 @@ class Bounded(nn.Module):
 class PCEN(nn.Module):
     """One or several PCEN layers side by side, each with its own parameters; the layers are channels of the output.
 
-    Every layer divides by a mixture of smoothers, M = sum_k w_k M_k, with weights w that are a softmax and, as the
-    smoothers' outputs, belong to a Mel band. alpha, delta and r belong to the layer.
+    Every layer divides by a mixture of smoothers, M = sum_k w_k M_k, with weights w, a softmax, for each Mel band.
+    alpha, delta and r belong to the layer.
 
     Parameters
     ----------
     settings : Pcen
-        Values to start with, and what of it learns.
+        Initial values, and what learns.
     features : Features
-        The smoothing coefficients are those of a hop of 255 samples, the paper's; for another hop they are changed so
-        that the time constants stay.
+        Smoothing coefficients are given for the paper's hop, 255 samples; for another hop the time constants are kept.
 
     Raises
     ------
@@ -143,8 +142,7 @@ class PCEN(nn.Module):
             return pcen(energy, self.smoothed(energy), alpha, delta, r, self.eps)
 
     def summary(self) -> dict[str, float]:
-        """The parameters in numbers for a table: by layer ``alpha delta r``, and ``fast``, the mean weight of the
-        faster smoother."""
+        """Parameters by layer for a table: ``alpha delta r``, and ``fast``, the mean weight of the faster smoother."""
         now = {name: values.detach().cpu() for name, values in self.values().items()}
         fast = int(now["s"].argmax())
         by_layer = {name: now[name] for name in ("alpha", "delta", "r")} | {"fast": now["weights"][:, fast].mean(-1)}

@@ -19,7 +19,7 @@ _TOGETHER = 16  # rows that a thread smooths side by side: each step of one recu
 
 
 def coefficient(seconds: float, frame_s: float) -> float:
-    """Smoothing coefficient s of a time constant T: s = (sqrt(1 + 4 T^2) - 1) / (2 T^2), T in frames; librosa's formula.
+    """Smoothing coefficient of a time constant: s = (sqrt(1 + 4 T^2) - 1) / (2 T^2), T in frames; librosa's formula.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def smooth_zero_phase(energy: Tensor, s: Tensor | float) -> Tensor:
     """
     there = smooth(energy, s).flip(-1)
     s = torch.as_tensor(s, dtype=there.dtype, device=energy.device)
-    back = smooth(there, s) if s.ndim == 0 else torch.stack([smooth(m, one) for m, one in zip(there, s)])
+    back = smooth(there, s) if s.ndim == 0 else torch.stack([smooth(m, one) for m, one in zip(there, s, strict=True)])
     return back.flip(-1)
 
 
