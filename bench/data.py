@@ -70,5 +70,5 @@ def pretend_store(root: Path, subset: str, clips: int) -> None:
         file.seek(clips * 2 * store.SAMPLES)
         store._write_index(file, {
             "filenames": names, "durations": [CLIP_S] * clips, "checksums": [2**32 - 1] * clips, "skipped": {},
-            "changed": {}, "sources": store._sources(layout.load(root, subset)),
+            "sources": store._sources(layout.load(root, subset)),
         })

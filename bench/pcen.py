@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bench import take_turns
 from bench.training import random_batch
-from sedlib.features import PCEN, smooth, smoother
+from sedlib.features import PCEN, smooth
 from sedlib.models import Detector
 from sedlib.systems import configuration
 from sedlib.training import MeanTeacher
@@ -36,11 +36,6 @@ def lfilter(energy: Tensor) -> Tensor:
     return torchaudio.functional.lfilter(energy, torch.tensor([1, S - 1]), torch.tensor([S, 0.0]), clamp=False)
 
 
-def by_blocks(energy: Tensor) -> Tensor:
-    """The form for GPUs."""
-    return smoother._by_blocks(energy.reshape(-1, FRAMES), torch.tensor([S]), None).view_as(energy)
-
-
 def main(rounds: int = 5) -> None:
     """Print the comparisons."""
     keep_freed_memory()
@@ -48,8 +43,7 @@ def main(rounds: int = 5) -> None:
     energy = torch.rand(CLIPS, 1, MELS, FRAMES)
     print(f"  smoothing ({CLIPS}, {MELS}, {FRAMES}), forward and backward; wanted: x12 of the loop, x2 of lfilter")
     ways = {
-        "loop over frames": loop, "torchaudio lfilter": lfilter, "sedlib, in blocks (as on a GPU)": by_blocks,
-        "sedlib": lambda e: smooth(e, S),
+        "loop over frames": loop, "torchaudio lfilter": lfilter, "sedlib": lambda e: smooth(e, S),
     }
     take_turns({name: forward_and_backward(way, energy[:, 0]) for name, way in ways.items()}, rounds)
 

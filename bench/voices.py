@@ -23,9 +23,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from minidesed.generate import Source
+from minidesed.ranges import DOMAINS
 from minidesed.recordings import RecordedVoices
-from minidesed.voices import DOMAINS, Voices
+from minidesed.soundscapes import Source
+from minidesed.voices import Voices
 from sedlib.data.audio import RATE
 from sedlib.data.tables import CLASSES
 

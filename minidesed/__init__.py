@@ -1,1 +1,1 @@
-"""MiniDESED, the embedded data set: procedural voices, scenes, domains, and the generator that mixes them in DESED's layout."""
+"""MiniDESED, the embedded data set: procedural voices, scenes, domains, and the generator that mixes them."""

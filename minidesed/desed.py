@@ -17,8 +17,15 @@ SUBSETS = {  # which table each subset's numbers come from, below dataset/metada
     "validation": "validation/validation.tsv, 1168 clips",
     "public": "eval/public.tsv, 692 clips",
 }
-QUANTITIES = ("clip_share", "events_per_clip", "events_per_clip_mean", "duration_25", "duration_50", "duration_75",
-              "active_time")  # of a class, as in `statistics.per_class`
+QUANTITIES = (
+    "clip_share",
+    "events_per_clip",
+    "events_per_clip_mean",
+    "duration_25",
+    "duration_50",
+    "duration_75",
+    "active_time",
+)  # of a class, as in `statistics.per_class`
 
 # Subset, class and `QUANTITIES`: share of the clips that hold the class; median and mean number of its events in such a
 # clip; quartiles of their durations, s; median time in which it is heard in such a clip, s. Weak labels tell the first.

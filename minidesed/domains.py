@@ -1,10 +1,10 @@
 """What makes a clip "synthetic" or "real": rooms, levels, microphones, noise, codecs.
 
 DESED's synthetic clips are studio-like events mixed over quiet backgrounds; its real ones come from anybody's video.
-The two `Recipe` below are that difference in numbers. A trained network can partly close the gap, because nothing is
-taken away that the labels need: events stay audible and stay where they are. `INGREDIENTS` takes the difference apart,
-so that the share of each can be measured (`reproduction.studies.gap`). Paper sections 2 and 3.1; taught in ``notebooks/01_data.py``
-and ``notebooks/05_domain_adversarial.py``.
+`SYNTHETIC` and `REAL` are that difference in numbers. A trained network can partly close the gap, because events stay
+audible and stay where they are. `INGREDIENTS` divides the difference, so that the share of each can be measured
+(`reproduction.studies.gap`). Paper sections 2 and 3.1; taught in ``notebooks/01_data.py`` and
+``notebooks/05_domain_adversarial.py``.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ def real_without(ingredients: Collection[str]) -> Recipe:
     """
     for name in ingredients:
         if name not in INGREDIENTS:
-            raise SedError(f"ingredient {name!r} of the domain gap does not exist; choose from {', '.join(INGREDIENTS)}")
+            choices = ", ".join(INGREDIENTS)
+            raise SedError(f"ingredient {name!r} of the domain gap does not exist; choose from {choices}")
     return replace(REAL, **{entry: getattr(SYNTHETIC, entry) for name in ingredients for entry in INGREDIENTS[name]})
 
 
@@ -168,7 +169,7 @@ def fit_room(measured: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> 
     time = np.arange(len(measured), dtype=np.float32) / np.float32(RATE)
     room = measured * np.exp(-LN_60_DB * time / np.float32(rng.uniform(*recipe.rt60)))
     direct = RATE // 400  # 2.5 ms
-    ratio = decibels(-rng.uniform(*recipe.direct_to_reverberant))
+    ratio = from_db(-rng.uniform(*recipe.direct_to_reverberant))
     late = np.linalg.norm(room[direct:])
     if late > 0:
         room[direct:] *= ratio * np.linalg.norm(room[:direct]) / late
@@ -182,36 +183,33 @@ def apply_channel(mixture: np.ndarray, recipe: Recipe, rng: np.random.Generator)
     ----------
     mixture : (sample,) float32 array
         Sound at the microphone, 16 kHz.
-    recipe : Recipe
-        Ranges to draw from.
-    rng : numpy Generator
-        Every draw comes from it.
 
     Returns
     -------
     (sample,) float32 array in [-1, 1]
         As long as the mixture and not shifted in time: all filters have zero phase.
     """
-    # A stream of chance for each: with one switched off, the others stay as they were.
-    hiss, microphone, band, level, coder = rng.spawn(5)
-    noisy, coloured = hiss.random() < recipe.noise_share, microphone.random() < recipe.microphone_share
-    limited = band.random() < recipe.band_limit_share
+    # A random generator for each: with one switched off, the others stay as they were.
+    rng_noise, rng_microphone, rng_band, rng_gain, rng_codec = rng.spawn(5)
+    noisy = rng_noise.random() < recipe.noise_share
+    coloured = rng_microphone.random() < recipe.microphone_share
+    limited = rng_band.random() < recipe.band_limit_share
     output = mixture
     if noisy or coloured or limited:
         spectrum = fft.rfft(mixture)
         if noisy:
-            noise = _coloured_noise(len(spectrum), hiss)
-            ratio = decibels(hiss.uniform(*recipe.noise_level))
+            noise = _coloured_noise(len(spectrum), rng_noise)
+            ratio = from_db(rng_noise.uniform(*recipe.noise_level))
             spectrum += noise * (ratio * np.linalg.norm(spectrum) / np.linalg.norm(noise))  # Parseval: as RMS
         response = np.zeros_like(_octaves())  # dB
         if coloured:
-            response += _microphone(recipe, microphone)
+            response += _microphone(recipe, rng_microphone)
         if limited:
-            response += _band_limit(band.uniform(*recipe.band_limit))
+            response += _band_limit(rng_band.uniform(*recipe.band_limit))
         output = fft.irfft(spectrum * _over_bins(len(spectrum), response), len(mixture))
-    output = output * decibels(level.uniform(*recipe.gain))
-    if coder.random() < recipe.codec_share:
-        output = codec(output, coder.uniform(*recipe.codec_step))
+    output = output * from_db(rng_gain.uniform(*recipe.gain))
+    if rng_codec.random() < recipe.codec_share:
+        output = codec(output, rng_codec.uniform(*recipe.codec_step))
     peak = np.abs(output).max(initial=0.0)
     return (output / max(1.0, peak / 0.99)).astype(np.float32)
 
@@ -219,8 +217,8 @@ def apply_channel(mixture: np.ndarray, recipe: Recipe, rng: np.random.Generator)
 def codec(waveform: np.ndarray, step: float) -> np.ndarray:
     """Stand-in for lossy coding: short-time spectra rounded to a grid that is coarser in louder bands.
 
-    A real coder hides its error under what is loud in the same band, and drops what falls below; so does this one, but
-    the samples do not hang on the version of an encoder.
+    As a real coder it hides its error under what is loud in the same band, and drops what falls below; but its output
+    does not depend on the version of an encoder.
 
     Parameters
     ----------
@@ -254,8 +252,8 @@ def rms(waveform: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(waveform), dtype=np.float64))) + 1e-12
 
 
-def decibels(level: float) -> np.float32:
-    """The amplitude factor of a level in dB."""
+def from_db(level: float) -> np.float32:
+    """Amplitude of a level in dB."""
     return np.float32(10 ** (level / 20))
 
 

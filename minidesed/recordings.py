@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from minidesed.voices import Voices
-from sedlib.data.audio import RATE
+from sedlib.config import RATE
+from sedlib.data.audio import loud_blocks
 from sedlib.data.layout import REAL
 from sedlib.data.soundbank import BACKGROUND, CONTINUOUS, RIR, Recording, Soundbank, looped
 from sedlib.data.tables import CLASSES, unknown_label
@@ -23,14 +24,19 @@ TRAINING, EVALUATION = "real training", "real development and evaluation"  # poo
 
 
 class RecordedVoices(Soundbank):
-    """The sounds of a `Soundbank`: the ten classes, and backgrounds and rooms where the folder has them.
+    """The sounds of a `Soundbank`, with the interface of `voices.Voices`.
 
-    Parameters and errors as of `Soundbank`.
+    Parameters, attributes and errors as of `Soundbank`; ``fingerprint`` is the name of the folder and a hash of its
+    files' names and contents.
     """
 
     def __init__(self, folder: str | Path):
         super().__init__(folder)
         self._procedural = Voices(REAL)
+        digest = hashlib.sha256()
+        for path in sorted(recording.path for found in self.recordings.values() for recording in found):
+            digest.update(path.relative_to(self.folder).as_posix().encode() + b"\0" + path.read_bytes())
+        self.fingerprint = f"{self.folder.resolve().name} {digest.hexdigest()[:12]}"
 
     def split(self, *pools: str) -> list[RecordedVoices]:
         """Soundbanks of disjoint recordings, one per pool; a class with too few recordings is shared and noted."""
@@ -42,8 +48,10 @@ class RecordedVoices(Soundbank):
             groups = sorted({r.group for r in found}, key=lambda g: hashlib.sha256(g.encode()).digest())
             shared = 0 < len(groups) < len(pools)
             if shared:
-                notes.append(f"{label}: {len(groups)} recording{'s' * (len(groups) > 1)} for {len(pools)} pools "
-                             f"({', '.join(pools)}): all pools share {'it' if len(groups) == 1 else 'them'}")
+                notes.append(
+                    f"{label}: {len(groups)} recording{'s' * (len(groups) > 1)} for {len(pools)} pools "
+                    f"({', '.join(pools)}): all pools share {'it' if len(groups) == 1 else 'them'}"
+                )
             for i, bank in enumerate(banks):
                 bank.recordings[label] = [r for r in found if shared or groups.index(r.group) % len(pools) == i]
         for bank in banks:
@@ -51,14 +59,13 @@ class RecordedVoices(Soundbank):
         return banks
 
     def of_clip(self, rng: np.random.Generator) -> RecordedVoices:
-        """The same source with one original recording per class, background and room: one dog, one talker, one place.
+        """The same source narrowed to one clip: one original recording per class, background and room.
 
-        Each is as likely as another, however many files it has. For the events of one clip, which in life come from
-        one individual.
+        Each is as likely as another, however many files it has.
         """
         bank = copy(self)
         bank.recordings = {}
-        for (label, found), u in zip(self.recordings.items(), rng.random(len(self.recordings))):
+        for (label, found), u in zip(self.recordings.items(), rng.random(len(self.recordings)), strict=True):
             groups = list(dict.fromkeys(r.group for r in found))
             bank.recordings[label] = [r for r in found if r.group == groups[int(u * len(groups))]]
         return bank
@@ -72,8 +79,6 @@ class RecordedVoices(Soundbank):
             One of `tables.CLASSES`.
         duration : float
             Seconds. The sound is never longer; it is shorter where the recorded one is.
-        rng : Generator
-            The only source of chance.
 
         Returns
         -------
@@ -148,11 +153,10 @@ def _stretches(waveform: np.ndarray, below_peak: float = 30.0, gap: float = 0.2)
     out if there is a longer one.
     """
     block = RATE // 100
-    starts = np.arange(0, len(waveform), block)
-    energy = np.add.reduceat(waveform.astype(np.float64) ** 2, starts)
-    loud = np.flatnonzero(energy >= energy.max() * 10 ** (-below_peak / 10))
+    loud = loud_blocks(waveform, block, below_peak)
     breaks = np.flatnonzero(np.diff(loud) > gap * RATE / block)
     firsts, lasts = loud[np.r_[0, breaks + 1]], loud[np.r_[breaks, len(loud) - 1]]
-    found = list(zip((firsts * block).tolist(), np.minimum((lasts + 1) * block, len(waveform)).tolist()))
+    ends = np.minimum((lasts + 1) * block, len(waveform))
+    found = list(zip((firsts * block).tolist(), ends.tolist(), strict=True))
     longest = max(last - first for first, last in found)
     return [(first, last) for first, last in found if last - first >= min(longest, RATE // 10)]

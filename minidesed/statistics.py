@@ -42,20 +42,27 @@ def per_class(table: pd.DataFrame) -> pd.DataFrame:
     groups = events.groupby("event_label")
     in_clip = events.groupby(["event_label", "filename"]).size().groupby("event_label")
     active = active_time(table).groupby("event_label")
-    return pd.DataFrame({
-        "events": groups.size(),
-        "clips": in_clip.size(),
-        "event_share": groups.size() / len(events),
-        "clip_share": in_clip.size() / len(tables.filenames(table)),
-        **{f"duration_{q:02d}": groups["duration"].quantile(q / 100) for q in QUANTILES},
-        "events_per_clip": in_clip.median(),
-        "events_per_clip_mean": in_clip.mean(),
-        "active_time": active.median(),
-        "active_time_mean": active.mean(),
-        "at_start": groups["onset"].apply(lambda onset: (onset <= AT_START).mean()),
-        "at_end": groups["offset"].apply(lambda offset: (offset >= AT_END).mean()),
-        "whole": groups["duration"].apply(lambda seconds: (seconds > WHOLE).mean()),
-    }).reindex(tables.CLASSES).fillna({"events": 0, "clips": 0, "event_share": 0, "clip_share": 0}).rename_axis("class")
+    return (
+        pd.DataFrame(
+            {
+                "events": groups.size(),
+                "clips": in_clip.size(),
+                "event_share": groups.size() / len(events),
+                "clip_share": in_clip.size() / len(tables.filenames(table)),
+                **{f"duration_{q:02d}": groups["duration"].quantile(q / 100) for q in QUANTILES},
+                "events_per_clip": in_clip.median(),
+                "events_per_clip_mean": in_clip.mean(),
+                "active_time": active.median(),
+                "active_time_mean": active.mean(),
+                "at_start": groups["onset"].apply(lambda onset: (onset <= AT_START).mean()),
+                "at_end": groups["offset"].apply(lambda offset: (offset >= AT_END).mean()),
+                "whole": groups["duration"].apply(lambda seconds: (seconds > WHOLE).mean()),
+            }
+        )
+        .reindex(tables.CLASSES)
+        .fillna({"events": 0, "clips": 0, "event_share": 0, "clip_share": 0})
+        .rename_axis("class")
+    )
 
 
 def active_time(table: pd.DataFrame) -> pd.Series:
@@ -130,15 +137,24 @@ def facts(table: pd.DataFrame) -> pd.Series:
     """
     held = presence(table)
     together = co_occurrence(table).to_numpy() / len(held)
-    pairs = {(f"{a} + {b}", "clip_share"): together[i, j] for i, a in enumerate(tables.CLASSES)
-             for j, b in enumerate(tables.CLASSES) if i < j}
+    pairs = {
+        (f"{a} + {b}", "clip_share"): together[i, j]
+        for i, a in enumerate(tables.CLASSES)
+        for j, b in enumerate(tables.CLASSES)
+        if i < j
+    }
     if "event_labels" in table:
         return _series({(label, "clip_share"): share for label, share in held.mean().items()} | pairs)
     classes = per_class(table)[list(desed.QUANTITIES)].stack(future_stack=True).to_dict()
     at_once = np.pad(polyphony(table), (0, 4))
-    whole = {"without_events": 1 - held.any(axis=1).mean(),
-             "events_per_clip_mean": len(tables.events(table)) / len(held),
-             "events_0": at_once[0], "events_1": at_once[1], "events_2": at_once[2], "events_3": at_once[3:].sum()}
+    whole = {
+        "without_events": 1 - held.any(axis=1).mean(),
+        "events_per_clip_mean": len(tables.events(table)) / len(held),
+        "events_0": at_once[0],
+        "events_1": at_once[1],
+        "events_2": at_once[2],
+        "events_3": at_once[3:].sum(),
+    }
     return _series(classes | pairs | {("all", quantity): value for quantity, value in whole.items()})
 
 
@@ -171,17 +187,26 @@ def compare_folder(root: str | Path) -> pd.DataFrame:
     subsets = [name for name in desed.SUBSETS if (Path(root) / layout.SUBSETS[name].metadata).is_file()]
     if not subsets:
         raise SedError(f"{root}: no table of {', '.join(desed.SUBSETS)}; give the folder that holds metadata/")
-    return pd.concat({name: compare(facts(layout.load(root, name).table), desed.facts(name)) for name in subsets},
-                     names=["subset"])
+    return pd.concat(
+        {name: compare(facts(layout.load(root, name).table), desed.facts(name)) for name in subsets}, names=["subset"]
+    )
 
 
 def table(comparison: pd.DataFrame) -> pd.DataFrame:
     """A comparison of one subset for people: a row per class, each cell "ours / DESED"."""
-    columns = {"clip_share": ("clips (%)", 100, ".0f"), "events_per_clip_mean": ("events per clip", 1, ".1f"),
-               "duration_50": ("median duration (s)", 1, ".2f"), "active_time": ("median active time (s)", 1, ".1f")}
+    columns = {
+        "clip_share": ("clips (%)", 100, ".0f"),
+        "events_per_clip_mean": ("events per clip", 1, ".1f"),
+        "duration_50": ("median duration (s)", 1, ".2f"),
+        "active_time": ("median active time (s)", 1, ".1f"),
+    }
     known = [quantity for quantity in columns if ("Speech", quantity) in comparison.index]
-    cells = {columns[quantity][0]: [_cell(comparison.loc[(label, quantity)], *columns[quantity][1:])
-                                    for label in tables.CLASSES] for quantity in known}
+    cells = {
+        columns[quantity][0]: [
+            _cell(comparison.loc[(label, quantity)], *columns[quantity][1:]) for label in tables.CLASSES
+        ]
+        for quantity in known
+    }
     return pd.DataFrame({"class": [label.replace("_", " ") for label in tables.CLASSES], **cells})
 
 

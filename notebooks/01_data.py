@@ -62,7 +62,7 @@ import sedlib.config
 from sedlib import decode, features, metrics, workspace
 from reproduction.studies import gap
 from sedlib.data import audio, audit, encoder, layout, store, tables
-from minidesed import desed, domains, generate, statistics, voices
+from minidesed import desed, domains, generate, ranges, soundscapes, statistics, voices
 from sedlib.errors import SedError
 from sedcourse import check, explore, html, players, plots
 
@@ -210,11 +210,11 @@ def span(ends: tuple) -> str:
     return (", " if isinstance(ends[0], str) else " to ").join(map(str, ends))
 
 rows = [(name, span(studio), span(others))
-        for name, (studio, others) in voices.RANGES[label].items()]
+        for name, (studio, others) in ranges.RANGES[label].items()]
 html.table(pd.DataFrame(rows, columns=["parameter", "synthetic", "real"]), label)
 
 # %% [markdown]
-# Units and meaning stand beside each line of `minidesed/voices.py`. Now five draws of each domain. Change `label`
+# Units and meaning stand beside each line of `minidesed/ranges.py`. Now five draws of each domain. Change `label`
 # above, and look and listen to other classes.
 
 # %%
@@ -224,11 +224,11 @@ def draws(domain: str, count: int = 5) -> list[np.ndarray]:
     sounds = [source.event(label, 1.5, chance) for chance in chances]
     return [np.pad(0.3 * sound, (0, 28000 - len(sound))) for sound in sounds]
 
-panels = {f"{domain} {i + 1}": look(sound) for domain in voices.DOMAINS
+panels = {f"{domain} {i + 1}": look(sound) for domain in ranges.DOMAINS
           for i, sound in enumerate(draws(domain))}
 plots.show(plots.spectrogram_grid(panels, hop_s),
            f"{label}: five draws of the synthetic voices above five of the real ones.")
-for domain in voices.DOMAINS:
+for domain in ranges.DOMAINS:
     players.play(np.concatenate(draws(domain)), f"{label}, {domain}: five draws")
 
 # %% [markdown]
@@ -719,7 +719,7 @@ print(f"synthetic against synthetic: AUC "
 
 # %%
 print(*domains.INGREDIENTS, sep=", ")
-print(inspect.getsource(generate.mini_making).split('"""')[2])
+print(inspect.getsource(soundscapes.mini_recipe).split('"""')[2])
 
 # %% [markdown]
 # First by ear: one clip of the real domain as dry and clean as a synthetic one; then with rooms; then with codecs; then
@@ -731,8 +731,8 @@ acoustics = [ingredient for ingredient in domains.INGREDIENTS if ingredient not 
 
 def clip(index: int, *there: str) -> tuple[np.ndarray, list]:
     without = [ingredient for ingredient in acoustics if ingredient not in there]
-    making = generate.mini_making("validation", without)
-    return generate.make_clip("validation", making, seed, index)
+    how = soundscapes.mini_recipe("validation", without)
+    return soundscapes.make_clip("validation", how, seed, index)
 
 # %% [markdown]
 # Not every clip has a room, or went through a codec: take the first that did both and has pauses.
@@ -767,8 +767,9 @@ few = 24 if profile == "smoke" else 60
 taken = [(), ("microphones", "band limits"), ("noise", "codecs"), ("rooms", "levels"),
          ("voices", "backgrounds"), ("scenes", "boundaries")]
 def made(subset: str, without: tuple[str, ...] = ()) -> np.ndarray:
-    making = generate.mini_making(subset, without)
-    waveforms = [generate.make_clip(subset, making, seed + 1, i)[0] for i in range(few)]
+    how = soundscapes.mini_recipe(subset, without)
+    waveforms = [soundscapes.make_clip(subset, how, seed + 1, i)[0]
+                 for i in range(few)]
     return gap.band_statistics(np.array(waveforms), small)
 
 studio = made("synthetic")

@@ -58,7 +58,7 @@ from reproduction.rows import ROWS
 from sedlib import features, models, systems, training, workspace
 from sedlib.config import Features
 from sedlib.data import encoder, scenes, tables
-from minidesed import domains, generate, voices
+from minidesed import domains, soundscapes, voices
 from sedcourse import check, explore, explorer, html, live, players, plots
 from reproduction import retention, sounds
 
@@ -410,7 +410,7 @@ def alone(label: str, variant: int) -> np.ndarray:
     k = tables.CLASSES.index(label)
     rng = np.random.default_rng([seed, 3, 3, k, variant])
     event = scenes.Event(label, 0.0, 10.0)
-    return generate.mix([event], voices.Voices("real"), domains.SYNTHETIC, rng)[0]
+    return soundscapes.mix([event], voices.Voices("real"), domains.SYNTHETIC, rng)[0]
 
 waveforms = {label: [alone(label, i) for i in range(3)] for label in tables.CLASSES}
 def mean_share(detector, label: str) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from minidesed import domains
-from minidesed.generate import mix
+from minidesed.soundscapes import mix
 from minidesed.voices import Voices
 from sedlib.config import CLIP_S
 from sedlib.data import tables

@@ -1,10 +1,9 @@
-"""numba's ``njit`` and ``prange``, whose compiled code several processes may store at once.
+"""numba's ``njit`` and ``prange`` with a lock around its cache of compiled code.
 
-numba gives each compiled signature the next free number in an index, and reads, changes and writes that index without a lock
-(`numba.core.caching.IndexDataCacheFile`). Two processes that store two signatures of one function at once may both take number 1; later ones
-then load the wrong code without a word. The batch starts many processes with one cold cache, so here a lock stands around storing
-and loading. It lies beside the compiled code, wherever numba or NUMBA_CACHE_DIR puts that. Compiling is outside of it: processes that start at
-once with a cold cache each compile what they need, and the last one's copy stays.
+numba reads, changes and writes its index of compiled signatures (`numba.core.caching.IndexDataCacheFile`) without a
+lock: of two processes that store two signatures of one function at once, both may take one number, and later ones load
+the wrong code without an error. The batch starts many processes with one cold cache. The lock lies beside the compiled
+code; compiling is outside of it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""numba beside torch: one number of threads for both, which share one OpenMP, and gradients that are written by hand.
-
-And a single thread for small networks.
-"""
+"""numba beside torch: one number of threads for both, which share one OpenMP, and gradients written by hand."""
 
 from __future__ import annotations
 
@@ -14,23 +11,19 @@ import numba
 
 
 def share_threads() -> None:
-    """Have numba use torch's number of threads; to be called before every parallel numba function.
-
-    numba's first parallel call sets torch's number to its own, so that is set back.
-    """
+    """Have numba use torch's number of threads; to be called before every parallel numba function."""
     torch = sys.modules.get("torch")  # `decode` and `metrics` work without
     if torch is None:
         return
     threads = torch.get_num_threads()
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    if torch.get_num_threads() != threads:
+    if torch.get_num_threads() != threads:  # numba's first parallel call sets torch's number to its own
         torch.set_num_threads(threads)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Within it torch computes with one thread. Networks of a few weights are slower with more, and many times slower where
-    other work keeps the cores busy, for threads wait for each other after every operation."""
+    """Within it torch computes with one thread: faster for networks of a few weights, above all on busy cores."""
     torch = sys.modules.get("torch")
     if torch is None:
         yield
@@ -46,8 +39,8 @@ def one_thread() -> Iterator[None]:
 def only_once(backward: Callable) -> Callable:
     """Refuse a second derivative through the ``backward`` of a `torch.autograd.Function` that numba computes.
 
-    torch would take what it returns for constants. Its own ``once_differentiable`` notices that only where the gradient
-    that comes in has itself a graph, which that of a sum has not.
+    torch would take what it returns for constants; its own ``once_differentiable`` does not notice that where the
+    incoming gradient has no graph, such as that of a sum.
 
     Raises
     ------

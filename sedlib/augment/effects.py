@@ -1,10 +1,9 @@
 """Effects on waveforms: bursts, comb, compression, pitch shift, filters, rooms. All batched, on any device.
 
-Every effect is a pure function of waveforms ``(source, sample)``, float32 at 16 kHz, and of one value of each parameter
-per row, ``(source,)``. It keeps the shape and where events begin and end; levels are set afterwards (`mixing`), so none
-of them clips. `EFFECTS` names them with the ranges their parameters are drawn from: the paper gives the names alone, the
-ranges are ours, narrow enough that a sound stays what its label says. Paper section 3.2; taught in
-``notebooks/02_augmentation.py``.
+An effect is a pure function of waveforms ``(source, sample)``, float32 at 16 kHz, and of parameters ``(source,)``, one
+value per row. It keeps the shape, the onsets and the offsets; levels are set afterwards (`mixing`), so no effect clips.
+The paper names the effects; the ranges in `EFFECTS` are ours, narrow enough that a sound keeps its label. Paper
+section 3.2; taught in ``notebooks/02_augmentation.py``.
 """
 
 from __future__ import annotations
@@ -21,18 +20,17 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional as F
 
-from sedlib.augment import vocoder
 from sedlib.data.audio import RATE
 from sedlib.errors import SedError
 
 _NOISE = 1 << 18  # samples of white noise from which every noise burst is cut
-_RING = 4096  # samples after which a filter has died out
+_RING = 4096  # samples of padding for the ringing of a filter
 _INAUDIBLE = 1e-5  # of a peak; the rounding of a Fourier transform lies below
 _BLOCK = 80  # samples in which a compressor measures the level: 5 ms
 
 
 def noise_burst(waveform: Tensor, start: Tensor, duration: Tensor, snr_db: Tensor, noise: Tensor) -> Tensor:
-    """White noise for a short time.
+    """Add a burst of white noise.
 
     Parameters
     ----------
@@ -40,9 +38,9 @@ def noise_burst(waveform: Tensor, start: Tensor, duration: Tensor, snr_db: Tenso
     start, duration : (source,) tensors
         Seconds.
     snr_db : (source,) tensor
-        Energy of what sounds at the same time over that of the burst; in a pause the burst is silent.
+        Energy of the waveform during the burst over that of the burst, which is silent in a pause.
     noise : (source,) tensor
-        In [0, 1): which noise.
+        In [0, 1): where the burst is cut from the white noise.
     """
     n = torch.arange(waveform.shape[1], device=waveform.device)
     table = _noise(waveform.device)
@@ -51,7 +49,7 @@ def noise_burst(waveform: Tensor, start: Tensor, duration: Tensor, snr_db: Tenso
 
 
 def sine_burst(waveform: Tensor, start: Tensor, duration: Tensor, snr_db: Tensor, frequency: Tensor) -> Tensor:
-    """A sine of ``frequency`` Hz for a short time; other parameters as of `noise_burst`."""
+    """Add a burst of a sine of ``frequency`` Hz; other parameters as of `noise_burst`."""
     sine = torch.sin(2 * math.pi * frequency[:, None] * _seconds(waveform))
     return waveform + _burst(waveform, sine, start, duration, snr_db)
 
@@ -61,27 +59,20 @@ def comb(waveform: Tensor, delay: Tensor, depth: Tensor, rate: Tensor, gain: Ten
 
     Parameters
     ----------
-    delay : (source,) tensor
-        Mean of d, in ms.
-    depth : (source,) tensor
-        How far d is swept to either side, as a share of its mean, in [0, 1].
-    rate : (source,) tensor
-        Sweeps per second.
-    gain : (source,) tensor
-        In [0, 1].
+    delay, depth, rate, gain : (source,) tensors
+        Mean of d in ms; amplitude of the sweep relative to that mean, in [0, 1]; sweeps per second; gain in [0, 1].
 
     Notes
     -----
-    The released code has a comb of 100 to 280 ms that looks ahead, which would move an event's beginning, and does not
-    use it.
+    The released code has a non-causal comb of 100 to 280 ms, which would move onsets, and does not use it.
     """
     swept = 1 + depth[:, None] * torch.sin(2 * math.pi * rate[:, None] * _seconds(waveform))
     samples = delay[:, None] * (RATE / 1000) * swept
-    share = samples.frac()  # between two samples: linear interpolation
+    fraction = samples.frac()  # linear interpolation between two samples
     place = torch.arange(1, waveform.shape[1] + 1, device=waveform.device) - samples.long()
     padded = F.pad(waveform, (1, 0))  # a zero before the first sample
     late, early = padded.gather(1, place.clamp_min(0)), padded.gather(1, (place - 1).clamp_min(0))
-    return waveform + gain[:, None] * (late + share * (early - late))
+    return waveform + gain[:, None] * (late + fraction * (early - late))
 
 
 def compress(waveform: Tensor, threshold_db: Tensor, ratio: Tensor) -> Tensor:
@@ -89,12 +80,10 @@ def compress(waveform: Tensor, threshold_db: Tensor, ratio: Tensor) -> Tensor:
 
     Parameters
     ----------
-    threshold_db : (source,) tensor
-        Against the row's loudest 5 ms; negative.
-    ratio : (source,) tensor
-        1 or more.
+    threshold_db, ratio : (source,) tensors
+        Relative to the row's loudest 5 ms, negative; 1 or more.
     """
-    padded = F.pad(waveform, (0, _BLOCK + -waveform.shape[1] % _BLOCK))  # ends as if silence followed, whatever does
+    padded = F.pad(waveform, (0, _BLOCK + -waveform.shape[1] % _BLOCK))  # followed by silence
     level = F.avg_pool1d(padded.square()[:, None], _BLOCK).sqrt()
     over = level / (level.amax(-1, keepdim=True) * _amplitude(threshold_db)[:, None, None]).clamp_min(1e-9)
     gain = over.clamp_min(1.0) ** (1 / ratio - 1)[:, None, None]
@@ -103,23 +92,21 @@ def compress(waveform: Tensor, threshold_db: Tensor, ratio: Tensor) -> Tensor:
 
 
 def pitch_shift(waveform: Tensor, semitones: Tensor) -> Tensor:
-    """Pitch up or down by some semitones at the same tempo.
+    """Pitch up or down by some semitones at the same tempo, by python-stretch: onsets stay within 1.3 ms.
 
-    On CPUs python-stretch, which keeps onsets best (a click within 1.3 ms and whole); elsewhere a batched phase vocoder
-    (`vocoder`), for python-stretch knows CPUs only.
+    Computed on the CPU, whatever the device of ``waveform``.
     """
-    if waveform.device.type != "cpu":
-        return vocoder.pitch_shift(waveform, semitones)
+    device, waveform = waveform.device, waveform.cpu()
     shifted = torch.zeros_like(waveform)
-    for row, out, shift in zip(waveform.numpy(), shifted.numpy(), semitones.tolist()):
+    for row, out, shift in zip(waveform.numpy(), shifted.numpy(), semitones.tolist(), strict=True):
         loud = np.flatnonzero(np.abs(row) > _INAUDIBLE * np.abs(row).max(initial=0.0))
         if len(loud):
-            sounding = loud[-1] + 1  # it takes 4 ms for a second of sound, so none for the zeros at the end
+            sounding = loud[-1] + 1  # the zeros at the end are left alone: a second of sound takes 4 ms
             stretch = python_stretch.Signalsmith.Stretch()
             stretch.preset(1, RATE)
             stretch.setTransposeSemitones(shift)
             out[:sounding] = stretch.process(row[None, :sounding])[0]
-    return shifted
+    return shifted.to(device)
 
 
 def low_pass(waveform: Tensor, cutoff: Tensor) -> Tensor:
@@ -138,7 +125,7 @@ def reverberate(waveform: Tensor, response: Tensor) -> Tensor:
     Parameters
     ----------
     waveform : (source, sample) tensor
-        With as many zeros at the end as the room's tail is to last.
+        Padded with zeros for the room's tail.
     response : (source, tap) tensor
         The direct sound at tap 0, so that events keep their onsets.
     """
@@ -147,7 +134,7 @@ def reverberate(waveform: Tensor, response: Tensor) -> Tensor:
 
 
 class Range(NamedTuple):
-    """What a parameter is drawn from, uniformly, or uniformly in its logarithm."""
+    """Range of a parameter that is drawn uniformly, or log-uniformly."""
 
     low: float
     high: float
@@ -165,8 +152,15 @@ _BURST = {"start": Range(0, 1), "duration": Range(0.05, 0.5, log=True), "snr_db"
 EFFECTS: dict[str, Effect] = {
     "noise burst": Effect(noise_burst, _BURST | {"noise": Range(0, 1)}),
     "sine burst": Effect(sine_burst, _BURST | {"frequency": Range(100, 4000, log=True)}),
-    "comb": Effect(comb, {"delay": Range(1, 10, log=True), "depth": Range(0.1, 0.9), "rate": Range(0.1, 2, log=True),
-                          "gain": Range(0.3, 0.9)}),
+    "comb": Effect(
+        comb,
+        {
+            "delay": Range(1, 10, log=True),
+            "depth": Range(0.1, 0.9),
+            "rate": Range(0.1, 2, log=True),
+            "gain": Range(0.3, 0.9),
+        },
+    ),
     "compression": Effect(compress, {"threshold_db": Range(-30, -10), "ratio": Range(2, 8, log=True)}),
     "pitch shift": Effect(pitch_shift, {"semitones": Range(-3, 3)}),
     "low-pass": Effect(low_pass, {"cutoff": Range(1000, 6000, log=True)}),
@@ -175,7 +169,7 @@ EFFECTS: dict[str, Effect] = {
 
 
 def draw_effect(rng: np.random.Generator, name: str, seconds: float) -> dict[str, float]:
-    """Parameters of an effect on a sound of some length; bursts lie within it.
+    """Draw the parameters of an effect on a sound of ``seconds``; bursts lie within it.
 
     Raises
     ------
@@ -198,15 +192,15 @@ def _burst(waveform: Tensor, sound: Tensor, start: Tensor, duration: Tensor, snr
     since = _seconds(waveform) - start[:, None]
     inside = (since >= 0) & (since < duration[:, None])
     sound = torch.where(inside, sound, 0.0)
-    there = torch.where(inside, waveform, 0.0).square().sum(1, keepdim=True)
-    return sound * (there / sound.square().sum(1, keepdim=True).clamp_min(1e-12)).sqrt() * _amplitude(-snr_db)[:, None]
+    energy = torch.where(inside, waveform, 0.0).square().sum(1, keepdim=True)
+    return sound * (energy / sound.square().sum(1, keepdim=True).clamp_min(1e-12)).sqrt() * _amplitude(-snr_db)[:, None]
 
 
 def _filtered(waveform: Tensor, cutoff: Tensor, response: Callable[[Tensor], Tensor]) -> Tensor:
     """Filter by an analogue frequency response of s = jw / w_cutoff, made digital by the bilinear transform."""
     n = next_fast_len(waveform.shape[1] + _RING, real=True)
     warped = torch.tan(math.pi * torch.arange(n // 2 + 1, device=waveform.device) / n).clamp(0, 1e6)
-    warped[n // 2 :] = 1e6  # at half the rate it is infinite, whatever the rounding of pi says
+    warped[n // 2 :] = 1e6  # infinite at the Nyquist frequency, in spite of rounding
     s = 1j * warped / torch.tan(math.pi * cutoff / RATE)[:, None]
     return torch.fft.irfft(torch.fft.rfft(waveform, n) * response(s), n)[:, : waveform.shape[1]]
 

@@ -1,8 +1,8 @@
 """Dynamic mixing: an endless stream of labelled soundscapes.
 
 A `Mixture` is plain numbers (which sounds, when, in which rooms, with which effects, how loud), drawn by `draw` from a
-seed; `events` reads its labels off, and `render` turns many into sound in one batched pass, on the device where the bank
-is. So what a step hears is a function of its seed alone. Paper section 3.2; taught in ``notebooks/02_augmentation.py``.
+random generator; `events` gives its labels, and `render` the waveforms of many at once, on the bank's device. So a
+training step is a function of its seed alone. Paper section 3.2; taught in ``notebooks/02_augmentation.py``.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from sedlib.data.soundbank import CONTINUOUS
 from sedlib.errors import SedError
 
 FADE = RATE // 100  # 10 ms against the click of a cut
-RING = RATE // 20  # for what filters and combs still have to say after a sound's end
-Cascade = tuple[tuple[str, dict[str, float]], ...]  # effects in their order: a name of `EFFECTS` and its parameters
-_TRIES = 1000  # scenes drawn until one has as many events as wanted
-_ROWS = 6  # sounds of about the same length that a CPU takes at once; a GPU takes all
+RING = RATE // 20  # 50 ms of padding for the ringing of filters and combs
+Cascade = tuple[tuple[str, dict[str, float]], ...]  # names of `EFFECTS` with their parameters, in order
+_TRIES = 1000  # scenarios drawn until one has an allowed number of events
+_ROWS = 6  # sounds of similar length in a batch on a CPU; a GPU takes all at once
 
 
 class Source(NamedTuple):
@@ -56,32 +56,22 @@ class Mixture(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What happens to the sound of a whole clip; to an unchanged one nothing."""
+    """What is done to the waveform of a whole clip."""
 
     effects: Cascade = ()
     added: Background | None = None
 
 
 def draw(rng: np.random.Generator, bank: Bank, settings: Augment) -> Mixture:
-    """Choose the sounds of a soundscape, their times, rooms, effects and levels.
+    """Draw the sounds of a soundscape, their times, rooms, effects and levels.
 
-    Parameters
-    ----------
-    rng : Generator
-        The only source of chance.
-    bank : Bank
-    settings : Augment
-
-    Returns
-    -------
-    Mixture
-        With classes and onsets of a clip of DESED's synthetic set (`scenes.scenario`); of each class any sound, whole, and
-        of sounds that go on for long (`CONTINUOUS`) any part of the planned length.
+    Classes and onsets are those of a `scenes.scenario`, with the statistics of DESED's synthetic set. Of each class any
+    sound is taken whole; of a `CONTINUOUS` class any part of the planned length.
 
     Notes
     -----
-    The paper samples one to five foregrounds and says no more. The released scripts mix each fixed soundscape's own
-    foregrounds again, so that classes and onsets stay; here new scenes are drawn with DESED's statistics.
+    The paper only says that it samples one to five foregrounds. The released scripts mix each fixed soundscape's own
+    foregrounds again, so that classes and onsets stay.
     """
     fewest, most = settings.sources
     sources = []
@@ -89,22 +79,30 @@ def draw(rng: np.random.Generator, bank: Bank, settings: Augment) -> Mixture:
         sounding = bank.foregrounds[sound].samples
         samples = min(sounding, SAMPLES - onset, wanted)
         first = int(rng.integers(sounding - samples + 1)) if bank.foregrounds[sound].label in CONTINUOUS else 0
-        sources.append(Source(
-            sound, first, samples, onset, float(rng.uniform(*settings.foreground_db)),
-            int(rng.integers(len(bank.rooms))) if settings.rooms else None, cascade(rng, settings, samples / RATE)))
+        sources.append(
+            Source(
+                sound,
+                first,
+                samples,
+                onset,
+                float(rng.uniform(*settings.foreground_db)),
+                int(rng.integers(len(bank.rooms))) if settings.rooms else None,
+                cascade(rng, settings, samples / RATE),
+            )
+        )
     lowest, over = settings.background_db
     highest = min(source.level_db for source in sources) + over
     return Mixture(tuple(sources), _background(rng, bank, rng.uniform(min(lowest, highest), highest)))
 
 
 def cascade(rng: np.random.Generator, settings: Augment, seconds: float) -> Cascade:
-    """Up to ``settings.effects`` different effects for a sound of some length, each number of them as likely."""
+    """Draw 0 to ``settings.effects`` distinct effects for a sound of ``seconds``; the number is uniform."""
     names = rng.choice(settings.effect_names, int(rng.integers(settings.effects + 1)), replace=False)
     return tuple((str(name), draw_effect(rng, str(name), seconds)) for name in names)
 
 
 def draw_change(rng: np.random.Generator, bank: Bank | None, settings: Augment, strong: bool) -> Change:
-    """What happens to a clip that is as it was recorded: effects where its labels are strong, otherwise a background."""
+    """Draw what is done to a recorded clip: effects if its labels are strong, otherwise perhaps one more background."""
     if strong:
         return Change(effects=cascade(rng, settings, CLIP_S))
     if bank is None or rng.random() >= settings.added_share:
@@ -113,42 +111,50 @@ def draw_change(rng: np.random.Generator, bank: Bank | None, settings: Augment, 
 
 
 def events(mixture: Mixture, bank: Bank) -> list[tuple[float, float, str]]:
-    """Onset, offset (s, to 1 ms) and label of each source: where its direct sound is, the room's tail does not count.
+    """Onset, offset (s, to 1 ms) and label of each source, by its direct sound: the room's tail does not count.
 
-    As in DESED no label is shorter than `scenes.SHORTEST_S`, and none goes beyond the clip.
+    As in DESED no event is shorter than `scenes.SHORTEST_S`, and none goes beyond the clip.
     """
-    return [(round(s.onset / RATE, 3), round(min(CLIP_S, s.onset / RATE + max(s.samples / RATE, SHORTEST_S)), 3),
-             bank.foregrounds[s.sound].label) for s in mixture.sources]
+    labelled = []
+    for source in mixture.sources:
+        onset = source.onset / RATE
+        offset = min(CLIP_S, onset + max(source.samples / RATE, SHORTEST_S))
+        labelled.append((round(onset, 3), round(offset, 3), bank.foregrounds[source.sound].label))
+    return labelled
 
 
 def stems(mixture: Mixture, bank: Bank) -> Tensor:
     """The foregrounds of a mixture in their order, and last its background, as they are added: ``(stem, 160000)``."""
-    heard = bank.samples.new_zeros((len(mixture.sources) + 1, SAMPLES), dtype=torch.float32)
-    for stem, source, waveform in zip(heard, mixture.sources, sounds(mixture.sources, bank)):
+    out = bank.samples.new_zeros((len(mixture.sources) + 1, SAMPLES), dtype=torch.float32)
+    for stem, source, waveform in zip(out, mixture.sources, _sounds(mixture.sources, bank), strict=False):
         stem[source.onset : source.onset + len(waveform)] = waveform
-    heard[-1] = backgrounds([mixture.background], bank)[0]
-    return heard
+    out[-1] = _backgrounds([mixture.background], bank)[0]
+    return out
 
 
 def render(mixtures: Sequence[Mixture], bank: Bank) -> Tensor:
     """The sound of mixtures, ``(clip, 160000)`` float32 in [-1, 1]: the sum of the `stems`, turned down if it clips."""
-    mixed = backgrounds([mixture.background for mixture in mixtures], bank)
+    mixed = _backgrounds([mixture.background for mixture in mixtures], bank)
     places = [(clip, source) for clip, mixture in enumerate(mixtures) for source in mixture.sources]
-    for (clip, source), waveform in zip(places, sounds([source for _, source in places], bank)):
+    for (clip, source), waveform in zip(places, _sounds([source for _, source in places], bank), strict=True):
         mixed[clip, source.onset : source.onset + len(waveform)] += waveform
     return unclipped(mixed)
 
 
-def sounds(sources: Sequence[Source], bank: Bank) -> list[Tensor]:
+def _sounds(sources: Sequence[Source], bank: Bank) -> list[Tensor]:
     """Each source in its room, with its effects, at its level; a ``(sample,)`` tensor that ends with tail or clip."""
-    heard: dict[int, Tensor] = {}
+    rendered: dict[int, Tensor] = {}
     order = sorted(range(len(sources)), key=lambda i: sources[i].samples)
     size = _ROWS if bank.samples.device.type == "cpu" else max(1, len(order))
     for group in (order[start : start + size] for start in range(0, len(order), size)):
         chosen = [sources[i] for i in group]
-        for i, source, waveform in zip(group, chosen, _at_levels(_in_rooms(chosen, bank), chosen)):
-            heard[i] = waveform[: min(SAMPLES - source.onset, _extent(source, bank))]
-    return [heard[i] for i in range(len(sources))]
+        waveforms = _in_rooms(chosen, bank)
+        for row, source in zip(waveforms, chosen, strict=True):
+            row[SAMPLES - source.onset :] = 0  # its level is that of what lies within the clip
+        waveforms = _at_peaks(waveforms, [source.level_db for source in chosen])
+        for i, source, waveform in zip(group, chosen, waveforms, strict=True):
+            rendered[i] = waveform[: min(SAMPLES - source.onset, _extent(source, bank))]
+    return [rendered[i] for i in range(len(sources))]
 
 
 def _extent(source: Source, bank: Bank) -> int:
@@ -161,7 +167,7 @@ def _in_rooms(sources: list[Source], bank: Bank) -> Tensor:
     rooms = [bank.rooms[source.room] for source in sources if source.room is not None]
     extents = [_extent(source, bank) for source in sources]
     waveform = _rows([(bank.foregrounds[s.sound], s.first, s.samples) for s in sources], bank, max(extents))
-    for row, source in zip(waveform, sources):
+    for row, source in zip(waveform, sources, strict=True):
         fade = min(FADE, source.samples // 4)
         ramp = torch.linspace(0, 1, fade, device=row.device)
         if source.first:  # cut out of a longer sound
@@ -171,13 +177,13 @@ def _in_rooms(sources: list[Source], bank: Bank) -> Tensor:
     if reverberant:
         responses = _rows([(room, 0, room.samples) for room in rooms], bank, max(room.samples for room in rooms))
         waveform[reverberant] = reverberate(waveform[reverberant], responses)
-        for row, extent in zip(waveform, extents):
-            row[extent:] = 0  # rounding of the transform
-    return with_effects(waveform, [source.effects for source in sources])
+        for row, extent in zip(waveform, extents, strict=True):
+            row[extent:] = 0  # rounding errors of the transform
+    return _with_effects(waveform, [source.effects for source in sources])
 
 
-def with_effects(waveform: Tensor, cascades: Sequence[Cascade]) -> Tensor:
-    """``(source, sample)``: each row with its effects, the first ones of all rows first, effect by effect."""
+def _with_effects(waveform: Tensor, cascades: Sequence[Cascade]) -> Tensor:
+    """Each row with its effects: the first effect of every row, batched by name, then the second."""
     waveform = waveform.clone()
     for place in range(max(map(len, cascades), default=0)):
         rows: dict[str, list[int]] = {}
@@ -185,26 +191,28 @@ def with_effects(waveform: Tensor, cascades: Sequence[Cascade]) -> Tensor:
             if place < len(effects):
                 rows.setdefault(effects[place][0], []).append(i)
         for name, chosen in rows.items():
-            values = {parameter: torch.tensor([cascades[i][place][1][parameter] for i in chosen], device=waveform.device)
-                      for parameter in EFFECTS[name].ranges}
+            values = {
+                parameter: torch.tensor([cascades[i][place][1][parameter] for i in chosen], device=waveform.device)
+                for parameter in EFFECTS[name].ranges
+            }
             waveform[chosen] = EFFECTS[name].function(waveform[chosen], **values)
     return waveform
 
 
-def backgrounds(chosen: Sequence[Background], bank: Bank) -> Tensor:
+def _backgrounds(chosen: Sequence[Background], bank: Bank) -> Tensor:
     """``(clip, 160000)``: backgrounds at their levels."""
     waveform = _rows([(bank.backgrounds[b.sound], b.first, SAMPLES) for b in chosen], bank, SAMPLES)
-    return _scaled(waveform, [b.level_db for b in chosen])
+    return _at_peaks(waveform, [b.level_db for b in chosen])
 
 
 def change(waveform: Tensor, changes: Sequence[Change], bank: Bank | None) -> Tensor:
-    """Clips ``(clip, 160000)`` with their effects, at the peak they had, and the added backgrounds; none clips."""
+    """Clips ``(clip, 160000)`` with effects at the same peak, plus the added backgrounds; turned down if they clip."""
     peak = waveform.abs().amax(1, keepdim=True)
-    changed = with_effects(waveform, [c.effects for c in changes])
+    changed = _with_effects(waveform, [c.effects for c in changes])
     changed *= peak / changed.abs().amax(1, keepdim=True).clamp_min(1e-9)
     rows = [i for i, c in enumerate(changes) if c.added is not None]
     if rows:
-        changed[rows] += peak[rows] * backgrounds([changes[i].added for i in rows], bank)
+        changed[rows] += peak[rows] * _backgrounds([changes[i].added for i in rows], bank)
     return unclipped(changed)
 
 
@@ -213,14 +221,8 @@ def unclipped(waveform: Tensor) -> Tensor:
     return waveform / waveform.abs().amax(1, keepdim=True).clamp_min(1.0)
 
 
-def _at_levels(waveform: Tensor, sources: list[Source]) -> Tensor:
-    """Rows scaled so that what the clip holds of each, and nothing else is left of it, has its level."""
-    for row, source in zip(waveform, sources):
-        row[SAMPLES - source.onset :] = 0
-    return _scaled(waveform, [source.level_db for source in sources])
-
-
-def _scaled(waveform: Tensor, levels_db: list[float]) -> Tensor:
+def _at_peaks(waveform: Tensor, levels_db: list[float]) -> Tensor:
+    """Rows scaled to their peaks, in dB of full scale."""
     level = torch.tensor([10 ** (level / 20) for level in levels_db], device=waveform.device)
     return waveform * (level / waveform.abs().amax(1).clamp_min(1e-9))[:, None]
 
@@ -228,21 +230,26 @@ def _scaled(waveform: Tensor, levels_db: list[float]) -> Tensor:
 def _rows(parts: Sequence[tuple[Sound, int, int]], bank: Bank, length: int) -> Tensor:
     """Parts of sounds (sound, first sample, samples) as rows of one length."""
     rows = bank.samples.new_zeros((len(parts), length), dtype=torch.float32)
-    for row, (sound, first, samples) in zip(rows, parts):
+    for row, (sound, first, samples) in zip(rows, parts, strict=True):
         row[:samples] = bank.waveform(sound, first, samples)
     return rows
 
 
 def _scene(rng: np.random.Generator, bank: Bank, fewest: int, most: int) -> list[tuple[int, int, int]]:
-    """Number of a sound, onset and longest length of each foreground: a `scenario` of as many as allowed."""
+    """Number of a sound, onset and longest length (samples) of each foreground of a `scenario`."""
     for _ in range(_TRIES):
-        if fewest <= len(planned := scenario(rng, "synthetic")) <= most:
+        if fewest <= len(planned := scenario(rng)) <= most:
             break
     else:
-        raise SedError(f"augment.sources is {(fewest, most)}, and clips of DESED have hardly ever so many events; "
-                       "choose other numbers")
-    return [(int(rng.choice(bank.classes[event.label])), round(event.onset * RATE),
-             round(event.duration * RATE) if event.label in CONTINUOUS else SAMPLES) for event in planned]
+        raise SedError(
+            f"augment.sources is {(fewest, most)}, and clips of DESED have hardly ever so many events; "
+            "choose other numbers"
+        )
+    foregrounds = []
+    for event in planned:
+        longest = round(event.duration * RATE) if event.label in CONTINUOUS else SAMPLES
+        foregrounds.append((int(rng.choice(bank.classes[event.label])), round(event.onset * RATE), longest))
+    return foregrounds
 
 
 def _background(rng: np.random.Generator, bank: Bank, level_db: float) -> Background:

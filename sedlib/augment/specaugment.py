@@ -15,7 +15,7 @@ MEL, FRAME = 2, 3  # axes
 
 
 def gaussian_noise(features: Tensor, snr_db: Tensor) -> Tensor:
-    """White Gaussian noise on spectrograms.
+    """Add white Gaussian noise to spectrograms.
 
     Parameters
     ----------
@@ -36,18 +36,18 @@ def mask(features: Tensor, axis: int, count: int, widest: int) -> Tensor:
     axis : int
         `MEL` or `FRAME`.
     count, widest : int
-        How many, and how many bands or frames a mask is narrower than: its width is drawn from [0, widest).
+        Number of masks; their widths are drawn from [0, widest) bands or frames.
     """
     mean = features.mean((1, 2, 3), keepdim=True)
-    line = [size if place in (0, axis) else 1 for place, size in enumerate(features.shape)]
-    seen = features.new_ones(line)  # only the axis: to mask whole spectrograms takes 20 times as long
+    shape = [size if place in (0, axis) else 1 for place, size in enumerate(features.shape)]
+    seen = features.new_ones(shape)  # masking this axis alone is 20 times as fast as masking whole spectrograms
     for _ in range(count):
         seen = mask_along_axis_iid(seen, widest, 0.0, axis)
     return (features - mean) * seen + mean
 
 
 def augment(features: Tensor, config: Config) -> Tensor:
-    """Noise at an SNR of its own for every clip, then masks, as ``config.augment`` has them; chance is torch's."""
+    """Noise at a random SNR for every clip, then masks, by ``config.augment``; drawn from torch's random generator."""
     settings = config.augment
     if settings.noise_snr_db:
         low, high = settings.noise_snr_db
@@ -63,8 +63,8 @@ def augment(features: Tensor, config: Config) -> Tensor:
 def views(features: Tensor, config: Config) -> tuple[Tensor, Tensor]:
     """What the student and what the teacher sees of spectrograms ``(batch, 1, mel, frame)`` in dB.
 
-    With ``config.augment.teacher`` "own" the teacher's noise and masks are its own, so that the two must agree although
-    they see different parts; with "same" they are the student's; with "clean" there are none.
+    With ``config.augment.teacher`` "own" the teacher has masks and noise of its own, so that the two must agree
+    although they see different parts; with "same" it has the student's; with "clean" none.
     """
     student, teacher = augment(features, config), config.augment.teacher
     return student, augment(features, config) if teacher == "own" else student if teacher == "same" else features

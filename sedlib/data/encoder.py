@@ -16,10 +16,10 @@ from sedlib.data import tables
 from sedlib.data.tables import CLASSES
 
 
-def strong_labels(table: pd.DataFrame, filenames: list[str], frames: int, frame_s: float, ends: str = "nearest") -> np.ndarray:
-    """Event table to ones and zeros for every frame.
-
-    Frame t spans [t, t + 1) * frame_s.
+def strong_labels(
+    table: pd.DataFrame, filenames: list[str], frames: int, frame_s: float, ends: str = "nearest"
+) -> np.ndarray:
+    """Event table to ones and zeros for every frame; frame t spans [t, t + 1) * frame_s.
 
     Parameters
     ----------
@@ -29,33 +29,35 @@ def strong_labels(table: pd.DataFrame, filenames: list[str], frames: int, frame_
     frames, frame_s : int, float
         Frames of a clip and seconds of a frame.
     ends : str
-        "nearest": both ends of an event are rounded to the nearest frame, and an event shorter than a frame still has
-        one, so a label is off by half a frame at most. "floor": both are rounded down, as in the baseline, so a label begins
-        and ends half a frame early on average, and an event within one frame has none.
+        "nearest": onset and offset are rounded to the nearest frame, and an event shorter than a frame still has one,
+        so a label is off by half a frame at most. "floor": both are rounded down, as in the baseline, so a label is
+        half a frame early on average, and an event within one frame has none.
 
     Returns
     -------
     (clip, frame, class) float32 array
     """
-    listed: dict[str, list[tuple[float, float, str]]] = {name: [] for name in filenames}
+    events: dict[str, list[tuple[float, float, str]]] = {name: [] for name in filenames}
     for row in tables.events(table).itertuples():
-        if row.filename in listed:
-            listed[row.filename].append((row.onset, row.offset, row.event_label))
-    return np.stack([event_labels(events, frames, frame_s, ends) for events in listed.values()]) if filenames else (
-        np.zeros((0, frames, len(CLASSES)), np.float32))
+        if row.filename in events:
+            events[row.filename].append((row.onset, row.offset, row.event_label))
+    labels = [event_labels(of_clip, frames, frame_s, ends) for of_clip in events.values()]
+    return np.stack(labels) if labels else np.zeros((0, frames, len(CLASSES)), np.float32)
 
 
-def event_labels(events: Iterable[tuple[float, float, str]], frames: int, frame_s: float, ends: str = "nearest") -> np.ndarray:
-    """The events (onset, offset, label) of one clip as frames, ``(frame, class)``; rounded as `strong_labels` does.
+def event_labels(
+    events: Iterable[tuple[float, float, str]], frames: int, frame_s: float, ends: str = "nearest"
+) -> np.ndarray:
+    """The events (onset, offset, label) of one clip as frames, ``(frame, class)``; rounded as in `strong_labels`.
 
-    An event that begins when the clip is over has no frame.
+    An event that begins after the clip has no frame.
     """
     labels = np.zeros((frames, len(CLASSES)), np.float32)
     for onset, offset, label in events:
         if onset >= CLIP_S:
             continue
         if ends == "floor":
-            first, last = (int(time / frame_s + 1e-6) for time in (onset, offset))  # a time on the grid is no frame early
+            first, last = (int(time / frame_s + 1e-6) for time in (onset, offset))  # rounding must not lose a frame
         else:
             first = min(round(onset / frame_s), frames - 1)
             last = max(round(offset / frame_s), first + 1)
@@ -66,7 +68,7 @@ def event_labels(events: Iterable[tuple[float, float, str]], frames: int, frame_
 def weak_labels(table: pd.DataFrame, filenames: list[str]) -> np.ndarray:
     """Weak table to ones and zeros for every clip, ``(clip, class)`` float32."""
     labels = np.zeros((len(filenames), len(CLASSES)), np.float32)
-    names = dict(zip(table["filename"], table["event_labels"]))
+    names = dict(zip(table["filename"], table["event_labels"], strict=True))
     for i, filename in enumerate(filenames):
         for label in filter(None, names[filename].split(",")):
             labels[i, CLASSES.index(label)] = 1
@@ -79,20 +81,9 @@ def _order(clips: int, seed: tuple[int, ...], epoch: int) -> np.ndarray:
 
 
 def batch_indices(step: int, size: int, clips: int, *seed: int) -> np.ndarray:
-    """Clips of a batch: the clips in random order, again and again in a new order.
+    """Clips of the batch number ``step`` of ``size`` clips: all clips in random order, again and again in a new one.
 
-    A function of its arguments alone, so a training that starts again at any step sees the same batches.
-
-    Parameters
-    ----------
-    step : int
-        Number of the batch, from 0.
-    size : int
-        Clips in a batch.
-    clips : int
-        Clips to choose from.
-    *seed : int
-        Seeds of the order.
+    A pure function, so a training that starts again at any step sees the same batches.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Where DESED keeps what, and how a subset is read.
 
-Paper section 2; taught in ``notebooks/01_data.py``. Real DESED, MiniDESED and a data set made from a folder of
-recordings all have this layout, so nothing downstream knows which one it works on. `sedlib.data.audit` says what a folder lacks.
+Real DESED, MiniDESED and a data set made from a folder of recordings all have this layout, so nothing downstream knows
+which one it works on. `audit` says what a folder lacks. Paper section 2; taught in ``notebooks/01_data.py``.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ class Place(NamedTuple):
     domain: str
 
 
+_SOUNDSCAPES = "train/synthetic20/soundscapes"
 SUBSETS = {
-    "synthetic": Place("audio/train/synthetic20/soundscapes", "metadata/train/synthetic20/soundscapes.tsv",
-                       STRONG, SYNTHETIC),
+    "synthetic": Place(f"audio/{_SOUNDSCAPES}", f"metadata/{_SOUNDSCAPES}.tsv", STRONG, SYNTHETIC),
     "weak": Place("audio/train/weak", "metadata/train/weak.tsv", WEAK, REAL),
-    "unlabel_in_domain": Place("audio/train/unlabel_in_domain", "metadata/train/unlabel_in_domain.tsv",
-                               UNLABELLED, REAL),
+    "unlabel_in_domain": Place(
+        "audio/train/unlabel_in_domain", "metadata/train/unlabel_in_domain.tsv", UNLABELLED, REAL
+    ),
     "validation": Place("audio/validation", "metadata/validation/validation.tsv", STRONG, REAL),
     "public": Place("audio/eval/public", "metadata/eval/public.tsv", STRONG, REAL),
 }
@@ -62,7 +63,7 @@ class Subset:
 
 
 def load(root: str | Path, subset: str) -> Subset:
-    """Read the table of one subset and see that its audio folder is there.
+    """Read the table of one subset, and check that its audio folder is there.
 
     Parameters
     ----------
@@ -117,7 +118,8 @@ def hidden_labels(root: str | Path, subset: str) -> pd.DataFrame:
     """
     path = truth_path(Path(root), subset)
     if not path.is_file():
-        raise SedError(f"{path}: no such file; only a data set that `sedlib data` made keeps the hidden labels of its clips")
+        fix = "only a data set that `sedlib data` made keeps the hidden labels of its clips"
+        raise SedError(f"{path}: no such file; {fix}")
     return tables.read_events(path)
 
 
@@ -127,16 +129,20 @@ def truth_path(root: Path, subset: str) -> Path:
     return root / (place.metadata if place.kind == STRONG else f"metadata/hidden/{subset}.tsv")
 
 
-def usable(subset: Subset) -> None:
+def check_usable(subset: Subset) -> None:
     """`SedError` if no clip of a subset can be used, by names and sizes alone."""
-    there = [name for name in subset.filenames if _has_bytes(subset.audio_dir / name)]
-    if not there:
-        fix = why_missing(subset.audio_dir, subset.filenames[0])
-        raise SedError(f"{subset.audio_dir}: none of the {len(subset.filenames)} clips of {subset.name!r} is there; "
-                       f"the first, {subset.filenames[0]}: {fix}")
-    if subset.name in EVALUATED and tables.events(subset.table[subset.table["filename"].isin(there)]).empty:
-        raise SedError(f"{subset.audio_dir}: the clips that are there hold no event, so that there is nothing to find; "
-                       f"get those of {subset.name!r} with events")
+    present = [name for name in subset.filenames if _has_bytes(subset.audio_dir / name)]
+    if not present:
+        first = subset.filenames[0]
+        raise SedError(
+            f"{subset.audio_dir}: none of the {len(subset.filenames)} clips of {subset.name!r} is there; "
+            f"the first, {first}: {why_missing(subset.audio_dir, first)}"
+        )
+    if subset.name in EVALUATED and tables.events(subset.table[subset.table["filename"].isin(present)]).empty:
+        raise SedError(
+            f"{subset.audio_dir}: the clips that are there hold no event, so that there is nothing to find; "
+            f"get those of {subset.name!r} with events"
+        )
 
 
 def _has_bytes(path: Path) -> bool:
@@ -151,30 +157,39 @@ def why_missing(folder: Path, filename: str) -> str:
     if (folder / filename).is_file():
         return "0 bytes; get the file again"
     others = sorted(file.name for file in folder.glob(f"{glob.escape(Path(filename).stem)}.*"))
-    others += [file.name for file in folder.iterdir() if _loose(file.name) == _loose(filename)] if not others else []
+    others = others or [file.name for file in folder.iterdir() if _loose(file.name) == _loose(filename)]
     if not others:
         deeper = next(folder.glob(f"*/{glob.escape(filename)}"), None)
-        return f"it lies in {deeper.parent}; move the clips up" if deeper else "get the file, or take it out of the table"
-    if Path(others[0]).suffix.lower() == Path(filename).suffix.lower():
+        return (
+            f"it lies in {deeper.parent}; move the clips up" if deeper else "get the file, or take it out of the table"
+        )
+    suffix = Path(filename).suffix
+    if Path(others[0]).suffix.lower() == suffix.lower():
         return f"the folder has {others[0]}: correct the name"
-    return f"the folder has {others[0]}: convert it to {Path(filename).suffix}, or correct the name in the table"
+    return f"the folder has {others[0]}: convert it to {suffix}, or correct the name in the table"
+
+
+def _loose(filename: str) -> str:
+    """A name without its suffix, case, and the two ways to write accents."""
+    return unicodedata.normalize("NFC", Path(filename).stem).casefold()
 
 
 def near(expected: Path) -> str:
-    """What stands where a file or folder is looked for, and may be meant; empty if there is nothing like it.
+    """What has a similar name to a missing file or folder, and may be meant; empty if there is nothing like it.
 
-    Names are alike whose letters are, or begin alike: ``synthetic21_train`` for ``synthetic20``, ``weak.csv`` for
-    ``weak.tsv``.
+    Names are similar whose letters are equal, or of folders begin alike: ``synthetic21_train`` for ``synthetic20``,
+    ``weak.csv`` for ``weak.tsv``.
     """
     while not expected.parent.exists():
         expected = expected.parent
-    wanted, a_file = _letters(expected.name), bool(expected.suffix)
-    alike = sorted(path.name for path in expected.parent.iterdir() if path.is_file() == a_file and
-                   (_letters(path.name) == wanted if a_file else _letters(path.name).startswith(wanted)))
+    wanted, is_file = _letters(expected.name), bool(expected.suffix)
+    names = sorted(path.name for path in expected.parent.iterdir() if path.is_file() == is_file)
+    alike = [name for name in names if _letters(name) == wanted or not is_file and _letters(name).startswith(wanted)]
     if not alike:
         return ""
     link = f"ln -s {shlex.quote(alike[0])} {shlex.quote(str(expected))}"
-    return f"{expected.parent} has {', '.join(alike[:3])}; if that is meant, give it the name {expected.name}, by a link say: {link}"
+    fix = f"if that is meant, give it the name {expected.name}, by a link say: {link}"
+    return f"{expected.parent} has {', '.join(alike[:3])}; {fix}"
 
 
 def _letters(name: str) -> str:
@@ -182,13 +197,14 @@ def _letters(name: str) -> str:
 
 
 def audio_folder(root: Path, place: Place) -> Path:
-    """Where a subset's clips lie; DESED's later download scripts put them one deeper, in ``audio/validation/validation``."""
+    """Where a subset's clips lie; DESED's later scripts put them one deeper, in ``audio/validation/validation``."""
     folder = root / place.audio
     deeper = folder / folder.name
     return deeper if deeper.is_dir() else folder
 
 
 def existing(root: str | Path) -> Path:
+    """A data set's folder; `SedError` if it is missing, or not that folder but one above it."""
     root = Path(root)
     if not root.is_dir():
         raise SedError(f"{root}: no such folder; give the folder that holds audio/ and metadata/")
@@ -205,8 +221,3 @@ def path_problems(metadata: Path, table: pd.DataFrame) -> Iterator[tuple[str, st
             yield name, f"{where} is a path; write the name of a file in the audio folder alone"
         elif len(os.fsencode(name)) > 255:
             yield name, f"{where} is longer than the 255 bytes a file name may have; shorten it"
-
-
-def _loose(filename: str) -> str:
-    """A name without its suffix, upper case and the choice between letters with accents and accents of their own."""
-    return unicodedata.normalize("NFC", Path(filename).stem).casefold()

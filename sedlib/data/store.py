@@ -1,13 +1,13 @@
 """Waveform store: the audio files of a subset decoded once into one file of 16-bit samples.
 
 Full DESED is about 5.9 GB as 16-bit samples; training then reads rows of a file and no decoder runs in its loop.
-``ROOT/store/SUBSET.int16`` holds one row of little-endian 16-bit samples per clip, then an index as JSON (names,
-durations and checksums of the rows, and the audio files they were decoded from), then the index's length and checksum
-and the number of this format. Paper section 2; taught in ``notebooks/01_data.py``.
+``ROOT/store/SUBSET.int16`` holds one row of little-endian 16-bit samples per clip; an index as JSON (names, durations
+and checksums of the rows, and the audio files they were decoded from); the index's length and checksum; the number of
+this format. Paper section 2; taught in ``notebooks/01_data.py``.
 
-What keeps it whole: rows and index are one file, which gets its name when it is complete; an advisory lock lets one
-process build while others wait, and goes away with a process that is killed; a row's checksum is compared when it is
-first read; rows are read, not mapped into memory, so a file that somebody cuts off gives an error instead of a crash.
+Rows and index are one file, which gets its name when it is complete; a lock lets one process build while others wait. A
+row's checksum is compared when it is first read. Rows are read, not mapped into memory, so that a file which somebody
+cuts off gives an error instead of a crash.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from sedlib.data import audio, layout
 from sedlib.errors import SedError
 from sedlib.files import locked
 
-FORMAT = 2  # counts up when the store's content for the same audio files changes
+FORMAT = 2  # increases when the store's content for the same audio files changes
 _ROW = 2 * SAMPLES  # bytes
 _END = struct.Struct("<QII")  # the last bytes of a store: length and CRC-32 of the index before them, FORMAT
 _BLOCK = 32  # clips decoded ahead of the writer
@@ -43,19 +43,23 @@ _BLOCK = 32  # clips decoded ahead of the writer
 
 @dataclass(frozen=True, eq=False)
 class Store:
-    """The clips of one subset, read row by row; nothing can be changed through it.
+    """The clips of one subset, in the order of its table, read row by row and never changed.
 
-    ``filenames``, ``durations`` (s, of the audio file; longer ones were cut, shorter ones padded) and the rows are in
-    the order of the table; ``skipped`` gives the reason for each clip of the table that is not here. Threads and
-    forked processes may read from one store at once. A store that is open when its audio files change, and is built
-    anew by another process, keeps its content.
+    Threads and forked processes may read from one store at once. A store that is open while another process builds it
+    anew keeps its content.
+
+    Attributes
+    ----------
+    filenames, durations
+        Of the clips; seconds of the audio files, of which longer ones were cut and shorter ones padded.
+    skipped : mapping
+        For each clip of the table that is not here, the reason.
     """
 
     path: Path
     filenames: Sequence[str]
     durations: np.ndarray
     skipped: Mapping[str, str]
-    changed: Mapping[str, str]  # what was padded, cut, mixed to mono or resampled
     _file: io.FileIO = field(repr=False)
     _checksums: list[int] = field(repr=False)  # CRC-32 of each row
     _verified: bytearray = field(repr=False)  # 1 for each row whose checksum was compared
@@ -69,12 +73,12 @@ class Store:
         Raises
         ------
         SedError
-            If a row is damaged. The store is taken away, and built anew when it is opened next.
+            If a row is damaged. The store is removed, and built anew when it is opened next.
         """
         rows = np.arange(len(self))[np.asarray(indices, dtype=int)]
         waveforms = np.empty((len(rows), SAMPLES), np.float32)
         row = np.empty(SAMPLES, "<i2")
-        for waveform, i in zip(waveforms, rows.tolist()):
+        for waveform, i in zip(waveforms, rows.tolist(), strict=True):
             self._read(i, row)
             np.multiply(row, np.float32(1 / 32768), out=waveform)
         return waveforms
@@ -94,7 +98,7 @@ class Store:
             self._verified[i] = 1
 
     def _damaged(self, i: int, what: str) -> SedError:
-        """The error to raise; takes the damaged store away."""
+        """Remove the damaged store; the error to raise."""
         fix = "the store was removed; run this again, and it is built anew from the audio files"
         try:
             if os.path.samestat(os.fstat(self._file.fileno()), self.path.stat()):  # not another's new store
@@ -107,10 +111,10 @@ class Store:
 
 
 def open_store(root: str | Path, subset: str, progress: bool = True) -> Store:
-    """Open the waveform store of a subset; build it first where it is missing, damaged or older than its audio files.
+    """Open the waveform store of a subset; build it first if it is missing, damaged or older than its audio files.
 
-    Clips are mixed to mono, resampled to 16 kHz, and cut or padded with zeros to 10 s. While another process builds
-    the store, this one waits and then uses it.
+    Clips are mixed to mono, resampled to 16 kHz, and cut or padded with zeros to 10 s. An unreadable file is left out,
+    listed in ``skipped``, and warned about.
 
     Parameters
     ----------
@@ -119,13 +123,13 @@ def open_store(root: str | Path, subset: str, progress: bool = True) -> Store:
     subset : str
         One of `layout.SUBSETS`.
     progress : bool
-        Show a bar while decoding, and say so when waiting for another process.
+        Show a bar while decoding, and a message while waiting for another process.
 
     Raises
     ------
     SedError
-        As `layout.load`; and if no clip at all is readable, audio files change while they are decoded, or the store
-        cannot be written. A single unreadable file is left out, listed in ``skipped``, and warned about.
+        As `layout.load`; if no clip at all is readable, audio files change while they are decoded, or the store cannot
+        be written.
     """
     loaded = layout.load(root, subset)
     path = Path(root) / "store" / f"{subset}.int16"
@@ -136,13 +140,15 @@ def open_store(root: str | Path, subset: str, progress: bool = True) -> Store:
                 store = _opened(path, _sources(loaded)) or _build(path, loaded, progress)
         except OSError as error:
             megabytes = _ROW * len(loaded.filenames) / 1e6
-            raise SedError(f"{path.parent}: the store of {subset!r} ({megabytes:.0f} MB) cannot be written "
-                           f"({error.strerror}); make room there, make the folder writable or a link to one that is, "
-                           "or copy the data set to a place of your own") from None
+            raise SedError(
+                f"{path.parent}: the store of {subset!r} ({megabytes:.0f} MB) cannot be written ({error.strerror}); "
+                "make room there, make the folder writable or a link to one that is, or copy the data set to a place "
+                "of your own"
+            ) from None
     if store.skipped:
         first = next(iter(store.skipped.values()))
-        warnings.warn(f"{subset}: {len(store.skipped)} of {len(loaded.filenames)} clips are left out, "
-                      f"the first: {first}", stacklevel=2)
+        message = f"{subset}: {len(store.skipped)} of {len(loaded.filenames)} clips are left out, the first: {first}"
+        warnings.warn(message, stacklevel=2)
     return store
 
 
@@ -171,14 +177,14 @@ def _opened(path: Path, sources: list[str]) -> Store | None:
         return None
     durations = np.array(index["durations"])
     durations.setflags(write=False)
-    store = Store(path, tuple(index["filenames"]), durations, MappingProxyType(index["skipped"]),
-                  MappingProxyType(index["changed"]), file, index["checksums"], bytearray(len(index["filenames"])))
+    filenames, skipped = tuple(index["filenames"]), MappingProxyType(index["skipped"])
+    store = Store(path, filenames, durations, skipped, file, index["checksums"], bytearray(len(filenames)))
     weakref.finalize(store, file.close)
     return store
 
 
 def _read_index(file: BinaryIO) -> dict | None:
-    """The index at the end of a store; None where it is damaged, or the file is not as long as it says."""
+    """The index at the end of a store; None if it is damaged, or the file is not as long as it says."""
     try:
         end = file.seek(-_END.size, os.SEEK_END)
         length, checksum, number = _END.unpack(file.read(_END.size))
@@ -197,31 +203,24 @@ def _read_index(file: BinaryIO) -> dict | None:
 def _build(path: Path, subset: layout.Subset, progress: bool) -> Store:
     """Decode the audio files into a new store; the caller holds the lock."""
     sources = _sources(subset)
-    index = {"sample_rate": audio.RATE, "samples_per_clip": SAMPLES, "filenames": [], "durations": [], "checksums": [],
-             "skipped": {}, "changed": {}, "sources": sources}
     partial = path.with_name(f"{path.name}.partial")
     partial.unlink(missing_ok=True)  # of a process that was killed
     try:
-        with open(partial, "xb", opener=_read_only) as file:
-            for name, clip in _decoded(subset, progress):
-                if isinstance(clip, SedError):
-                    index["skipped"][name] = str(clip)
-                    continue
-                row, info = clip
-                file.write(row)
-                index["filenames"].append(name)
-                index["durations"].append(info.duration)
-                index["checksums"].append(zlib.crc32(row))
-                if change := audio.changes(info):
-                    index["changed"][name] = change
+        with open(partial, "xb", opener=lambda name, flags: os.open(name, flags, 0o444)) as file:
+            index = _write_rows(file, subset, progress)
             now = _sources(subset)
-            if moved := [name for name, old, new in zip(subset.filenames, sources, now) if old != new]:
-                raise SedError(f"{subset.audio_dir}: {len(moved)} of {len(now)} audio files changed while they were "
-                               f"decoded, the first: {moved[0]}; run this again when nothing writes there any more")
+            changed = [name for name, a, b in zip(subset.filenames, sources, now, strict=True) if a != b]
+            if changed:
+                raise SedError(
+                    f"{subset.audio_dir}: {len(changed)} of {len(now)} audio files changed while they were decoded, "
+                    f"the first: {changed[0]}; run this again when nothing writes there any more"
+                )
             if not index["filenames"]:
-                raise SedError(f"{subset.audio_dir}: none of the {len(subset.filenames)} clips is readable, the first: "
-                               f"{next(iter(index['skipped'].values()))}")
-            _write_index(file, index)
+                raise SedError(
+                    f"{subset.audio_dir}: none of the {len(now)} clips is readable, the first: "
+                    f"{next(iter(index['skipped'].values()))}"
+                )
+            _write_index(file, index | {"sources": sources})
             os.fsync(file.fileno())
         partial.replace(path)
     finally:
@@ -231,8 +230,19 @@ def _build(path: Path, subset: layout.Subset, progress: bool) -> Store:
     return store
 
 
-def _read_only(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o444)
+def _write_rows(file: BinaryIO, subset: layout.Subset, progress: bool) -> dict:
+    """Write the row of each clip that can be read; the index of the rows."""
+    index = {"filenames": [], "durations": [], "checksums": [], "skipped": {}}
+    for name, clip in _decoded(subset, progress):
+        if isinstance(clip, SedError):
+            index["skipped"][name] = str(clip)
+            continue
+        row, info = clip
+        file.write(row)
+        index["filenames"].append(name)
+        index["durations"].append(info.duration)
+        index["checksums"].append(zlib.crc32(row))
+    return index
 
 
 def _write_index(file: BinaryIO, index: dict) -> None:
@@ -242,13 +252,14 @@ def _write_index(file: BinaryIO, index: dict) -> None:
 
 
 def _decoded(subset: layout.Subset, progress: bool) -> Iterator[tuple[str, tuple[np.ndarray, audio.Info] | SedError]]:
-    """Each clip of the table with its row or what is wrong with it."""
+    """Each clip of the table with its row, or the error."""
     bar = tqdm(total=len(subset.filenames), desc=f"decode {subset.name}", unit="clip", disable=not progress)
     # Threads suffice: libsndfile and the resampler work outside Python's lock.
     with bar, ThreadPoolExecutor(joblib.cpu_count()) as pool:
         for start in range(0, len(subset.filenames), _BLOCK):
             names = subset.filenames[start : start + _BLOCK]
-            for name, clip in zip(names, pool.map(_decode, (subset.audio_dir / n for n in names))):
+            clips = pool.map(_decode, (subset.audio_dir / name for name in names))
+            for name, clip in zip(names, clips, strict=True):
                 yield name, clip
                 bar.update()
 
@@ -258,7 +269,7 @@ def _decode(path: Path) -> tuple[np.ndarray, audio.Info] | SedError:
         waveform, info = audio.read(path, seconds=CLIP_S)
     except SedError as error:
         return error
-    except OSError as error:  # taken away at this moment, a failing disk
+    except OSError as error:  # removed at this moment, a failing disk
         return SedError(f"{path}: cannot be read ({error.strerror}); get the file again")
     row = np.zeros(SAMPLES, dtype="<i2")
     row[: len(waveform)] = audio.to_int16(waveform)

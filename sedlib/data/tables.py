@@ -37,24 +37,22 @@ CLASSES = (
 EVENT_COLUMNS = ["filename", "onset", "offset", "event_label"]
 WEAK_COLUMNS = ["filename", "event_labels"]
 UNLABELLED_COLUMNS = ["filename"]
-# DESED's tables know no quoting. So a quotation mark is refused, as is what does not show or breaks a line: control
+# DESED's tables have no quoting. So a quotation mark is refused, as are invisible characters and line breaks: control
 # characters, line and paragraph separators, a byte order mark inside the text, halves of characters.
 _ODD = re.compile('[\x00-\x08\x0b-\x1f"\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]')
 
 
-def read_events(path: str | Path, classes: tuple[str, ...] = CLASSES) -> pd.DataFrame:
-    """Event table of a strong TSV; a clip without events is one row of NaN (in the file: empty cells, or NaN or NA in all three).
+def read_events(path: str | Path) -> pd.DataFrame:
+    """Read a strong table; a clip without events is a row of NaN (in the file: empty cells, NaN or NA in all three).
 
     Parameters
     ----------
     path : path
         TSV with the columns ``filename onset offset event_label``; times in seconds.
-    classes : tuple of str
-        Labels that may occur.
 
     Returns
     -------
-    DataFrame ``filename onset offset event_label``, in the order of the file.
+    DataFrame with these columns, in the order of the file.
 
     Raises
     ------
@@ -62,52 +60,44 @@ def read_events(path: str | Path, classes: tuple[str, ...] = CLASSES) -> pd.Data
         For a missing file, a wrong column, an unknown label, a time that is not a number, or an offset before its
         onset; with file, line, value and fix.
     """
-    return typed_events(read_table(path, EVENT_COLUMNS), path, classes)
+    return typed_events(read_table(path, EVENT_COLUMNS), path)
 
 
-def typed_events(table: pd.DataFrame, path: str | Path, classes: tuple[str, ...] = CLASSES) -> pd.DataFrame:
-    """What `read_table` read of a table with the columns of events, and others, with times as numbers and NaN for what is empty.
+def typed_events(table: pd.DataFrame, path: str | Path) -> pd.DataFrame:
+    """Text of `read_table` with the columns of events, and perhaps others, as numbers, with NaN for what is empty.
 
     Raises as `read_events`, which names ``path``.
     """
     table = _without_nan(table)
-    _raise_first(_event_problems(table, path, classes))
+    _raise_first(_event_problems(table, path))
     table[["onset", "offset"]] = _numbers(table)
     table["event_label"] = table["event_label"].where(table["event_label"] != "", np.nan)
     return table
 
 
-def read_weak(path: str | Path, classes: tuple[str, ...] = CLASSES) -> pd.DataFrame:
-    """Weak table ``filename event_labels``; several labels are separated by commas. Raises as `read_events`."""
+def read_weak(path: str | Path) -> pd.DataFrame:
+    """Read a weak table ``filename event_labels``; labels are separated by commas. Raises as `read_events`."""
     table = read_table(path, WEAK_COLUMNS)
-    _raise_first(_weak_problems(table, path, classes))
+    _raise_first(_weak_problems(table, path))
     return table
 
 
 def read_unlabelled(path: str | Path) -> pd.DataFrame:
-    """Table with the one column ``filename``. Raises as `read_events`."""
+    """Read a table with the one column ``filename``. Raises as `read_events`."""
     table = read_table(path, UNLABELLED_COLUMNS)
     _raise_first(_repeated(table, path))
     return table
 
 
-def problems(path: str | Path, columns: list[str], classes: tuple[str, ...] = CLASSES) -> list[str]:
-    """Everything that is wrong in a table, a sentence each; the readers stop at the first.
-
-    Parameters
-    ----------
-    path : path
-        TSV.
-    columns : list of str
-        `EVENT_COLUMNS`, `WEAK_COLUMNS` or `UNLABELLED_COLUMNS`: which kind of table it should be.
-    """
+def problems(path: str | Path, columns: list[str]) -> list[str]:
+    """Everything that is wrong in a table of these columns, a sentence each; the readers stop at the first."""
     try:
         table = read_table(path, columns)
     except SedError as error:
         return [str(error)]
     if columns == EVENT_COLUMNS:
-        return list(_event_problems(_without_nan(table), path, classes))
-    return list(_weak_problems(table, path, classes) if columns == WEAK_COLUMNS else _repeated(table, path))
+        return list(_event_problems(_without_nan(table), path))
+    return list(_weak_problems(table, path) if columns == WEAK_COLUMNS else _repeated(table, path))
 
 
 def write(table: pd.DataFrame, path: str | Path) -> None:
@@ -116,15 +106,17 @@ def write(table: pd.DataFrame, path: str | Path) -> None:
     Raises
     ------
     SedError
-        For text that `read_table` would not take back, such as a file name with a line break; if the disk is full.
+        For text that `read_table` would refuse, such as a file name with a line break; if the disk is full.
     """
     path = Path(path)
     for column in table.select_dtypes(exclude="number"):
         for value in table[column].dropna().unique():
             spaces = column == "filename" and value != value.strip()
             if spaces or "\t" in value or "\n" in value or _ODD.search(value):
-                raise SedError(f"{path}: {column} {value!r} cannot stand in a table; take out quotation marks, tabs, "
-                               "line breaks, control characters and outer spaces")
+                raise SedError(
+                    f"{path}: {column} {value!r} cannot stand in a table; take out quotation marks, tabs, "
+                    "line breaks, control characters and outer spaces"
+                )
     if not table["filename"].astype(bool).all() or table["filename"].isna().any():
         raise SedError(f"{path}: a filename is empty; give each clip a name")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,8 +136,8 @@ def filenames(table: pd.DataFrame) -> list[str]:
 
 def empty_events() -> pd.DataFrame:
     """An event table without rows, with the right types."""
-    return pd.DataFrame({"filename": pd.Series(dtype=str), "onset": pd.Series(dtype=float),
-                         "offset": pd.Series(dtype=float), "event_label": pd.Series(dtype=str)})
+    types = {"filename": str, "onset": float, "offset": float, "event_label": str}
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
 
 
 @lru_cache(maxsize=1000)  # one wrong word is often in very many lines
@@ -157,89 +149,46 @@ def unknown_label(label: str, classes: tuple[str, ...] = CLASSES) -> str:
     return f"label {label!r} is not one of the {len(classes)} classes{hint}"
 
 
-def _without_nan(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of text whose rows of NaN, nan or NA, as pandas and others print clips without events, have empty cells instead."""
-    cells = ["onset", "offset", "event_label"]
-    nothing = table[cells].apply(lambda column: column.str.lower().isin(("", "nan", "na"))).all(axis=1)
-    table.loc[nothing, cells] = ""
-    return table
-
-
-def _numbers(table: pd.DataFrame) -> pd.DataFrame:
-    """Onset and offset of a table of text; NaN for what is no number."""
-    return table[["onset", "offset"]].apply(pd.to_numeric, errors="coerce").astype(float)
-
-
-def _event_problems(table: pd.DataFrame, path: str | Path, classes: tuple[str, ...]) -> Iterator[str]:
-    """Sentences on the rows of a strong table as it stands in the file, all columns text."""
-    numbers = _numbers(table)
-    given = table[["onset", "offset", "event_label"]] != ""
-    no_time = given[["onset", "offset"]] & ~((numbers >= 0) & (numbers < np.inf))
-    wrong = pd.DataFrame({
-        "no_onset": no_time["onset"],
-        "no_offset": no_time["offset"],
-        "incomplete": given.any(axis=1) & ~given.all(axis=1),
-        "backwards": numbers["offset"] < numbers["onset"],
-        "unknown": given["event_label"] & ~table["event_label"].isin(classes),
-    })
-    for row in table.join(wrong)[wrong.any(axis=1)].itertuples():
-        where = line_of(path, row.Index)
-        if row.no_onset or row.no_offset:
-            name, time = ("onset", row.onset) if row.no_onset else ("offset", row.offset)
-            yield f"{where}: {name} {time!r} is not a time in seconds, 0 or later"
-        elif row.incomplete:
-            yield (f"{where}: an event needs onset, offset and event_label "
-                   "(a clip without events leaves all three empty)")
-        elif row.backwards:
-            yield f"{where}: offset {row.offset} lies before onset {row.onset}; swap them"
-        else:
-            yield f"{where}: {unknown_label(row.event_label, classes)}"
-
-
-def _weak_problems(table: pd.DataFrame, path: str | Path, classes: tuple[str, ...]) -> Iterator[str]:
-    yield from _repeated(table, path)
-    for i, labels in enumerate(table["event_labels"]):
-        for label in filter(None, labels.split(",")):
-            if label not in classes:
-                yield f"{line_of(path, i)}: {unknown_label(label, classes)}"
-
-
-def _repeated(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
-    """Weak and unlabelled tables have one line per clip."""
-    for i in np.flatnonzero(table["filename"].duplicated()):
-        yield f"{line_of(path, i)}: {table['filename'][i]!r} is listed before; leave one line per clip"
-
-
-def _raise_first(found: Iterator[str]) -> None:
-    for problem in found:
-        raise SedError(problem)
+def line_of(path: str | Path, row: int) -> str:
+    """Where a row of a table stands in its file."""
+    return f"{path}, line {row + 2}"
 
 
 def read_table(path: str | Path, columns: list[str]) -> pd.DataFrame:
-    """Any table with exactly these columns, in whatever order, all of them text; `SedError` for anything else.
+    """Read any table with exactly these columns, in whatever order, all of them text; `SedError` for anything else.
 
-    A line that ends early lacks its last fields; they are empty. The row with index i stands in line i + 2.
+    The fields that a short line lacks are empty. The row with index i stands in line i + 2.
     """
     path = Path(path)
     text = _text(path, columns)
-    header = text.partition("\n")[0].split("\t")
+    header, *lines = text.split("\n")
+    header = header.split("\t")
     if sorted(header) != sorted(columns):  # some systems write another order
         raise SedError(f"{path}: columns are {header}, expected {columns} (tab separated)")
-    for i, line in enumerate(text.split("\n")[1:]):
-        if line.count("\t") >= len(header):
-            raise SedError(f"{line_of(path, i)}: {line.count(chr(9)) + 1} fields for the {len(header)} columns "
-                           f"{' '.join(header)}: {line!r}; take out what is too much")
-    table = pd.read_csv(StringIO(text), sep="\t", dtype=object, keep_default_na=False, quoting=csv.QUOTE_NONE,
-                        skip_blank_lines=False).fillna("")
+    for i, line in enumerate(lines):
+        if (fields := line.count("\t") + 1) > len(header):
+            raise SedError(
+                f"{line_of(path, i)}: {fields} fields for the {len(header)} columns {' '.join(header)}: {line!r}; "
+                "take out what is too much"
+            )
+    form = {
+        "sep": "\t",
+        "dtype": object,
+        "keep_default_na": False,
+        "quoting": csv.QUOTE_NONE,
+        "skip_blank_lines": False,
+    }
+    table = pd.read_csv(StringIO(text), **form).fillna("")
     names = table["filename"]
     for i in np.flatnonzero(names.eq("") | names.ne(names.str.strip())):
-        raise SedError(f"{line_of(path, i)}: the filename is empty; name the clip, or take the line out" if not names[i]
-                       else f"{line_of(path, i)}: filename {names[i]!r} begins or ends with a space; take it out")
+        wrong = f"filename {names[i]!r} begins or ends with a space; take it out"
+        wrong = wrong if names[i] else "the filename is empty; name the clip, or take the line out"
+        raise SedError(f"{line_of(path, i)}: {wrong}")
     return table[columns]
 
 
 def _text(path: Path, columns: list[str]) -> str:
-    """What a table's file holds, lines ended by newlines, the last ones not empty; ``.gz`` is unpacked."""
+    """Content of a table's file, lines ended by newlines, the last ones not empty; ``.gz`` is unpacked."""
     if not path.is_file():
         raise SedError(f"{path}: no such file; a table with the columns {' '.join(columns)} is expected")
     try:
@@ -253,17 +202,69 @@ def _text(path: Path, columns: list[str]) -> str:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start)
         shown = error.object.split(b"\n")[line].decode("latin-1")[:80]
-        raise SedError(f"{path}: not a tab separated UTF-8 table: line {line + 1} holds {shown!r}; save it as UTF-8"
-                       ) from None
+        raise SedError(
+            f"{path}: not a tab separated UTF-8 table: line {line + 1} holds {shown!r}; save it as UTF-8"
+        ) from None
     if not text:
         raise SedError(f"{path}: the file is empty; its first line must be {' '.join(columns)} (tab separated)")
     if odd := _ODD.search(text):
         line = text.count("\n", 0, odd.start())
-        raise SedError(f"{path}, line {line + 1}: holds the character {odd[0]!r}; save the table as plain UTF-8 text, "
-                       "its fields without quotation marks")
+        raise SedError(
+            f"{path}, line {line + 1}: holds the character {odd[0]!r}; save the table as plain UTF-8 text, "
+            "its fields without quotation marks"
+        )
     return text
 
 
-def line_of(path: str | Path, row: int) -> str:
-    """Where a row of a table stands in its file."""
-    return f"{path}, line {row + 2}"
+def _without_nan(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of text; clips without events that pandas and others print as NaN, nan or NA have empty cells instead."""
+    cells = ["onset", "offset", "event_label"]
+    nothing = table[cells].apply(lambda column: column.str.lower().isin(("", "nan", "na"))).all(axis=1)
+    table.loc[nothing, cells] = ""
+    return table
+
+
+def _numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """Onset and offset of a table of text; NaN for what is no number."""
+    return table[["onset", "offset"]].apply(pd.to_numeric, errors="coerce").astype(float)
+
+
+def _event_problems(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
+    """Sentences on the rows of a strong table as it stands in the file, all columns text."""
+    numbers = _numbers(table)
+    given = table[["onset", "offset", "event_label"]] != ""
+    no_time = given[["onset", "offset"]] & ~((numbers >= 0) & (numbers < np.inf))
+    incomplete = given.any(axis=1) & ~given.all(axis=1)
+    backwards = numbers["offset"] < numbers["onset"]
+    unknown = given["event_label"] & ~table["event_label"].isin(CLASSES)
+    for i in np.flatnonzero(no_time.any(axis=1) | incomplete | backwards | unknown):
+        row, where = table.iloc[i], line_of(path, i)
+        if no_time.iloc[i].any():
+            name = "onset" if no_time["onset"][i] else "offset"
+            yield f"{where}: {name} {row[name]!r} is not a time in seconds, 0 or later"
+        elif incomplete[i]:
+            fix = "(a clip without events leaves all three empty)"
+            yield f"{where}: an event needs onset, offset and event_label {fix}"
+        elif backwards[i]:
+            yield f"{where}: offset {row.offset} lies before onset {row.onset}; swap them"
+        else:
+            yield f"{where}: {unknown_label(row.event_label)}"
+
+
+def _weak_problems(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
+    yield from _repeated(table, path)
+    for i, labels in enumerate(table["event_labels"]):
+        for label in filter(None, labels.split(",")):
+            if label not in CLASSES:
+                yield f"{line_of(path, i)}: {unknown_label(label)}"
+
+
+def _repeated(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
+    """Weak and unlabelled tables have one line per clip."""
+    for i in np.flatnonzero(table["filename"].duplicated()):
+        yield f"{line_of(path, i)}: {table['filename'][i]!r} is listed before; leave one line per clip"
+
+
+def _raise_first(found: Iterator[str]) -> None:
+    for problem in found:
+        raise SedError(problem)

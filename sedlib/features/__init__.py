@@ -6,6 +6,16 @@ from sedlib.features.scaling import MinMax, ZScore, scaling
 from sedlib.features.smoother import coefficient, smooth, smooth_zero_phase, time_constant
 
 __all__ = [
-    "LogMel", "MinMax", "PCEN", "ZScore", "amplitude", "coefficient", "decibels", "pcen", "scaling", "smooth",
-    "smooth_zero_phase", "time_constant",
+    "LogMel",
+    "MinMax",
+    "PCEN",
+    "ZScore",
+    "amplitude",
+    "coefficient",
+    "decibels",
+    "pcen",
+    "scaling",
+    "smooth",
+    "smooth_zero_phase",
+    "time_constant",
 ]

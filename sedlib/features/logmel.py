@@ -29,8 +29,13 @@ class LogMel(nn.Module):
         # Float64 until the magnitude, as librosa has it: a float32 FFT is off by 2e-3 dB near the floor.
         self.register_buffer("window", torch.hamming_window(features.n_fft, dtype=torch.float64), persistent=False)
         bands = librosa.filters.mel(
-            sr=features.sample_rate, n_fft=features.n_fft, n_mels=features.n_mels,
-            fmin=features.f_min, fmax=features.f_max, htk=False, norm=None,
+            sr=features.sample_rate,
+            n_fft=features.n_fft,
+            n_mels=features.n_mels,
+            fmin=features.f_min,
+            fmax=features.f_max,
+            htk=False,
+            norm=None,
         )
         self.register_buffer("bands", torch.from_numpy(bands), persistent=False)
 
@@ -39,8 +44,13 @@ class LogMel(nn.Module):
         waveform = waveform.double()
         waveform = waveform - waveform.mean(-1, keepdim=True)
         spectrum = torch.stft(
-            waveform, self.features.n_fft, self.features.hop, window=self.window,
-            center=True, pad_mode="reflect", return_complex=True,
+            waveform,
+            self.features.n_fft,
+            self.features.hop,
+            window=self.window,
+            center=True,
+            pad_mode="reflect",
+            return_complex=True,
         )
         # |X|; spectrum.abs() takes three times as long on a CPU.
         real, imaginary = spectrum.real.float(), spectrum.imag.float()

@@ -20,8 +20,9 @@ PAPER_HOP = 255  # samples; the paper's smoothing coefficients are per frame of 
 ALPHA, R, DELTA, S = (0.01, 1.0), (0.01, 1.0), (0.01, 100.0), (1e-3, 0.999)  # bounds of what is learned
 
 
-def pcen(energy: Tensor, m: Tensor, alpha: Tensor | float, delta: Tensor | float, r: Tensor | float,
-         eps: float = 1e-6) -> Tensor:
+def pcen(
+    energy: Tensor, m: Tensor, alpha: Tensor | float, delta: Tensor | float, r: Tensor | float, eps: float = 1e-6
+) -> Tensor:
     """Equation (3): (E / (eps + M)^alpha + delta)^r - delta^r.
 
     Parameters
@@ -54,18 +55,18 @@ def pcen(energy: Tensor, m: Tensor, alpha: Tensor | float, delta: Tensor | float
 
 
 class Bounded(nn.Module):
-    """Positive numbers that gradient descent cannot push out of their bounds: low (high / low)^sigmoid(z), z learned.
+    """Parameters that stay within their bounds while they learn: low (high / low)^sigmoid(z), z learned.
 
     Parameters
     ----------
     name : str
-        What they are, for the error.
+        For the error.
     values : tensor
-        To start with; between the bounds.
+        Initial values, between the bounds.
     bounds : (low, high)
         Both positive.
     learn : bool
-        False: they stay as they are.
+        Whether they learn at all.
     """
 
     def __init__(self, name: str, values: Tensor, bounds: tuple[float, float], learn: bool) -> None:
@@ -83,16 +84,15 @@ class Bounded(nn.Module):
 class PCEN(nn.Module):
     """One or several PCEN layers side by side, each with its own parameters; the layers are channels of the output.
 
-    Every layer divides by a mixture of smoothers, M = sum_k w_k M_k, with weights w that are a softmax and, as the
-    smoothers' outputs, belong to a Mel band. alpha, delta and r belong to the layer.
+    Every layer divides by a mixture of smoothers, M = sum_k w_k M_k, with weights w, a softmax, for each Mel band.
+    alpha, delta and r belong to the layer.
 
     Parameters
     ----------
     settings : Pcen
-        Values to start with, and what of it learns.
+        Initial values, and what learns.
     features : Features
-        The smoothing coefficients are those of a hop of 255 samples, the paper's; for another hop they are changed so
-        that the time constants stay.
+        Smoothing coefficients are given for the paper's hop, 255 samples; for another hop the time constants are kept.
 
     Raises
     ------
@@ -113,8 +113,13 @@ class PCEN(nn.Module):
 
     def values(self) -> dict[str, Tensor]:
         """``alpha delta r`` (layer,), ``weights`` (layer, smoother, mel) that add up to 1, and ``s`` (smoother,)."""
-        return {"alpha": self._alpha(), "delta": self._delta(), "r": self._r(), "weights": self.logits.softmax(1),
-                "s": self._s()}
+        return {
+            "alpha": self._alpha(),
+            "delta": self._delta(),
+            "r": self._r(),
+            "weights": self.logits.softmax(1),
+            "s": self._s(),
+        }
 
     def smoothed(self, energy: Tensor) -> Tensor:
         """M of every layer: ``(batch, 1, mel, frame)`` to ``(batch, layer, mel, frame)``."""
@@ -128,7 +133,7 @@ class PCEN(nn.Module):
         Raises
         ------
         SedError
-            If an energy is negative or not a finite number. On a GPU nobody looks, as the host would have to wait.
+            If an energy is negative or not a finite number; not checked on a GPU.
         """
         _check(energy)
         with torch.autocast(energy.device.type, enabled=False):
@@ -137,13 +142,15 @@ class PCEN(nn.Module):
             return pcen(energy, self.smoothed(energy), alpha, delta, r, self.eps)
 
     def summary(self) -> dict[str, float]:
-        """The parameters in numbers for a table: by layer ``alpha delta r``, and ``fast``, the mean weight of the
-        faster smoother."""
+        """Parameters by layer for a table: ``alpha delta r``, and ``fast``, the mean weight of the faster smoother."""
         now = {name: values.detach().cpu() for name, values in self.values().items()}
         fast = int(now["s"].argmax())
         by_layer = {name: now[name] for name in ("alpha", "delta", "r")} | {"fast": now["weights"][:, fast].mean(-1)}
-        return {f"pcen{layer}_{name}": float(value) for name, values in by_layer.items()
-                for layer, value in enumerate(values, 1)}
+        return {
+            f"pcen{layer}_{name}": float(value)
+            for name, values in by_layer.items()
+            for layer, value in enumerate(values, 1)
+        }
 
 
 def at_hop(s: float, hop: int) -> float:
@@ -152,7 +159,7 @@ def at_hop(s: float, hop: int) -> float:
 
 
 def _check(energy: Tensor) -> None:
-    if energy.device.type != "cpu" or torch.compiler.is_compiling():  # a look at it would make the host wait
+    if energy.device.type != "cpu":  # the host would have to wait for a GPU
         return
     low, high = (float(end) for end in energy.detach().aminmax())
     if not (low >= 0 and high < math.inf):  # NaN too

@@ -1,8 +1,7 @@
 """The smoother of PCEN, M(t) = (1 - s) M(t-1) + s E(t): causal as in the paper, or zero-phase as in its released code.
 
-On a CPU the recursion itself runs, in numba and with its own gradient; elsewhere blocks of frames are smoothed by a
-matrix product, so that a GPU takes ten steps for a clip instead of six hundred. Both are the same function. Paper
-section 3.3; taught in ``notebooks/03_pcen.py``.
+On a CPU numba computes the recursion and its gradient; other devices use torchaudio's ``lfilter``. Paper section 3.3;
+taught in ``notebooks/03_pcen.py``.
 """
 
 from __future__ import annotations
@@ -10,24 +9,22 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
+from torchaudio.functional import lfilter
 
 from sedlib.compiled import njit, prange
 from sedlib.errors import SedError
 from sedlib.threads import only_once, share_threads
 
-BLOCK = 64  # frames that one matrix product smooths
-_TOGETHER = 16  # bands that one thread smooths at a time: a single recursion would wait for its own last value
+_TOGETHER = 16  # rows that a thread smooths side by side: each step of one recursion waits for the step before
 
 
 def coefficient(seconds: float, frame_s: float) -> float:
-    """Smoothing coefficient s of a time constant T: s = (sqrt(1 + 4 T^2) - 1) / (2 T^2), T in frames; librosa's formula.
+    """Smoothing coefficient of a time constant: s = (sqrt(1 + 4 T^2) - 1) / (2 T^2), T in frames; librosa's formula.
 
     Parameters
     ----------
-    seconds : float
-        Time constant T.
-    frame_s : float
-        Seconds from frame to frame (the hop).
+    seconds, frame_s : float
+        Time constant T; seconds from frame to frame (the hop).
 
     Raises
     ------
@@ -37,7 +34,7 @@ def coefficient(seconds: float, frame_s: float) -> float:
     if not (seconds > 0 and frame_s > 0):
         raise SedError(f"a time constant of {seconds} s at {frame_s} s a frame: both must be positive")
     frames = seconds / frame_s
-    return 2 / (np.sqrt(1 + 4 * frames**2) + 1)  # the same, without the difference of two close numbers
+    return 2 / (np.sqrt(1 + 4 * frames**2) + 1)  # equal, without the difference of two close numbers
 
 
 def time_constant(s: float, frame_s: float) -> float:
@@ -47,7 +44,7 @@ def time_constant(s: float, frame_s: float) -> float:
 
 
 def smooth(energy: Tensor, s: Tensor | float, start: Tensor | None = None) -> Tensor:
-    """M(t) = (1 - s) M(t-1) + s E(t), the smoothed energy that PCEN divides by.
+    """First-order smoother M(t) = (1 - s) M(t-1) + s E(t), the denominator of PCEN.
 
     Differentiable in all three arguments. Half precision, also under autocast, is computed in float32.
 
@@ -58,8 +55,8 @@ def smooth(energy: Tensor, s: Tensor | float, start: Tensor | None = None) -> Te
     s : float, () or (k,) tensor
         Smoothing coefficients in (0, 1); librosa's ``b``.
     start : (...) or (k, ...) tensor, optional
-        M before the first frame, to go on where an earlier piece ended: its ``M[..., -1]``. Without it M starts at
-        E(0), so that a constant is its own average. librosa starts at 1 instead, asteroid at E(0) as here.
+        M before the first frame: ``M[..., -1]`` of the piece before, to continue it. Default: E(0), as asteroid has it
+        (librosa: 1), so that a constant is its own average.
 
     Returns
     -------
@@ -70,10 +67,6 @@ def smooth(energy: Tensor, s: Tensor | float, start: Tensor | None = None) -> Te
     ------
     SedError
         If an s is outside (0, 1), or there is no frame.
-
-    Notes
-    -----
-    Paper section 3.3. Taught in ``notebooks/03_pcen.py``.
     """
     if energy.shape[-1] == 0:
         raise SedError(f"an energy of shape {tuple(energy.shape)} has no frame to smooth")
@@ -85,29 +78,25 @@ def smooth(energy: Tensor, s: Tensor | float, start: Tensor | None = None) -> Te
     rows, coefficients = energy.reshape(-1, energy.shape[-1]), s.reshape(-1)
     begin = None if start is None else start.to(energy.dtype).expand(shape).reshape(len(coefficients), len(rows))
     with torch.autocast(energy.device.type, enabled=False):
-        if energy.device.type == "cpu" and not torch.compiler.is_compiling():
-            smoothed = _Recursion.apply(rows, coefficients, begin)
-        else:
-            smoothed = _by_blocks(rows, coefficients, begin)
+        recursion = _Recursion.apply if energy.device.type == "cpu" else _by_lfilter
+        smoothed = recursion(rows, coefficients, begin)
     return smoothed.reshape(*shape, energy.shape[-1])
 
 
 def smooth_zero_phase(energy: Tensor, s: Tensor | float) -> Tensor:
-    """`smooth` forwards, then backwards in time: nothing is delayed, and M knows what comes.
+    """`smooth` forwards, then backwards in time, as the released code does: no delay, but M depends on the future.
 
-    Parameters and result as of `smooth`; each pass starts from its first value, as ``scipy.signal.filtfilt`` without
-    padding. The released code smooths so.
+    Parameters, returned tensor and errors as of `smooth`. Each pass starts from its first value, as
+    ``scipy.signal.filtfilt`` without padding.
     """
     there = smooth(energy, s).flip(-1)
     s = torch.as_tensor(s, dtype=there.dtype, device=energy.device)
-    back = smooth(there, s) if s.ndim == 0 else torch.stack([smooth(m, one) for m, one in zip(there, s)])
+    back = smooth(there, s) if s.ndim == 0 else torch.stack([smooth(m, one) for m, one in zip(there, s, strict=True)])
     return back.flip(-1)
 
 
 def _check(s: Tensor) -> None:
-    if torch.compiler.is_compiling() or s.device.type != "cpu":  # a look at it would make the host wait
-        return
-    if not bool(((s > 0) & (s < 1)).all()):
+    if s.device.type == "cpu" and not bool(((s > 0) & (s < 1)).all()):  # a GPU would make the host wait
         raise SedError(f"smoothing coefficients must lie between 0 and 1, not {s.tolist()}")
 
 
@@ -116,7 +105,7 @@ class _Recursion(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, energy: Tensor, s: Tensor, start: Tensor | None) -> Tensor:
-        ctx.at_first = start is None  # torch would need as long for the gradient of energy[:, 0] as for the rest
+        ctx.at_first = start is None  # torch's own gradient of energy[:, 0] would take as long as all the rest
         energy = energy.contiguous()
         start = (energy[:, 0].expand(len(s), -1) if start is None else start).contiguous()
         smoothed = energy.new_empty((len(s), *energy.shape))
@@ -135,8 +124,17 @@ class _Recursion(torch.autograd.Function):
         to_s = torch.empty_like(start, dtype=torch.float64)  # by row
         learns = ctx.needs_input_grad[1]
         share_threads()
-        _backward(gradient.contiguous().numpy(), energy.detach().numpy(), s.detach().numpy(), start.detach().numpy(),
-                  smoothed.detach().numpy(), to_energy.numpy(), to_s.numpy(), to_start.numpy(), learns)
+        _backward(
+            gradient.contiguous().numpy(),
+            energy.detach().numpy(),
+            s.detach().numpy(),
+            start.detach().numpy(),
+            smoothed.detach().numpy(),
+            to_energy.numpy(),
+            to_s.numpy(),
+            to_start.numpy(),
+            learns,
+        )
         if ctx.at_first:
             to_energy[:, 0] += to_start.sum(0)
         return to_energy, to_s.sum(1).to(s.dtype) if learns else None, None if ctx.at_first else to_start
@@ -148,7 +146,7 @@ def _forward(energy, s, start, smoothed):
     for block in prange((rows + _TOGETHER - 1) // _TOGETHER):
         first = block * _TOGETHER
         if first + _TOGETHER <= rows:
-            _forward_rows(energy, s, start, smoothed, first, _TOGETHER)  # twice as fast: the compiler knows the number
+            _forward_rows(energy, s, start, smoothed, first, _TOGETHER)  # a constant width is twice as fast
         else:
             _forward_rows(energy, s, start, smoothed, first, rows - first)
 
@@ -173,7 +171,7 @@ def _backward(gradient, energy, s, start, smoothed, to_energy, to_s, to_start, l
         wide = min(_TOGETHER, rows - first)
         a = np.empty(_TOGETHER, energy.dtype)
         slope = np.empty(_TOGETHER, np.float64)
-        to_energy[first:first + wide] = 0
+        to_energy[first : first + wide] = 0
         for k in range(len(s)):
             keep = energy.dtype.type(1) - s[k]
             a[:] = 0
@@ -192,19 +190,9 @@ def _backward(gradient, energy, s, start, smoothed, to_energy, to_s, to_start, l
                 to_start[k, first + i] = keep * a[i]
 
 
-def _by_blocks(energy: Tensor, s: Tensor, start: Tensor | None) -> Tensor:
-    """As `_Recursion`, in torch: in a block M is a triangular matrix times E, from block to block one value goes on."""
-    rows, frames = energy.shape
-    blocks = -(-frames // BLOCK)
-    age = torch.arange(BLOCK, device=energy.device)
-    age = age[:, None] - age  # frames since E(t') came in
-    keep = (1 - s)[:, None, None]
-    matrix = torch.where(age >= 0, s[:, None, None] * keep ** age.clamp_min(0), 0)  # (k, frame, frame)
-    inside = torch.nn.functional.pad(energy, (0, blocks * BLOCK - frames)).reshape(rows * blocks, BLOCK)
-    inside = (inside @ matrix.mT).reshape(len(s), rows, blocks, BLOCK)
-    fading = keep ** torch.arange(1, BLOCK + 1, device=energy.device)  # (k, 1, frame): what is left of the value before
-    out, m = [], energy[None, :, :1] if start is None else start[..., None]
-    for block in inside.unbind(2):
-        out.append(block + m * fading)
-        m = out[-1][..., -1:]
-    return torch.cat(out, -1)[..., :frames]
+def _by_lfilter(energy: Tensor, s: Tensor, start: Tensor | None) -> Tensor:
+    """As `_Recursion`; the recursion of E - M(-1) starts at 0, as ``lfilter`` does."""
+    begin = (energy[None, :, :1] if start is None else start[..., None]).transpose(0, 1)  # (row, k or 1, 1)
+    a, b = torch.stack([torch.ones_like(s), s - 1], 1), torch.stack([s, torch.zeros_like(s)], 1)
+    difference = (energy[:, None] - begin).expand(-1, len(s), -1)
+    return (begin + lfilter(difference, a, b, clamp=False)).transpose(0, 1)

@@ -18,7 +18,7 @@ from sedlib.models import fused
 
 
 class Output(NamedTuple):
-    """What the network predicts for a batch: logits, from which losses are computed, and the posteriors they stand for."""
+    """What the network predicts for a batch: logits, for the losses, and their posteriors."""
 
     strong_logits: Tensor  # (batch, frame, class)
     weak_logits: Tensor  # (batch, class)
@@ -49,7 +49,7 @@ class GLU(nn.Module):
 class Block(nn.Sequential):
     """3x3 convolution, batch normalisation, GLU, dropout, average pooling by (time, mel).
 
-    The modules say what is computed; on a CPU the last three are done in one pass, with the same result.
+    On a CPU the last three modules are computed in one pass (`fused`).
     """
 
     def __init__(self, inputs: int, outputs: int, pooling: tuple[int, int], momentum: float, dropout: float) -> None:
@@ -73,10 +73,10 @@ class Block(nn.Sequential):
 
 
 class AttentionPooling(nn.Module):
-    """Clip posteriors as an average of the frames, weighted by how sure each frame is of a class.
+    """Clip posteriors as an average over frames, weighted by attention, a softmax over the classes.
 
-    weak = sum_t strong(t) attention(t) / sum_t attention(t), with attention a softmax over the classes. Computed as a logit,
-    log(sum_t strong attention) - log(sum_t (1 - strong) attention), so that no posterior is ever rounded to 0 or 1.
+    weak = sum_t strong(t) attention(t) / sum_t attention(t), computed as a logit, log(sum_t strong attention) -
+    log(sum_t (1 - strong) attention), so that no posterior is ever rounded to 0 or 1.
     """
 
     def __init__(self, inputs: int, classes: int) -> None:
@@ -112,12 +112,18 @@ class CRNN(nn.Module):
             bands //= mel
         if bands != 1:
             raise SedError(f"model.pooling {model.pooling} leaves {bands} of {n_mels} Mel bands; it must leave one")
-        self.cnn = nn.Sequential(*(
-            Block(inputs, outputs, pooling, model.batchnorm_momentum, model.conv_dropout)
-            for inputs, outputs, pooling in zip(widths, widths[1:], model.pooling)
-        ))
+        self.cnn = nn.Sequential(
+            *(
+                Block(inputs, outputs, pooling, model.batchnorm_momentum, model.conv_dropout)
+                for inputs, outputs, pooling in zip(widths[:-1], widths[1:], model.pooling, strict=True)
+            )
+        )
         self.rnn = nn.GRU(
-            widths[-1], model.rnn_units, model.rnn_layers, batch_first=True, bidirectional=True,
+            widths[-1],
+            model.rnn_units,
+            model.rnn_layers,
+            batch_first=True,
+            bidirectional=True,
         )
         self.dropout = nn.Dropout(model.rnn_dropout)
         self.strong = nn.Linear(2 * model.rnn_units, classes)
@@ -138,8 +144,8 @@ class CRNN(nn.Module):
 def initialise(crnn: CRNN) -> None:
     """Give a network new weights by the baseline's scheme, drawn from torch's random generator.
 
-    Convolutions: Xavier, uniform, gain sqrt(2). Batch normalisation: N(1, 0.02). Recurrent layers: every weight matrix (of three
-    gates) orthogonal; their biases stay PyTorch's. Linear maps, the GLU's among them: N(0, 0.01). All other biases are 0.
+    Convolutions: Xavier, uniform, gain sqrt(2). Batch normalisation: N(1, 0.02). Recurrent layers: every weight matrix
+    (of three gates) orthogonal; their biases stay PyTorch's. Linear maps, the GLU's too: N(0, 0.01). Other biases: 0.
     """
     maps = {module.linear for module in crnn.modules() if isinstance(module, GLU)}
     for module in crnn.modules():

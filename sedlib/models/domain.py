@@ -34,9 +34,17 @@ class DomainClassifier(nn.Module):
     def __init__(self, settings: Adversarial, features: int) -> None:
         super().__init__()
         self.network = TDConvNet(
-            features, n_src=1, out_chan=1, n_blocks=settings.blocks, n_repeats=settings.repeats,
-            bn_chan=settings.bottleneck, hid_chan=settings.hidden, skip_chan=settings.skip,
-            conv_kernel_size=settings.kernel, norm_type=GLOBAL_NORM, mask_act="linear",
+            features,
+            n_src=1,
+            out_chan=1,
+            n_blocks=settings.blocks,
+            n_repeats=settings.repeats,
+            bn_chan=settings.bottleneck,
+            hid_chan=settings.hidden,
+            skip_chan=settings.skip,
+            conv_kernel_size=settings.kernel,
+            norm_type=GLOBAL_NORM,
+            mask_act="linear",
         )
 
     def forward(self, embeddings: Tensor) -> Tensor:

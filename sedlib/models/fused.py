@@ -1,8 +1,8 @@
 """GLU, dropout and average pooling in one pass over memory: the modules' numbers in a fraction of their time.
 
-On a CPU a training step of the CRNN is bound by memory: what surrounds the convolutions reads and writes their output
-a dozen times, and drawing dropout's mask takes longer than any convolution. Here, after the sigmoid, all of it is one
-pass forward and one backward, and the mask is a byte an element. Lesson 04 shows the modules; `make bench` what this gains.
+On a CPU a training step of the CRNN is bound by memory: these modules read and write the convolutions' output a dozen
+times, and drawing dropout's mask takes longer than any convolution. Here, after the sigmoid, all of it is one pass
+forward and one backward, and the mask is a byte an element. Lesson 04 shows the modules.
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ from sedlib.threads import only_once, share_threads
 
 
 def possible(x: Tensor) -> bool:
-    """Whether `glu_dropout_pool` can take the place of the modules: float32 on a CPU, not traced by a compiler."""
-    return x.device.type == "cpu" and x.dtype == torch.float32 and not (
-        torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling()
-    )
+    """Whether `glu_dropout_pool` can replace the modules: float32 on a CPU, without autocast."""
+    return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
 
 
 def glu_dropout_pool(x: Tensor, linear: nn.Conv2d, dropout: float, pooling: tuple[int, int]) -> Tensor:
@@ -32,7 +30,7 @@ def glu_dropout_pool(x: Tensor, linear: nn.Conv2d, dropout: float, pooling: tupl
     linear : Conv2d
         The 1x1 convolution of the GLU.
     dropout : float
-        Probability of a zero in [0, 1), rounded to 1/256 and at most 255/256; the others are scaled so that the mean stays.
+        Probability of a zero in [0, 1), rounded to 1/256, at most 255/256; the other values are scaled accordingly.
     pooling : (mel, frame)
 
     Returns
@@ -51,7 +49,7 @@ class _GatedPooling(torch.autograd.Function):
     ) -> Tensor:
         mapped, gate = (t.contiguous(memory_format=torch.channels_last) for t in (mapped, x.sigmoid()))
         batch, channels, mels, frames = x.shape
-        kept, below = None, min(round(256 * dropout), 255)  # one of 256 stays at least: its scale is finite
+        kept, below = None, min(round(256 * dropout), 255)  # at least one of 256 stays, so that its scale is finite
         share_threads()
         if below:
             kept = np.empty((batch, mels, frames, channels), np.uint8)
@@ -71,8 +69,18 @@ class _GatedPooling(torch.autograd.Function):
         rows = _rows(gradient.contiguous(memory_format=torch.channels_last))
         to_bias = torch.zeros((len(rows), mapped.shape[1]))
         share_threads()
-        _backward(rows, _rows(mapped), bias.detach().numpy(), _rows(gate), ctx.kept,
-                  _rows(to_mapped), _rows(to_x), to_bias.numpy(), *ctx.pooling, ctx.scale)
+        _backward(
+            rows,
+            _rows(mapped),
+            bias.detach().numpy(),
+            _rows(gate),
+            ctx.kept,
+            _rows(to_mapped),
+            _rows(to_x),
+            to_bias.numpy(),
+            *ctx.pooling,
+            ctx.scale,
+        )
         return to_mapped, to_bias.sum(0), to_x, None, None, None
 
 
@@ -122,10 +130,10 @@ def _forward(mapped, bias, gate, kept, out, down, along, scale):
 def _backward(gradient, mapped, bias, gate, kept, to_mapped, to_x, to_bias, down, along, scale):
     batch, mels, frames, channels = gradient.shape
     for n in prange(batch):
-        to_mapped[n, mels * down:] = np.float32(0)  # bands and frames that pooling leaves out
-        to_x[n, mels * down:] = np.float32(0)
-        to_mapped[n, :, frames * along:] = np.float32(0)
-        to_x[n, :, frames * along:] = np.float32(0)
+        to_mapped[n, mels * down :] = np.float32(0)  # bands and frames that pooling leaves out
+        to_x[n, mels * down :] = np.float32(0)
+        to_mapped[n, :, frames * along :] = np.float32(0)
+        to_x[n, :, frames * along :] = np.float32(0)
         total = to_bias[n]
         for i in range(mels * down):
             for j in range(frames * along):

@@ -122,7 +122,7 @@ def test_levels_numbers_and_times_come_from_their_whole_ranges(bank):
 def test_placing_as_desed_has_the_classes_and_onsets_of_its_scenarios(bank):
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        while not 1 <= len(planned := scenario(rng, "synthetic")) <= 5:
+        while not 1 <= len(planned := scenario(rng)) <= 5:
             pass
         mixture = draw(np.random.default_rng(seed), bank, AUGM)
         found = events(mixture, bank)
@@ -238,7 +238,7 @@ def test_stems_against_the_sum_by_hand(bank):
 def test_rendering_many_equals_rendering_each(bank):
     steady = mixtures(bank, dataclasses.replace(AUGM, effect_names=STEADY), 8)
     assert_close(render(steady, bank), torch.cat([render([mixture], bank) for mixture in steady]), rtol=0, atol=1e-5)
-    # A phase vocoder makes more of the last bit: equal in energy.
+    # A pitch shift makes more of the last bit: equal in energy.
     shifted = mixtures(bank, dataclasses.replace(AUGM, effect_names=("pitch shift", "comb")), 5)
     together, alone = render(shifted, bank), torch.cat([render([mixture], bank) for mixture in shifted])
     assert ((together - alone).square().sum(1) < 1e-3 * alone.square().sum(1)).all()

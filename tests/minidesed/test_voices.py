@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from torchaudio.functional import detect_pitch_frequency
 
 from bench.voices import accuracy, confusion
-from minidesed import voices
+from minidesed import backgrounds, calls, signals, voices
+from minidesed.ranges import DOMAINS, LOGARITHMIC, RANGES
 from minidesed.recordings import RecordedVoices
-from minidesed.voices import DOMAINS, RANGES, RATE, Voices
+from minidesed.voices import Voices
+from sedlib.config import RATE
 from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
 
@@ -103,10 +105,10 @@ def test_two_draws_are_two_recordings(label, domain):
     assert np.median(differences) > 1.0  # dB
 
 
-@pytest.mark.parametrize("extra", sorted(voices.EXTRAS))
+@pytest.mark.parametrize("extra", sorted(backgrounds.EXTRAS))
 def test_every_extra_of_the_background(extra):
     ranges = {**Voices("real").ranges["background"], "extra": (extra,)}
-    x = voices.room(2.0, np.random.default_rng(0), ranges)
+    x = backgrounds.room(2.0, np.random.default_rng(0), ranges)
     assert x.shape == (32000,) and np.isfinite(x).all()
 
 
@@ -133,7 +135,7 @@ def test_ranges_are_complete_and_real_is_the_wider_domain():
             else:
                 assert synthetic[0] <= synthetic[1] and real[0] <= real[1], (label, name)
                 ends = np.array([synthetic, real])  # on the scale on which they are drawn
-                widths = np.diff(np.log(ends) if name in voices.LOGARITHMIC else ends)[:, 0]
+                widths = np.diff(np.log(ends) if name in LOGARITHMIC else ends)[:, 0]
                 assert widths[1] > widths[0], (label, name)
                 assert max(synthetic[0], real[0]) <= min(synthetic[1], real[1]), (label, name)
 
@@ -155,7 +157,7 @@ def test_a_clip_has_one_individual_of_each_class(seed, domain):
             if isinstance(whole[0], str):
                 assert len(part) == 1 and part[0] in whole
             else:
-                whole, part = (np.log([whole, part]) if name in voices.LOGARITHMIC else np.array([whole, part]))
+                whole, part = (np.log([whole, part]) if name in LOGARITHMIC else np.array([whole, part]))
                 assert part[1] - part[0] == pytest.approx(0.18 * (whole[1] - whole[0]))
                 assert whole[0] - 1e-9 <= part[0] and part[1] <= whole[1] + 1e-9
 
@@ -215,7 +217,7 @@ def test_speech_has_the_stated_pitch(pitch):
     ranges = {**Voices("synthetic").ranges["Speech"], "pitch": (pitch, pitch)}
     found = []
     for seed in range(4):
-        x = voices.speech(2.0, np.random.default_rng(seed), ranges)
+        x = calls.speech(2.0, np.random.default_rng(seed), ranges)
         f0 = pitch_of(x, 60, 500)
         loud = librosa.feature.rms(y=x, frame_length=320, hop_length=160)[0][:len(f0)]
         found.append(np.median(f0[:len(loud)][loud > 0.5 * loud.max()]))
@@ -235,7 +237,7 @@ def test_speech_has_the_rhythm_of_syllables():
 
 def test_a_cat_glides():
     ranges = {**Voices("synthetic").ranges["Cat"], "pitch": (600, 600), "arc": (1.5, 1.5), "length": (0.8, 0.8)}
-    x = voices.cat(0.8, np.random.default_rng(1), ranges)
+    x = calls.cat(0.8, np.random.default_rng(1), ranges)
     f0 = pitch_of(x, 250, 900)
     assert np.percentile(f0, 90) / np.percentile(f0, 5) > 1.15
     assert f0.max() == pytest.approx(600, rel=0.12)
@@ -245,7 +247,7 @@ def test_a_cat_glides():
 
 
 def test_oscillator_plays_its_harmonics():
-    x = voices.oscillate(np.full(RATE, 200.0), np.array([1.0, 0.0, 0.5]))
+    x = signals.oscillate(np.full(RATE, 200.0), np.array([1.0, 0.0, 0.5]))
     spectrum = np.abs(np.fft.rfft(x)) / RATE
     assert np.sqrt(np.mean(x**2)) == pytest.approx(1, rel=1e-3)
     assert spectrum[600] == pytest.approx(0.5 * spectrum[200], rel=1e-2)
@@ -253,9 +255,9 @@ def test_oscillator_plays_its_harmonics():
 
 
 def test_filter_with_gain_one_changes_nothing_and_a_step_cuts():
-    x = voices.hiss(5000, np.random.default_rng(0))
-    np.testing.assert_allclose(voices.shape(x, np.ones(257)), x, atol=1e-5)
-    low = voices.shape(x, (voices.FREQUENCIES < 2000).astype(float))
+    x = signals.white_noise(5000, np.random.default_rng(0))
+    np.testing.assert_allclose(signals.shape(x, np.ones(257)), x, atol=1e-5)
+    low = signals.shape(x, (signals.FREQUENCIES < 2000).astype(float))
     power = np.abs(np.fft.rfft(low)) ** 2
     f = np.fft.rfftfreq(len(low), 1 / RATE)
     assert power[f > 2200].sum() < 1e-3 * power[f < 1800].sum()
@@ -264,28 +266,28 @@ def test_filter_with_gain_one_changes_nothing_and_a_step_cuts():
 def test_filter_changes_at_the_stated_times():
     n = RATE
     x = np.ones(n, np.float32)
-    early = (voices._frame_times(n) < 0.5)[:, None] * np.ones(257)
-    y = voices.shape(x, early)
+    early = (signals.frame_times(n) < 0.5)[:, None] * np.ones(257)
+    y = signals.shape(x, early)
     np.testing.assert_allclose(y[:7000], 1, atol=1e-5)
     np.testing.assert_allclose(y[9000:], 0, atol=1e-5)
 
 
 def test_resonance_has_the_gain_of_its_quality():
     """At its centre a resonator gains centre / bandwidth, at 0 Hz nothing."""
-    gain = voices.resonances(np.array([1000.0]), np.array([50.0]))
-    assert gain[np.argmin(np.abs(voices.FREQUENCIES - 1000))] == pytest.approx(20, rel=1e-3)
+    gain = signals.resonances(np.array([1000.0]), np.array([50.0]))
+    assert gain[np.argmin(np.abs(signals.FREQUENCIES - 1000))] == pytest.approx(20, rel=1e-3)
     assert gain[0] == pytest.approx(1, rel=1e-3)
 
 
 def test_modes_decay_to_one_e_th():
-    x = voices.modes(np.array([1000.0, 8500.0]), np.array([0.1, 1.0]), np.array([1.0, 1.0]), 0.3)
+    x = signals.modes(np.array([1000.0, 8500.0]), np.array([0.1, 1.0]), np.array([1.0, 1.0]), 0.3)
     t = np.arange(len(x)) / RATE
     np.testing.assert_allclose(x, np.exp(-t / 0.1) * np.sin(2 * np.pi * 1000 * t), atol=1e-3)  # 8.5 kHz left out
 
 
 def test_scatter_adds_and_cuts_at_the_end():
     sound = np.array([1.0, 2.0, 3.0], np.float32)
-    out = voices.scatter(5, np.array([0.0, 1 / RATE, 4 / RATE]), [1.0, 10.0, 1.0], [sound] * 3)
+    out = signals.scatter(5, np.array([0.0, 1 / RATE, 4 / RATE]), [1.0, 10.0, 1.0], [sound] * 3)
     assert out.tolist() == [1, 12, 23, 30, 1]
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidesed import desed, statistics
+from minidesed.scenes import STATISTICS
 from minidesed.voices import Voices
 from sedlib.config import CLIP_S
 from sedlib.data import scenes, tables
@@ -19,9 +20,9 @@ from sedlib.data.scenes import NOTHING, Event, scenario
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(sorted(SUBSETS)))
 def test_a_scenario_lies_within_the_clip_and_classes_do_not_overlap_themselves(seed, subset):
-    events = scenario(np.random.default_rng(seed), subset)
-    assert events or NOTHING in scenes.MIX[subset]
-    assert scenes.polyphony(events) <= scenes.POLYPHONY[SUBSETS[subset].domain]
+    events = scenario(np.random.default_rng(seed), STATISTICS[subset])
+    assert events or NOTHING in STATISTICS[subset].mix
+    assert scenes.polyphony(events) <= STATISTICS[subset].polyphony
     assert events == sorted(events, key=lambda e: e.onset)
     for label in {e.label for e in events}:
         own = [e for e in events if e.label == label]
@@ -36,10 +37,10 @@ def test_a_scenario_lies_within_the_clip_and_classes_do_not_overlap_themselves(s
 @pytest.mark.parametrize("more, median", [(0.0001, 2.0), (3.0, 1.0), (3.0, 6.0)])
 def test_a_class_begins_and_ends_with_the_clip_where_it_should(starts, ends, more, median):
     """Also where several events were drawn, and no more than one of them fits."""
-    habit = scenes.Habit(more, 1.0, median, 0.05, starts, ends)
+    expected = scenes.EventStatistics(more, 1.0, median, 0.05, starts, ends)
     counts = []
     for seed in range(300):
-        events = scenes._place(habit, np.random.default_rng(seed))
+        events = scenes._place(expected, np.random.default_rng(seed))
         counts.append(len(events))
         assert (events[0][0] == 0) >= starts and (sum(events[-1]) == pytest.approx(CLIP_S)) >= ends
         assert all(0 <= onset and onset + duration <= CLIP_S + 1e-9 for onset, duration in events)
@@ -59,11 +60,11 @@ def test_overlap_is_the_time_in_which_events_sound_together():
 
 @pytest.mark.parametrize("subset", sorted(SUBSETS))
 def test_the_mix_names_classes_and_probabilities(subset):
-    for main, scene in scenes.MIX[subset].items():
+    for main, scene in STATISTICS[subset].mix.items():
         assert main in (*tables.CLASSES, NOTHING) and scene.clips > 0
         assert set(scene.company) <= set(tables.CLASSES) - {main}
         assert all(0 < probability < 1 for probability in scene.company.values())
-    assert sum(scene.clips for scene in scenes.MIX[subset].values()) == pytest.approx(1000, abs=3)
+    assert sum(scene.clips for scene in STATISTICS[subset].mix.values()) == pytest.approx(1000, abs=3)
 
 
 def event_table(clips: list[list[Event]]) -> pd.DataFrame:
@@ -74,7 +75,7 @@ def event_table(clips: list[list[Event]]) -> pd.DataFrame:
 
 @pytest.mark.parametrize("subset", ["synthetic", "weak", "validation", "public"])
 def test_clips_hold_the_classes_that_desed_holds(subset):
-    plans = event_table([scenario(np.random.default_rng([1, i]), subset) for i in range(3000)])
+    plans = event_table([scenario(np.random.default_rng([1, i]), STATISTICS[subset]) for i in range(3000)])
     compared = statistics.compare(statistics.facts(plans), desed.facts(subset))
     shares = compared.xs("clip_share", level="quantity")
     classes = shares.loc[list(tables.CLASSES)]
@@ -105,7 +106,7 @@ def test_made_events_are_as_long_and_as_many_as_in_desed(subset):
         return event._replace(duration=max(scenes.SHORTEST_S, seconds))
 
     rng = np.random.default_rng(2)
-    clips = [[with_sound(event) for event in scenario(rng, subset)] for _ in range(1500)]
+    clips = [[with_sound(event) for event in scenario(rng, STATISTICS[subset])] for _ in range(1500)]
     compared = statistics.compare(statistics.facts(event_table(clips)), desed.facts(subset))
     quantities = ["duration_50", "events_per_clip_mean", "active_time"]
     medians = compared.loc[pd.IndexSlice[list(tables.CLASSES), quantities], :]
