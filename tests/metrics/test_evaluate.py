@@ -61,7 +61,7 @@ def test_small_case_by_hand(files):
 def test_psds_is_optional_and_may_come_from_scores(files):
     assert "psds" not in evaluate(**files(psds=None))
     psds = evaluate(**files(psds="scores"), max_efpr=50.0)["psds"]
-    assert psds["value"] == 1 and psds["max_efpr"] == 50 and "every threshold" in psds["method"]
+    assert psds["value"] == 1 and psds["max_efpr"] == 50 and "scores cut at 50 thresholds" in psds["method"]
     order = np.random.default_rng(0).permutation(10)
     scores = np.zeros((3, 10, 10))
     scores[0, 1:3, 4] = scores[1, 1:3, 2] = 0.9
@@ -130,7 +130,7 @@ def test_bad_files(files, changes, message):
     ({"psds": "scores", "scores": {"frame_s": None}}, "scores.npz: .*frame_s"),
     ({"psds": "scores", "scores": {"scores": np.zeros((3, 10))}}, r"shape \(3, 10\)"),
     ({"psds": "scores", "scores": {"scores": np.zeros((3, 10, 9))}}, r"shape \(3, 10, 9\)"),
-    ({"psds": "scores", "scores": {"scores": np.full((3, 10, 10), np.nan)}}, "clip 'a.wav' holds a value that is not finite"),
+    ({"psds": "scores", "scores": {"scores": np.full((3, 10, 10), np.nan)}}, "clip 0, frame 0, class 0 holds nan, expected a posterior from 0 to 1"),
     ({"psds": "scores", "scores": {"classes": np.array(["Dogs", *tables.CLASSES[1:]])}}, "scores.npz: label 'Dogs'"),
     ({"psds": "scores", "scores": {"filenames": np.array(["a.wav", "b.wav", "d.wav"])}},
      "scores.npz: 1 clips are not in the reference, for example 'd.wav'"),
