@@ -7,6 +7,7 @@ import psutil
 import pytest
 
 from reproduction import batch as reproduce
+from reproduction.plan import Plan
 from sedlib.resources import cores, memory
 
 CORES, MEMORY = len(os.sched_getaffinity(0)), psutil.virtual_memory().total
@@ -63,5 +64,5 @@ def test_a_quota_of_more_than_a_core_is_rounded_up(tmp_path, monkeypatch):
 
 def test_the_batch_gives_jobs_no_more_than_there_is(workspace, monkeypatch):
     monkeypatch.setattr(reproduce.resources, "memory", lambda: 4 * 10**9)
-    call = reproduce.command(reproduce.Plan("smoke", "mini", (0,)), 2)
+    call = reproduce.command(Plan("smoke", "mini", (0,)), 2)
     assert "mem_mb=3814" in call

@@ -103,15 +103,9 @@ def psds_from_operating_points(
 
 
 def psd_roc(
-    reference: pd.DataFrame,
-    operating_points: Iterable[pd.DataFrame],
-    durations: Mapping[str, float] | None = None,
-    *,
-    dtc: float = 0.5,
-    gtc: float = 0.5,
-    cttc: float = 0.3,
+    reference: pd.DataFrame, operating_points: Iterable[pd.DataFrame], durations: Mapping[str, float] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The curve under which PSDS is the area (``alpha_ct`` and ``alpha_st`` 0), by psds_eval.
+    """The curve under which PSDS (with DCASE 2020's parameters) is the area, by psds_eval.
 
     Parameters are those of `psds_from_operating_points`.
 
@@ -120,7 +114,7 @@ def psd_roc(
     (point,) array, (point,) array
         False alarms per hour, ascending, and the classes' mean share of events found, which holds up to the next point.
     """
-    curve, truth, *_ = _curve(reference, operating_points, durations, dtc, gtc, cttc)
+    curve, truth, *_ = _curve(reference, operating_points, durations)
     if not curve.num_operating_points():
         return np.zeros(1), np.zeros(1)
     with warnings.catch_warnings():
@@ -240,9 +234,9 @@ def _curve(
     reference: pd.DataFrame,
     operating_points: Iterable[pd.DataFrame],
     durations: Mapping[str, float] | None,
-    dtc: float,
-    gtc: float,
-    cttc: float,
+    dtc: float = 0.5,
+    gtc: float = 0.5,
+    cttc: float = 0.3,
 ) -> tuple[Any, pd.DataFrame, list[str], tuple[int, int]]:
     """psds_eval's object, the reference's events, unknown clips, and the numbers of merged events."""
     points = list(operating_points)
