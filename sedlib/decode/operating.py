@@ -2,10 +2,10 @@
 
 Paper, Table 3; taught in ``notebooks/06_hmm.py``. Every PSDS of this project, by median filter or by HMM, and its
 interval, comes from predictions at the challenge's 50 thresholds. A median filter has a threshold; a best path has
-none, and the released code decodes the same path for every threshold. Here a threshold shifts the log-odds of every frame, so
-that a posterior equal to it counts for neither state, and the path is decoded anew. With models that like to stay
-(p_silence + p_event of 1 or more) a lower threshold only adds frames, so all paths together are one score a frame: the
-highest threshold that still has it in an event.
+none, and the released code decodes the same path for every threshold. Here a threshold shifts the log-odds of every
+frame, so that a posterior equal to it counts for neither state, and the path is decoded anew. With models that like to
+stay (p_silence + p_event of 1 or more) a lower threshold only adds frames, so all paths together are one score a frame:
+the highest threshold that still has it in an event.
 """
 
 from __future__ import annotations

@@ -110,7 +110,9 @@ def average(members: Sequence[Posteriors]) -> Posteriors:
         }
         if not all(alike.values()):
             what = next(name for name, same in alike.items() if not same)
-            raise SedError(f"posteriors to be averaged differ in their {what}; all must be of the same clips and frames")
+            raise SedError(
+                f"posteriors to be averaged differ in their {what}; all must be of the same clips and frames"
+            )
         scale = 100 if member.scores.dtype == np.uint8 else 1
         total += member.select(first.filenames).scores / scale
     return replace(first, scores=(total / len(members)).astype(np.float32))

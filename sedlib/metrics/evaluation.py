@@ -128,7 +128,7 @@ def evaluate(
     method, score = None, Psds(np.nan, {})
     try:
         if error is None:
-            method, points = _points(operating_points, found)
+            method, points = _points(operating_points, found, truth)
             points = [table.assign(filename=respelled(table["filename"], names)) for table in points]
             score = psds_from_operating_points(truth, points, lengths, **criteria)
     except SedError as problem:
@@ -157,11 +157,13 @@ def _posteriors(scores: str | Path | Posteriors) -> Posteriors:
 
 
 def _points(
-    operating_points: str | Path | Mapping[float, pd.DataFrame] | None, scores: Posteriors | None
+    operating_points: str | Path | Mapping[float, pd.DataFrame] | None, scores: Posteriors | None, truth: pd.DataFrame
 ) -> tuple[str, list[pd.DataFrame]]:
     """How PSDS is computed, and predictions at several thresholds."""
     if scores is not None:
         check_scores(scores.scores)
+        if absent := sorted(set(tables.events(truth)["event_label"]).difference(scores.classes)):
+            raise SedError(f"scores: no class {absent[0]!r}, of which the reference holds events")
         points, what = operating.operating_points(scores, Decoding(median_s=0)), "scores cut"
     elif isinstance(operating_points, Mapping):
         points, what = operating_points, "predictions"

@@ -132,6 +132,7 @@ def test_bad_files(files, changes, message):
     ({"psds": "scores", "scores": {"scores": np.zeros((3, 10, 9))}}, r"shape \(3, 10, 9\)"),
     ({"psds": "scores", "scores": {"scores": np.full((3, 10, 10), np.nan)}}, "clip 0, frame 0, class 0 holds nan, expected a posterior from 0 to 1"),
     ({"psds": "scores", "scores": {"classes": np.array(["Dogs", *tables.CLASSES[1:]])}}, "scores.npz: label 'Dogs'"),
+    ({"psds": "scores", "scores": {"classes": np.array(["Cat"]), "scores": np.zeros((3, 10, 1))}}, "scores: no class 'Dog'"),
     ({"psds": "scores", "scores": {"filenames": np.array(["a.wav", "b.wav", "d.wav"])}},
      "scores.npz: 1 clips are not in the reference, for example 'd.wav'"),
     ({"psds": "scores", "scores": {"filenames": np.array(["d.wav", "e.wav", "f.wav"])}},
