@@ -16,7 +16,9 @@ import pandas as pd
 
 from bench import take_turns
 from sedlib.data import tables
-from sedlib.metrics import count_events, event_f1, index_events, index_frames, segment_f1
+from sedlib.decode import Posteriors, frames_to_events
+from sedlib.metrics import event_f1, segment_f1
+from sedlib.metrics.events import hits_by_cell, index_events
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -70,6 +72,8 @@ def main(rounds: int = 5) -> None:
             clip, k = divmod(cell, len(tables.CLASSES))
             active[clip, round(indexed[1].onset[event] / FRAME_S):round(indexed[1].offset[event] / FRAME_S), k] = True
 
+    decisions = Posteriors(active, result.filenames, tables.CLASSES, FRAME_S)
+
     def peer_events() -> float:
         metrics = sed_eval.sound_event.EventBasedMetrics(
             list(tables.CLASSES), t_collar=0.2, percentage_of_length=0.2, empty_system_output_handling="zero_score")
@@ -83,8 +87,8 @@ def main(rounds: int = 5) -> None:
     take_turns({
         "sed_eval, from DataFrames": peer_events,
         "sedlib, from DataFrames": lambda: event_f1(reference, predictions).macro,
-        "sedlib, from indexed arrays": lambda: count_events(*indexed),
-        "sedlib, from frame decisions": lambda: count_events(indexed[0], index_frames(active, FRAME_S)),
+        "sedlib, from indexed arrays": lambda: hits_by_cell(*indexed, 0.2, 0.2, 0.2),
+        "sedlib, from frame decisions": lambda: event_f1(reference, frames_to_events(active, decisions)).macro,
     }, rounds)
     print(f"segment-based macro F1: sed_eval {peer_segments()!r}, sedlib {segment_f1(reference, predictions).macro!r}")
     take_turns({

@@ -8,7 +8,6 @@ why). Beside the clips lie isolated sounds, as in DESED, from which dynamic mixi
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path

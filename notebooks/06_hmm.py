@@ -61,7 +61,7 @@ from sedlib.config import Decoding
 from sedlib.data import layout, tables
 from sedlib.decode import hmm, reference, tuning
 from sedcourse import check, decoding, explore, html, live, plots
-from sedlib.metrics import event_f1, psd_roc, psds_from_operating_points, psds_from_scores
+from sedlib.metrics import event_f1, psd_roc, psds_from_operating_points
 
 # %% [markdown]
 # ## What the network leaves to do
@@ -567,15 +567,15 @@ for name, psds in areas.items():
 
 # %% [markdown]
 # It cannot, for a model that likes to stay: the paths at all thresholds lie within each other like contour lines. So
-# they are one score a frame, the highest threshold that still has it in an event, and sed_scores_eval, which wants
-# scores, can be asked as well as psds_eval, which wants events. On the same operating points both must find the same
-# area:
+# they are one score a frame, the highest threshold that still has it in an event. Cut at a threshold, these scores must
+# give the events that were decoded there, and so the same area:
 
 # %%
 scores = decode.hmm_scores(posteriors, robust)
-again = psds_from_scores(truth, scores.scores, scores.filenames, scores.frame_s).value
-print(f"psds_eval {areas['HMM, log-odds shifted']:.4f}, sed_scores_eval {again:.4f}")
-assert abs(again - areas["HMM, log-odds shifted"]) < 0.005
+cut = [decode.frames_to_events(scores.scores >= t, scores, clip_s) for t in thresholds]
+again = psds_from_operating_points(truth, cut).value
+print(f"decoded {areas['HMM, log-odds shifted']:.4f}, cut {again:.4f}")
+assert again == areas["HMM, log-odds shifted"]
 
 # %% [markdown]
 # There is another way. Instead of the best path, ask at every frame for the probability of being in the event, given

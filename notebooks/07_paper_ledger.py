@@ -47,7 +47,7 @@ import pandas as pd
 
 from reproduction import ledger
 from reproduction.rows import listing
-from sedlib import systems, workspace
+from sedlib import workspace
 from sedlib.config import Decoding
 from sedlib.data import layout, tables
 from sedlib.data.encoder import strong_labels

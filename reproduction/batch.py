@@ -1,203 +1,35 @@
-"""The batch: which jobs the paper's tables need, and snakemake started on them, with progress, an estimate and what failed.
+"""The batch, as ``make reproduce`` runs it: snakemake started on a plan, with an estimate and what failed.
 
-What ``make reproduce`` runs. The graph itself is ``reproduction/Snakefile``; its jobs are `reproduction.jobs`. What is finished is kept, so a
-batch that was stopped, or lost its power, goes on.
+The graph itself is ``reproduction/Snakefile``; its jobs are `reproduction.jobs`. What is finished is kept, so a batch that
+was stopped, or lost its power, goes on.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import quote, unquote
+from typing import Any
 
 import joblib
-from tqdm.auto import tqdm
 
 from minidesed import generate
 from reproduction.keeper import kept, stoppable
-from reproduction.lessons import find, lessons
 from reproduction.memory import available_memory
-from reproduction.rows import ROWS, Row
-from sedlib.config import profile
+from reproduction.plan import LEDGER_LESSON, SCORED_ON, TRAINED_ON, Plan
+from reproduction.progress import duration, watch
 from sedlib.data import audit
 from sedlib.errors import SedError
 from sedlib.files import FULL, locked, room_for
-from sedlib.systems import ENSEMBLES, configuration
-from sedlib.workspace import handed_on, run_folder, workspace
+from sedlib.systems import configuration
+from sedlib.workspace import handed_on, workspace
 
 GRAPH = Path(__file__).with_name("Snakefile")
 PROFILES = Path(__file__).with_name("profiles")  # of clusters
-TABLES = (1, 2, 3)
-LEDGER_LESSON = "07_paper_ledger"  # which reads what all others were run for
-# What a training reads, and what is scored.
-TRAINED_ON, SCORED_ON = ("synthetic", "weak", "unlabel_in_domain"), ("validation", "public")
-# Trainings whose runs a lesson shows; where they are missing it trains them itself.
-LESSON_RUNS = {"02_augmentation": ("baseline",), "03_pcen": ("ppcen_logmel",), "04_mean_teacher": ("baseline",),
-               "05_domain_adversarial": ("dat_augm", "augm"), "06_hmm": ("baseline",)}
 ROOM = 2**16  # bytes without which a batch does not begin
-# Seconds of one core that jobs of profile lesson took (see README); the estimate takes only their proportions once some are done.
-SECONDS = {"data": 125, "store": 5, "score": 12, "ledger": 15, "lesson": 40, "report": 12}
-FOREST_SECONDS, TRAINING_SECONDS, MIXED_TRAINING_SECONDS = 90, 215, 375
-LESSON_SECONDS = {"01_data": 65, "05_domain_adversarial": 155, "06_hmm": 145}
-
-
-class Job(NamedTuple):
-    """A job of the batch, for progress: done when its file is there."""
-
-    kind: str
-    name: str
-    done: Path
-    seconds: float
-
-
-class Plan(NamedTuple):
-    """What is to be reproduced; all paths are relative to the workspace."""
-
-    profile: str
-    data: str
-    seeds: tuple[int, ...]
-    tables: tuple[int, ...] = TABLES
-    partial: bool = False  # make ledger and report of what there is, because something failed
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any]) -> Plan:
-        """From text, as snakemake's ``--config`` and `reproduction.jobs` have it; the inverse of `config`."""
-        try:
-            numbers = {name: tuple(int(part) for part in str(config.get(name, default)).split(","))
-                       for name, default in (("seeds", "0"), ("tables", "1,2,3"))}
-        except ValueError as error:
-            raise SedError(f"seeds and tables are whole numbers with commas between them ({error})") from None
-        return cls(str(config.get("profile", "lesson")), unquote(str(config.get("data", "mini"))), numbers["seeds"], numbers["tables"],
-                   bool(int(config.get("partial", 0)))).checked()
-
-    def checked(self) -> Plan:
-        """Itself, with the whole path of its data; `SedError` for an unknown profile, table or seed, or a data folder that is not there."""
-        profile(self.profile)
-        for table in self.tables:
-            if table not in TABLES:
-                raise SedError(f"table {table} does not exist; the paper has tables 1, 2 and 3")
-        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
-            raise SedError(f"seeds {', '.join(map(str, self.seeds))}: give different numbers, 0 or more")
-        if self.data == "mini":
-            return self
-        if not Path(self.data).expanduser().is_dir():
-            raise SedError(f"data {self.data!r}: no such folder; give a DESED-layout folder, or 'mini' for the embedded data set")
-        if set("{}") & set(self.root.name):
-            raise SedError(f"data {self.data!r}: a folder's name with braces means something else to snakemake; rename it, or give a link to it")
-        return self._replace(data=str(self.root))  # jobs run in another folder, where a relative path would mean something else
-
-    def config(self) -> dict[str, str]:
-        """Plain text, without a character that snakemake or a shell would take for more; the inverse of `of`."""
-        return {"profile": self.profile, "data": quote(self.data), "seeds": ",".join(map(str, self.seeds)),
-                "tables": ",".join(map(str, self.tables)), "partial": str(int(self.partial))}
-
-    def options(self) -> str:
-        """The same as options of `reproduction.jobs`."""
-        return " ".join(f"--{name} {shlex.quote(value)}" for name, value in self.config().items())
-
-    @property
-    def root(self) -> Path:
-        """The data set's folder, which may not be made yet."""
-        return (workspace() / "data" / f"mini-{self.profile}" if self.data == "mini" else Path(self.data).expanduser()).resolve()
-
-    @property
-    def runs(self) -> str:
-        return f"runs/{self.profile}/{self.root.name}"
-
-    @property
-    def stores(self) -> str:
-        return f"{self.runs}/stores"
-
-    @property
-    def data_made(self) -> str:
-        return f"{self.runs}/data.made"
-
-    def folder(self, system: str, seed: int) -> Path:
-        """Of a run."""
-        return run_folder(self.profile, self.root, system, seed)
-
-    def rows(self) -> list[Row]:
-        """The paper's rows that are asked for."""
-        return [row for row in ROWS if row.table in self.tables]
-
-    def systems(self) -> list[str]:
-        """What these rows score."""
-        return list(dict.fromkeys(row.system for row in self.rows()))
-
-    def searches(self, system: str) -> list[str]:
-        """With which HMMs a system is decoded: the rows', and the robust ones beside them, for what they could have been."""
-        asked = dict.fromkeys(row.decoding for row in self.rows() if row.system == system and row.decoding != "median")
-        return [*asked, "robust"] if asked else []
-
-    def scored(self) -> list[tuple[str, int]]:
-        """System and seed of everything that is scored."""
-        return [(system, seed) for system in self.systems() for seed in self.seeds]
-
-    def members(self, system: str, seed: int) -> list[tuple[str, int]]:
-        """The trainings behind a system: itself, or what an ensemble averages."""
-        return [(member, seed + above) for member, above in ENSEMBLES.get(system, ((system, 0),))]
-
-    def trainings(self) -> list[tuple[str, int]]:
-        """System and seed of all trainings; those that take longest first."""
-        found = dict.fromkeys(member for scored in self.scored() for member in self.members(*scored))
-        return sorted(found, key=lambda one: -_seconds(one[0]))
-
-    def lessons(self) -> list[str]:
-        """The lessons that are executed: all, or none for some of the tables."""
-        return [path.stem for path in lessons()] if set(self.tables) == set(TABLES) else []
-
-    # Files of the graph.
-    def made_stores(self) -> list[str]:
-        return [f"{self.stores}/{subset}.made" for subset in TRAINED_ON + SCORED_ON]
-
-    def scores_need(self, system: str, seed: int) -> list[str]:
-        return [f"{self.runs}/{member}/seed{of}/trained" for member, of in self.members(system, seed)]
-
-    def scored_files(self) -> list[str]:
-        return self._there(f"{self.runs}/{system}/seed{seed}/scored" for system, seed in self.scored())
-
-    def lesson_needs(self, lesson: str) -> list[str]:
-        source = str(find(lesson))  # a lesson that was changed is executed anew
-        if lesson == LEDGER_LESSON:
-            return [source, "report/ledger.json"]
-        needed = [f"{self.runs}/{system}/seed{self.seeds[0]}/trained" for system in LESSON_RUNS.get(lesson, ())]
-        return [source, *self._there(needed or self.made_stores())]
-
-    def lesson_files(self) -> list[str]:
-        return self._there(f"report/lessons/{lesson}.ipynb" for lesson in self.lessons())
-
-    def target(self) -> str:
-        return "report/index.html"
-
-    def _there(self, files: Iterator[str] | Sequence[str]) -> list[str]:
-        """All of them; of a partial reproduction those that there are."""
-        return [file for file in files if not self.partial or (workspace() / file).exists() or LEDGER_LESSON in file]
-
-    def jobs(self) -> list[Job]:
-        """Every job, for progress."""
-        place = workspace()
-        found = [Job("data", "data", place / self.data_made, SECONDS["data"])] if self.data == "mini" else []
-        found += [Job("store", f"store-{subset}", place / f"{self.stores}/{subset}.made", SECONDS["store"]) for subset in TRAINED_ON + SCORED_ON]
-        found += [Job("train", f"train-{system}-{seed}", self.folder(system, seed) / "trained", _seconds(system))
-                  for system, seed in self.trainings()]
-        for system, seed in self.scored():
-            forest = FOREST_SECONDS * ("forest" in self.searches(system))
-            found.append(Job("score", f"score-{system}-{seed}", self.folder(system, seed) / "scored", SECONDS["score"] + forest))
-        found.append(Job("ledger", "ledger", place / "report/ledger.json", SECONDS["ledger"]))
-        found += [Job("lesson", f"lesson-{lesson}", place / f"report/lessons/{lesson}.ipynb", LESSON_SECONDS.get(lesson, SECONDS["lesson"]))
-                  for lesson in self.lessons()]
-        return [*found, Job("report", "report", place / self.target(), SECONDS["report"])]
-
-
 def reproduce(plan: Plan, cores: int | None = None, cluster: str | None = None, say: Callable[[str], Any] = print) -> Path:
     """Do all jobs of a plan that are not done.
 
@@ -235,7 +67,7 @@ def reproduce(plan: Plan, cores: int | None = None, cluster: str | None = None, 
         todo = [job for job in plan.jobs() if not job.done.exists()]
         seconds = sum(job.seconds for job in todo)
         where = f"by cluster profile {profile_folder.name}" if profile_folder else f"on {cores} core{'s' if cores > 1 else ''}"
-        about = _duration(seconds / cores) if not profile_folder and plan.profile == "lesson" else "a time that is told as it goes"
+        about = duration(seconds / cores) if not profile_folder and plan.profile == "lesson" else "a time that is told as it goes"
         say(f"{len(todo)} of {len(plan.jobs())} jobs to do {where}: about {about}. {len(plan.trainings())} trainings; profile {plan.profile}, "
             f"data {plan.root.name}, seeds {', '.join(map(str, plan.seeds))}. Stop at any moment; the same command goes on.")
         status = _snakemake(plan, cores, profile_folder)
@@ -263,10 +95,6 @@ def failures(plan: Plan, of_results: bool = False) -> dict[str, str]:
     logs, later = workspace() / "report" / "logs", ("ledger", "report", f"lesson-{LEDGER_LESSON}")
     return {job.name: _last_line(logs / f"{job.name}.log") for job in plan.jobs()
             if (of_results or job.name not in later) and not job.done.exists() and (logs / f"{job.name}.log").exists()}
-
-
-def _seconds(system: str) -> float:
-    return MIXED_TRAINING_SECONDS if "augm" in system else TRAINING_SECONDS
 
 
 def _profile(cluster: str | None) -> Path | None:
@@ -385,53 +213,8 @@ def _snakemake(plan: Plan, cores: int, profile_folder: Path | None) -> int:
         [str(GRAPH.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])}
     with (place / "report" / "snakemake.log").open("a", encoding="utf-8") as log, kept(
             command(plan, cores, profile_folder), stdout=log, stderr=log, env=environment) as process:
-        _watch(plan, process)
+        watch(plan, process)
     return process.returncode
-
-
-def _watch(plan: Plan, process: subprocess.Popen) -> None:
-    """Show how far the jobs are until snakemake ends."""
-    jobs = plan.jobs()
-    total, began = sum(job.seconds for job in jobs), time.monotonic()
-    start = _done(jobs)
-    form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
-    with tqdm(total=total, initial=start, bar_format=form, mininterval=0) as bar:
-        while True:
-            ended = process.poll() is not None
-            done = _done(jobs)
-            bar.n = min(done, total)
-            bar.set_description_str(_counts(jobs), refresh=False)
-            passed = time.monotonic() - began
-            left = (total - done) * passed / (done - start) if done > start and passed > 20 else None
-            bar.set_postfix_str("" if ended else f"about {_duration(left)} to go" if left is not None else "", refresh=False)
-            bar.refresh()
-            if ended:
-                return
-            try:
-                process.wait(2 if sys.stderr.isatty() else 15)
-            except subprocess.TimeoutExpired:
-                pass
-
-
-def _done(jobs: list[Job]) -> float:
-    """Seconds of work that is done; of a training that runs, its share of steps."""
-    done = 0.0
-    for job in jobs:
-        if job.done.exists():
-            done += job.seconds
-        elif job.kind == "train":
-            try:
-                progress = json.loads((job.done.parent / "progress.json").read_text(encoding="utf-8"))
-                done += job.seconds * progress["step"] / progress["steps"]
-            except (OSError, ValueError, KeyError, ZeroDivisionError):
-                pass
-    return done
-
-
-def _counts(jobs: list[Job]) -> str:
-    kinds = {"train": "trainings", "score": "scored", "lesson": "lessons"}
-    return ", ".join(f"{sum(job.done.exists() for job in jobs if job.kind == kind)}/{sum(job.kind == kind for job in jobs)} {name}"
-                     for kind, name in kinds.items() if any(job.kind == kind for job in jobs))
 
 
 def _last_line(path: Path) -> str:
@@ -440,8 +223,3 @@ def _last_line(path: Path) -> str:
     except OSError:
         return "no log"
     return lines[-1].removeprefix("Error: ")[:500] if lines else "it ended without a word (killed?)"
-
-
-def _duration(seconds: float) -> str:
-    minutes = max(1, round(seconds / 60))
-    return f"{minutes} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"

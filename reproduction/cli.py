@@ -25,9 +25,9 @@ from sedlib.cli import DATA, PROFILE, Command, examples
 def reproduce(profile_name: str, data_name: str, seeds: int, tables: tuple[int, ...], cores: int | None, cluster: str | None,
               only_list: bool) -> None:
     """Do everything: data, trainings, scores, ledger, executed lessons, report. What is finished is not done again."""
-    from reproduction.batch import TABLES, Plan
     from reproduction.batch import reproduce as run_all
     from reproduction.keeper import Stopped
+    from reproduction.plan import TABLES, Plan
 
     plan = Plan(profile_name, data_name, tuple(range(seeds)), tuple(dict.fromkeys(tables)) or TABLES).checked()
     if only_list:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import click
 
-from reproduction.batch import Plan, failures
+from reproduction.batch import failures
+from reproduction.plan import Plan
 from sedlib.data import layout
 from sedlib.data.store import open_store
 from sedlib.errors import SedError
@@ -91,10 +92,10 @@ def score_(plan: Plan, system: str, seed: int) -> None:
 @click.pass_obj
 def ledger(plan: Plan) -> None:
     """Write the ledger."""
-    from reproduction import ledger
+    from reproduction import measure
 
     with alone(workspace() / "report", "ledger"):
-        ledger.write(plan, failures(plan) if plan.partial else {})
+        measure.write(plan, failures(plan) if plan.partial else {})
 
 
 def main() -> None:

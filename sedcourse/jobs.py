@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from reproduction.batch import Plan
 from reproduction.jobs import alone, job, main
 from reproduction.ledger import read
+from reproduction.plan import Plan
 from sedcourse import report as pages
 from sedcourse.execute import execute
 from sedlib.workspace import workspace

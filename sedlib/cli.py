@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points, requires
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from sedlib.workspace import home_path
 
 # Imports that load torch or numba stand inside the commands, so that `sedlib --help` answers at once.
 
+PATH = click.Path(path_type=Path)
+PROBABILITY = click.FloatRange(0, 1, min_open=True, max_open=True)
 PROFILE = click.option("--profile", "profile_name", default="lesson", show_default=True, help="smoke, lesson or paper.")
-
-DATA = click.option(
-    "--data", "data_name", default="mini", show_default=True, help="A DESED-layout folder; 'mini' is the embedded data set."
-)
+_DATA_HELP = "A DESED-layout folder; 'mini' is the embedded data set."
+DATA = click.option("--data", "data_name", default="mini", show_default=True, help=_DATA_HELP)
+SEED = click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+SCORES = click.argument("scores", metavar="SCORES.npz", type=PATH)
 
 
 class Command(click.Command):
@@ -33,10 +36,11 @@ class Command(click.Command):
         try:
             return super().parse_args(context, arguments)
         except click.NoSuchOption as error:
-            files = [name for name in given if name.startswith(error.option_name) and (os.path.exists(name) or Path(name).suffix[1:].isalpha())]
-            if not files:
-                raise
-            raise click.UsageError(f"{error.format_message()} Of a file whose name begins with a dash, write ./{files[0]}", context) from None
+            for name in given:
+                if name.startswith(error.option_name) and (os.path.exists(name) or Path(name).suffix[1:].isalpha()):
+                    fix = f"Of a file whose name begins with a dash, write ./{name}"
+                    raise click.UsageError(f"{error.format_message()} {fix}", context) from None
+            raise
 
     def invoke(self, context: click.Context) -> Any:
         context.params = {name: _at_home(value) for name, value in context.params.items()}
@@ -50,18 +54,19 @@ def _at_home(value: Any) -> Any:
 
 
 class Commands(click.Group):
-    """A group whose commands turn a user's mistake, and what the disk refuses, into one line on standard error and exit status 1.
+    """A group whose commands turn a user's mistake, and what the disk refuses, into one line and exit status 1.
 
-    Beside its own commands it has those that other packages register under the entry points of group "sedlib.commands"; a dot in the
-    name stands for a group: ``data.mini``.
+    Beside its own commands it has those that other packages register under the entry points of group
+    "sedlib.commands"; a dot in the name stands for a group: ``data.mini``.
     """
 
     command_class = Command
     group_class = type
 
     def _registered(self) -> dict[str, EntryPoint]:
-        prefix = "" if self.name in (None, "cli", "sedlib") else f"{self.name}."
-        found = {point.name.removeprefix(prefix): point for point in entry_points(group="sedlib.commands") if point.name.startswith(prefix)}
+        prefix = "data." if self.name == "data" else ""
+        points = [point for point in entry_points(group="sedlib.commands") if point.name.startswith(prefix)]
+        found = {point.name.removeprefix(prefix): point for point in points}
         return {name: point for name, point in found.items() if "." not in name}
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -79,15 +84,17 @@ class Commands(click.Group):
         except SedError as error:
             raise click.ClickException(str(error)) from None
         except ModuleNotFoundError as error:
-            extra = next((extra for extra in ("reproduction", "course") if _needs(extra, error.name or "")), None)
-            if extra is None:
-                raise
-            raise click.ClickException(f"{error.name} is not installed; pip install 'sedlib[{extra}]'") from None
+            for extra in ("reproduction", "course"):
+                if _needs(extra, error.name or ""):
+                    fix = f"pip install 'sedlib[{extra}]'"
+                    raise click.ClickException(f"{error.name} is not installed; {fix}") from None
+            raise
 
 
 def _needs(extra: str, module: str) -> bool:
     """Whether a module that is missing belongs to an extra of this distribution."""
-    packages = {re.split(r"[^\w-]", requirement)[0].replace("-", "_") for requirement in requires("sedlib") or () if f'extra == "{extra}"' in requirement}
+    lines = [line for line in requires("sedlib") or () if f'extra == "{extra}"' in line]
+    packages = {re.split(r"[^\w-]", line)[0].replace("-", "_") for line in lines}
     return module.split(".")[0].replace("-", "_") in packages
 
 
@@ -102,10 +109,14 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-@click.group(cls=Commands, epilog=examples(
-    "sedlib data mini data/mini-lesson", "sedlib train --data data/mini-lesson --seed 0",
-    "sedlib detect kitchen.wav --run runs/lesson/mini-lesson/baseline/seed0",
-))
+@click.group(
+    cls=Commands,
+    epilog=examples(
+        "sedlib data mini data/mini-lesson",
+        "sedlib train --data data/mini-lesson --seed 0",
+        "sedlib detect kitchen.wav --run runs/lesson/mini-lesson/baseline/seed0",
+    ),
+)
 @click.version_option(package_name="sedlib")
 def cli() -> None:
     """Sound event detection as the course teaches it: make data, train, detect, evaluate, reproduce the paper."""
@@ -117,12 +128,12 @@ def data() -> None:
 
 
 @data.command(epilog=examples("sedlib data check data/mini-lesson", "sedlib data check /data/DESED/dataset"))
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 def check(folder: Path) -> None:
     """Say what FOLDER holds, what is missing and what is broken.
 
-    Exit status 1 for an error, which would stop a training or its scoring; what is missing or broken besides is left out of both, and
-    counted by subset and class.
+    Exit status 1 for an error, which would stop a training or its scoring; what is missing or broken besides is left
+    out of both, and counted by subset and class.
     """
     from sedlib.data import audit
 
@@ -132,17 +143,22 @@ def check(folder: Path) -> None:
         sys.exit(1)
 
 
-@cli.command(epilog=examples(
-    "sedlib train --data data/mini-lesson --seed 0", "sedlib train --system baseline --profile paper --data /data/DESED --seed 1",
-))
+@cli.command(
+    epilog=examples(
+        "sedlib train --data data/mini-lesson --seed 0",
+        "sedlib train --system baseline --profile paper --data /data/DESED --seed 1",
+    )
+)
 @click.option("--system", default="baseline", show_default=True, help="A row of the paper's tables.")
 @PROFILE
 @DATA
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--run", "folder", type=click.Path(path_type=Path), help="Run folder; default: runs/PROFILE/DATA/SYSTEM/seedN.")
-@click.option("--epochs", type=click.IntRange(1), help="Instead of the profile's; such a run needs a --run folder of its own.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(0), help="Threads that read ahead. The result does not depend on it.")
-def train(system: str, profile_name: str, data_name: str, seed: int, folder: Path | None, epochs: int | None, workers: int) -> None:
+@SEED
+@click.option("--run", "folder", type=PATH, help="Run folder; default: runs/PROFILE/DATA/SYSTEM/seedN.")
+@click.option("--epochs", type=click.IntRange(1), help="Instead of the profile's; needs a --run folder of its own.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(0), help="Threads that only read ahead.")
+def train(
+    system: str, profile_name: str, data_name: str, seed: int, folder: Path | None, epochs: int | None, workers: int
+) -> None:
     """Train a system, or go on with a run that was stopped, then score it on the development and evaluation sets."""
     from dataclasses import replace
 
@@ -156,8 +172,9 @@ def train(system: str, profile_name: str, data_name: str, seed: int, folder: Pat
     from sedlib.workspace import dataset, run_folder
 
     if epochs and folder is None:
-        raise SedError(f"--epochs {epochs}: a run of another length must not stand among the profile's; give it a folder "
-                       "with --run")
+        raise SedError(
+            f"--epochs {epochs}: a run of another length must not stand among the profile's; give it a --run folder"
+        )
     check_made(folder)
     config = configuration(system, profile_name)
     config = replace(config, training=replace(config.training, epochs=epochs or config.training.epochs))
@@ -172,7 +189,7 @@ def train(system: str, profile_name: str, data_name: str, seed: int, folder: Pat
 
 
 @cli.command(epilog=examples("sedlib runs", "sedlib runs runs/lesson"))
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.argument("folder", required=False, type=PATH)
 def runs(folder: Path | None) -> None:
     """List all runs beneath FOLDER, by default the workspace's, with their state and scores."""
     from sedlib.training.listing import runs, table
@@ -183,20 +200,23 @@ def runs(folder: Path | None) -> None:
     click.echo(table(found) if len(found) else f"{place}: no runs; `sedlib train` makes one")
 
 
-@cli.command(epilog=examples(
-    "sedlib detect kitchen.wav --run runs/lesson/mini-lesson/baseline/seed0",
-    "sedlib detect a.flac b.ogg --run RUN --out events.tsv", "sedlib detect kitchen.wav --run RUN --format audacity --out labels.txt",
-))
-@click.argument("recordings", metavar="AUDIO...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--run", "folder", required=True, type=click.Path(path_type=Path), help="A finished run.")
+@cli.command(
+    epilog=examples(
+        "sedlib detect kitchen.wav --run runs/lesson/mini-lesson/baseline/seed0",
+        "sedlib detect a.flac b.ogg --run RUN --out events.tsv",
+        "sedlib detect kitchen.wav --run RUN --format audacity --out labels.txt",
+    )
+)
+@click.argument("recordings", metavar="AUDIO...", nargs=-1, required=True, type=PATH)
+@click.option("--run", "folder", required=True, type=PATH, help="A finished run.")
 @click.option("--format", "kind", type=click.Choice(["tsv", "audacity"]), default="tsv", show_default=True)
-@click.option("--hmm", "hmm_file", type=click.Path(path_type=Path), help="What `sedlib tune --json` wrote, instead of the median filter.")
-@click.option("--out", type=click.Path(path_type=Path), help="File to write; default: standard output.")
+@click.option("--hmm", "hmm_file", type=PATH, help="What `sedlib tune --json` wrote, instead of the median filter.")
+@click.option("--out", type=PATH, help="File to write; default: standard output.")
 def detect(recordings: tuple[Path, ...], folder: Path, kind: str, hmm_file: Path | None, out: Path | None) -> None:
     """List the sound events in recordings of any length, sample rate and number of channels.
 
-    Recordings of one name in different folders are listed as they are given here. What cannot be read is listed at the end, with
-    exit status 1; the others are written.
+    Recordings of one name in different folders are listed as they are given here. What cannot be read is listed at the
+    end, with exit status 1; the others are written.
     """
     import pandas as pd
 
@@ -207,51 +227,62 @@ def detect(recordings: tuple[Path, ...], folder: Path, kind: str, hmm_file: Path
     from sedlib.training import Run
 
     recordings = tuple(dict.fromkeys(recordings))
-    if kind == "audacity" and len(recordings) > 1:
-        raise SedError(f"an Audacity label track belongs to one recording, {len(recordings)} were given; call once for each")
+    n = len(recordings)
+    if kind == "audacity" and n > 1:
+        raise SedError(f"an Audacity label track belongs to one recording, {n} were given; call once for each")
     check_output(out, folder, hmm_file, *recordings)
     run, hmm = Run(folder), None if hmm_file is None else Hmm.load(hmm_file)
     detector, config = run.detector(), run.config
     found, unread = [], []
-    bare = len({path.name for path in recordings}) == len(recordings)
+    bare = len({path.name for path in recordings}) == n
     for path in recordings:
         try:
             found.append(detect_events(detector, config, path, hmm, path.name if bare else str(path)))
         except SedError as error:
             unread.append(str(error))
-    told = f"{len(unread)} of {len(recordings)} recordings could not be read:\n" * (len(recordings) > 1) + "\n".join(unread)
-    if not found:
-        raise SedError(told)
-    events = pd.concat(found, ignore_index=True)
-    if kind == "audacity":
-        text = audacity_labels(events)
-    else:
-        text = events.to_csv(sep="\t", index=False, float_format="%.3f", lineterminator="\n", columns=tables.EVENT_COLUMNS)
-    if out is None:
-        click.echo(text, nl=False)
-    else:
-        write_output(out, text)
-        click.echo(f"{out}: {len(events)} events", err=True)
+    if found:
+        events = pd.concat(found, ignore_index=True)
+        if kind == "audacity":
+            text = audacity_labels(events)
+        else:
+            text = events[tables.EVENT_COLUMNS].to_csv(sep="\t", index=False, float_format="%.3f", lineterminator="\n")
+        if out is None:
+            click.echo(text, nl=False)
+        else:
+            write_output(out, text)
+            click.echo(f"{out}: {len(events)} events", err=True)
     if unread:
-        raise SedError(told)
+        title = [f"{len(unread)} of {n} recordings could not be read:"] if n > 1 else []
+        raise SedError("\n".join([*title, *unread]))
 
 
-@cli.command(epilog=examples(
-    "sedlib evaluate --reference validation.tsv --predictions mine.tsv",
-    "sedlib evaluate --reference validation.tsv --predictions mine.tsv --scores mine.npz --json scores.json",
-))
-@click.option("--reference", required=True, type=click.Path(path_type=Path), help="Event table (TSV) of the truth.")
-@click.option("--predictions", required=True, type=click.Path(path_type=Path), help="Event table (TSV) of the system.")
-@click.option("--operating-points", type=click.Path(path_type=Path), help="Event tables at several thresholds, for PSDS.")
-@click.option("--scores", type=click.Path(path_type=Path), help="Posteriors (.npz), for PSDS at every threshold.")
-@click.option("--durations", type=click.Path(path_type=Path), help="TSV filename, duration; default: 10 s each.")
-@click.option("--dtc", default=0.5, show_default=True, help="PSDS: detection tolerance.")
-@click.option("--gtc", default=0.5, show_default=True, help="PSDS: ground truth intersection.")
-@click.option("--cttc", default=0.3, show_default=True, help="PSDS: cross-trigger tolerance.")
-@click.option("--alpha-ct", default=0.0, show_default=True, help="PSDS: cost of cross-triggers.")
-@click.option("--alpha-st", default=0.0, show_default=True, help="PSDS: cost of instability across classes.")
-@click.option("--max-efpr", default=100.0, show_default=True, help="PSDS: largest effective false positive rate per hour.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all numbers here, as fractions.")
+def _psds_criteria(command: Callable) -> Callable:
+    """The options of `sedlib.metrics.psds_from_operating_points`."""
+    for name, default, what in (
+        ("--max-efpr", 100.0, "largest effective false positive rate per hour"),
+        ("--alpha-st", 0.0, "cost of instability across classes"),
+        ("--alpha-ct", 0.0, "cost of cross-triggers"),
+        ("--cttc", 0.3, "cross-trigger tolerance"),
+        ("--gtc", 0.5, "ground truth intersection"),
+        ("--dtc", 0.5, "detection tolerance"),
+    ):
+        command = click.option(name, default=default, show_default=True, help=f"PSDS: {what}.")(command)
+    return command
+
+
+@cli.command(
+    epilog=examples(
+        "sedlib evaluate --reference validation.tsv --predictions mine.tsv",
+        "sedlib evaluate --reference validation.tsv --predictions mine.tsv --scores mine.npz --json scores.json",
+    )
+)
+@click.option("--reference", required=True, type=PATH, help="Event table (TSV) of the truth.")
+@click.option("--predictions", required=True, type=PATH, help="Event table (TSV) of the system.")
+@click.option("--operating-points", type=PATH, help="Event tables at several thresholds, for PSDS.")
+@click.option("--scores", type=PATH, help="Posteriors (.npz), for PSDS: cut at the challenge's 50 thresholds.")
+@click.option("--durations", type=PATH, help="TSV filename, duration; default: 10 s each.")
+@_psds_criteria
+@click.option("--json", "json_file", type=PATH, help="Write all numbers here, as fractions.")
 def evaluate(reference: Path, predictions: Path, json_file: Path | None, **options) -> None:
     """Score anybody's DCASE output: event-based and segment-based F1 with confidence intervals, and PSDS.
 
@@ -269,22 +300,24 @@ def evaluate(reference: Path, predictions: Path, json_file: Path | None, **optio
         raise SedError(f"PSDS cannot be computed: {result['psds']['error']}")
 
 
-SCORES = click.argument("scores", metavar="SCORES.npz", type=click.Path(path_type=Path))
+SEARCHES = ["forest", "exact", "robust"]  # sedlib.decode.tuning's
+_SEARCH_HELP = "The paper's random forest, the best of the same family, or one that holds on other clips."
 
 
-@cli.command(epilog=examples(
-    "sedlib tune validation.npz --reference validation.tsv --search robust --json hmm.json",
-    "sedlib tune validation.npz --reference validation.tsv --search forest --fraction 0.5 --seed 3",
-))
+@cli.command(
+    epilog=examples(
+        "sedlib tune validation.npz --reference validation.tsv --search robust --json hmm.json",
+        "sedlib tune validation.npz --reference validation.tsv --search forest --fraction 0.5 --seed 3",
+    )
+)
 @SCORES
-@click.option("--reference", required=True, type=click.Path(path_type=Path), help="Event table (TSV) of the same clips.")
-@click.option("--search", type=click.Choice(["forest", "exact", "robust"]), default="robust", show_default=True,
-              help="The paper's random forest, the best of the same family, or one that holds on other clips.")
+@click.option("--reference", required=True, type=PATH, help="Event table (TSV) of the same clips.")
+@click.option("--search", type=click.Choice(SEARCHES), default="robust", show_default=True, help=_SEARCH_HELP)
 @click.option("--fraction", default=0.5, show_default=True, help="Share of the clips to tune on; the others judge.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the split, and of the forest.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write parameters and scores here, for `sedlib decode`.")
+@SEED
+@click.option("--json", "json_file", type=PATH, help="Write parameters and scores here, for `sedlib decode`.")
 def tune(scores: Path, reference: Path, search: str, fraction: float, seed: int, json_file: Path | None) -> None:
-    """Tune the two-state HMMs on posteriors, for event-based macro F1."""
+    """Tune the two-state HMMs on posteriors, for event-based macro F1; --seed is of the split and of the forest."""
     from sedlib.data import tables
     from sedlib.decode import Posteriors, tuning
     from sedlib.metrics import with_length
@@ -297,19 +330,22 @@ def tune(scores: Path, reference: Path, search: str, fraction: float, seed: int,
         write_output(json_file, json.dumps(result, indent=1) + "\n")
 
 
-@cli.command(epilog=examples(
-    "sedlib decode validation.npz --hmm hmm.json -o events.tsv",
-    "sedlib decode validation.npz --median 0.45 --threshold 0.5 -o events.tsv",
-    "sedlib decode validation.npz --hmm hmm.json --points points.tsv -o events.tsv",
-))
+@cli.command(
+    epilog=examples(
+        "sedlib decode validation.npz --hmm hmm.json -o events.tsv",
+        "sedlib decode validation.npz --median 0.45 --threshold 0.5 -o events.tsv",
+        "sedlib decode validation.npz --hmm hmm.json --points points.tsv -o events.tsv",
+    )
+)
 @SCORES
-@click.option("--hmm", "hmm_file", type=click.Path(path_type=Path), help="What `sedlib tune --json` wrote.")
+@click.option("--hmm", "hmm_file", type=PATH, help="What `sedlib tune --json` wrote.")
 @click.option("--median", "median_s", type=click.FloatRange(0), help="Length of a median filter, seconds.")
-@click.option("--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.5, show_default=True)
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Event table to write.")
-@click.option("--points", type=click.Path(path_type=Path), help="Also write events at 50 thresholds, for "
-              "`sedlib evaluate --operating-points`.")
-def decode(scores: Path, hmm_file: Path | None, median_s: float | None, threshold: float, out: Path, points: Path | None) -> None:
+@click.option("--threshold", type=PROBABILITY, default=0.5, show_default=True)
+@click.option("-o", "--out", required=True, type=PATH, help="Event table to write.")
+@click.option("--points", type=PATH, help="Also write events at 50 thresholds: `sedlib evaluate --operating-points`.")
+def decode(
+    scores: Path, hmm_file: Path | None, median_s: float | None, threshold: float, out: Path, points: Path | None
+) -> None:
     """Turn posteriors into an event table, by HMM or by median filter and threshold."""
     import pandas as pd
 
@@ -324,14 +360,19 @@ def decode(scores: Path, hmm_file: Path | None, median_s: float | None, threshol
     check_output(points, scores, hmm_file)
     found = Posteriors.load(scores)
     check_scores(found.scores)
-    decoder = Decoding(threshold, median_s) if hmm_file is None else Hmm.load(hmm_file)
-    events = median_events(found, decoder) if hmm_file is None else hmm_events(found, decoder, threshold=threshold)
-    silent = pd.DataFrame({"filename": sorted(set(found.filenames) - set(events["filename"]))})
+    if hmm_file is None:
+        decoder = Decoding(threshold, median_s)
+        events = median_events(found, decoder)
+    else:
+        decoder = Hmm.load(hmm_file)
+        events = hmm_events(found, decoder, threshold=threshold)
     if points is not None:
         every = pd.concat([table.assign(threshold=at) for at, table in operating_points(found, decoder).items()])
         if every.empty:
-            raise SedError(f"{scores}: no event at any threshold, so that there is nothing to write to {points}; leave --points away")
-        write_output(points, every[["threshold", *tables.EVENT_COLUMNS]].to_csv(sep="\t", index=False, float_format="%.6g"))
+            raise SedError(f"{scores}: no event at any threshold, so nothing to write to {points}; leave --points away")
+        columns = ["threshold", *tables.EVENT_COLUMNS]
+        write_output(points, every[columns].to_csv(sep="\t", index=False, float_format="%.6g"))
+    silent = pd.DataFrame({"filename": sorted(set(found.filenames) - set(events["filename"]))})
     tables.write(pd.concat([events, silent]).reindex(columns=tables.EVENT_COLUMNS), out)
     click.echo(f"{out}: {len(events)} events in {len(found.filenames)} clips", err=True)
 

@@ -46,20 +46,21 @@ def posteriors(detector: Detector, store: Store, frame_s: float, progress: bool 
     for start in tqdm(range(0, len(store), batch), desc="posteriors", disable=not progress, leave=False):
         waveforms = torch.from_numpy(store.waveforms(np.arange(start, min(start + batch, len(store))))).to(device)
         scores.append(detector(detector.features(waveforms)).strong.cpu().numpy())
-        check_finite(scores[-1], store.filenames[start:start + batch], str(store.path))
+        check_finite(scores[-1], store.filenames[start : start + batch], str(store.path))
     return Posteriors(np.concatenate(scores), list(store.filenames), CLASSES, frame_s)
 
 
 @torch.no_grad()
-def recording_posteriors(detector: Detector, config: Config, waveform: np.ndarray | Iterable[np.ndarray], filename: str,
-                         batch: int = 16) -> Posteriors:
+def recording_posteriors(
+    detector: Detector, config: Config, waveform: np.ndarray | Iterable[np.ndarray], filename: str, batch: int = 16
+) -> Posteriors:
     """Posteriors of a whole recording.
 
     The detector gets windows as long as its training clips, each starting half a window after the one before; the last
-    ones are moved back to end with the recording's last whole frame and with the recording itself. So no window of a long
-    recording holds anything but the recording; one shorter than a window is padded with zeros, as training clips are. A
-    frame is taken from the window in which it has more context on its shorter side: at least a quarter of a window, except
-    at the ends of the recording.
+    ones are moved back to end with the recording's last whole frame and with the recording itself. So no window of a
+    long recording holds anything but the recording; one shorter than a window is padded with zeros, as training clips
+    are. A frame is taken from the window in which it has more context on its shorter side: at least a quarter of a
+    window, except at the ends of the recording.
 
     Parameters
     ----------
@@ -69,10 +70,6 @@ def recording_posteriors(detector: Detector, config: Config, waveform: np.ndarra
         At the detector's sample rate. Of an `audio.Stream` no more than some windows are in memory.
     filename : str
         Name that the posteriors carry.
-
-    Returns
-    -------
-    Posteriors of one clip with as many frames as the recording has.
     """
     pool = config.model.time_pooling * config.features.hop  # samples of an output frame
     length = config.features.samples
@@ -88,14 +85,16 @@ def recording_posteriors(detector: Detector, config: Config, waveform: np.ndarra
 
 
 def _windows(blocks: Iterable[np.ndarray], length: int, pool: int, step: int) -> Iterator[tuple[int, np.ndarray, int]]:
-    """Windows of a recording that comes in blocks: first sample, ``(length,)`` samples, and how long the recording is as far as
-    it is known. They start every ``step`` frames of ``pool`` samples."""
-    kept, begin, start = np.empty(0, np.float32), 0, 0  # what is kept, from which sample on; where the next window starts
+    """Windows of a recording that comes in blocks, every ``step`` frames of ``pool`` samples.
+
+    Yields first sample, ``(length,)`` samples, and how long the recording is as far as it is known.
+    """
+    kept, begin, start = np.empty(0, np.float32), 0, 0  # samples kept, the first one's place; start of the next window
     for block in blocks:
         kept = np.concatenate([kept, block])
         end = begin + len(kept)
         while start + length <= end:
-            kept, begin = kept[start - begin :], start  # of a window given; the last one may need what follows its first sample
+            kept, begin = kept[start - begin :], start  # the last window may need what follows this one's first sample
             yield start, kept[:length], end
             start += step * pool
     end = begin + len(kept)
@@ -112,13 +111,17 @@ def _joined(starts: np.ndarray, scores: np.ndarray, samples: int, length: int, p
     middles = (np.arange(max(1, -(-samples // pool))) + 0.5) * pool
     limits = (starts[:-1] + length + starts[1:]) / 2  # the middle of what two windows share
     if starts[-1] % pool:
-        limits[-1] = starts[-2] + length  # the frames of the last window are off by a part of one; it gives what no other has
+        limits[-1] = (
+            starts[-2] + length
+        )  # the last window's frames are off by a part of one: it gives what no other has
     window = np.searchsorted(limits, middles, side="right")
     frame = (middles - starts[window]) // pool
     return scores[window, frame.clip(0, scores.shape[1] - 1).astype(int)]
 
 
-def detect(detector: Detector, config: Config, path: str | Path, hmm: Hmm | None = None, filename: str | None = None) -> pd.DataFrame:
+def detect(
+    detector: Detector, config: Config, path: str | Path, hmm: Hmm | None = None, filename: str | None = None
+) -> pd.DataFrame:
     """Events of a recording of any length, sample rate and number of channels.
 
     Parameters
@@ -131,10 +134,6 @@ def detect(detector: Detector, config: Config, path: str | Path, hmm: Hmm | None
         Decodes in place of the configuration's median filter.
     filename : str, optional
         Name of the recording in the table; default: that of the file, without folders.
-
-    Returns
-    -------
-    Event table
 
     Raises
     ------

@@ -11,7 +11,19 @@ import pytest
 from minidesed import voices
 from sedlib import config as configuration_module
 from sedlib.augment import EFFECTS
-from sedlib.config import CLIP_S, PROFILES, Adversarial, Augment, Config, Decoding, EffectName, Features, Model, Pcen, Training
+from sedlib.config import (
+    CLIP_S,
+    PROFILES,
+    Adversarial,
+    Augment,
+    Config,
+    Decoding,
+    EffectName,
+    Features,
+    Model,
+    Pcen,
+    Training,
+)
 from sedlib.data import audio
 from sedlib.errors import SedError
 from sedlib.systems import SYSTEMS, configuration

@@ -26,8 +26,8 @@ from minidesed import generate
 from minidesed.domains import INGREDIENTS
 from minidesed.generate import SIZES
 from reproduction import published
+from reproduction.comparisons import spread
 from reproduction.shipped import shipped
-from sedlib import __version__
 from sedlib.data import layout
 from sedlib.data.store import Store, open_store
 from sedlib.decode import median_events
@@ -104,8 +104,13 @@ def measure(profile_name: str = "lesson", seeds: int = 3, progress: bool = True)
     runs: dict[str, list[Run]] = {}
     for system in SYSTEMS:
         for seed in range(seeds):
-            run = train(configuration(system, profile_name), root, seed, run_folder(profile_name, root, system, seed),
-                        progress=progress)
+            run = train(
+                configuration(system, profile_name),
+                root,
+                seed,
+                run_folder(profile_name, root, system, seed),
+                progress=progress,
+            )
             score(run, root, progress)
             runs.setdefault(system, []).append(run)
 
@@ -114,9 +119,16 @@ def measure(profile_name: str = "lesson", seeds: int = 3, progress: bool = True)
     synthetic = band_statistics(_first(open_store(root, "synthetic", progress), clips), logmel)
     path = workspace() / "report" / "gap" / "gap.json"
     measured = {
-        "profile": profile_name, "generator": generate.VERSION, "measured_by": __version__, "seeds": seeds, "clips": clips,
-        "systems": {system: {subset: [run.results[subset]["event_f1"]["macro"] for run in of_system]
-                             for subset in ("validation", "public")} for system, of_system in runs.items()},
+        **published.stamp(profile_name),
+        "seeds": seeds,
+        "clips": clips,
+        "systems": {
+            system: {
+                subset: [run.results[subset]["event_f1"]["macro"] for run in of_system]
+                for subset in ("validation", "public")
+            }
+            for system, of_system in runs.items()
+        },
     }
     earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     same = all(earlier.get(key) == value for key, value in measured.items())
@@ -138,11 +150,10 @@ def load(profile_name: str = "lesson") -> dict[str, Any]:
     here = workspace() / "report" / "gap" / "gap.json"
     if here.is_file():
         measured = json.loads(here.read_text(encoding="utf-8"))
-        asked = {"profile": profile_name, "generator": generate.VERSION, "measured_by": __version__}
-        if all(measured.get(key) == value for key, value in asked.items()) and set(measured["development"]) == set(variants()):
+        asked = published.stamp(profile_name)
+        if asked.items() <= measured.items() and set(measured["development"]) == set(variants()):
             return {**measured, "from": "report/gap/gap.json, measured here"}
-    known = json.loads(PUBLISHED.read_text(encoding="utf-8"))
-    return {**known, "from": published.source(PUBLISHED, known["measured_by"])}
+    return published.load(PUBLISHED)
 
 
 def variants() -> dict[str, tuple[str, ...]]:
@@ -176,7 +187,9 @@ def shares(measured: dict[str, Any]) -> pd.DataFrame:
     for name in INGREDIENTS:
         won, lost = f1[f"without {name}"] - f1["real"], f1["synthetic"] - f1[f"only {name}"]
         spread = [difference.std(ddof=1) if len(difference) > 1 else np.nan for difference in (won, lost)]
-        rows.append((name, won.mean(), spread[0], lost.mean(), spread[1], measured["development"][f"only {name}"]["auc"]))
+        rows.append(
+            (name, won.mean(), spread[0], lost.mean(), spread[1], measured["development"][f"only {name}"]["auc"])
+        )
     columns = ["ingredient", "won_without", "won_spread", "lost_alone", "lost_spread", "auc_alone"]
     return pd.DataFrame(rows, columns=columns).sort_values("lost_alone", ascending=False, ignore_index=True)
 
@@ -184,8 +197,10 @@ def shares(measured: dict[str, Any]) -> pd.DataFrame:
 def by_system(measured: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
     """Event F1 (fractions, a value a seed) by training and test set, as `lesson.plots.gap` draws it."""
     names = {"validation": "development", "public": "evaluation"}
-    found = {system.replace("_", " "): {names[subset]: values for subset, values in scores.items()}
-             for system, scores in measured["systems"].items()}
+    found = {
+        system.replace("_", " "): {names[subset]: values for subset, values in scores.items()}
+        for system, scores in measured["systems"].items()
+    }
     found["synthetic only"] = {"synthetic": measured["development"]["synthetic"]["f1"], **found["synthetic only"]}
     return found
 
@@ -194,26 +209,24 @@ def text(measured: dict[str, Any]) -> str:
     """What was measured, for people."""
     lines = [f"event F1 in %, profile {measured['profile']}, {measured['seeds']} seed(s)"]
     for system, found in by_system(measured).items():
-        scores = (f"{name} {_spread(values)}" for name, values in found.items())
+        scores = (f"{name} {spread(values)}" for name, values in found.items())
         lines.append(f"  {system:<16}" + "   ".join(scores))
     ends = measured["development"]
-    lines.append(f"AUC of real against synthetic clips {ends['real']['auc']:.3f}, of fresh synthetic ones {ends['synthetic']['auc']:.3f}")
+    lines.append(
+        f"AUC of real against synthetic clips {ends['real']['auc']:.3f}, of fresh synthetic ones "
+        f"{ends['synthetic']['auc']:.3f}"
+    )
     lines.append(shares(measured).round(2).to_string(index=False))
     return "\n".join(lines)
-
-
-def _spread(values: list[float]) -> str:
-    """Mean and standard deviation in percent."""
-    percent = 100 * np.array(values)
-    return f"{percent.mean():.1f}" + (f" ± {percent.std(ddof=1):.1f}" if len(percent) > 1 else "")
 
 
 def _first(store: Store, clips: int) -> Iterator[np.ndarray]:
     return (store.waveforms([index])[0] for index in range(min(clips, len(store))))
 
 
-def _variant(folder: Path, without: tuple[str, ...], clips: int, runs: list[Run], synthetic: np.ndarray,
-             logmel: LogMel) -> dict[str, Any]:
+def _variant(
+    folder: Path, without: tuple[str, ...], clips: int, runs: list[Run], synthetic: np.ndarray, logmel: LogMel
+) -> dict[str, Any]:
     """Make the development clips in a variant of the real domain, score the detectors, remove the clips."""
     generate.mini(folder, {"validation": clips}, seed=0, progress=False, without=without)
     store, reference = open_store(folder, "validation", progress=False), layout.load(folder, "validation").table

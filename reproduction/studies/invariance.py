@@ -1,9 +1,10 @@
 """Fooled, or invariant? What embeddings still say of a clip's domain, and what that does to each class.
 
 A domain classifier that is wrong about half of the clips may have been thrown off by the training. So classifiers that
-were never fooled learn anew from the frozen embeddings, and answer for clips that they did not learn from. Paper section
-3.1; the distance is Ben-David et al.'s (Machine Learning, 2010), as Ganin et al. measure it. Taught in
-``notebooks/05_domain_adversarial.py``; ``python -m reproduction.studies.invariance`` measures the finished runs and publishes them.
+were never fooled learn anew from the frozen embeddings, and answer for clips that they did not learn from. Paper
+section 3.1; the distance is Ben-David et al.'s (Machine Learning, 2010), as Ganin et al. measure it. Taught in
+``notebooks/05_domain_adversarial.py``; ``python -m reproduction.studies.invariance`` measures and publishes the
+finished runs.
 """
 
 from __future__ import annotations
@@ -24,11 +25,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm.auto import tqdm
 
-from minidesed import generate
 from reproduction import published
 from reproduction.comparisons import ADAPTATION, ADAPTATION_ACOUSTIC, LONGER, spread
 from reproduction.shipped import shipped
-from sedlib import __version__
 from sedlib.config import Adversarial, Config
 from sedlib.data import layout, tables
 from sedlib.data.store import Store, open_store
@@ -70,10 +69,9 @@ class Heard(NamedTuple):
     embeddings: np.ndarray  # (clip, frame, feature) float32, what RNN and domain classifier are given
     is_synthetic: np.ndarray  # (clip,) bool
     seconds: np.ndarray  # (clip, class): how long each class really sounds
-    classes: dict[str, dict[str, float | None]]  # event F1 by domain, "synthetic" and "real", and class; None without events
-
-
-# ------------------------------------------------------------------------------------------------ hearing
+    classes: dict[
+        str, dict[str, float | None]
+    ]  # event F1 by domain, "synthetic" and "real", and class; None without events
 
 
 def hear(detector: Detector, config: Config, data: str | Path, seed: int) -> Heard:
@@ -97,9 +95,11 @@ def hear(detector: Detector, config: Config, data: str | Path, seed: int) -> Hea
             clips, _ = split(len(store), config.training.validation_share, seed)
         embedded, scores = embed(detector, store, clips)
         names = [store.filenames[i] for i in clips]
-        reference = table[table["filename"].isin(names)]
-        found = median_events(Posteriors(scores, names, tables.CLASSES, config.frame_s), config.decoding, config.features.clip_s)
-        result = event_f1(reference, found)
+        reference, found = (
+            table[table["filename"].isin(names)],
+            Posteriors(scores, names, tables.CLASSES, config.frame_s),
+        )
+        result = event_f1(reference, median_events(found, config.decoding, config.features.clip_s))
         classes[domain] = {name: one["f1"] if one["n_ref"] else None for name, one in result.per_class.items()}
         embeddings.append(embedded)
         seconds.append(class_seconds(reference, names))
@@ -109,7 +109,7 @@ def hear(detector: Detector, config: Config, data: str | Path, seed: int) -> Hea
 
 @torch.no_grad()
 def embed(detector: Detector, store: Store, clips: np.ndarray, batch: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings ``(clip, frame, feature)`` and posteriors ``(clip, frame, class)`` of some clips of a store, float32."""
+    """Embeddings ``(clip, frame, feature)`` and posteriors ``(clip, frame, class)`` of some clips, float32."""
     outputs = []
     for start in range(0, len(clips), batch):
         waveforms = torch.from_numpy(store.waveforms(clips[start : start + batch]))
@@ -122,9 +122,6 @@ def class_seconds(table: pd.DataFrame, filenames: list[str]) -> np.ndarray:
     events = tables.events(table)
     lengths = (events["offset"] - events["onset"]).groupby([events["filename"], events["event_label"]]).sum()
     return lengths.unstack(fill_value=0.0).reindex(index=filenames, columns=tables.CLASSES, fill_value=0.0).to_numpy()
-
-
-# ------------------------------------------------------------------------------------------------ probes
 
 
 def statistics(embeddings: np.ndarray) -> np.ndarray:
@@ -148,6 +145,7 @@ def linear_probe(features: np.ndarray, is_synthetic: np.ndarray, seed: int = 0) 
     SedError
         If a domain has fewer clips than there are folds, five.
     """
+
     def fitted(train: np.ndarray, test: np.ndarray) -> np.ndarray:
         classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000, class_weight="balanced"))
         return classifier.fit(features[train], is_synthetic[train]).predict(features[test])
@@ -166,6 +164,7 @@ def network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Ad
     is_synthetic, seed
         As of `linear_probe`, whose errors it has too; folds are three.
     """
+
     def fitted(train: np.ndarray, test: np.ndarray) -> np.ndarray:
         mean, deviation = embeddings[train].mean((0, 1)), embeddings[train].std((0, 1))
         x = torch.from_numpy((embeddings - mean) / (deviation + 1e-6))
@@ -187,13 +186,16 @@ def network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Ad
         return _cross_fitted(fitted, is_synthetic, NETWORK_FOLDS, seed)
 
 
-def _cross_fitted(fitted: Callable[[np.ndarray, np.ndarray], np.ndarray], is_synthetic: np.ndarray, folds: int,
-                  seed: int) -> Probe:
+def _cross_fitted(
+    fitted: Callable[[np.ndarray, np.ndarray], np.ndarray], is_synthetic: np.ndarray, folds: int, seed: int
+) -> Probe:
     """The errors of ``fitted(train, test)``, the answers for clips that it did not learn from, with their interval."""
     clips = [int(is_synthetic.sum()), int((~is_synthetic).sum())]
     if min(clips) < folds:
-        raise SedError(f"{clips[0]} synthetic and {clips[1]} recorded clips are too few to probe their domains: "
-                       f"at least {folds} of each are needed")
+        raise SedError(
+            f"{clips[0]} synthetic and {clips[1]} recorded clips are too few to probe their domains: "
+            f"at least {folds} of each are needed"
+        )
     said = np.empty(len(is_synthetic), bool)
     for train, test in StratifiedKFold(folds, shuffle=True, random_state=seed).split(is_synthetic, is_synthetic):
         said[test] = fitted(train, test)
@@ -206,15 +208,12 @@ def _cross_fitted(fitted: Callable[[np.ndarray, np.ndarray], np.ndarray], is_syn
 
 
 def project(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Clips in the plane, ``(clip, 2)``: those with similar statistics beside each other (t-SNE, from principal components).
+    """Clips in the plane, ``(clip, 2)``, those with similar statistics beside each other (t-SNE).
 
     Distances between groups and the axes have no meaning.
     """
     x = StandardScaler().fit_transform(statistics(embeddings))
     return TSNE(perplexity=min(30, (len(x) - 1) / 3), init="pca", random_state=seed).fit_transform(x)
-
-
-# ------------------------------------------------------------------------------------------------ the study
 
 
 def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> dict[str, Any]:
@@ -228,10 +227,11 @@ def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> d
     Returns
     -------
     dict
-        ``linear``, ``network``, ``labels``: ``[error, low, high]`` of `linear_probe` and of `network_probe` on the embeddings
-        of the last student, which is what the training's own classifier was up against, and of a linear probe that is given
-        nothing but the true `class_seconds`. ``adversary``: the error of that classifier in the last epoch, on training
-        clips; null where it has none that learned. ``classes``: as of `Heard`, of the tested network, which is what is scored.
+        ``linear``, ``network``, ``labels``: ``[error, low, high]`` of `linear_probe` and of `network_probe` on the
+        embeddings of the last student, which is what the training's own classifier was up against, and of a linear
+        probe that is given nothing but the true `class_seconds`. ``adversary``: the error of that classifier in the
+        last epoch, on training clips; null where it has none that learned. ``classes``: as of `Heard`, of the tested
+        network, which is what is scored.
     """
     detector = run.detector("last")
     if untrained:
@@ -246,8 +246,11 @@ def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> d
     # With weight 0 the classifier's own loss is multiplied by 0 as well: it answers, and never learns.
     if run.config.adversarial.updates != "none" and run.config.adversarial.domain_weight and not untrained:
         own = float(run.metrics["loss_domain_error"].iloc[-1])
-    return {**{name: [round(value, 4) for value in probe] for name, probe in probes.items()}, "adversary": own,
-            "classes": heard.classes if untrained else hear(run.detector(), run.config, data, seed).classes}
+    return {
+        **{name: [round(value, 4) for value in probe] for name, probe in probes.items()},
+        "adversary": own,
+        "classes": heard.classes if untrained else hear(run.detector(), run.config, data, seed).classes,
+    }
 
 
 def _as_begun(trained: Detector, config: Config, seed: int) -> Detector:
@@ -260,21 +263,25 @@ def _as_begun(trained: Detector, config: Config, seed: int) -> Detector:
 
 
 def study(profile: str, data: Path, progress: bool = True) -> dict[str, Any]:
-    """`measure` of every finished run of `SYSTEMS` in the workspace: ``profile generator measured_by systems``; per system a list, an
-    entry for each of the seeds 0, 1, ... as far as they go. ``untrained`` is the baseline's detector before training, and so
-    that of every system here."""
+    """`measure` of every finished run of `SYSTEMS` in the workspace: ``profile generator measured_by systems``.
+
+    Per system a list, an entry for each of the seeds 0, 1, ... as far as they go. ``untrained`` is the baseline's
+    detector before training, and so that of every system here.
+    """
     found: dict[str, list[Any]] = {}
-    runs = [(system, seed, run) for system in SYSTEMS for seed, run in takewhile(
-        lambda one: one[1].state == "scored", ((seed, Run(run_folder(profile, data, system, seed))) for seed in count()))]
+    runs = []
+    for system in SYSTEMS:
+        of_system = (Run(run_folder(profile, data, system, seed)) for seed in count())
+        runs += [(system, *one) for one in enumerate(takewhile(lambda run: run.state == "scored", of_system))]
     for system, seed, run in tqdm(runs, desc=f"probes, {data.name}", disable=not progress):
         if system == "baseline":
             found.setdefault("untrained", []).append(measure(run, data, seed, untrained=True))
         found.setdefault(system, []).append(measure(run, data, seed))
-    return {"profile": profile, "generator": generate.VERSION, "measured_by": __version__, "systems": found}
+    return {**published.stamp(profile), "systems": found}
 
 
 def load(profile: str = "lesson", data: str | Path = "mini-lesson") -> dict[str, Any]:
-    """The study of a data set that `publish` measured in this workspace; without that, the published one (of profile lesson).
+    """The study of a data set that `publish` measured in this workspace, otherwise the published one (profile lesson).
 
     Parameters
     ----------
@@ -289,22 +296,24 @@ def load(profile: str = "lesson", data: str | Path = "mini-lesson") -> dict[str,
     name, here = Path(data).name, _here()
     if here.is_file():
         measured = json.loads(here.read_text(encoding="utf-8")).get(name)
-        if measured and (measured["profile"], measured["generator"]) == (profile, generate.VERSION) and published.present(measured):
+        if measured and published.stamp(profile).items() <= measured.items():
             return {**measured, "from": "report/invariance/invariance.json, measured here"}
-    known = json.loads(PUBLISHED.read_text(encoding="utf-8"))
-    found = known["mini-lesson-acoustic" if name.endswith("-acoustic") else "mini-lesson"]
-    return {**found, "from": published.source(PUBLISHED, found["measured_by"])}
+    return published.load(PUBLISHED, "mini-lesson-acoustic" if name.endswith("-acoustic") else "mini-lesson")
 
 
 def errors(measured: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
-    """By system, a value a training: of ``its own classifier`` (none where it has none), of the ``linear probe`` and of the
-    ``network probe``; as `lesson.plots.domain_errors` draws them."""
-    def values(found: list[dict[str, Any]], name: str) -> list[float]:
-        return [one[name] if name == "adversary" else one[name][0] for one in found if one[name] is not None]
+    """Errors by system as `plots.domain_errors` draws them, a value a training.
 
-    columns = {"its own classifier": "adversary", "linear probe": "linear", "network probe": "network"}
-    return {system: {title: values(found, name) for title, name in columns.items()}
-            for system, found in measured["systems"].items()}
+    Of ``its own classifier`` (none where it has none), of the ``linear probe`` and of the ``network probe``.
+    """
+    return {
+        system: {
+            "its own classifier": [one["adversary"] for one in found if one["adversary"] is not None],
+            "linear probe": [one["linear"][0] for one in found],
+            "network probe": [one["network"][0] for one in found],
+        }
+        for system, found in measured["systems"].items()
+    }
 
 
 def labels_error(measured: dict[str, Any]) -> float:
@@ -313,22 +322,27 @@ def labels_error(measured: dict[str, Any]) -> float:
 
 
 def table(measured: dict[str, Any]) -> pd.DataFrame:
-    """A row a system: ``trained as``, its `errors` (%, mean ± deviation over trainings), the ``A-distance`` by the linear
-    probe, ``trainings``."""
-    return pd.DataFrame([
-        {"trained as": system, **{name: spread(of) for name, of in found.items()},
-         "A-distance (linear)": f"{np.mean([Probe(*one['linear']).a_distance for one in measured['systems'][system]]):.2f}",
-         "trainings": len(measured["systems"][system])}
-        for system, found in errors(measured).items()
-    ])
+    """A row a system: ``trained as``, its `errors` (%, mean and deviation), ``A-distance (linear)``, ``trainings``."""
+    rows = []
+    for system, found in errors(measured).items():
+        trainings = measured["systems"][system]
+        distance = np.mean([Probe(*one["linear"]).a_distance for one in trainings])
+        row = {"trained as": system, **{name: spread(of) for name, of in found.items()}}
+        rows.append(row | {"A-distance (linear)": f"{distance:.2f}", "trainings": len(trainings)})
+    return pd.DataFrame(rows)
 
 
 def class_changes(measured: dict[str, Any], system: str, beside: str) -> pd.DataFrame:
-    """F1 in points, ``system`` minus ``beside``, mean over the seeds that both have: a row a class, columns ``synthetic``
-    (held-out clips) and ``real`` (development clips)."""
+    """F1 in points, ``system`` minus ``beside``, mean over the seeds that both have.
+
+    A row a class, columns ``synthetic`` (held-out clips) and ``real`` (development clips).
+    """
     pairs = list(zip(measured["systems"][system], measured["systems"][beside]))
-    return pd.DataFrame({domain: 100 * np.mean([_of(a, domain) - _of(b, domain) for a, b in pairs], axis=0)
-                         for domain in ("synthetic", "real")}, index=tables.CLASSES)
+    changes = {
+        domain: 100 * np.mean([_of(a, domain) - _of(b, domain) for a, b in pairs], axis=0)
+        for domain in ("synthetic", "real")
+    }
+    return pd.DataFrame(changes, index=tables.CLASSES)
 
 
 def _of(measured: dict[str, Any], domain: str) -> np.ndarray:
@@ -337,10 +351,14 @@ def _of(measured: dict[str, Any], domain: str) -> np.ndarray:
 
 def text(measured: dict[str, Any]) -> str:
     """What was measured, for people: describes the picture of `errors`."""
-    rows = [f"{row['trained as']}: " + ", ".join(f"{name} {row[name]}" for name in list(row.index)[1:4] if row[name])
-            for _, row in table(measured).iterrows()]
-    return (f"Errors in percent of classifiers that tell synthetic clips from real ones; 50 is chance, and labels alone "
-            f"give {100 * labels_error(measured):.1f}. {'; '.join(rows)}.")
+    rows = [
+        f"{row['trained as']}: " + ", ".join(f"{name} {row[name]}" for name in list(row.index)[1:4] if row[name])
+        for _, row in table(measured).iterrows()
+    ]
+    return (
+        f"Errors in percent of classifiers that tell synthetic clips from real ones; 50 is chance, and labels alone "
+        f"give {100 * labels_error(measured):.1f}. {'; '.join(rows)}."
+    )
 
 
 def _here() -> Path:
@@ -348,9 +366,10 @@ def _here() -> Path:
 
 
 def publish(profile: str = "lesson", progress: bool = True) -> None:
-    """Measure what is finished in the workspace, on MiniDESED and on ``...-acoustic``, whose domains have the same scenes and
-    voices, and write ``report/invariance/invariance.json``; of profile lesson also ``figures/invariance.json`` and the
-    scores of the studies of lesson 05.
+    """Measure what is finished in the workspace, and write ``report/invariance/invariance.json``.
+
+    On MiniDESED and on ``...-acoustic``, whose domains have the same scenes and voices; of profile lesson also
+    ``figures/invariance.json`` and the scores of the studies of lesson 05.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minidesed import domains, generate
+from minidesed import domains, soundscapes
 from minidesed.voices import Voices
 from reproduction.comparisons import STATIONARY
 from reproduction.sounds import figure2_clip
@@ -32,7 +32,7 @@ class Plan(NamedTuple):
 
     def __call__(self) -> np.ndarray:
         events = [Event(label, *time) for label, times in self.events.items() for time in times]
-        return generate.mix(events, Voices("synthetic"), self.recipe, np.random.default_rng(0))[0]
+        return soundscapes.mix(events, Voices("synthetic"), self.recipe, np.random.default_rng(0))[0]
 
 
 _CALLS, _LASTING = ((1.0, 1.5), (4.0, 2.0), (7.5, 1.5)), ((1.0, 8.0),)

@@ -1,18 +1,17 @@
 """Two-state hidden Markov model of every class: silence or event, with the network's posteriors as emission scores.
 
 Paper section 3.4; taught in ``notebooks/06_hmm.py``. A path through the states costs little where it stays and much
-where it switches, so single frames that disagree with their neighbours are overruled. `viterbi` finds the best path of every
-clip and class at once, bit for bit as ``librosa.sequence.viterbi_discriminative`` does one by one; ``reference.py`` has the same model
-in hmmlearn.
+where it switches, so single frames that disagree with their neighbours are overruled. `viterbi` finds the best path of
+every clip and class at once, bit for bit as ``librosa.sequence.viterbi_discriminative`` does one by one;
+``reference.py`` has the same model in hmmlearn.
 
-Of paths that are equally good the one that is silent is taken, decided frame by frame from the end of the clip (librosa's rule;
-hmmlearn decides all but the last frame the other way).
+Of paths that are equally good the one that is silent is taken, decided frame by frame from the end of the clip
+(librosa's rule; hmmlearn decides all but the last frame the other way).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,12 +21,14 @@ import pandas as pd
 
 from sedlib.compiled import njit, prange
 from sedlib.data import tables
+from sedlib.decode.events import Rules, event_table
 from sedlib.decode.posteriors import Posteriors, check_scores
 from sedlib.errors import SedError
 from sedlib.threads import share_threads
 
 BLOCK = 256  # clips that are decoded side by side, so that the inner loop is one over neighbours in memory
 TINY = np.finfo(float).tiny
+BY_CLASS = ("p_silence", "p_event", "confidence")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,8 @@ class Hmm:
     p_silence, p_event : (class,) arrays
         Probability of staying silent, and of staying in the event, from one frame to the next, in (0, 1).
     confidence : (class,) array
-        An event in which no frame's posterior (after a threshold's shift, see `emissions`) reaches this is dropped; 0 drops none.
+        An event in which no frame's posterior (after a threshold's shift, see `emissions`) reaches this is dropped; 0
+        drops none.
     drop_s : float
         Events this short are dropped, seconds. The released code drops those of up to 3 frames (0.2 s).
     merge_s : float
@@ -57,14 +59,17 @@ class Hmm:
     def __post_init__(self) -> None:
         if not self.classes:
             raise SedError("HMM: no classes; give p_silence and p_event of at least one")
-        for name, low_too in (("p_silence", False), ("p_event", False), ("confidence", True)):
+        for name in BY_CLASS:
             values = np.asarray(getattr(self, name), float)
             if values.shape != (len(self.classes),):
-                raise SedError(f"HMM: {name} has {values.size} values for {len(self.classes)} classes; give one a class")
-            wrong = np.flatnonzero(~((values > 0) | (low_too & (values == 0))) | ~(values < 1))
+                raise SedError(
+                    f"HMM: {name} has {values.size} values for {len(self.classes)} classes; give one a class"
+                )
+            good, least = (values > 0, "more than 0") if name != "confidence" else (values >= 0, "0 or more")
+            wrong = np.flatnonzero(~(good & (values < 1)))
             if len(wrong):
-                raise SedError(f"HMM: {name} of {self.classes[wrong[0]]} is {values[wrong[0]]:g}, expected "
-                               f"{'0 or more' if low_too else 'more than 0'} and less than 1")
+                value, label = values[wrong[0]], self.classes[wrong[0]]
+                raise SedError(f"HMM: {name} of {label} is {value:g}, expected {least} and less than 1")
             object.__setattr__(self, name, values)
         for name in ("drop_s", "merge_s"):
             value = getattr(self, name)
@@ -72,28 +77,38 @@ class Hmm:
                 raise SedError(f"HMM: {name} is {value}, expected seconds, 0 or more")
 
     @classmethod
-    def alike(cls, p_silence: float, p_event: float, classes: tuple[str, ...] = tables.CLASSES, **options: Any) -> Hmm:
+    def alike(
+        cls,
+        p_silence: float,
+        p_event: float,
+        classes: tuple[str, ...] = tables.CLASSES,
+        confidence: float = 0.0,
+        **options: float,
+    ) -> Hmm:
         """The same model for every class."""
-        return cls(classes, *(np.full(len(classes), p) for p in (p_silence, p_event, options.pop("confidence", 0.0))), **options)
+        return cls(classes, *(np.full(len(classes), p) for p in (p_silence, p_event, confidence)), **options)
 
     def of(self, classes: tuple[str, ...]) -> Hmm:
         """The models of these classes, in their order; `SedError` if one is missing."""
-        missing = [name for name in classes if name not in self.classes]
-        if missing:
-            raise SedError(f"HMM: no p_silence and p_event for class {missing[0]!r}, which the scores hold; it has "
-                           f"{', '.join(self.classes)}")
+        for name in classes:
+            if name not in self.classes:
+                known = ", ".join(self.classes)
+                raise SedError(
+                    f"HMM: no p_silence and p_event for class {name!r}, which the scores hold; it has {known}"
+                )
         order = [self.classes.index(name) for name in classes]
-        return replace(self, classes=tuple(classes), **{name: getattr(self, name)[order] for name in ("p_silence", "p_event", "confidence")})
+        return replace(self, classes=tuple(classes), **{name: getattr(self, name)[order] for name in BY_CLASS})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, probabilities by class, as JSON has them."""
-        by_class = {name: dict(zip(self.classes, getattr(self, name).tolist())) for name in ("p_silence", "p_event", "confidence")}
+        by_class = {name: dict(zip(self.classes, getattr(self, name).tolist())) for name in BY_CLASS}
         return by_class | {"drop_s": self.drop_s, "merge_s": self.merge_s}
 
     @classmethod
     def load(cls, path: str | Path) -> Hmm:
-        """Read a JSON file with ``p_silence`` and ``p_event`` by class, and either all or none of what else `to_dict` has; other
-        entries (those of `sedlib tune`) are left alone.
+        """Read a JSON file with ``p_silence`` and ``p_event`` by class, and all or none of what else `to_dict` has.
+
+        Other entries (those of `sedlib tune`) are left alone.
 
         Raises
         ------
@@ -103,27 +118,30 @@ class Hmm:
         """
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
-            stay = [_by_class(values, name) for name in ("p_silence", "p_event")]
+            stay = [_floats(values[name]) for name in ("p_silence", "p_event")]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SedError(f"{path}: not a JSON file with p_silence and p_event by class, as `sedlib tune --json` writes it "
-                           f"({error.__class__.__name__}: {error})") from None
+            raise SedError(
+                f"{path}: not a JSON file with p_silence and p_event by class, as `sedlib tune --json` writes it "
+                f"({error.__class__.__name__}: {error})"
+            ) from None
+        classes, more = tuple(stay[0]), ("confidence", "drop_s", "merge_s")
+        absent = [name for name in more if name not in values]
+        if 0 < len(absent) < len(more):
+            raise SedError(f"{path}: {absent[0]} is missing; give all of {', '.join(more)}, or none of them")
         try:
-            classes, more = tuple(stay[0]), ("confidence", "drop_s", "merge_s")
-            lacking = [name for name in more if name not in values]
-            if 0 < len(lacking) < len(more):
-                raise SedError(f"{lacking[0]} is missing; give all of {', '.join(more)}, or none of them")
-            confidence = _by_class(values, "confidence") if "confidence" in values else dict.fromkeys(classes, 0.0)
-            ordered = [np.array([of[name] for name in classes]) for of in (*stay, confidence)]
-            if any(len(of) != len(classes) for of in (*stay, confidence)):
-                raise SedError("p_silence, p_event and confidence are not of the same classes")
+            by_class = [*stay, _floats(values.get("confidence", dict.fromkeys(classes, 0.0)))]
+            ordered = [np.array([of[name] for name in classes]) for of in by_class]
+            if any(len(of) != len(classes) for of in by_class):
+                raise SedError(f"{', '.join(BY_CLASS)} are not of the same classes")
             return cls(classes, *ordered, float(values.get("drop_s", 0)), float(values.get("merge_s", 0)))
-        except (KeyError, TypeError, ValueError) as error:
-            what = f"no value for class {error}" if isinstance(error, KeyError) else error
-            raise SedError(f"{path}: {what}") from None
+        except KeyError as error:
+            raise SedError(f"{path}: no value for class {error}") from None
+        except (TypeError, ValueError) as error:
+            raise SedError(f"{path}: {error}") from None
 
 
-def _by_class(values: Mapping[str, Any], name: str) -> dict[str, float]:
-    return {str(label): float(value) for label, value in dict(values[name]).items()}
+def _floats(by_class: dict[str, Any]) -> dict[str, float]:
+    return {str(label): float(value) for label, value in dict(by_class).items()}
 
 
 class Emissions(NamedTuple):
@@ -134,15 +152,15 @@ class Emissions(NamedTuple):
 
 
 def emissions(scores: np.ndarray, threshold: float = 0.5) -> Emissions:
-    """Emission scores (1 - p, p) of posteriors p, as logarithms over the states' priors of one half, as librosa takes them.
+    """Emission scores (1 - p, p) of posteriors p, as logarithms over the states' priors of one half, as librosa's.
 
     Parameters
     ----------
     scores : (clip, frame, class) array
         Posteriors: float in [0, 1], or uint8 percent.
     threshold : float
-        The posterior at which both states are equally likely, in (0, 1). Anything but 0.5 shifts every frame's log-odds, which
-        gives the decoder an operating point, as a threshold gives one to posteriors.
+        The posterior at which both states are equally likely, in (0, 1). Anything but 0.5 shifts every frame's
+        log-odds, which gives the decoder an operating point, as a threshold gives one to posteriors.
 
     Raises
     ------
@@ -160,7 +178,7 @@ def emissions(scores: np.ndarray, threshold: float = 0.5) -> Emissions:
     prior = np.log(0.5)
     silence, event = 1 - values, values + tiny
     silence += tiny
-    for logs in (silence, event):  # in place: memory asked for anew costs more than the logarithms
+    for logs in (silence, event):  # in place: new memory costs more than the logarithms
         np.log(logs, out=logs)
     if percent:
         silence, event = silence[scores], event[scores]
@@ -213,7 +231,8 @@ def _one_each(found: Emissions, p_silence: np.ndarray, p_event: np.ndarray) -> n
     """`transitions`, one for each class of the emissions: compiled code would read beyond a shorter array."""
     log_a = transitions(p_silence, p_event)
     if log_a.shape != (len(found.silence), 2, 2):
-        raise SedError(f"HMM: {np.size(p_silence)} and {np.size(p_event)} probabilities for {len(found.silence)} classes; give one a class")
+        sizes = f"{np.size(p_silence)} and {np.size(p_event)} probabilities for {len(found.silence)} classes"
+        raise SedError(f"HMM: {sizes}; give one a class")
     return log_a
 
 
@@ -293,7 +312,9 @@ def _forward_backward(silence, event, a):
     return out
 
 
-def hmm_events(posteriors: Posteriors, hmm: Hmm, duration_s: float | None = None, threshold: float = 0.5) -> pd.DataFrame:
+def hmm_events(
+    posteriors: Posteriors, hmm: Hmm, duration_s: float | None = None, threshold: float = 0.5
+) -> pd.DataFrame:
     """Events of the best paths.
 
     Parameters
@@ -306,10 +327,6 @@ def hmm_events(posteriors: Posteriors, hmm: Hmm, duration_s: float | None = None
     threshold : float
         As for `emissions`; other thresholds give other operating points.
 
-    Returns
-    -------
-    Event table
-
     Raises
     ------
     SedError
@@ -319,61 +336,10 @@ def hmm_events(posteriors: Posteriors, hmm: Hmm, duration_s: float | None = None
     found = emissions(posteriors.scores, threshold)
     states = viterbi(found, hmm.p_silence, hmm.p_event).view(np.uint8).transpose(2, 1, 0)
     rules = Rules.of(posteriors, duration_s, hmm.drop_s, hmm.merge_s)
-    parts = []
-    for k, name in enumerate(hmm.classes):
-        bounds, onset, offset = runs(states[k], found.silence[k], found.event[k], *rules, log_odds(float(hmm.confidence[k])))
-        clip = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
-        parts.append(pd.DataFrame({"filename": np.array(posteriors.filenames, dtype=object)[clip], "onset": onset, "offset": offset,
-                                   "event_label": name}))
-    return pd.concat(parts).sort_values(["filename", "onset", "event_label"], kind="stable", ignore_index=True)
-
-
-class Rules(NamedTuple):
-    """How the runs of a path become events."""
-
-    frame_s: float
-    end: float  # of a clip, seconds
-    drop: int  # events of up to so many frames are dropped
-    merge: int  # gaps of up to so many frames are closed
-
-    @classmethod
-    def of(cls, posteriors: Posteriors, duration_s: float | None, drop_s: float, merge_s: float) -> Rules:
-        """Those of posteriors, with the seconds of `hmm_events` and of an `Hmm`."""
-        frame_s, frames = posteriors.frame_s, posteriors.scores.shape[1]
-        end = frames * frame_s if duration_s is None else duration_s
-        return cls(frame_s, end, *(int(seconds / frame_s + 1e-6) for seconds in (drop_s, merge_s)))
+    confidence = np.array([log_odds(p) for p in hmm.confidence])
+    return event_table(states, *found, posteriors, rules, confidence)
 
 
 def log_odds(p: float) -> float:
     """log(p / (1 - p)); minus infinity for 0."""
     return float(np.log(p / (1 - p))) if p else -np.inf
-
-
-@njit(cache=True)
-def runs(states, silence, event, frame_s, end, drop, merge, confidence):
-    """Events of one class: ``bounds`` (clip + 1,) of each clip's events in ``onset`` and ``offset``, seconds, as in `EventIndex`.
-
-    Without a frame whose log-odds reach ``confidence`` an event is dropped.
-    """
-    n_frames, n_clips = states.shape
-    bounds = np.zeros(n_clips + 1, np.int64)
-    first, last = np.empty(n_clips * (n_frames + 1) // 2 + 1, np.int64), np.empty(n_clips * (n_frames + 1) // 2 + 1, np.int64)
-    count = 0
-    for n in range(n_clips):
-        start, surest = -1, -np.inf
-        for t in range(n_frames + 1):
-            if t < n_frames and states[t, n]:
-                if start < 0:
-                    start, surest = t, -np.inf
-                surest = max(surest, event[t, n] - silence[t, n])
-            elif start >= 0:
-                if t - start > drop and surest >= confidence - 1e-6 and start * frame_s < end:
-                    if count > bounds[n] and start - last[count - 1] <= merge:
-                        last[count - 1] = t
-                    else:
-                        first[count], last[count] = start, t
-                        count += 1
-                start = -1
-        bounds[n + 1] = count
-    return bounds, first[:count] * frame_s, np.minimum(last[:count] * frame_s, end)
-

@@ -29,11 +29,9 @@ class Posteriors:
     def save(self, path: str | Path) -> None:
         """Write as ``.npz``; `SedError` for a value that is not finite, and if the disk is full."""
         check_finite(self.scores, self.filenames, str(path))
+        arrays = {name: np.array(getattr(self, name)) for name in ("scores", "filenames", "classes", "frame_s")}
         with whole(Path(path)) as partial, open(partial, "wb") as file:
-            np.savez_compressed(
-                file, scores=self.scores, filenames=np.array(self.filenames), classes=np.array(self.classes),
-                frame_s=np.array(self.frame_s),
-            )
+            np.savez_compressed(file, **arrays)
 
     def select(self, filenames: Sequence[str]) -> Posteriors:
         """Those of some clips, in their order; `SedError` for a clip that is not here or here twice."""
@@ -43,8 +41,10 @@ class Posteriors:
             raise SedError(f"scores: clip {twice!r} is there twice; give each clip once")
         missing = [name for name in filenames if name not in place]
         if missing:
-            raise SedError(f"scores: {len(missing)} of the reference's {len(filenames)} clips are missing, for example "
-                           f"{missing[0]!r}; both must be of the same clips")
+            raise SedError(
+                f"scores: {len(missing)} of the reference's {len(filenames)} clips are missing, for example "
+                f"{missing[0]!r}; both must be of the same clips"
+            )
         return replace(self, scores=self.scores[[place[name] for name in filenames]], filenames=list(filenames))
 
     @classmethod
@@ -52,14 +52,18 @@ class Posteriors:
         """Read what `save` wrote; `SedError` for a file that is something else."""
         try:
             with np.load(path, allow_pickle=False) as values:
-                found = cls(values["scores"], values["filenames"].tolist(), tuple(values["classes"].tolist()), float(values["frame_s"]))
+                names, classes = values["filenames"].tolist(), tuple(values["classes"].tolist())
+                found = cls(values["scores"], names, classes, float(values["frame_s"]))
         except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
             fix = "; save the names as text, np.array(names, dtype=str)" if "Object arrays" in str(error) else ""
-            raise SedError(f"{path}: not an .npz of posteriors with scores, filenames, classes and frame_s ({error}{fix})") from None
+            what = "not an .npz of posteriors with scores, filenames, classes and frame_s"
+            raise SedError(f"{path}: {what} ({error}{fix})") from None
         shape = np.shape(found.scores)
-        if len(shape) != 3 or not shape[1] or (shape[0], shape[2]) != (len(found.filenames), len(found.classes)):
-            raise SedError(f"{path}: scores of shape {shape} for {len(found.filenames)} filenames and {len(found.classes)} classes; "
-                           "expected (clip, frame, class)")
+        if len(shape) != 3 or not shape[1] or (shape[0], shape[2]) != (len(names), len(classes)):
+            raise SedError(
+                f"{path}: scores of shape {shape} for {len(names)} filenames and {len(classes)} classes; "
+                "expected (clip, frame, class)"
+            )
         if not 0 < found.frame_s < np.inf:
             raise SedError(f"{path}: frame_s is {found.frame_s:g}, expected seconds of a frame, more than 0")
         return found
@@ -71,18 +75,20 @@ def check_scores(scores: np.ndarray) -> None:
         raise SedError(f"scores: shape {scores.shape}, expected (clip, frame, class) with at least one frame")
     top = 100 if scores.dtype == np.uint8 else 1
     if scores.size and not (scores.min() >= 0 and scores.max() <= top):  # NaN fails both
-        clip, frame, label = np.argwhere(~((scores >= 0) & (scores <= top)))[0]
-        raise SedError(f"scores: clip {clip}, frame {frame}, class {label} holds {scores[clip, frame, label]}, expected a "
-                       f"posterior from 0 to {top}")
+        clip, frame, label = at = tuple(np.argwhere(~((scores >= 0) & (scores <= top)))[0])
+        where = f"clip {clip}, frame {frame}, class {label}"
+        raise SedError(f"scores: {where} holds {scores[at]}, expected a posterior from 0 to {top}")
 
 
 def check_finite(scores: np.ndarray, filenames: Sequence[str], what: str) -> None:
-    """`SedError` that names ``what`` and the first clip with NaN or an infinite value in its scores (clip, frame, class)."""
+    """`SedError` that names ``what`` and the first clip with NaN or an infinite value in its scores."""
     finite = np.isfinite(scores).all(axis=(1, 2))
     if not finite.all():
-        raise SedError(f"{what}: {int((~finite).sum())} of {len(finite)} clips hold posteriors that are no numbers, the first "
-                       f"{filenames[int(np.argmin(finite))]!r}: the network's weights are not finite, as after a training that diverged; "
-                       "train it anew in another folder")
+        raise SedError(
+            f"{what}: {int((~finite).sum())} of {len(finite)} clips hold posteriors that are no numbers, the first "
+            f"{filenames[int(np.argmin(finite))]!r}: the network's weights are not finite, as after a training that "
+            "diverged; train it anew in another folder"
+        )
 
 
 def average(members: Sequence[Posteriors]) -> Posteriors:
@@ -96,11 +102,17 @@ def average(members: Sequence[Posteriors]) -> Posteriors:
     first = members[0]
     total = np.zeros(first.scores.shape, np.float64)
     for member in members:
-        differ = [name for name, a, b in (("classes", first.classes, member.classes), ("seconds of a frame", first.frame_s, member.frame_s),
-                                          ("frames", first.scores.shape[1], member.scores.shape[1]),
-                                          ("clips", set(first.filenames), set(member.filenames))) if a != b]
-        if differ:
-            raise SedError(f"posteriors to be averaged differ in their {differ[0]}; they must be of the same clips and one frame rate")
+        alike = {
+            "classes": first.classes == member.classes,
+            "seconds of a frame": first.frame_s == member.frame_s,
+            "frames": first.scores.shape[1] == member.scores.shape[1],
+            "clips": set(first.filenames) == set(member.filenames),
+        }
+        if not all(alike.values()):
+            what = next(name for name, same in alike.items() if not same)
+            raise SedError(
+                f"posteriors to be averaged differ in their {what}; all must be of the same clips and frames"
+            )
         scale = 100 if member.scores.dtype == np.uint8 else 1
         total += member.select(first.filenames).scores / scale
     return replace(first, scores=(total / len(members)).astype(np.float32))

@@ -1,12 +1,12 @@
 """Transition probabilities of the HMMs, chosen for event-based macro F1.
 
-Paper sections 3.4 and 4.3; taught in ``notebooks/06_hmm.py``. Three searches on one objective, which decodes and scores all clips
-in a few milliseconds:
+Paper sections 3.4 and 4.3; taught in ``notebooks/06_hmm.py``. Three searches on one objective, which decodes and scores
+all clips in a few milliseconds:
 
 ``forest``  the paper's: 11 probabilities (one of silence for all classes), 200 evaluations led by a random forest.
-``exact``   the best of the same family on a grid. With silence tied, macro F1 is a sum over classes, so for every silence
-            probability each class has its own best, and 64 times 10 searches along a line replace one in 11 dimensions.
-            Of equally good models the one that stays most is taken: the highest p_silence, then the highest p_event.
+``exact``   the best of the same family on a grid. With silence tied, macro F1 is a sum over classes, so for every
+            silence probability each class has its own best, and 64 times 10 searches along a line replace one in 11
+            dimensions. Of equally good models the one that stays most is taken: the highest p_silence, then p_event.
 ``robust``  for clips not seen: silence not tied, F1 smoothed over neighbouring parameters, the more the fewer events it
             was counted on, and unsure events dropped.
 """
@@ -25,23 +25,24 @@ from tqdm.auto import tqdm
 from sedlib.compiled import njit, prange
 from sedlib.config import Decoding
 from sedlib.data import tables
-from sedlib.decode.hmm import Hmm, Rules, best_paths, emissions, hmm_events, log_odds, runs, transitions
+from sedlib.decode.events import Rules, runs
+from sedlib.decode.hmm import Hmm, best_paths, emissions, hmm_events, log_odds, transitions
 from sedlib.decode.median import median_events
 from sedlib.decode.posteriors import Posteriors
 from sedlib.errors import SedError
 from sedlib.metrics import event_f1
 from sedlib.metrics.clips import missing_text, on_clips, respelled
 from sedlib.metrics.counts import f1_precision_recall
-from sedlib.metrics.events import hits_by_cell, index_events
+from sedlib.metrics.events import EventIndex, hits_by_cell, index_events
 from sedlib.threads import one_thread, share_threads
 
 LOW, HIGH = 0.01, 0.999  # the paper's box
 CALLS = 200
 POINTS = 64  # of the exact search, for either probability
 
-# Of the robust search. A probability moves in log-odds, where a step is the same factor of the expected duration everywhere.
-# SMOOTHING / sqrt(reference events of the class) is the width of the Gaussian in log-odds, for chance moves an F1 that is counted on n
-# events by an amount that shrinks as 1 / sqrt(n); the axis of confidence is smoothed by half as many of its own steps.
+# Of the robust search. A probability moves in log-odds: a step there is the same factor of the expected duration.
+# The Gaussian's width there is SMOOTHING / sqrt(reference events of the class), as the sampling error of F1 falls with
+# 1 / sqrt(n); the axis of confidence is smoothed by half as many of its own steps.
 SMOOTHING = 15.0
 CONFIDENCES = (0.0, 0.5, 0.8)
 ROBUST_POINTS = 24
@@ -83,7 +84,7 @@ class Objective:
             raise SedError("reference: no events in these clips, so that there is nothing to tune for")
         start = np.append(0, self.references.cumsum()[:-1])
         self.bounds = np.stack([of.bounds + first for of, first in zip(indexed, start)])
-        self.onset, self.offset = (np.concatenate([getattr(of, name) for of in indexed]) for name in ("onset", "offset"))
+        self.onset, self.offset = (np.concatenate([of[i] for of in indexed]) for i in (1, 2))
 
     def counts(self, hmm: Hmm) -> np.ndarray:
         """Hits, predictions and references of every class, (class, 3)."""
@@ -97,9 +98,14 @@ class Objective:
         """Macro F1; classes without reference events are left out."""
         return float(np.nanmean(f1_precision_recall(self.counts(hmm))[0]))
 
-    def landscape(self, p_silence: Sequence[float], p_event: Sequence[float], confidences: Sequence[float] = (0.0,),
-                  drop_s: float = 0.0) -> np.ndarray:
-        """F1 of every class for every combination, (class, silence, event, confidence); NaN for a class without references."""
+    def landscape(
+        self,
+        p_silence: Sequence[float],
+        p_event: Sequence[float],
+        confidences: Sequence[float] = (0.0,),
+        drop_s: float = 0.0,
+    ) -> np.ndarray:
+        """F1 of every combination, (class, silence, event, confidence); NaN for a class without references."""
         n_classes = len(self.classes)
         s, e = (grid.ravel() for grid in np.meshgrid(p_silence, p_event, indexing="ij"))
         label = np.repeat(np.arange(n_classes), len(s))
@@ -107,12 +113,15 @@ class Objective:
         counts = self._counts(label, np.tile(transitions(s, e), (n_classes, 1, 1)), gates, drop_s, 0.0)
         return f1_precision_recall(counts)[0].reshape(n_classes, len(p_silence), len(p_event), len(confidences))
 
-    def _counts(self, label: np.ndarray, log_a: np.ndarray, gates: np.ndarray, drop_s: float, merge_s: float) -> np.ndarray:
-        """(task, gate, 3): a task is a class and its transitions, a gate a log-odds that some frame of an event must reach."""
+    def _counts(
+        self, label: np.ndarray, log_a: np.ndarray, gates: np.ndarray, drop_s: float, merge_s: float
+    ) -> np.ndarray:
+        """(task, gate, 3): a task is a class and its transitions, a gate a `Hmm.confidence` in log-odds."""
         rules = Rules.of(self.posteriors, self.duration_s, drop_s, merge_s)
         share_threads()
         found = _count(*self.emissions, label, log_a, gates, self.bounds, self.onset, self.offset, *rules)
-        return np.concatenate([found, np.broadcast_to(self.references[label][:, None, None], (*found.shape[:2], 1))], -1)
+        references = np.broadcast_to(self.references[label][:, None, None], (*found.shape[:2], 1))
+        return np.concatenate([found, references], -1)
 
 
 @njit(cache=True, parallel=True)
@@ -125,13 +134,19 @@ def _count(silence, event, label, log_a, gates, ref_bounds, ref_onset, ref_offse
         best_paths(silence[k], event[k], log_a[task], states)
         for gate in range(gates.shape[1]):
             bounds, onset, offset = runs(states, silence[k], event[k], frame_s, end, drop, merge, gates[task, gate])
-            hits = hits_by_cell(ref_bounds[k], ref_onset, ref_offset, bounds, onset, offset, 0.2, 0.2, 0.2)
+            reference = EventIndex(ref_bounds[k], ref_onset, ref_offset)
+            hits = hits_by_cell(reference, EventIndex(bounds, onset, offset), 0.2, 0.2, 0.2)
             counts[task, gate, 0], counts[task, gate, 1] = hits.sum(), len(onset)
     return counts
 
 
-def forest(objective: Objective, seed: int = 0, calls: int = CALLS, progress: bool = False,
-           watch: Callable[[list[float]], Any] | None = None) -> Hmm:
+def forest(
+    objective: Objective,
+    seed: int = 0,
+    calls: int = CALLS,
+    progress: bool = False,
+    watch: Callable[[list[float]], Any] | None = None,
+) -> Hmm:
     """The paper's search, by scikit-optimize.
 
     Parameters
@@ -150,14 +165,21 @@ def forest(objective: Objective, seed: int = 0, calls: int = CALLS, progress: bo
         n_classes = len(objective.classes)
         return Hmm(objective.classes, np.full(n_classes, p[0]), np.array(p[1:]), np.zeros(n_classes))
 
-    with tqdm(total=calls, desc="random forest", disable=not progress, leave=False) as bar:
-        def told(result) -> None:
-            bar.update()
-            if watch is not None:
-                watch([-value for value in result.func_vals])
+    def after(result: Any) -> None:
+        bar.update()
+        if watch is not None:
+            watch([-value for value in result.func_vals])
 
-        result = forest_minimize(lambda p: -objective.f1(tied(p)), [(LOW, HIGH)] * (1 + len(objective.classes)), n_calls=calls,
-                                 n_initial_points=min(10, calls), base_estimator="RF", random_state=seed, callback=told)
+    with tqdm(total=calls, desc="random forest", disable=not progress, leave=False) as bar:
+        result = forest_minimize(
+            lambda p: -objective.f1(tied(p)),
+            [(LOW, HIGH)] * (1 + len(objective.classes)),
+            n_calls=calls,
+            n_initial_points=min(10, calls),
+            base_estimator="RF",
+            random_state=seed,
+            callback=after,
+        )
     return tied(result.x)
 
 
@@ -175,7 +197,9 @@ def exact(objective: Objective, points: int = POINTS) -> Hmm:
     """The best tied parameters on a grid of ``points`` probabilities for silence and for each event."""
     p = grid(points)
     f1 = objective.landscape(p, p)[..., 0]
-    best_of_class = f1.max(axis=2)  # (class, silence): once silence is fixed, classes have nothing to do with each other
+    best_of_class = f1.max(
+        axis=2
+    )  # (class, silence): once silence is fixed, classes have nothing to do with each other
     silence = int(_last_best(np.nanmean(best_of_class, axis=0)))
     event = _last_best(np.nan_to_num(f1[:, silence]))
     n_classes = len(objective.classes)
@@ -223,15 +247,20 @@ def halves(reference: pd.DataFrame, fraction: float = 0.5, seed: int = 0) -> tup
     """
     clips = tables.filenames(reference)
     if not 0 < fraction <= 1 or round(fraction * len(clips)) == 0:
-        raise SedError(f"fraction is {fraction:g}: of {len(clips)} clips at least one must be there to tune on, and no more "
-                       "than all; 0.5 is the paper's")
+        raise SedError(f"fraction is {fraction:g}: of {len(clips)} clips tune on at least one, and no more than all")
     drawn = np.random.default_rng([seed]).permutation(clips)[: round(fraction * len(clips))]
     tuned = reference["filename"].isin(set(drawn))
     return reference[tuned].reset_index(drop=True), reference[~tuned].reset_index(drop=True)
 
 
-def tune(posteriors: Posteriors, reference: pd.DataFrame, search: str = "robust", fraction: float = 0.5, seed: int = 0,
-         duration_s: float | None = None) -> dict[str, Any]:
+def tune(
+    posteriors: Posteriors,
+    reference: pd.DataFrame,
+    search: str = "robust",
+    fraction: float = 0.5,
+    seed: int = 0,
+    duration_s: float | None = None,
+) -> dict[str, Any]:
     """Choose transition probabilities on part of the clips, and score them on both parts.
 
     Parameters
@@ -251,14 +280,14 @@ def tune(posteriors: Posteriors, reference: pd.DataFrame, search: str = "robust"
     Returns
     -------
     dict, ready for JSON
-        What `Hmm.to_dict` gives; ``baseline`` (median filter of 0.45 s, threshold 0.5) and ``tuned``, each with ``f1_tuned_half``
-        and ``f1_other_half`` (fractions; None without other clips); ``seconds`` of the search; ``search fraction seed``,
-        ``clips``, how many are in either half, and what of the reference is ``missing`` (`Missing`, or None).
+        What `Hmm.to_dict` gives; ``baseline`` (median filter of 0.45 s, threshold 0.5) and ``tuned``, each with
+        ``f1_tuned_half`` and ``f1_other_half`` (fractions; None without other clips); ``seconds`` of the search;
+        ``search fraction seed``, ``clips`` in either half, and what of the reference is ``missing`` (or None).
 
     Raises
     ------
     SedError
-        For an unknown search, a fraction out of its range, clips or classes that do not fit, and scores that are none.
+        For an unknown search, a fraction out of its range, and clips, classes or scores that do not fit.
     """
     if search not in SEARCHES:
         raise SedError(f"search {search!r} does not exist; choose one of {', '.join(SEARCHES)}")
@@ -269,11 +298,14 @@ def tune(posteriors: Posteriors, reference: pd.DataFrame, search: str = "robust"
     seconds = time.perf_counter() - start
 
     def scores(events: pd.DataFrame) -> dict[str, float | None]:
-        return {name: _macro(half, events, posteriors.classes)
-                for name, half in (("f1_tuned_half", tuned_half), ("f1_other_half", other_half))}
+        halves = {"f1_tuned_half": tuned_half, "f1_other_half": other_half}
+        return {name: _macro(half, events, posteriors.classes) for name, half in halves.items()}
 
     return {
-        "search": search, "fraction": fraction, "seed": seed, "seconds": seconds,
+        "search": search,
+        "fraction": fraction,
+        "seed": seed,
+        "seconds": seconds,
         "clips": {"tuned_half": len(tables.filenames(tuned_half)), "other_half": len(tables.filenames(other_half))},
         "missing": missing,
         "baseline": scores(median_events(posteriors, Decoding(), duration_s)),
@@ -282,32 +314,33 @@ def tune(posteriors: Posteriors, reference: pd.DataFrame, search: str = "robust"
     }
 
 
-def text(result: dict[str, Any]) -> str:
-    """`tune`'s result as a table: F1 in percent, then the probabilities and how long they expect silence and event to last,
-    in frames."""
-    def percent(value: float | None) -> str:
-        return f"{'-':>12}" if value is None else f"{100 * value:>12.2f}"
+def _macro(half: pd.DataFrame, events: pd.DataFrame, classes: tuple[str, ...]) -> float | None:
+    if tables.events(half).empty:
+        return None
+    return event_f1(half, events[events["filename"].isin(half["filename"])], classes=classes).macro
 
-    clips = result["clips"]
-    lines = [f"{'event-based macro F1, %':<28}{'tuned half':>12}{'other half':>12}   "
-             f"({clips['tuned_half']} and {clips['other_half']} clips)"]
-    if result.get("missing"):
-        lines.insert(0, missing_text(result["missing"]))
+
+def text(result: dict[str, Any]) -> str:
+    """`tune`'s result as a table: F1 in percent, then the probabilities and how long they expect an event to last."""
+    n = result["clips"]
+    lines = [missing_text(result["missing"])] if result.get("missing") else []
+    lines.append(
+        f"{'event-based macro F1, %':<28}{'tuned half':>12}{'other half':>12}   "
+        f"({n['tuned_half']} and {n['other_half']} clips)"
+    )
     for name, title in (("baseline", "median 0.45 s, threshold 0.5"), ("tuned", f"HMM, {result['search']}")):
-        lines.append(f"{title:<28}" + "".join(percent(result[name][half]) for half in ("f1_tuned_half", "f1_other_half")))
+        f1 = (result[name][half] for half in ("f1_tuned_half", "f1_other_half"))
+        cells = ("-" if value is None else f"{100 * value:.2f}" for value in f1)
+        lines.append(f"{title:<28}" + "".join(f"{cell:>12}" for cell in cells))
     lines += ["", f"{'class':<28}{'p_silence':>10}{'p_event':>10}{'frames':>9}{'confidence':>12}"]
     for name, stay in result["p_event"].items():
-        lines.append(f"{name:<28}{result['p_silence'][name]:>10.4f}{stay:>10.4f}{1 / (1 - stay):>9.1f}"
-                     f"{result['confidence'][name]:>12.2f}")
-    lines += ["", "frames: how long an event is expected to last, 1 / (1 - p_event). Confidence: the posterior that one frame of an event "
-              "must reach."]
+        silence, confidence = result["p_silence"][name], result["confidence"][name]
+        lines.append(f"{name:<28}{silence:>10.4f}{stay:>10.4f}{1 / (1 - stay):>9.1f}{confidence:>12.2f}")
+    lines += [
+        "",
+        "frames: how long an event is expected to last, 1 / (1 - p_event). Confidence: the posterior that one frame of "
+        "an event must reach.",
+    ]
     if result["drop_s"]:
         lines.append(f"Events of up to {result['drop_s']:g} s are dropped.")
     return "\n".join([*lines, f"{result['seconds']:.1f} s"])
-
-
-def _macro(half: pd.DataFrame, events: pd.DataFrame, classes: tuple[str, ...]) -> float | None:
-    clips = tables.filenames(half)
-    if tables.events(half).empty:
-        return None
-    return event_f1(half, events[events["filename"].isin(clips)], classes=classes).macro

@@ -1,10 +1,11 @@
 """What counts: the clips of the reference that a system was given, and events that have a length.
 
-Taught in ``notebooks/00_start_here.py``. Real DESED consists of clips from the web, and practically every copy lacks some. A clip
-without audio has no prediction, right or wrong, so it is left out of the reference, and every result says how many are missing.
+Taught in ``notebooks/00_start_here.py``. Real DESED consists of clips from the web, and practically every copy lacks
+some. A clip without audio has no prediction, right or wrong, so it is left out of the reference, and every result says
+how many are missing.
 
-An event without length (onset = offset) is none, for F1 and PSDS alike: no prediction can cover a share of it, so PSDS does not know it,
-and a row such as "0, 0, Dog" states that a clip holds a Dog, not when. DESED's tables hold none, and no decoder here predicts any.
+An event without length (onset = offset) is none, for F1 and PSDS alike: no prediction can cover a share of it, and a
+row such as "0, 0, Dog" states that a clip holds a Dog, not when. DESED's tables hold none, and no decoder predicts any.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from sedlib.data import tables
 from sedlib.errors import SedError
 
 Missing = Mapping[str, Any]
-"""Ready for JSON: how many ``clips`` are missing, ``of`` how many, an ``example``; and ``events`` by class: ``missing``, ``of``, ``share``."""
+"""How many ``clips`` are missing, ``of`` how many, an ``example``; ``events``: by class ``missing of share``."""
 
 
-def on_clips(reference: pd.DataFrame, filenames: Sequence[str], what: str = "scores") -> tuple[pd.DataFrame, Missing | None]:
+def on_clips(
+    reference: pd.DataFrame, filenames: Sequence[str], what: str = "scores"
+) -> tuple[pd.DataFrame, Missing | None]:
     """The reference restricted to the clips that are there.
 
     Parameters
@@ -30,8 +33,8 @@ def on_clips(reference: pd.DataFrame, filenames: Sequence[str], what: str = "sco
     reference : DataFrame
         Event table.
     filenames : sequence of str
-        The clips that are there, each of them a clip of the reference. Names that differ from the reference's in their Unicode
-        normalisation alone (macOS writes accents apart) are the same clip.
+        The clips that are there, each of them a clip of the reference. Names that differ from the reference's in their
+        Unicode normalisation alone (macOS decomposes accents) are the same clip.
     what : str
         Where ``filenames`` come from, for messages.
 
@@ -53,25 +56,31 @@ def on_clips(reference: pd.DataFrame, filenames: Sequence[str], what: str = "sco
         raise SedError(f"{what}: filenames holds a clip twice; give each clip once")
     extra = there.difference(known)
     if not there.intersection(known):
-        raise SedError(f"{what}: no clip in common with the reference ({len(there)} clips, for example "
-                       f"{shown(min(there, default='no clip'))}, against {len(known)}, for example {shown(next(iter(known), 'no clip'))}); "
-                       "write the filenames alike in both, and see that the clips have audio")
+        raise SedError(
+            f"{what}: no clip in common with the reference ({len(there)} clips, for example "
+            f"{min(there, default='no clip')!a}, against {len(known)}, for example {next(iter(known), 'no clip')!a}); "
+            "write the filenames alike in both, and see that the clips have audio"
+        )
     if extra:
-        raise SedError(f"{what}: {len(extra)} clips are not in the reference, for example {shown(min(extra))}; "
-                       "take them out, or add them to the reference")
+        raise SedError(
+            f"{what}: {len(extra)} clips are not in the reference, for example {min(extra)!a}; "
+            "take them out, or add them to the reference"
+        )
     missing = [name for name in known if name not in there]
     if not missing:
         return table, None
     kept = table["filename"].isin(there)
-    every, gone = (tables.events(rows)["event_label"].value_counts() for rows in (table, table[~kept]))
-    by_class = {label: {"missing": int(gone.get(label, 0)), "of": int(every[label]), "share": float(gone.get(label, 0) / every[label])}
-                for label in sorted(every.index)}
-    return (table[kept].reset_index(drop=True),
-            {"clips": len(missing), "of": len(known), "example": missing[0], "events": by_class})
+    total, gone = (tables.events(rows)["event_label"].value_counts() for rows in (table, table[~kept]))
+    by_class = {}
+    for label, n in sorted(total.items()):
+        n_missing = int(gone.get(label, 0))
+        by_class[label] = {"missing": n_missing, "of": int(n), "share": n_missing / int(n)}
+    counts = {"clips": len(missing), "of": len(known), "example": missing[0], "events": by_class}
+    return table[kept].reset_index(drop=True), counts
 
 
 def with_length(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """An event table in which rows of events without length (onset = offset) are rows without an event; and how many those are."""
+    """An event table in which events without length are rows without an event, and how many those are."""
     none = table["offset"] <= table["onset"]
     cells = ["onset", "offset", "event_label"]
     return table.assign(**{name: table[name].mask(none) for name in cells}), int(none.sum())
@@ -79,10 +88,13 @@ def with_length(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 
 def missing_text(missing: Missing) -> str:
     """What is missing, in one sentence."""
-    events = ", ".join(f"{label} {100 * n['share']:.1f} % ({n['missing']} of {n['of']})"
-                       for label, n in missing["events"].items() if n["missing"])
-    return (f"{missing['clips']} of the reference's {missing['of']} clips are missing, for example {missing['example']}; they are left out"
-            + (f", and with them these shares of the events: {events}" if events else ""))
+    events = ", ".join(
+        f"{label} {100 * n['share']:.1f} % ({n['missing']} of {n['of']})"
+        for label, n in missing["events"].items()
+        if n["missing"]
+    )
+    text = f"{missing['clips']} of the reference's {missing['of']} clips are missing, for example {missing['example']}"
+    return f"{text}; they are left out" + (f", and with them these shares of the events: {events}" if events else "")
 
 
 def respelled(names: pd.Series, known: Iterable[str]) -> pd.Series:
@@ -92,8 +104,3 @@ def respelled(names: pd.Series, known: Iterable[str]) -> pd.Series:
     spelling = {unicodedata.normalize("NFC", name): name for name in known} if unknown else {}
     other = {name: spelling[nfc] for name in unknown if (nfc := unicodedata.normalize("NFC", name)) in spelling}
     return names.map(lambda name: other.get(name, name)) if other else names
-
-
-def shown(name: str) -> str:
-    """A filename for a message: what looks alike and is not, such as the two ways to write an accent, is shown by its codes."""
-    return ascii(name)

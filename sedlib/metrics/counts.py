@@ -1,9 +1,8 @@
 """F1 from counts: what event-based and segment-based F1 have in common.
 
 Paper section 4 (event-based macro F1); taught in ``notebooks/00_start_here.py``. Both scores count, per clip and class,
-hits (true positives), what the system said and what the reference says; F1, its averages and its confidence interval
-follow from these three numbers. A class without predictions is the one point of dispute: the DCASE baselines
-score its events 0 and leave its segments out of the mean, because sed_eval offers the choice for events only.
+hits (true positives), predictions and references. A class without predictions is the one point of dispute: the DCASE
+baselines score its events 0 and leave its segments out of the mean, because sed_eval offers the choice for events only.
 """
 
 from __future__ import annotations
@@ -54,11 +53,11 @@ class F1Result:
     def per_class(self) -> dict[str, dict[str, float]]:
         """For each class ``f1 precision recall`` (fractions) and ``n_hit n_sys n_ref``."""
         total = self.counts.sum(axis=0)
-        scores = zip(*f1_precision_recall(total, self.precision_of_none))
+        scores = np.transpose(f1_precision_recall(total, self.precision_of_none))
         return {
-            name: {"f1": float(f1), "precision": float(precision), "recall": float(recall),
-                   "n_hit": int(n_hit), "n_sys": int(n_sys), "n_ref": int(n_ref)}
-            for name, (f1, precision, recall), (n_hit, n_sys, n_ref) in zip(self.classes, scores, total)
+            name: dict(zip(("f1", "precision", "recall"), of.tolist()))
+            | dict(zip(("n_hit", "n_sys", "n_ref"), n.tolist()))
+            for name, of, n in zip(self.classes, scores, total)
         }
 
     def macro_of(self, counts: np.ndarray) -> np.ndarray:
@@ -73,8 +72,9 @@ class F1Result:
         return f1_precision_recall(np.sum(counts, axis=-2), self.precision_of_none)[0]
 
 
-def f1_precision_recall(counts: np.ndarray,
-                        precision_of_none: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def f1_precision_recall(
+    counts: np.ndarray, precision_of_none: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """F1, precision and recall of counts.
 
     Parameters

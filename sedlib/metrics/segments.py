@@ -18,8 +18,13 @@ from sedlib.metrics.counts import F1Result
 from sedlib.metrics.events import EventIndex, index_events, match_filenames
 
 
-def segment_f1(reference: pd.DataFrame, predictions: pd.DataFrame, filenames: Sequence[str] | None = None,
-               classes: tuple[str, ...] = CLASSES, segment_s: float = 1.0) -> F1Result:
+def segment_f1(
+    reference: pd.DataFrame,
+    predictions: pd.DataFrame,
+    filenames: Sequence[str] | None = None,
+    classes: tuple[str, ...] = CLASSES,
+    segment_s: float = 1.0,
+) -> F1Result:
     """Segment-based F1 of an event table.
 
     Parameters
@@ -41,17 +46,9 @@ def segment_f1(reference: pd.DataFrame, predictions: pd.DataFrame, filenames: Se
         As `sedlib.metrics.event_f1`.
     """
     filenames, unknown = match_filenames(reference, predictions, filenames)
-    counts = count_segments(index_events(reference, filenames, classes), index_events(predictions, filenames, classes),
-                            segment_s)
-    return F1Result(counts, filenames, tuple(classes), unknown, precision_of_none=np.nan)
-
-
-def count_segments(reference: EventIndex, predictions: EventIndex, segment_s: float = 1.0) -> np.ndarray:
-    """Active segments per clip and class, (clip, class, 3): in both, in the predictions, in the reference."""
-    assert reference.bounds.shape == predictions.bounds.shape and reference.n_classes == predictions.n_classes
-    counts = _overlap(reference.bounds, *_segments(reference, segment_s),
-                      predictions.bounds, *_segments(predictions, segment_s))
-    return counts.reshape(-1, reference.n_classes, 3)
+    ref, sys = (index_events(table, filenames, classes) for table in (reference, predictions))
+    counts = _overlap(ref.bounds, *_segments(ref, segment_s), sys.bounds, *_segments(sys, segment_s))
+    return F1Result(counts.reshape(-1, len(classes), 3), filenames, tuple(classes), unknown, precision_of_none=np.nan)
 
 
 def _segments(events: EventIndex, segment_s: float) -> tuple[np.ndarray, np.ndarray]:
@@ -67,7 +64,7 @@ def _overlap(ref_bounds, ref_start, ref_stop, sys_bounds, sys_start, sys_stop):
     for cell in range(len(counts)):
         in_reference[:] = False
         for r in range(ref_bounds[cell], ref_bounds[cell + 1]):
-            in_reference[ref_start[r]:ref_stop[r]] = True
+            in_reference[ref_start[r] : ref_stop[r]] = True
         counts[cell, 2] = in_reference.sum()
         counted = 0  # predictions come by onset: what lies before this segment was counted
         for s in range(sys_bounds[cell], sys_bounds[cell + 1]):

@@ -12,7 +12,16 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from sedlib.augment import EFFECTS, draw_effect
-from sedlib.augment.effects import comb, compress, high_pass, low_pass, noise_burst, pitch_shift, reverberate, sine_burst
+from sedlib.augment.effects import (
+    comb,
+    compress,
+    high_pass,
+    low_pass,
+    noise_burst,
+    pitch_shift,
+    reverberate,
+    sine_burst,
+)
 from sedlib.data.audio import RATE
 from sedlib.errors import SedError
 

@@ -9,7 +9,7 @@ from scipy import ndimage
 from sedlib.config import Decoding
 from sedlib.data.encoder import strong_labels
 from sedlib.data.tables import CLASSES
-from sedlib.decode import Posteriors, filter_frames, frames_to_events, median_events, median_scores, smooth
+from sedlib.decode import Posteriors, filter_frames, frames_to_events, median_events, smooth
 from sedlib.errors import SedError
 
 
@@ -52,7 +52,7 @@ def test_an_event_at_a_clips_end_is_not_cut_off(before, after):
 def test_filter_and_threshold_can_be_exchanged(seed, frames, threshold):
     scores = posteriors(np.random.default_rng(seed).random((2, 12, 10)))
     decoding = Decoding(threshold=threshold, median_s=frames * scores.frame_s)
-    filtered = median_scores(scores, decoding).scores > threshold
+    filtered = ndimage.median_filter(scores.scores, size=(1, frames, 1)) > threshold
     assert frames_to_events(filtered, scores).equals(median_events(scores, decoding))
 
 

@@ -4,7 +4,15 @@ from sed_eval_oracle import table
 
 from sedlib.data import tables
 from sedlib.errors import SedError
-from sedlib.metrics import F1Result, confidence, interval, over_trainings, paired_difference, psds_counts, psds_over_trainings
+from sedlib.metrics import (
+    F1Result,
+    confidence,
+    interval,
+    over_trainings,
+    paired_difference,
+    psds_counts,
+    psds_over_trainings,
+)
 
 
 @pytest.fixture

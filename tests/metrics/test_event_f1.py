@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from sed_eval_oracle import CLASSES, assert_same_scores, counts_then_reset, event_metrics, feed, table
 
 from sedlib.data import tables
 from sedlib.errors import SedError
-from sedlib.metrics import EventIndex, count_events, event_f1, index_events, index_frames
+from sedlib.metrics import event_f1
+from sedlib.metrics.events import EventIndex, hits_by_cell
 
 
 def test_counts_equal_sed_eval_clip_by_clip(random_tables):
@@ -49,12 +49,12 @@ def test_hits_are_a_maximum_matching(seed, n_ref, n_sys):
     tolerance = np.maximum(0.2, 0.2 * (reference.offset - reference.onset))
     fits &= np.abs(reference.offset[:, None] - predictions.offset) <= tolerance[:, None]
     matching = maximum_bipartite_matching(csr_array(fits))
-    assert count_events(reference, predictions)[0, 0].tolist() == [(matching >= 0).sum(), n_sys, n_ref]
+    assert hits_by_cell(reference, predictions, 0.2, 0.2, 0.2).tolist() == [(matching >= 0).sum()]
 
 
 def _one_cell(onset, length):
     order = np.argsort(onset, kind="stable")
-    return EventIndex(np.array([0, len(onset)]), onset[order], (onset + length)[order], 1)
+    return EventIndex(np.array([0, len(onset)]), onset[order], (onset + length)[order])
 
 
 def test_an_earlier_match_moves_for_a_later_reference():
@@ -103,18 +103,3 @@ def test_no_known_clip_is_an_error():
 def test_unknown_label_is_an_error():
     with pytest.raises(SedError, match="row 1: label 'Dogs' is not one of .*'Dog'"):
         event_f1(table([("a", 1, 2, "Dog")]), table([("a", 1, 2, "Dog"), ("a", 1, 2, "Dogs")]))
-
-
-@settings(deadline=None)  # numba compiles at the first call
-@given(arrays(bool, st.tuples(st.integers(1, 3), st.integers(1, 12), st.just(len(CLASSES)))))
-def test_frames_and_their_event_table_are_the_same_events(active):
-    rows = []
-    for clip, frame, k in np.argwhere(active):
-        if not frame or not active[clip, frame - 1, k]:
-            length = np.argmin(np.append(active[clip, frame:, k], False))
-            rows.append((str(clip), frame * 0.064, (frame + length) * 0.064, CLASSES[k]))
-    expected = index_events(table(rows), [str(clip) for clip in range(len(active))], CLASSES)
-    index = index_frames(active, 0.064)
-    assert index.n_classes == expected.n_classes
-    for name in ("bounds", "onset", "offset"):
-        np.testing.assert_array_equal(getattr(index, name), getattr(expected, name))

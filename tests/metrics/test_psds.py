@@ -3,13 +3,15 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psds_oracle import psds_at_every_threshold
+from scipy.ndimage import median_filter
 from sed_eval_oracle import table
 
 from sedlib.config import Decoding
 from sedlib.data import tables
-from sedlib.decode import Posteriors, frames_to_events, median_scores, operating_points
+from sedlib.decode import Posteriors, filter_frames, frames_to_events, operating_points
 from sedlib.errors import SedError
-from sedlib.metrics import merge_overlaps, psd_roc, psds_counts, psds_from_operating_points, psds_from_scores, psds_over_trainings
+from sedlib.metrics import merge_overlaps, psd_roc, psds_counts, psds_from_operating_points, psds_over_trainings
 from sedlib.metrics.psds import assumed_durations
 
 HOUR = {"a": 3600.0}
@@ -17,14 +19,6 @@ REFERENCE = table([("a", 10, 20, "Dog"), ("a", 30, 40, "Dog")])
 # The sure threshold finds one of two events; the unsure one both, with 50 false alarms in an hour.
 SURE = table([("a", 10, 20, "Dog")])
 UNSURE = table([("a", 10, 20, "Dog"), ("a", 30, 40, "Dog")] + [("a", t, t + 1, "Dog") for t in range(100, 200, 2)])
-
-
-def frames(rows, n_frames=3600, classes=("Dog",)):
-    """(1, frame, class) scores of rows (onset, offset, class, score), 1 s a frame."""
-    scores = np.zeros((1, n_frames, len(classes)))
-    for onset, offset, label, score in rows:
-        scores[0, onset:offset, classes.index(label)] = score
-    return scores
 
 
 @pytest.mark.parametrize(("points", "seconds", "max_efpr", "value"), [
@@ -38,33 +32,21 @@ def test_by_hand_from_operating_points(points, seconds, max_efpr, value):
     assert result.value == pytest.approx(value)
 
 
-def test_by_hand_from_scores():
-    scores = frames([(10, 20, "Dog", 0.9), (30, 40, "Dog", 0.4)] + [(t, t + 1, "Dog", 0.4) for t in range(100, 200, 2)])
-    assert psds_from_scores(REFERENCE, scores, ["a"], 1.0, HOUR, ["Dog"]).value == pytest.approx(0.75)
-    percent = (100 * scores).astype(np.uint8)
-    assert psds_from_scores(REFERENCE, percent, ["a"], 1.0, HOUR, ["Dog"]).value == pytest.approx(0.75)
-
-
 def test_instability_across_classes_costs():
     # Dog is always found and Cat never: mean 0.5, deviation 0.5.
     reference = table([("a", 10, 20, "Dog"), ("a", 30, 40, "Cat")])
     for alpha_st, value in ((0, 0.5), (0.5, 0.25), (1, 0), (2, 0)):
         assert psds_from_operating_points(reference, [SURE], HOUR, alpha_st=alpha_st).value == pytest.approx(value)
-        scores = frames([(10, 20, "Dog", 0.9)], classes=("Cat", "Dog"))
-        result = psds_from_scores(reference, scores, ["a"], 1.0, HOUR, ("Cat", "Dog"), alpha_st=alpha_st)
-        assert result.value == pytest.approx(value)
 
 
 def test_cross_triggers_cost():
     # One false alarm of Dog in an hour, which lies in Cat's 36 s: 1 + alpha_ct * 3600 / 36 errors an hour.
     reference = table([("a", 10, 20, "Dog"), ("a", 100, 136, "Cat")])
     found = table([("a", 10, 20, "Dog"), ("a", 100, 136, "Cat"), ("a", 110, 112, "Dog")])
-    scores = frames([(10, 20, "Dog", 0.9), (100, 136, "Cat", 0.9), (110, 112, "Dog", 0.9)], classes=("Cat", "Dog"))
     for alpha_ct, dog in ((0, 0.99), (0.5, 0.49), (1, 0)):
-        for result in (psds_from_operating_points(reference, [found], HOUR, alpha_ct=alpha_ct),
-                       psds_from_scores(reference, scores, ["a"], 1.0, HOUR, ("Cat", "Dog"), alpha_ct=alpha_ct)):
-            assert result.per_class == pytest.approx({"Cat": 1, "Dog": dog}, abs=1e-9)
-            assert result.value == pytest.approx((1 + dog) / 2)
+        result = psds_from_operating_points(reference, [found], HOUR, alpha_ct=alpha_ct)
+        assert result.per_class == pytest.approx({"Cat": 1, "Dog": dog}, abs=1e-9)
+        assert result.value == pytest.approx((1 + dog) / 2)
 
 
 @pytest.mark.parametrize(
@@ -73,13 +55,11 @@ def test_tolerance_criteria(criteria, value):
     # Half of the prediction lies in the event, and half of the event in the prediction.
     reference, found = table([("a", 10, 20, "Dog")]), table([("a", 15, 25, "Dog")])
     assert psds_from_operating_points(reference, [found], HOUR, **criteria).value == value
-    scores = frames([(15, 25, "Dog", 0.9)])
-    assert psds_from_scores(reference, scores, ["a"], 1.0, HOUR, ["Dog"], **criteria).value == pytest.approx(value)
 
 
 @pytest.mark.parametrize("parameters", [
     {}, {"dtc": 0.75, "gtc": 0.25}, {"alpha_st": 1}, {"max_efpr": 40}, {"alpha_ct": 0.5, "max_efpr": 3000}])
-def test_both_ways_agree_when_every_threshold_is_an_operating_point(parameters):
+def test_sed_scores_eval_agrees_when_every_threshold_is_an_operating_point(parameters):
     rng = np.random.default_rng(0)
     names, classes = [f"{i}.wav" for i in range(12)], ("Cat", "Dog", "Speech")
     # Frames of 0.5 s and binary fractions throughout, so that criteria are met exactly or not at all.
@@ -90,9 +70,9 @@ def test_both_ways_agree_when_every_threshold_is_an_operating_point(parameters):
     points = [_events(scores >= threshold, names, classes) for threshold in np.unique(scores)]
     durations = dict.fromkeys(names, 600.0)
     few = psds_from_operating_points(reference, points, durations, **parameters)
-    every = psds_from_scores(reference, scores, names, 0.5, durations, classes, **parameters)
-    assert few.value == pytest.approx(every.value)
-    assert few.per_class == pytest.approx(every.per_class)
+    value, per_class = psds_at_every_threshold(reference, scores, names, 0.5, durations, classes, **parameters)
+    assert few.value == pytest.approx(value)
+    assert few.per_class == pytest.approx(per_class)
     assert 0 < few.value < 1
     if "alpha_st" not in parameters:
         assert few.value == pytest.approx(np.mean(list(few.per_class.values())))
@@ -116,8 +96,6 @@ def test_thresholds_without_predictions_and_alike_ones_change_nothing():
 def test_touching_events_of_a_class_are_two_events():
     reference = table([("a", 10, 20, "Dog"), ("a", 20, 30, "Dog")])
     assert psds_from_operating_points(reference, [SURE], HOUR).value == pytest.approx(0.5)
-    scores = frames([(10, 20, "Dog", 0.9)])
-    assert psds_from_scores(reference, scores, ["a"], 1.0, HOUR, ["Dog"]).value == pytest.approx(0.5)
 
 
 def pieces(rows):
@@ -161,9 +139,6 @@ def test_references_and_predictions_that_overlap_score_as_if_they_were_merged():
         assert counts.references.sum() == 2 and counts.score(np.ones(1)) == pytest.approx(result.value, abs=1e-9)
         for axis, same in zip(psd_roc(OVERLAPPING, points, HOUR), psd_roc(REFERENCE, points, HOUR)):
             np.testing.assert_array_equal(axis, same)
-    scores = frames([(10, 20, "Dog", 0.9), (30, 40, "Dog", 0.4)])
-    found = psds_from_scores(OVERLAPPING, scores, ["a"], 1.0, HOUR, ["Dog"])
-    assert (found.value, found.merged) == (psds_from_scores(REFERENCE, scores, ["a"], 1.0, HOUR, ["Dog"]).value, 2)
 
 
 def test_a_reference_with_overlaps_has_intervals():
@@ -201,9 +176,9 @@ def test_fifty_thresholds_are_close_below_every_threshold(seed):
     posteriors = Posteriors(noisy, [f"{i}.wav" for i in range(30)], ("Cat", "Dog", "Speech"), 0.064)
     reference, decoding = frames_to_events(active, posteriors), Decoding(0.5, 0.3)
     few = psds_from_operating_points(reference, operating_points(posteriors, decoding).values())
-    smooth = median_scores(posteriors, decoding)
-    every = psds_from_scores(reference, smooth.scores, smooth.filenames, smooth.frame_s, None, smooth.classes)
-    assert every.value - 0.02 < few.value <= every.value + 1e-9 and few.value > 0.3
+    smooth = median_filter(noisy, size=(1, filter_frames(0.3, 0.064), 1))
+    every, _ = psds_at_every_threshold(reference, smooth, posteriors.filenames, 0.064, classes=posteriors.classes)
+    assert every - 0.02 < few.value <= every + 1e-9 and few.value > 0.3
 
 
 def test_predictions_in_unknown_clips_are_named_and_do_not_count():
@@ -232,8 +207,6 @@ def test_one_class_has_no_cross_triggers():
 def test_parameters_out_of_range(parameters, message):
     with pytest.raises(SedError, match=message):
         psds_from_operating_points(REFERENCE, [SURE], HOUR, **parameters)
-    with pytest.raises(SedError, match=message):
-        psds_from_scores(REFERENCE, frames([]), ["a"], 1.0, HOUR, ["Dog"], **parameters)
 
 
 @pytest.mark.parametrize(("reference", "points", "durations", "message"), [
@@ -245,22 +218,6 @@ def test_parameters_out_of_range(parameters, message):
 def test_operating_points_that_cannot_be_scored(reference, points, durations, message):
     with pytest.raises(SedError, match=message):
         psds_from_operating_points(reference, points, durations)
-
-
-@pytest.mark.parametrize(("change", "message"), [
-    ({"scores": np.zeros((1, 5))}, r"shape \(1, 5\)"), ({"scores": np.zeros((2, 5, 1))}, r"shape \(2, 5, 1\)"),
-    ({"scores": np.zeros((1, 0, 1))}, r"shape \(1, 0, 1\)"), ({"frame_s": 0.0}, "frame_s is 0.0"),
-    ({"scores": np.full((1, 5, 1), np.nan)}, "'a' holds a value that is not finite"),
-    ({"filenames": ["b"]}, "1 clips are not in the reference, for example 'b'"),
-    ({"scores": np.zeros((2, 5, 1)), "filenames": ["a", "a"]}, "a clip twice"),
-    ({"reference": table([("a", 1, 2, "Dog"), ("c", 1, 2, "Dog")])},
-     "1 of the reference's 2 clips are missing, for example 'c'"),
-    ({"classes": ["Cat"]}, "no class 'Dog'"),
-])
-def test_scores_that_do_not_fit(change, message):
-    arguments = dict(reference=REFERENCE, scores=np.zeros((1, 5, 1)), filenames=["a"], frame_s=1.0, classes=["Dog"])
-    with pytest.raises(SedError, match=message):
-        psds_from_scores(**{**arguments, **change})
 
 
 def random_case(rng):

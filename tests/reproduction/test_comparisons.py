@@ -7,7 +7,15 @@ import pandas as pd
 import pytest
 
 from reproduction import comparisons
-from reproduction.comparisons import ADAPTATION, ADAPTATION_ACOUSTIC, ADVERSARIAL, AUGMENTATION, LONGER, STATIONARY, TABLE1
+from reproduction.comparisons import (
+    ADAPTATION,
+    ADAPTATION_ACOUSTIC,
+    ADVERSARIAL,
+    AUGMENTATION,
+    LONGER,
+    STATIONARY,
+    TABLE1,
+)
 from reproduction.published import source
 from sedlib import __version__, systems
 from sedlib.data import layout, tables

@@ -68,7 +68,7 @@ def test_an_older_measurement_is_not_shown(workspace, monkeypatch):
     (workspace / "report" / "gap").mkdir(parents=True)
     (workspace / "report" / "gap" / "gap.json").write_text(json.dumps(measured))
     assert "measured here" in gap.load("lesson")["from"] and "published" in gap.load("smoke")["from"]
-    for owner, name, value in ((generate, "VERSION", generate.VERSION + 1), (gap, "__version__", "99.0.0")):
+    for owner, name, value in ((generate, "VERSION", generate.VERSION + 1), (gap.published.sedlib, "__version__", "99.0.0")):
         with monkeypatch.context() as changed:
             changed.setattr(owner, name, value)
             assert "published" in gap.load("lesson")["from"]

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from reproduction import ledger, rows
-from reproduction.batch import Plan
-from reproduction.comparisons import STATIONARY
-from reproduction.ledger import CLAIMS, RESAMPLES, Claim
+from reproduction import ledger, measure, rows
+from reproduction.claims import STATIONARY, Claim
+from reproduction.ledger import CLAIMS
+from reproduction.measure import RESAMPLES
+from reproduction.plan import Plan
 from reproduction.published import notice
 from reproduction.rows import ROWS
 from sedlib import __version__, systems
@@ -67,7 +68,7 @@ ALL, HALF = events({"Dog": "0123", "Blender": "0123"}), events({"Dog": "01", "Bl
 
 
 def measured(plan: Plan, failed=None) -> dict:
-    found = ledger.write(plan, failed or {})
+    found = measure.write(plan, failed or {})
     assert found == ledger.read(plan.folder("x", 0).parents[4] / "report" / "ledger.json")
     return found
 
@@ -190,8 +191,8 @@ def test_a_claim_of_classes_that_the_data_do_not_have_is_not_measured(plan, monk
 def test_figure_2_is_measured_with_every_training_that_is_there(plan, monkeypatch, divided, verdict):
     """In so many of two clips the layer that keeps less of the lasting sound has more of the onsets."""
     layers = (SimpleNamespace(stationary=2 - i, onset=onset) for clip in range(2) for i, onset in enumerate((1, 2 if clip < divided else 0)))
-    monkeypatch.setattr(ledger.retention, "retention", lambda *_: next(layers))
-    monkeypatch.setattr(ledger, "FIGURE2_CLIPS", 2)
+    monkeypatch.setattr(measure.retention, "retention", lambda *_: next(layers))
+    monkeypatch.setattr(measure, "FIGURE2_CLIPS", 2)
     config = configuration("ppcen_logmel", "smoke")
     found = Run(plan.folder("ppcen_logmel", 1))
     found.folder.mkdir(parents=True)

@@ -7,6 +7,7 @@ import pytest
 
 from reproduction import batch as reproduce
 from reproduction.memory import available_memory
+from reproduction.plan import Plan
 
 MEMORY = psutil.virtual_memory().total
 V2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid,nodev - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -50,5 +51,5 @@ def test_limits_of_control_groups_count(tmp_path, groups, mounts, values, expect
 
 def test_the_batch_gives_jobs_no_more_than_there_is(workspace, monkeypatch):
     monkeypatch.setattr(reproduce, "available_memory", lambda: 4 * 10**9)
-    call = reproduce.command(reproduce.Plan("smoke", "mini", (0,)), 2)
+    call = reproduce.command(Plan("smoke", "mini", (0,)), 2)
     assert "mem_mb=3814" in call

@@ -21,7 +21,8 @@ from disks import fill, may_mount, read_only, resize, small_disk
 from snakemake.cli import parse_config
 
 from reproduction import batch as reproduce
-from reproduction.batch import Plan
+from reproduction import progress
+from reproduction.plan import Plan, seconds_of
 from reproduction.rows import ROWS
 from sedlib import systems
 from sedlib.cli import cli
@@ -68,7 +69,7 @@ def test_a_plan_holds_the_rows_of_its_tables_and_trains_what_they_need_once():
     trained = {system for system in plan.systems() if system not in systems.ENSEMBLES}
     expected = {(system, seed) for system in trained for seed in (0, 1, 2)} | {("dat_augm", 3)}  # the ensemble's second DAT model
     assert len(plan.trainings()) == len(expected) and set(plan.trainings()) == expected
-    costs = [reproduce._seconds(system) for system, _ in plan.trainings()]
+    costs = [seconds_of(system) for system, _ in plan.trainings()]
     assert costs == sorted(costs, reverse=True)
     assert PLAN.trainings() == [("dat_augm", 0), ("dat_augm", 1), ("baseline", 0), ("ppcen_logmel", 0)]
     assert Plan("smoke", "mini", (4,), (1,)).systems() == [row.system for row in ROWS if row.table == 1]
@@ -330,14 +331,14 @@ def test_jobs_that_were_begun_and_are_not_done_have_failed(workspace):
 
 def test_progress_counts_steps_of_trainings_that_run(workspace):
     jobs = PLAN.jobs()
-    assert reproduce._done(jobs) == 0
+    assert progress.seconds_done(jobs) == 0
     folder = PLAN.folder("baseline", 0)
     folder.mkdir(parents=True)
     write_json(folder / "progress.json", {"step": 5, "steps": 20})
     of_run = next(job for job in jobs if job.name == "train-baseline-0")
-    assert reproduce._done(jobs) == pytest.approx(of_run.seconds / 4)
+    assert progress.seconds_done(jobs) == pytest.approx(of_run.seconds / 4)
     (folder / "trained").touch()
-    assert reproduce._done(jobs) == of_run.seconds and reproduce._counts(jobs) == "1/4 trainings, 0/4 scored"
+    assert progress.seconds_done(jobs) == of_run.seconds and progress.counts(jobs) == "1/4 trainings, 0/4 scored"
 
 
 # The real graph.

@@ -14,7 +14,8 @@ import torch
 from slurm import missing, slurm
 
 from reproduction import batch
-from reproduction.batch import SCORED_ON, TRAINED_ON, Plan, command
+from reproduction.batch import command
+from reproduction.plan import SCORED_ON, TRAINED_ON, Plan
 from sedlib.data.store import open_store
 from sedlib.systems import configuration
 from sedlib.threads import one_thread

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import ndimage, signal
+from scipy import signal
 from sklearn.metrics import roc_auc_score
 
 from sedcourse import check

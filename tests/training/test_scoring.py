@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import torch
 
-from reproduction import ledger
-from reproduction.batch import Plan
+from reproduction import measure
+from reproduction.plan import Plan
 from reproduction.rows import ROWS
 from reproduction.studies import overfitting
 from sedlib.data import layout, tables
@@ -249,10 +249,10 @@ def test_median_and_hmm_rows_have_one_psds_and_their_intervals_the_same(tiny, wo
         score(run, tiny, progress=False)
         score_hmm(run, tiny, "exact")
         (run.folder / "scored").touch()
-    monkeypatch.setattr(ledger, "operating_points", module.operating_points)
-    monkeypatch.setattr(ledger, "_figures", lambda plan: [])  # these runs have no weights
+    monkeypatch.setattr(measure, "operating_points", module.operating_points)
+    monkeypatch.setattr(measure, "_figures", lambda plan: [])  # these runs have no weights
     rows = {row.key: row for row in ROWS}
-    found = ledger.write(plan, {})
+    found = measure.write(plan, {})
     values = {n["row"]: n for n in found["numbers"] if n["score"] == "dev_psds" and n["here"] is not None}
     assert values.keys() == {"Baseline", "PPCEN+HMM"}
     methods = set()

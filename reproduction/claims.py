@@ -1,0 +1,49 @@
+"""The paper's sentences as differences of two systems, read from ``claims.toml``, and verdicts on them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sedlib.data import tables
+
+# Sounds that stay as they are once they have begun. The paper names vacuum cleaner and blender as examples.
+STATIONARY = ("Blender", "Electric_shaver_toothbrush", "Frying", "Running_water", "Vacuum_cleaner")
+
+
+class Claim(NamedTuple):
+    """A sentence as the difference of two rows of the paper (in the ledger), or of two systems (in comparisons)."""
+
+    section: str
+    says: str
+    first: str
+    second: str
+    sign: int  # of first - second; 0: the two are alike
+    why: str = ""  # what the lessons found of it in profile lesson on MiniDESED; shown where it is not confirmed
+    score: str = "dev_f1"
+    classes: tuple[str, ...] = tables.CLASSES
+    at_least: float = 0.0  # in the unit of the score
+
+
+FILE: dict[str, Any] = tomllib.loads(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))
+
+
+def claims(entries: Iterable[Mapping[str, Any]]) -> tuple[Claim, ...]:
+    """Claims of ``claims.toml``, with the texts of its ``[why]`` filled in."""
+    found = []
+    for entry in entries:
+        why = entry.get("why", "").format_map(FILE["why"])
+        classes = STATIONARY if entry.get("classes") == "stationary" else tables.CLASSES
+        found.append(Claim(**{"section": "", **entry, "why": why, "classes": classes}))
+    return tuple(found)
+
+
+def verdict(sign: int, interval: Mapping[str, float]) -> str:
+    """What an interval says about a difference; one that holds 0 proves neither a difference nor that there is none."""
+    if interval["low"] <= 0 <= interval["high"]:
+        return "no difference seen, as said" if sign == 0 else "not decided by these runs"
+    if sign == 0:
+        return "does not hold: better here" if interval["low"] > 0 else "does not hold: worse here"
+    return "holds" if (interval["low"] > 0) == (sign > 0) else "does not hold: the opposite here"

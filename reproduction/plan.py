@@ -1,0 +1,209 @@
+"""What a batch is to reproduce: its rows, trainings, scores and lessons, their files, and how long they take."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
+
+from reproduction.lessons import find, lessons
+from reproduction.rows import ROWS, Row
+from sedlib.config import profile
+from sedlib.errors import SedError
+from sedlib.systems import ENSEMBLES
+from sedlib.workspace import run_folder, workspace
+
+TABLES = (1, 2, 3)
+LEDGER_LESSON = "07_paper_ledger"  # which reads what all others were run for
+# What a training reads, and what is scored.
+TRAINED_ON, SCORED_ON = ("synthetic", "weak", "unlabel_in_domain"), ("validation", "public")
+# Trainings whose runs a lesson shows; where they are missing it trains them itself.
+LESSON_RUNS = {
+    "02_augmentation": ("baseline",),
+    "03_pcen": ("ppcen_logmel",),
+    "04_mean_teacher": ("baseline",),
+    "05_domain_adversarial": ("dat_augm", "augm"),
+    "06_hmm": ("baseline",),
+}
+# Seconds of one core that jobs of profile lesson took (see README); once some are done, only their proportions count.
+SECONDS = {"data": 125, "store": 5, "score": 12, "ledger": 15, "lesson": 40, "report": 12}
+FOREST_SECONDS, TRAINING_SECONDS, MIXED_TRAINING_SECONDS = 90, 215, 375
+LESSON_SECONDS = {"01_data": 65, "05_domain_adversarial": 155, "06_hmm": 145}
+
+
+class Job(NamedTuple):
+    """A job of the batch, for progress: done when its file is there."""
+
+    kind: str
+    name: str
+    done: Path
+    seconds: float
+
+
+class Plan(NamedTuple):
+    """What is to be reproduced; all paths are relative to the workspace."""
+
+    profile: str
+    data: str
+    seeds: tuple[int, ...]
+    tables: tuple[int, ...] = TABLES
+    partial: bool = False  # make ledger and report of what there is, because something failed
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Plan:
+        """From text, as snakemake's ``--config`` and `reproduction.jobs` have it; the inverse of `config`."""
+        try:
+            numbers = {
+                name: tuple(int(part) for part in str(config.get(name, default)).split(","))
+                for name, default in (("seeds", "0"), ("tables", "1,2,3"))
+            }
+        except ValueError as error:
+            raise SedError(f"seeds and tables are whole numbers with commas between them ({error})") from None
+        data = unquote(str(config.get("data", "mini")))
+        partial = bool(int(config.get("partial", 0)))
+        return cls(str(config.get("profile", "lesson")), data, **numbers, partial=partial).checked()
+
+    def checked(self) -> Plan:
+        """Itself, with the whole path of its data.
+
+        Raises
+        ------
+        SedError
+            For an unknown profile, table or seed, or a data folder that is not there.
+        """
+        profile(self.profile)
+        for table in self.tables:
+            if table not in TABLES:
+                raise SedError(f"table {table} does not exist; the paper has tables 1, 2 and 3")
+        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
+            raise SedError(f"seeds {', '.join(map(str, self.seeds))}: give different numbers, 0 or more")
+        if self.data == "mini":
+            return self
+        if not Path(self.data).expanduser().is_dir():
+            fix = "give a DESED-layout folder, or 'mini' for the embedded data set"
+            raise SedError(f"data {self.data!r}: no such folder; {fix}")
+        if set("{}") & set(self.root.name):
+            what = "a folder's name with braces means something else to snakemake"
+            raise SedError(f"data {self.data!r}: {what}; rename it, or give a link to it")
+        return self._replace(
+            data=str(self.root)
+        )  # jobs run in another folder, where a relative path would mean something else
+
+    def config(self) -> dict[str, str]:
+        """Plain text, without a character that snakemake or a shell would take for more; the inverse of `of`."""
+        return {
+            "profile": self.profile,
+            "data": quote(self.data),
+            "seeds": ",".join(map(str, self.seeds)),
+            "tables": ",".join(map(str, self.tables)),
+            "partial": str(int(self.partial)),
+        }
+
+    def options(self) -> str:
+        """The same as options of `reproduction.jobs`."""
+        return " ".join(f"--{name} {shlex.quote(value)}" for name, value in self.config().items())
+
+    @property
+    def root(self) -> Path:
+        """The data set's folder, which may not be made yet."""
+        if self.data == "mini":
+            return (workspace() / "data" / f"mini-{self.profile}").resolve()
+        return Path(self.data).expanduser().resolve()
+
+    @property
+    def runs(self) -> str:
+        return f"runs/{self.profile}/{self.root.name}"
+
+    @property
+    def stores(self) -> str:
+        return f"{self.runs}/stores"
+
+    @property
+    def data_made(self) -> str:
+        return f"{self.runs}/data.made"
+
+    def folder(self, system: str, seed: int) -> Path:
+        """Of a run."""
+        return run_folder(self.profile, self.root, system, seed)
+
+    def rows(self) -> list[Row]:
+        """The paper's rows that are asked for."""
+        return [row for row in ROWS if row.table in self.tables]
+
+    def systems(self) -> list[str]:
+        """What these rows score."""
+        return list(dict.fromkeys(row.system for row in self.rows()))
+
+    def searches(self, system: str) -> list[str]:
+        """With which HMMs a system is decoded: the rows', and the robust ones beside them for comparison."""
+        decodings = dict.fromkeys(row.decoding for row in self.rows() if row.system == system)
+        asked = [decoding for decoding in decodings if decoding != "median"]
+        return [*asked, "robust"] if asked else []
+
+    def scored(self) -> list[tuple[str, int]]:
+        """System and seed of everything that is scored."""
+        return [(system, seed) for system in self.systems() for seed in self.seeds]
+
+    def members(self, system: str, seed: int) -> list[tuple[str, int]]:
+        """The trainings behind a system: itself, or what an ensemble averages."""
+        return [(member, seed + above) for member, above in ENSEMBLES.get(system, ((system, 0),))]
+
+    def trainings(self) -> list[tuple[str, int]]:
+        """System and seed of all trainings; those that take longest first."""
+        found = dict.fromkeys(member for scored in self.scored() for member in self.members(*scored))
+        return sorted(found, key=lambda one: -seconds_of(one[0]))
+
+    def lessons(self) -> list[str]:
+        """The lessons that are executed: all, or none for some of the tables."""
+        return [path.stem for path in lessons()] if set(self.tables) == set(TABLES) else []
+
+    # Files of the graph.
+    def made_stores(self) -> list[str]:
+        return [f"{self.stores}/{subset}.made" for subset in TRAINED_ON + SCORED_ON]
+
+    def scores_need(self, system: str, seed: int) -> list[str]:
+        return [f"{self.runs}/{member}/seed{of}/trained" for member, of in self.members(system, seed)]
+
+    def scored_files(self) -> list[str]:
+        return self._there(f"{self.runs}/{system}/seed{seed}/scored" for system, seed in self.scored())
+
+    def lesson_needs(self, lesson: str) -> list[str]:
+        source = str(find(lesson))  # a lesson that was changed is executed anew
+        if lesson == LEDGER_LESSON:
+            return [source, "report/ledger.json"]
+        needed = [f"{self.runs}/{system}/seed{self.seeds[0]}/trained" for system in LESSON_RUNS.get(lesson, ())]
+        return [source, *self._there(needed or self.made_stores())]
+
+    def lesson_files(self) -> list[str]:
+        return self._there(f"report/lessons/{lesson}.ipynb" for lesson in self.lessons())
+
+    def target(self) -> str:
+        return "report/index.html"
+
+    def _there(self, files: Iterator[str] | Sequence[str]) -> list[str]:
+        """All of them; of a partial reproduction those that there are."""
+        return [file for file in files if not self.partial or (workspace() / file).exists() or LEDGER_LESSON in file]
+
+    def jobs(self) -> list[Job]:
+        """Every job, for progress."""
+        place = workspace()
+        found = [Job("data", "data", place / self.data_made, SECONDS["data"])] if self.data == "mini" else []
+        for subset in TRAINED_ON + SCORED_ON:
+            found.append(Job("store", f"store-{subset}", place / f"{self.stores}/{subset}.made", SECONDS["store"]))
+        for system, seed in self.trainings():
+            made = self.folder(system, seed) / "trained"
+            found.append(Job("train", f"train-{system}-{seed}", made, seconds_of(system)))
+        for system, seed in self.scored():
+            seconds = SECONDS["score"] + FOREST_SECONDS * ("forest" in self.searches(system))
+            found.append(Job("score", f"score-{system}-{seed}", self.folder(system, seed) / "scored", seconds))
+        found.append(Job("ledger", "ledger", place / "report/ledger.json", SECONDS["ledger"]))
+        for lesson in self.lessons():
+            seconds = LESSON_SECONDS.get(lesson, SECONDS["lesson"])
+            found.append(Job("lesson", f"lesson-{lesson}", place / f"report/lessons/{lesson}.ipynb", seconds))
+        return [*found, Job("report", "report", place / self.target(), SECONDS["report"])]
+
+
+def seconds_of(system: str) -> float:
+    return MIXED_TRAINING_SECONDS if "augm" in system else TRAINING_SECONDS

@@ -1,0 +1,95 @@
+"""Decisions of frames as an event table: the one conversion for median filter, HMM and tuning.
+
+Frame t spans [t, t + 1) * frame_s. Taught in ``notebooks/04_mean_teacher.py``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from sedlib.compiled import njit
+from sedlib.decode.posteriors import Posteriors
+
+
+class Rules(NamedTuple):
+    """How runs of active frames become events."""
+
+    frame_s: float
+    end: float  # of a clip, seconds; no event ends later
+    drop: int  # events of up to so many frames are dropped
+    merge: int  # gaps of up to so many frames are closed
+
+    @classmethod
+    def of(cls, posteriors: Posteriors, duration_s: float | None, drop_s: float = 0.0, merge_s: float = 0.0) -> Rules:
+        """Convert seconds to frames; by default a clip lasts as long as its frames."""
+        frame_s, n_frames = posteriors.frame_s, posteriors.scores.shape[1]
+        end = n_frames * frame_s if duration_s is None else duration_s
+        return cls(frame_s, end, *(int(seconds / frame_s + 1e-6) for seconds in (drop_s, merge_s)))
+
+
+def frames_to_events(active: np.ndarray, posteriors: Posteriors, duration_s: float | None = None) -> pd.DataFrame:
+    """Runs of active frames ``(clip, frame, class)`` as an event table.
+
+    Parameters
+    ----------
+    active : (clip, frame, class) bool array
+    posteriors : Posteriors
+        Gives filenames, classes and the seconds of a frame.
+    duration_s : float, optional
+        Length of the clips; no event ends later. Default: as many seconds as there are frames.
+    """
+    states = np.ascontiguousarray(active.transpose(2, 1, 0), np.uint8)
+    certain = np.zeros(states.shape)
+    return event_table(states, certain, certain, posteriors, Rules.of(posteriors, duration_s))
+
+
+def event_table(
+    states: np.ndarray,
+    silence: np.ndarray,
+    event: np.ndarray,
+    posteriors: Posteriors,
+    rules: Rules,
+    confidence: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Event table of states and log emissions ``(class, frame, clip)``; ``confidence`` in log-odds, see `runs`."""
+    filenames, parts = np.array(posteriors.filenames, dtype=object), []
+    for k, name in enumerate(posteriors.classes):
+        least = -np.inf if confidence is None else confidence[k]
+        bounds, onset, offset = runs(states[k], silence[k], event[k], *rules, least)
+        clip = np.repeat(np.arange(len(filenames)), np.diff(bounds))
+        rows = {"filename": filenames[clip], "onset": onset, "offset": offset, "event_label": name}
+        parts.append(pd.DataFrame(rows))
+    return pd.concat(parts).sort_values(["filename", "onset", "event_label"], kind="stable", ignore_index=True)
+
+
+@njit(cache=True)
+def runs(states, silence, event, frame_s, end, drop, merge, confidence):
+    """Events of one class: ``bounds`` (clip + 1,) of each clip's events in ``onset`` and ``offset``, seconds.
+
+    An event without a frame whose log-odds reach ``confidence`` is dropped.
+    """
+    n_frames, n_clips = states.shape
+    most = n_clips * (n_frames + 1) // 2 + 1
+    bounds = np.zeros(n_clips + 1, np.int64)
+    first, last = np.empty(most, np.int64), np.empty(most, np.int64)
+    count = 0
+    for n in range(n_clips):
+        start, surest = -1, -np.inf
+        for t in range(n_frames + 1):
+            if t < n_frames and states[t, n]:
+                if start < 0:
+                    start, surest = t, -np.inf
+                surest = max(surest, event[t, n] - silence[t, n])
+            elif start >= 0:
+                if t - start > drop and surest >= confidence - 1e-6 and start * frame_s < end:
+                    if count > bounds[n] and start - last[count - 1] <= merge:
+                        last[count - 1] = t
+                    else:
+                        first[count], last[count] = start, t
+                        count += 1
+                start = -1
+        bounds[n + 1] = count
+    return bounds, first[:count] * frame_s, np.minimum(last[:count] * frame_s, end)
