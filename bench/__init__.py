@@ -29,7 +29,8 @@ def take_turns(contestants: dict[str, Callable], rounds: int) -> None:
 
 
 def processes_take_turns(contestants: dict[str, list[str]], rounds: int) -> None:
-    """As `take_turns`, each time in a new process: a module and its arguments, printing seconds and the peak of memory in MB."""
+    """As `take_turns`, each time in a new process: a module and its arguments, printing seconds and the peak of memory
+    in MB."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     memory: dict[str, float] = {}
     for _ in range(rounds):

@@ -6,7 +6,20 @@ import sys
 
 import torch
 
-PARTS = ("data", "voices", "frontend", "pcen", "explorer", "mixing", "training", "steps", "adversarial", "cost", "metrics", "hmm")
+PARTS = (
+    "data",
+    "voices",
+    "frontend",
+    "pcen",
+    "explorer",
+    "mixing",
+    "training",
+    "steps",
+    "adversarial",
+    "cost",
+    "metrics",
+    "hmm",
+)
 
 if __name__ == "__main__":
     unknown = set(sys.argv[1:]) - set(PARTS)

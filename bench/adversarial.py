@@ -26,15 +26,24 @@ def main(rounds: int = 5) -> None:
     torch.manual_seed(0)
     paper = PROFILES["paper"]
     print(f"  a training step, {torch.get_num_threads()} threads; wanted: two steps, at least x0.80 (1 / 1.25)")
-    take_turns({
-        "mean teacher": step(paper),
-        **{f"domain-adversarial, {updates}": step(adversarial(paper, updates)) for updates in ("two-step", "reversal")},
-    }, rounds)
+    take_turns(
+        {
+            "mean teacher": step(paper),
+            **{
+                f"domain-adversarial, {updates}": step(adversarial(paper, updates))
+                for updates in ("two-step", "reversal")
+            },
+        },
+        rounds,
+    )
     print("  of it the classifier, forward and backward on a batch of embeddings")
-    take_turns({
-        "asteroid's TDConvNet with its own global layer norm": classified(peer(paper), paper),
-        "sedlib": classified(DomainClassifier(paper.adversarial, paper.model.filters[-1]), paper),
-    }, rounds)
+    take_turns(
+        {
+            "asteroid's TDConvNet with its own global layer norm": classified(peer(paper), paper),
+            "sedlib": classified(DomainClassifier(paper.adversarial, paper.model.filters[-1]), paper),
+        },
+        rounds,
+    )
 
 
 def adversarial(config: Config, updates: str) -> Config:
@@ -60,8 +69,17 @@ class Peer(TDConvNet):
 def peer(config: Config) -> Peer:
     a = config.adversarial
     return Peer(
-        config.model.filters[-1], n_src=1, out_chan=1, n_blocks=a.blocks, n_repeats=a.repeats, bn_chan=a.bottleneck,
-        hid_chan=a.hidden, skip_chan=a.skip, conv_kernel_size=a.kernel, norm_type="gLN", mask_act="linear",
+        config.model.filters[-1],
+        n_src=1,
+        out_chan=1,
+        n_blocks=a.blocks,
+        n_repeats=a.repeats,
+        bn_chan=a.bottleneck,
+        hid_chan=a.hidden,
+        skip_chan=a.skip,
+        conv_kernel_size=a.kernel,
+        norm_type="gLN",
+        mask_act="linear",
     )
 
 

@@ -95,16 +95,25 @@ def measure(config: Config, steps: int | None = None, rounds: int = 2, clips: di
     rows = []
     for case, variant, results in zip(cases, variants, found):
         times = [seconds for result in results for seconds in result["times"]]
-        rows.append({
-            "clips": _batch(case), "width": variant.get("width", 1), "frames": case.features.frames,
-            "parameters": results[0]["parameters"],
-            "step_s": statistics.median(times), "range_s": [min(times), max(times)],
-            "memory_mb": statistics.median(result["memory_mb"] for result in results),
-            "kernel_share": results[-1]["kernel_share"],
-        })
+        rows.append(
+            {
+                "clips": _batch(case),
+                "width": variant.get("width", 1),
+                "frames": case.features.frames,
+                "parameters": results[0]["parameters"],
+                "step_s": statistics.median(times),
+                "range_s": [min(times), max(times)],
+                "memory_mb": statistics.median(result["memory_mb"] for result in results),
+                "kernel_share": results[-1]["kernel_share"],
+            }
+        )
     fits = fit_all(rows, config.features.frames)
     record = {
-        **machine(), "steps": steps * rounds, "per_clip": per_clip, "cases": rows, "fits": fits,
+        **machine(),
+        "steps": steps * rounds,
+        "per_clip": per_clip,
+        "cases": rows,
+        "fits": fits,
         "prediction": predict(config, fits, per_clip, kind in RESIDENT),
     }
     print(text(record))
@@ -124,7 +133,9 @@ def scaled(config: Config, batch: float = 1, width: float = 1, hop: int = 1) -> 
     filters, units = tuple(round(width * channels) for channels in m.filters), round(width * m.rnn_units)
     clips = {labels: round(batch * getattr(t, labels)) for labels in ("strong", "weak", "unlabelled")}
     return dataclasses.replace(
-        config, features=dataclasses.replace(f, hop=hop * f.hop), training=dataclasses.replace(t, **clips),
+        config,
+        features=dataclasses.replace(f, hop=hop * f.hop),
+        training=dataclasses.replace(t, **clips),
         model=dataclasses.replace(m, filters=filters, rnn_units=units),
     )
 
@@ -165,8 +176,12 @@ def take_steps(config: Config, root: str, steps: int) -> dict[str, Any]:
         _wait(fabric.device)
 
     times = [_seconds(one) for _ in range(WARM_UP + steps)][WARM_UP:]
-    result = {"times": times, "memory_mb": peak_mb(fabric.device) - _kept_mb(inputs), "kernel_share": None,
-              "parameters": sum(p.numel() for p in student.parameters())}
+    result = {
+        "times": times,
+        "memory_mb": peak_mb(fabric.device) - _kept_mb(inputs),
+        "kernel_share": None,
+        "parameters": sum(p.numel() for p in student.parameters()),
+    }
     if fabric.device.type == "cuda":
         result["kernel_share"] = kernel_seconds(one, PROFILED, fabric.device) / statistics.median(times)
     batches.close()
@@ -201,7 +216,9 @@ def parts(config: Config, root: str) -> dict[str, float]:
     }
     memory = peak_mb(fabric.device) - _kept_mb(inputs)
     return {
-        **spent, "keep_s": warm(lambda: Clips(strong, every, student, "waveforms")) / len(strong), "memory_mb": memory,
+        **spent,
+        "keep_s": warm(lambda: Clips(strong, every, student, "waveforms")) / len(strong),
+        "memory_mb": memory,
         "store_bytes": sum(store.path.stat().st_size for store in stores) / clips,
     }
 
@@ -235,8 +252,12 @@ def fit(terms: dict[str, np.ndarray], measured: np.ndarray) -> dict[str, Any]:
     coefficients, _ = nnls(columns / measured[:, None], np.ones(len(measured)))
     fitted = columns @ coefficients
     error = fitted / measured - 1
-    return {"terms": dict(zip(terms, coefficients.tolist())), "fitted": fitted.tolist(),
-            "worst": float(np.abs(error).max()), "rms": float(np.sqrt(np.mean(error**2)))}
+    return {
+        "terms": dict(zip(terms, coefficients.tolist())),
+        "fitted": fitted.tolist(),
+        "worst": float(np.abs(error).max()),
+        "rms": float(np.sqrt(np.mean(error**2))),
+    }
 
 
 def fit_all(rows: list[dict[str, Any]], frames: int) -> dict[str, dict[str, Any]]:
@@ -248,7 +269,8 @@ def fit_all(rows: list[dict[str, Any]], frames: int) -> dict[str, dict[str, Any]
     paper's.
     """
     clips, width, length, seconds, megabytes = (
-        np.array([row[name] for row in rows], float) for name in ("clips", "width", "frames", "step_s", "memory_mb"))
+        np.array([row[name] for row in rows], float) for name in ("clips", "width", "frames", "step_s", "memory_mb")
+    )
     one, each = np.ones(len(rows)), clips * length / frames
     return {
         "step_s": fit({"step": one, "clip": each, "moved": each * width, "computed": each * width**2}, seconds),
@@ -276,8 +298,12 @@ def predict(config: Config, fits: dict[str, Any], per_clip: dict[str, float], re
     }
     kept = training * 2 * SAMPLES / 1e6 if resident else 0.0
     return {
-        "clips": training, "batch": batch, "epochs": t.epochs, "steps": steps,
-        "hours": {name: spent / 3600 for name, spent in seconds.items()}, "total_hours": sum(seconds.values()) / 3600,
+        "clips": training,
+        "batch": batch,
+        "epochs": t.epochs,
+        "steps": steps,
+        "hours": {name: spent / 3600 for name, spent in seconds.items()},
+        "total_hours": sum(seconds.values()) / 3600,
         "memory_mb": kept + max(process + batch * sum(each_mb), per_clip["memory_mb"]),
         "store_mb": sum(sizes.values()) * per_clip["store_bytes"] / 1e6,
         "spectrograms_mb": training * 4 * config.features.n_mels * config.features.frames / 1e6,
@@ -294,7 +320,8 @@ def text(record: dict[str, Any]) -> str:
         kernels = "" if case["kernel_share"] is None else f", kernels {100 * case['kernel_share']:.0f} % of the time"
         lines.append(
             f"{case['clips']} clips of {case['frames']} frames, width {case['width']:g}: {case['step_s']:.3f} s a step "
-            f"({low:.3f} to {high:.3f}; fit {seconds:.3f}), {case['memory_mb']:.0f} MB (fit {megabytes:.0f}){kernels}")
+            f"({low:.3f} to {high:.3f}; fit {seconds:.3f}), {case['memory_mb']:.0f} MB (fit {megabytes:.0f}){kernels}"
+        )
     for name, found in record["fits"].items():
         terms = ", ".join(f"{term} {value:.4g}" for term, value in found["terms"].items())
         lines.append(f"{name}: {terms}; off by {100 * found['rms']:.1f} % (rms), {100 * found['worst']:.1f} % at worst")
@@ -303,7 +330,8 @@ def text(record: dict[str, Any]) -> str:
     lines.append(
         f"predicted for DESED, {said['clips']} clips, {said['steps']} steps of {said['batch']}: "
         f"{said['total_hours']:.2f} h ({hours}), {said['memory_mb']:.0f} MB of memory, "
-        f"{said['store_mb']:.0f} MB of stores")
+        f"{said['store_mb']:.0f} MB of stores"
+    )
     return "\n".join(f"  {line}" for line in lines)
 
 
@@ -312,8 +340,13 @@ def machine() -> dict[str, Any]:
     cpuinfo = Path("/proc/cpuinfo")
     named = re.search(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else None
     cpu = f"{named[1].strip() if named else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
-    return {"device": torch.cuda.get_device_name() if torch.cuda.is_available() else cpu, "cpu": cpu,
-            "threads": torch.get_num_threads(), "torch": torch.__version__, "measured_by": sedlib.__version__}
+    return {
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else cpu,
+        "cpu": cpu,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "measured_by": sedlib.__version__,
+    }
 
 
 def _begin(config: Config, root: str) -> tuple[Fabric, Detector, Inputs]:

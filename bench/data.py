@@ -44,13 +44,17 @@ def main(clips: int = 256, batch: int = 24, many: int = 16000) -> None:
         def read(from_: store.Store) -> np.ndarray:
             return from_.waveforms(rng.integers(0, len(from_), batch))
 
-        take_turns({
-            f"decoding {batch} FLAC files": lambda: decode(lambda name: flac / f"{name}.flac"),
-            f"decoding {batch} WAV files": lambda: decode(lambda name: wav / name),
-            f"opening the store, {batch} clips with checksums": lambda: read(
-                store.open_store(root, "synthetic", progress=False)),
-            f"reading {batch} clips from the store again": lambda: read(opened),
-        }, rounds=20)
+        take_turns(
+            {
+                f"decoding {batch} FLAC files": lambda: decode(lambda name: flac / f"{name}.flac"),
+                f"decoding {batch} WAV files": lambda: decode(lambda name: wav / name),
+                f"opening the store, {batch} clips with checksums": lambda: read(
+                    store.open_store(root, "synthetic", progress=False)
+                ),
+                f"reading {batch} clips from the store again": lambda: read(opened),
+            },
+            rounds=20,
+        )
 
         pretend_store(root, "unlabel_in_domain", many)
         start = time.perf_counter()
@@ -68,7 +72,13 @@ def pretend_store(root: Path, subset: str, clips: int) -> None:
     (root / place.metadata).write_text("\n".join(["filename", *names, ""]))
     with (root / "store" / f"{subset}.int16").open("wb") as file:
         file.seek(clips * 2 * store.SAMPLES)
-        store._write_index(file, {
-            "filenames": names, "durations": [CLIP_S] * clips, "checksums": [2**32 - 1] * clips, "skipped": {},
-            "sources": store._sources(layout.load(root, subset)),
-        })
+        store._write_index(
+            file,
+            {
+                "filenames": names,
+                "durations": [CLIP_S] * clips,
+                "checksums": [2**32 - 1] * clips,
+                "skipped": {},
+                "sources": store._sources(layout.load(root, subset)),
+            },
+        )

@@ -28,15 +28,18 @@ def main(rounds: int = 30) -> None:
             logmel = spectrogram(sound(state.sound), state.features)
             shown = panels(state, logmel)
             print(f"  {name}: {len(state.layers)} layer(s), {state.energy}, {state.smoother}")
-            for part, run in (("equation (3)", lambda: panels(state, logmel)),
-                              ("picture as PNG", lambda: picture(state, shown)),
-                              ("description", lambda: description(state, shown))):
+            for part, run in (
+                ("equation (3)", lambda: panels(state, logmel)),
+                ("picture as PNG", lambda: picture(state, shown)),
+                ("description", lambda: description(state, shown)),
+            ):
                 _report(part, [_timed(run) for _ in range(rounds)])
             explorer = Explorer()
             explorer.show(state)
             alphas = [0.3 + 0.02 * k for k in range(rounds + 1)]
-            changes = [replace(state, layers=(replace(state.layers[0], alpha=alpha), *state.layers[1:]))
-                       for alpha in alphas]
+            changes = [
+                replace(state, layers=(replace(state.layers[0], alpha=alpha), *state.layers[1:])) for alpha in alphas
+            ]
             explorer.show(changes.pop())
             _report("one change of a slider, all of it", [_timed(lambda: explorer.show(change)) for change in changes])
     finally:
@@ -52,8 +55,10 @@ def _timed(run: Callable[[], object]) -> tuple[float, float]:
 
 def _report(part: str, times: list[tuple[float, float]]) -> None:
     wall, cpu = (sorted(values) for values in zip(*times))
-    print(f"    {part:<34}{statistics.median(wall):>7.1f} ms, one in ten over {wall[int(0.9 * len(wall))]:>6.1f} ms;"
-          f" CPU {statistics.median(cpu):>6.1f} ms")
+    print(
+        f"    {part:<34}{statistics.median(wall):>7.1f} ms, one in ten over {wall[int(0.9 * len(wall))]:>6.1f} ms;"
+        f" CPU {statistics.median(cpu):>6.1f} ms"
+    )
 
 
 if __name__ == "__main__":

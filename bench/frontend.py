@@ -21,10 +21,13 @@ from sedlib.training.telemetry import peak_memory
 
 def main(rounds: int = 5) -> None:
     """Print the comparison."""
-    processes_take_turns({
-        "librosa, clip by clip, Mel matrix kept": ["bench.frontend", "librosa"],
-        "sedlib": ["bench.frontend", "sedlib"],
-    }, rounds)
+    processes_take_turns(
+        {
+            "librosa, clip by clip, Mel matrix kept": ["bench.frontend", "librosa"],
+            "sedlib": ["bench.frontend", "sedlib"],
+        },
+        rounds,
+    )
 
 
 if __name__ == "__main__":

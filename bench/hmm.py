@@ -1,9 +1,10 @@
-"""The two-state HMM beside librosa and hmmlearn, one objective of its tuning beside librosa and sed_eval, and the searches.
+"""The two-state HMM beside librosa and hmmlearn, one objective of its tuning beside librosa and sed_eval, and the
+searches.
 
-Decoding takes random sticky posteriors of the size of the development set, and compares the paths. The objective is event-based
-macro F1 of one choice of transition probabilities, on a real system's outputs on the real development set where
-../shared/desed is present and on random ones of that size otherwise; sed_eval gets its clips grouped once. The searches tune on
-one half of these clips, each once.
+Decoding takes random sticky posteriors of the size of the development set, and compares the paths. The objective is
+event-based macro F1 of one choice of transition probabilities, on a real system's outputs on the real development set
+where ../shared/desed is present and on random ones of that size otherwise; sed_eval gets its clips grouped once. The
+searches tune on one half of these clips, each once.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def development_set() -> tuple[Posteriors, pd.DataFrame]:
         return scores, tables.read_events(REAL / "validation.tsv")
     truth, predictions = random_tables(SHAPE[0])
     names = tables.filenames(truth)
-    return Posteriors(noisy(strong_labels(predictions, names, SHAPE[1], FRAME_S) > 0), names, tables.CLASSES, FRAME_S), truth
+    return Posteriors(
+        noisy(strong_labels(predictions, names, SHAPE[1], FRAME_S) > 0), names, tables.CLASSES, FRAME_S
+    ), truth
 
 
 def by_librosa(scores: np.ndarray, hmm: Hmm, at_once: bool = False) -> np.ndarray:
@@ -47,8 +50,9 @@ def by_librosa(scores: np.ndarray, hmm: Hmm, at_once: bool = False) -> np.ndarra
     paths = np.empty(scores.shape, bool)
     for k, stay in enumerate(zip(hmm.p_silence, hmm.p_event)):
         moves, both = transition_loop(2, stay), np.stack([1 - scores[..., k], scores[..., k]], axis=1)
-        paths[..., k] = (viterbi_discriminative(both, moves) if at_once
-                         else [viterbi_discriminative(clip, moves) for clip in both])
+        paths[..., k] = (
+            viterbi_discriminative(both, moves) if at_once else [viterbi_discriminative(clip, moves) for clip in both]
+        )
     return paths
 
 
@@ -68,7 +72,9 @@ def decoding(rounds: int) -> None:
     print(f"paths of {' x '.join(map(str, SHAPE))} posteriors")
     take_turns(contestants, rounds)
     first, *others = (decode() for decode in contestants.values())
-    print(f"  frames that differ from the first: {', '.join(str((paths != first).sum()) for paths in others)} of {first.size}")
+    print(
+        f"  frames that differ from the first: {', '.join(str((paths != first).sum()) for paths in others)} of {first.size}"
+    )
 
 
 def objective(posteriors: Posteriors, truth: pd.DataFrame, rounds: int) -> None:
@@ -77,7 +83,8 @@ def objective(posteriors: Posteriors, truth: pd.DataFrame, rounds: int) -> None:
 
     def peers() -> float:
         metrics = sed_eval.sound_event.EventBasedMetrics(
-            list(tables.CLASSES), t_collar=0.2, percentage_of_length=0.2, empty_system_output_handling="zero_score")
+            list(tables.CLASSES), t_collar=0.2, percentage_of_length=0.2, empty_system_output_handling="zero_score"
+        )
         return by_sed_eval(metrics, truth, frames_to_events(by_librosa(posteriors.scores, hmm), posteriors), names)
 
     print(f"one objective, macro F1: librosa and sed_eval {peers()!r}, sedlib {ours.f1(hmm)!r}")
@@ -103,7 +110,9 @@ def main(rounds: int = 3) -> None:
     """Print the comparisons."""
     decoding(rounds)
     posteriors, truth = development_set()
-    print(f"{'real' if REAL.is_dir() else 'random'} data: {len(posteriors.filenames)} clips, {len(tables.events(truth))} events")
+    print(
+        f"{'real' if REAL.is_dir() else 'random'} data: {len(posteriors.filenames)} clips, {len(tables.events(truth))} events"
+    )
     objective(posteriors, truth, rounds)
     print("searches on one half")
     searches(posteriors, truth)

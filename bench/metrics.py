@@ -33,11 +33,14 @@ def random_tables(n_clips: int = 1168, n_events: int = 4224) -> tuple[pd.DataFra
     rng = np.random.default_rng(0)
     clip = np.append(np.arange(n_clips), rng.integers(0, n_clips, n_events - n_clips))
     onset = rng.uniform(0, 9, n_events)
-    reference = pd.DataFrame({
-        "filename": rng.permutation(clip).astype(str),
-        "onset": onset, "offset": np.minimum(onset + rng.exponential(2, n_events), 10),
-        "event_label": rng.choice(tables.CLASSES, n_events),
-    })
+    reference = pd.DataFrame(
+        {
+            "filename": rng.permutation(clip).astype(str),
+            "onset": onset,
+            "offset": np.minimum(onset + rng.exponential(2, n_events), 10),
+            "event_label": rng.choice(tables.CLASSES, n_events),
+        }
+    )
     predictions = reference[rng.random(n_events) < 0.8].copy()
     predictions["onset"] = (predictions["onset"] + rng.normal(0, 0.2, len(predictions))).clip(0, 9.9)
     offset = predictions["offset"] + rng.normal(0, 0.3, len(predictions))
@@ -47,8 +50,10 @@ def random_tables(n_clips: int = 1168, n_events: int = 4224) -> tuple[pd.DataFra
 
 def by_sed_eval(metrics, reference: pd.DataFrame, predictions: pd.DataFrame, filenames: list[str]) -> float:
     """Macro F1, clips grouped once."""
-    clips = [{name: rows.to_dict("records") for name, rows in tables.events(t).groupby("filename")}
-             for t in (reference, predictions)]
+    clips = [
+        {name: rows.to_dict("records") for name, rows in tables.events(t).groupby("filename")}
+        for t in (reference, predictions)
+    ]
     for name in filenames:
         metrics.evaluate(*(rows.get(name, []) for rows in clips))
     return metrics.results_class_wise_average_metrics()["f_measure"]["f_measure"]
@@ -62,21 +67,24 @@ def main(rounds: int = 5) -> None:
     else:
         reference, predictions = random_tables()
     result = event_f1(reference, predictions)
-    print(f"{'real' if REAL.is_dir() else 'random'} data: {len(result.filenames)} clips, "
-          f"{len(tables.events(reference))} reference and {len(tables.events(predictions))} predicted events")
+    print(
+        f"{'real' if REAL.is_dir() else 'random'} data: {len(result.filenames)} clips, "
+        f"{len(tables.events(reference))} reference and {len(tables.events(predictions))} predicted events"
+    )
 
     indexed = [index_events(table, result.filenames) for table in (reference, predictions)]
     active = np.zeros((len(result.filenames), 157, len(tables.CLASSES)), bool)
     for cell in range(len(indexed[1].bounds) - 1):
         for event in range(indexed[1].bounds[cell], indexed[1].bounds[cell + 1]):
             clip, k = divmod(cell, len(tables.CLASSES))
-            active[clip, round(indexed[1].onset[event] / FRAME_S):round(indexed[1].offset[event] / FRAME_S), k] = True
+            active[clip, round(indexed[1].onset[event] / FRAME_S) : round(indexed[1].offset[event] / FRAME_S), k] = True
 
     decisions = Posteriors(active, result.filenames, tables.CLASSES, FRAME_S)
 
     def peer_events() -> float:
         metrics = sed_eval.sound_event.EventBasedMetrics(
-            list(tables.CLASSES), t_collar=0.2, percentage_of_length=0.2, empty_system_output_handling="zero_score")
+            list(tables.CLASSES), t_collar=0.2, percentage_of_length=0.2, empty_system_output_handling="zero_score"
+        )
         return by_sed_eval(metrics, reference, predictions, result.filenames)
 
     def peer_segments() -> float:
@@ -84,15 +92,20 @@ def main(rounds: int = 5) -> None:
         return by_sed_eval(metrics, reference, predictions, result.filenames)
 
     print(f"event-based macro F1: sed_eval {peer_events()!r}, sedlib {result.macro!r}")
-    take_turns({
-        "sed_eval, from DataFrames": peer_events,
-        "sedlib, from DataFrames": lambda: event_f1(reference, predictions).macro,
-        "sedlib, from indexed arrays": lambda: hits_by_cell(*indexed, 0.2, 0.2, 0.2),
-        "sedlib, from frame decisions": lambda: event_f1(reference, frames_to_events(active, decisions)).macro,
-    }, rounds)
+    take_turns(
+        {
+            "sed_eval, from DataFrames": peer_events,
+            "sedlib, from DataFrames": lambda: event_f1(reference, predictions).macro,
+            "sedlib, from indexed arrays": lambda: hits_by_cell(*indexed, 0.2, 0.2, 0.2),
+            "sedlib, from frame decisions": lambda: event_f1(reference, frames_to_events(active, decisions)).macro,
+        },
+        rounds,
+    )
     print(f"segment-based macro F1: sed_eval {peer_segments()!r}, sedlib {segment_f1(reference, predictions).macro!r}")
-    take_turns({
-        "sed_eval, from DataFrames": peer_segments,
-        "sedlib, from DataFrames": lambda: segment_f1(reference, predictions).macro,
-    }, rounds)
-
+    take_turns(
+        {
+            "sed_eval, from DataFrames": peer_segments,
+            "sedlib, from DataFrames": lambda: segment_f1(reference, predictions).macro,
+        },
+        rounds,
+    )

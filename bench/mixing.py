@@ -42,8 +42,10 @@ def main(rounds: int = 3) -> None:
         generate.mini(folder, sizes, seed=0, progress=False, sounds=SOUNDS["lesson"])
         bank = open_bank(folder, progress=False)
         mixtures = drawn(bank, config.augment, CLIPS)
-        print("  without noise bursts and pitch shift, sedlib's mixtures and the peer's are at most "
-              f"{agreement(bank, config.augment):.0e} of full scale apart")
+        print(
+            "  without noise bursts and pitch shift, sedlib's mixtures and the peer's are at most "
+            f"{agreement(bank, config.augment):.0e} of full scale apart"
+        )
         beside_the_peer(mixtures, bank, detector, config, rounds)
         in_a_step(config, Path(folder), mixtures, bank, detector, rounds)
         stages(mixtures, bank, detector, config, rounds)
@@ -85,23 +87,38 @@ def beside_the_peer(mixtures: list[Mixture], bank: Bank, detector: Detector, con
             plain_mixing.views(rng, logmel(plain_mixing.render(mixture, bank, comb), config, bands), config)
 
     with threads(1):
-        print(f"  {CLIPS} mixtures on one core, the peer's comb filter a loop over samples as published, or vectorised with "
-              "numpy; wanted: x4")
-        take_turns({
-            **{f"mixed with librosa and scipy, comb {name}": lambda comb=comb: [
-                plain_mixing.render(mixture, bank, comb) for mixture in mixtures] for name, comb in combs.items()},
-            "mixed by sedlib": render_ours,
-        }, rounds)
+        print(
+            f"  {CLIPS} mixtures on one core, the peer's comb filter a loop over samples as published, or vectorised with "
+            "numpy; wanted: x4"
+        )
+        take_turns(
+            {
+                **{
+                    f"mixed with librosa and scipy, comb {name}": lambda comb=comb: [
+                        plain_mixing.render(mixture, bank, comb) for mixture in mixtures
+                    ]
+                    for name, comb in combs.items()
+                },
+                "mixed by sedlib": render_ours,
+            },
+            rounds,
+        )
         print("  and with log-Mel and feature augmentation")
-        take_turns({**{f"librosa and scipy, comb {name}": lambda comb=comb: plainly(comb) for name, comb in combs.items()},
-                    "sedlib": ours}, rounds)
+        take_turns(
+            {
+                **{f"librosa and scipy, comb {name}": lambda comb=comb: plainly(comb) for name, comb in combs.items()},
+                "sedlib": ours,
+            },
+            rounds,
+        )
 
 
 def in_a_step(config: Config, data: Path, mixtures: list[Mixture], bank: Bank, detector: Detector, rounds: int) -> None:
     """A training step, and the part of its input that augmentation takes."""
     learner = MeanTeacher(Detector(config).to(memory_format=torch.channels_last), config, own_fabric(), 1)
-    augmented, plain = (Inputs(c, data, 0, detector, "nothing", progress=False)
-                        for c in (config, configuration("baseline", "paper")))
+    augmented, plain = (
+        Inputs(c, data, 0, detector, "nothing", progress=False) for c in (config, configuration("baseline", "paper"))
+    )
     step = iter(range(10**6))
 
     def read(inputs: Inputs) -> tuple:
@@ -109,37 +126,49 @@ def in_a_step(config: Config, data: Path, mixtures: list[Mixture], bank: Bank, d
         return views(inputs.features(batch), inputs.config), *inputs.targets(batch)
 
     ready = read(augmented)
-    print(f"  a training step, {torch.get_num_threads()} threads, and the reading, mixing and augmenting of its "
-          f"{sum(augmented.sizes.values())} clips; wanted: x3,\n"
-          "  and between the two inputs at most 10 % of the step")
-    take_turns({
-        "step, its input ready": lambda: learner.step(0, *ready),
-        "its input, mixed and augmented": lambda: read(augmented),
-        "its input without mixing and augmentation": lambda: read(plain),
-        f"{2 * CLIPS} clips, all of them mixed": lambda: views(
-            detector.features(mixed(2 * mixtures, bank, config.training.strong)), config),
-    }, rounds)
+    print(
+        f"  a training step, {torch.get_num_threads()} threads, and the reading, mixing and augmenting of its "
+        f"{sum(augmented.sizes.values())} clips; wanted: x3,\n"
+        "  and between the two inputs at most 10 % of the step"
+    )
+    take_turns(
+        {
+            "step, its input ready": lambda: learner.step(0, *ready),
+            "its input, mixed and augmented": lambda: read(augmented),
+            "its input without mixing and augmentation": lambda: read(plain),
+            f"{2 * CLIPS} clips, all of them mixed": lambda: views(
+                detector.features(mixed(2 * mixtures, bank, config.training.strong)), config
+            ),
+        },
+        rounds,
+    )
 
 
 def stages(mixtures: list[Mixture], bank: Bank, detector: Detector, config: Config, rounds: int) -> None:
     """Where the time of mixing goes."""
+
     def without(**changed: object) -> Callable[[], object]:
-        stripped = [mixture._replace(sources=tuple(source._replace(**changed) for source in mixture.sources))
-                    for mixture in mixtures]
+        stripped = [
+            mixture._replace(sources=tuple(source._replace(**changed) for source in mixture.sources))
+            for mixture in mixtures
+        ]
         return lambda: mixed(stripped, bank, config.training.strong)
 
     waveforms = mixed(mixtures, bank, config.training.strong)
     features = detector.features(waveforms)
     with threads(1):
         print(f"  {CLIPS} mixtures on one core, and their parts; 1 / the factor is a share")
-        take_turns({
-            "rendered": without(),
-            "rendered without effects": without(effects=()),
-            "rendered without effects and rooms": without(effects=(), room=None),
-            "drawn": lambda: drawn(bank, config.augment, CLIPS),
-            "log-Mel": lambda: detector.features(waveforms),
-            "noise and masks, student and teacher": lambda: views(features, config),
-        }, rounds)
+        take_turns(
+            {
+                "rendered": without(),
+                "rendered without effects": without(effects=()),
+                "rendered without effects and rooms": without(effects=(), room=None),
+                "drawn": lambda: drawn(bank, config.augment, CLIPS),
+                "log-Mel": lambda: detector.features(waveforms),
+                "noise and masks, student and teacher": lambda: views(features, config),
+            },
+            rounds,
+        )
 
 
 def effects(rounds: int) -> None:
@@ -150,11 +179,15 @@ def effects(rounds: int) -> None:
         for name, plain in plain_mixing.EFFECTS.items():
             values = [draw_effect(rng, name, SOUND_S) for _ in range(rows)]
             batched = {parameter: torch.tensor([v[parameter] for v in values]) for parameter in values[0]}
-            take_turns({
-                f"{name}, {rows} sounds of {SOUND_S:g} s, plainly": lambda: [
-                    plain(row, **v) for row, v in zip(waveform.double().numpy(), values)],
-                f"{name}, sedlib": lambda: EFFECTS[name].function(waveform, **batched),
-            }, rounds)
+            take_turns(
+                {
+                    f"{name}, {rows} sounds of {SOUND_S:g} s, plainly": lambda: [
+                        plain(row, **v) for row, v in zip(waveform.double().numpy(), values)
+                    ],
+                    f"{name}, sedlib": lambda: EFFECTS[name].function(waveform, **batched),
+                },
+                rounds,
+            )
 
 
 def agreement(bank: Bank, settings: Augment) -> float:

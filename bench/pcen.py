@@ -1,4 +1,5 @@
-"""PCEN's smoother and whole layers of it beside their peers, at the paper's size, and what PCEN adds to a training step."""
+"""PCEN's smoother and whole layers of it beside their peers, at the paper's size, and what PCEN adds to a training
+step."""
 
 from __future__ import annotations
 
@@ -42,29 +43,33 @@ def main(rounds: int = 5) -> None:
     torch.manual_seed(0)
     energy = torch.rand(CLIPS, 1, MELS, FRAMES)
     print(f"  smoothing ({CLIPS}, {MELS}, {FRAMES}), forward and backward; wanted: x12 of the loop, x2 of lfilter")
-    ways = {
-        "loop over frames": loop, "torchaudio lfilter": lfilter, "sedlib": lambda e: smooth(e, S),
-    }
+    ways = {"loop over frames": loop, "torchaudio lfilter": lfilter, "sedlib": lambda e: smooth(e, S)}
     take_turns({name: forward_and_backward(way, energy[:, 0]) for name, way in ways.items()}, rounds)
 
     print("  layers of PCEN in which everything learns, forward and backward")
     config = configuration("ppcen_learned_s", "paper")
     peer, ours = AsteroidPCEN(n_channels=2, trainable=True), PCEN(config.pcen, config.features)
     fixed_s = PCEN(dataclasses.replace(config.pcen, learn_s=False), config.features)
-    take_turns({
-        "asteroid, two layers, one smoother": forward_and_backward(lambda e: peer(e.expand(-1, 2, -1, -1)), energy),
-        "sedlib, two layers, two smoothers": forward_and_backward(ours, energy),
-        "sedlib, the same, of Mel energies that learn nothing": forward_and_backward(fixed_s, energy, learns=False),
-    }, rounds)
+    take_turns(
+        {
+            "asteroid, two layers, one smoother": forward_and_backward(lambda e: peer(e.expand(-1, 2, -1, -1)), energy),
+            "sedlib, two layers, two smoothers": forward_and_backward(ours, energy),
+            "sedlib, the same, of Mel energies that learn nothing": forward_and_backward(fixed_s, energy, learns=False),
+        },
+        rounds,
+    )
 
     print("  a training step of 24 clips, profile paper; 1 / its factor is the share of the front-end")
     with_pcen, frontend = step_and_frontend("ppcen_logmel")
     without, _ = step_and_frontend("logmel")
-    take_turns({
-        "step with two layers of PCEN": with_pcen,
-        "their front-ends, of student and teacher": frontend,
-        "step without PCEN": without,
-    }, rounds=3)
+    take_turns(
+        {
+            "step with two layers of PCEN": with_pcen,
+            "their front-ends, of student and teacher": frontend,
+            "step without PCEN": without,
+        },
+        rounds=3,
+    )
 
 
 def forward_and_backward(way: Callable[[Tensor], Tensor], energy: Tensor, learns: bool = True) -> Callable[[], None]:

@@ -113,6 +113,7 @@ def compress(sound: np.ndarray, threshold_db: float, ratio: float) -> np.ndarray
 def filtered(kind: str) -> Callable[..., np.ndarray]:
     def run(sound: np.ndarray, cutoff: float) -> np.ndarray:
         return scipy.signal.sosfilt(scipy.signal.butter(2, cutoff, kind, fs=RATE, output="sos"), sound)
+
     return run
 
 
@@ -121,6 +122,11 @@ def shifted(sound: np.ndarray, semitones: float) -> np.ndarray:
 
 
 EFFECTS: dict[str, Callable[..., np.ndarray]] = {
-    "noise burst": noise_burst, "sine burst": sine_burst, "comb": comb_by_sample, "compression": compress,
-    "pitch shift": shifted, "low-pass": filtered("lowpass"), "high-pass": filtered("highpass"),
+    "noise burst": noise_burst,
+    "sine burst": sine_burst,
+    "comb": comb_by_sample,
+    "compression": compress,
+    "pitch shift": shifted,
+    "low-pass": filtered("lowpass"),
+    "high-pass": filtered("highpass"),
 }

@@ -1,4 +1,5 @@
-"""The peer of the training benchmark: the released architecture written plainly, a training step and an evaluation of it.
+"""The peer of the training benchmark: the released architecture written plainly, a training step and an evaluation of
+it.
 
 Plain modules in the order of the paper's section 3, (batch, channel, frame, mel) as in the released code, the default
 memory allocator, and a teacher whose forward pass records a graph that nobody uses, as the released training has it.
@@ -33,8 +34,11 @@ class CRNN(nn.Module):
         layers, inputs = [], 1
         for outputs, pooling in zip(m.filters, m.pooling):
             layers += [
-                nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs, eps=1e-3, momentum=m.batchnorm_momentum),
-                GLU(outputs), nn.Dropout(m.conv_dropout), nn.AvgPool2d(pooling),
+                nn.Conv2d(inputs, outputs, 3, padding=1),
+                nn.BatchNorm2d(outputs, eps=1e-3, momentum=m.batchnorm_momentum),
+                GLU(outputs),
+                nn.Dropout(m.conv_dropout),
+                nn.AvgPool2d(pooling),
             ]
             inputs = outputs
         self.cnn = nn.Sequential(*layers)

@@ -1,6 +1,8 @@
-"""Where the time of a training step goes in profile lesson on one thread, as the batch trains: by system, and by operation.
+"""Where the time of a training step goes in profile lesson on one thread, as the batch trains: by system, and by
+operation.
 
-Every system in turn takes some steps on MiniDESED (made where it is not there yet); then torch's profiler adds up operations.
+Every system in turn takes some steps on MiniDESED (made where it is not there yet); then torch's profiler adds up
+operations.
 """
 
 from __future__ import annotations
@@ -24,8 +26,14 @@ from sedlib.training.loop import keep_freed_memory, own_fabric
 
 SYSTEMS = ("baseline", "ppcen_logmel", "augm", "dat_augm", "ppcen_dat_augm")
 WARM_UP, STEPS, PROFILED = 5, 40, 8
-KINDS = {"convolutions": ("convolution",), "gate, dropout, pooling": ("_GatedPooling",), "batch normalisation": ("native_batch_norm",),
-         "PCEN's smoother": ("_Recursion",), "Fourier transforms": ("_fft_",), "optimiser": ("Optimizer.step", "_foreach_")}
+KINDS = {
+    "convolutions": ("convolution",),
+    "gate, dropout, pooling": ("_GatedPooling",),
+    "batch normalisation": ("native_batch_norm",),
+    "PCEN's smoother": ("_Recursion",),
+    "Fourier transforms": ("_fft_",),
+    "optimiser": ("Optimizer.step", "_foreach_"),
+}
 
 
 def main() -> None:
@@ -36,12 +44,16 @@ def main() -> None:
         for system in SYSTEMS:
             took, kinds = measure(system, root)
             total = sum(took.values())
-            print(f"  {system}: {total:.0f} ms a step, of which " + ", ".join(f"{name} {ms:.0f}" for name, ms in took.items()))
+            print(
+                f"  {system}: {total:.0f} ms a step, of which "
+                + ", ".join(f"{name} {ms:.0f}" for name, ms in took.items())
+            )
             print("    " + ", ".join(f"{name} {share:.0%}" for name, share in kinds.most_common()))
 
 
 def measure(system: str, root: Path) -> tuple[dict[str, float], Counter[str]]:
-    """Milliseconds of the parts of a step, and shares of kinds of operations (on the CPU, their own time) in all of it."""
+    """Milliseconds of the parts of a step, and shares of kinds of operations (on the CPU, their own time) in all of
+    it."""
     config = configuration(system, "lesson")
     torch.manual_seed(0)
     student = Detector(config).to(memory_format=torch.channels_last)
@@ -72,6 +84,9 @@ def measure(system: str, root: Path) -> tuple[dict[str, float], Counter[str]]:
     own = {event.key: event.self_cpu_time_total for event in profiled.key_averages()}
     shares: Counter[str] = Counter()
     for name, microseconds in own.items():
-        found = next((of for of, words in KINDS.items() if any(word in name for word in words)), "everything else (GRU, element-wise, losses)")
+        found = next(
+            (of for of, words in KINDS.items() if any(word in name for word in words)),
+            "everything else (GRU, element-wise, losses)",
+        )
         shares[found] += microseconds / sum(own.values())
     return parts, shares

@@ -87,15 +87,21 @@ def main(rounds: int = 3) -> None:
     """Print the comparisons."""
     for profile in ("paper", "lesson"):
         print(f"a training step of 24 clips, profile {profile}")
-        processes_take_turns({
-            "released architecture, plainly": ["bench.training", "released", profile],
-            "sedlib": ["bench.training", "sedlib", profile],
-        }, rounds)
+        processes_take_turns(
+            {
+                "released architecture, plainly": ["bench.training", "released", profile],
+                "sedlib": ["bench.training", "sedlib", profile],
+            },
+            rounds,
+        )
     print(f"evaluation of {CLIPS} clips from their waveforms (measured on {BATCHES} x 32), profile paper")
-    processes_take_turns({
-        "librosa and released architecture": ["bench.training", "released", "evaluation"],
-        "sedlib": ["bench.training", "sedlib", "evaluation"],
-    }, rounds)
+    processes_take_turns(
+        {
+            "librosa and released architecture": ["bench.training", "released", "evaluation"],
+            "sedlib": ["bench.training", "sedlib", "evaluation"],
+        },
+        rounds,
+    )
     waits()
 
 
@@ -107,8 +113,10 @@ def waits(steps: int = 12) -> None:
         data = Path(folder) / "data"
         generate.mini(data, {"synthetic": 40, "weak": 40, "unlabel_in_domain": 80}, seed=0, progress=False)
         row = train(config, data, 0, Path(folder) / "run", progress=False).metrics.iloc[-1]
-    print(f"  paper size, waveforms from the store: {100 * row['wait_share']:.2f} % of the steps' time is waiting for input, "
-          f"{1 / row['steps_per_s']:.2f} s a step with its spectrograms")
+    print(
+        f"  paper size, waveforms from the store: {100 * row['wait_share']:.2f} % of the steps' time is waiting for input, "
+        f"{1 / row['steps_per_s']:.2f} s a step with its spectrograms"
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Do the voices sound like what they are called? Naming recordings after hearing voices, and the other way round.
 
-``python -m bench.voices FOLDER`` prints confusion matrices of a simple classifier between procedural voices and a soundbank
-folder of recordings. Below them: how well one half of the recordings names the other, which is what can be reached.
+``python -m bench.voices FOLDER`` prints confusion matrices of a simple classifier between procedural voices and a
+soundbank folder of recordings. Below them: how well one half of the recordings names the other, which is what can be
+reached.
 
 The classifier is a logistic regression on statistics of the log-Mel spectrum. So that it cannot tell classes by how
 they were recorded, it hears nothing above 3.5 kHz (one collection of cats was recorded at 8 kHz), nothing 40 dB under

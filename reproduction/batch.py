@@ -1,7 +1,7 @@
 """The batch, as ``make reproduce`` runs it: snakemake started on a plan, with an estimate and what failed.
 
-The graph itself is ``reproduction/Snakefile``; its jobs are `reproduction.jobs`. What is finished is kept, so a batch that
-was stopped, or lost its power, goes on.
+The graph itself is ``reproduction/Snakefile``; its jobs are `reproduction.jobs`. What is finished is kept, so a batch
+that was stopped, or lost its power, goes on.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ from sedlib.workspace import handed_on, workspace
 GRAPH = Path(__file__).with_name("Snakefile")
 PROFILES = Path(__file__).with_name("profiles")  # of clusters
 ROOM = 2**16  # bytes without which a batch does not begin
-def reproduce(plan: Plan, cores: int | None = None, cluster: str | None = None, say: Callable[[str], Any] = print) -> Path:
+
+
+def reproduce(
+    plan: Plan, cores: int | None = None, cluster: str | None = None, say: Callable[[str], Any] = print
+) -> Path:
     """Do all jobs of a plan that are not done.
 
     Parameters
@@ -50,8 +54,9 @@ def reproduce(plan: Plan, cores: int | None = None, cluster: str | None = None, 
     Raises
     ------
     SedError
-        For a plan that cannot be, data that cannot be trained or scored on (`audit.preflight`), runs of an older configuration, a second batch in the same workspace, a folder that cannot be
-        written; and at the end if a job failed, when all others are done and the report says so.
+        For a plan that cannot be, data that cannot be trained or scored on (`audit.preflight`), runs of an older
+        configuration, a second batch in the same workspace, a folder that cannot be written; and at the end if a job
+        failed, when all others are done and the report says so.
     Stopped
         At SIGINT, SIGTERM or SIGHUP, when all jobs have ended; on a cluster they are cancelled.
     """
@@ -66,10 +71,20 @@ def reproduce(plan: Plan, cores: int | None = None, cluster: str | None = None, 
         _forget_stale(plan)
         todo = [job for job in plan.jobs() if not job.done.exists()]
         seconds = sum(job.seconds for job in todo)
-        where = f"by cluster profile {profile_folder.name}" if profile_folder else f"on {cores} core{'s' if cores > 1 else ''}"
-        about = duration(seconds / cores) if not profile_folder and plan.profile == "lesson" else "a time that is told as it goes"
-        say(f"{len(todo)} of {len(plan.jobs())} jobs to do {where}: about {about}. {len(plan.trainings())} trainings; profile {plan.profile}, "
-            f"data {plan.root.name}, seeds {', '.join(map(str, plan.seeds))}. Stop at any moment; the same command goes on.")
+        where = (
+            f"by cluster profile {profile_folder.name}"
+            if profile_folder
+            else f"on {cores} core{'s' if cores > 1 else ''}"
+        )
+        about = (
+            duration(seconds / cores)
+            if not profile_folder and plan.profile == "lesson"
+            else "a time that is told as it goes"
+        )
+        say(
+            f"{len(todo)} of {len(plan.jobs())} jobs to do {where}: about {about}. {len(plan.trainings())} trainings; profile {plan.profile}, "
+            f"data {plan.root.name}, seeds {', '.join(map(str, plan.seeds))}. Stop at any moment; the same command goes on."
+        )
         status = _snakemake(plan, cores, profile_folder)
         failed = failures(plan)
         if status and failed and not plan.partial:
@@ -82,8 +97,11 @@ def reproduce(plan: Plan, cores: int | None = None, cluster: str | None = None, 
                 _take_room(place / "report")
             failed = failed or failures(plan, of_results=True)
             told = "\n".join(f"  {name}: {why}" for name, why in failed.items())
-            raise SedError(f"{len(failed)} jobs failed (logs: {place / 'report' / 'logs'}):\n{told}" if failed else
-                           f"snakemake ended with status {status}: {_last_line(place / 'report' / 'snakemake.log')}")
+            raise SedError(
+                f"{len(failed)} jobs failed (logs: {place / 'report' / 'logs'}):\n{told}"
+                if failed
+                else f"snakemake ended with status {status}: {_last_line(place / 'report' / 'snakemake.log')}"
+            )
     return place / plan.target()
 
 
@@ -93,8 +111,11 @@ def failures(plan: Plan, of_results: bool = False) -> dict[str, str]:
     What is made of the others' results, and fails when they do, is among them only ``of_results``.
     """
     logs, later = workspace() / "report" / "logs", ("ledger", "report", f"lesson-{LEDGER_LESSON}")
-    return {job.name: _last_line(logs / f"{job.name}.log") for job in plan.jobs()
-            if (of_results or job.name not in later) and not job.done.exists() and (logs / f"{job.name}.log").exists()}
+    return {
+        job.name: _last_line(logs / f"{job.name}.log")
+        for job in plan.jobs()
+        if (of_results or job.name not in later) and not job.done.exists() and (logs / f"{job.name}.log").exists()
+    }
 
 
 def _profile(cluster: str | None) -> Path | None:
@@ -119,9 +140,15 @@ def _alone(place: Path) -> Iterator[None]:
         lock.touch()
     except OSError as error:
         fix = "make room" if error.errno in FULL else "make it writable"
-        raise SedError(f"{place}: cannot be written ({error.strerror}); {fix}, or give another folder with SEDLIB_WORKSPACE") from None
-    with locked(lock, f"{place}: another reproduction is at work in this folder (process {lock.read_text().strip() or 'unknown'}); wait for it, "
-                "stop it, or give another folder with SEDLIB_WORKSPACE", wait=False):
+        raise SedError(
+            f"{place}: cannot be written ({error.strerror}); {fix}, or give another folder with SEDLIB_WORKSPACE"
+        ) from None
+    with locked(
+        lock,
+        f"{place}: another reproduction is at work in this folder (process {lock.read_text().strip() or 'unknown'}); wait for it, "
+        "stop it, or give another folder with SEDLIB_WORKSPACE",
+        wait=False,
+    ):
         lock.write_text(f"{os.getpid()}\n")
         yield
 
@@ -134,26 +161,32 @@ def _take_room(folder: Path) -> None:
 
 
 def _refuse_older(plan: Plan) -> None:
-    """`SedError` if data or runs were made by another version or configuration than this code's, or from other data, before
-    anything is done."""
+    """`SedError` if data or runs were made by another version or configuration than this code's, or from other data,
+    before anything is done."""
     from sedlib.training import Run
     from sedlib.training.runs import read_json
 
     data, described = plan.root, plan.root / "dataset.json"
     if plan.data == "mini":
         if described.is_file() and (made := read_json(described).get("generator")) != generate.VERSION:
-            raise SedError(f"{described}: made by version {made} of the generator, this code has {generate.VERSION}; move or remove {plan.root} and "
-                           f"{workspace() / plan.runs}, or give another folder with SEDLIB_WORKSPACE")
+            raise SedError(
+                f"{described}: made by version {made} of the generator, this code has {generate.VERSION}; move or remove {plan.root} and "
+                f"{workspace() / plan.runs}, or give another folder with SEDLIB_WORKSPACE"
+            )
         if not (described.is_file() and (workspace() / plan.data_made).exists()):
             data = None  # to be made
     older = []
     for system, seed in plan.trainings():
         run = Run(plan.folder(system, seed))
-        if (run.folder / "config.json").exists() and (different := run.differences(configuration(system, plan.profile), seed, data)):
+        if (run.folder / "config.json").exists() and (
+            different := run.differences(configuration(system, plan.profile), seed, data)
+        ):
             older.append(f"  {run.folder}: {'; '.join(different[:3])}")
     if older:
-        raise SedError("runs of another configuration, or of other data, are in the way; move or remove their folders (all others are kept), "
-                       "or give another folder with SEDLIB_WORKSPACE:\n" + "\n".join(older))
+        raise SedError(
+            "runs of another configuration, or of other data, are in the way; move or remove their folders (all others are kept), "
+            "or give another folder with SEDLIB_WORKSPACE:\n" + "\n".join(older)
+        )
 
 
 def _forget_stale(plan: Plan) -> None:
@@ -181,7 +214,8 @@ def _forget_stale(plan: Plan) -> None:
         run = run_of(plan.profile, plan.root, system, seed)
         if not all(is_current(run, decoding) for decoding in ("median", *plan.searches(system))):
             (run.folder / "scored").unlink(missing_ok=True)
-    # What is made of all of it is made anew each time, from whatever this plan asks for; lessons that ran with other parameters, too.
+    # What is made of all of it is made anew each time, from whatever this plan asks for; lessons that ran with other
+    # parameters, too.
     if plan.lessons():
         parameters = {"profile": plan.profile, "data": str(plan.root), "seed": plan.seeds[0]}
         last = place / "report" / "lessons.json"
@@ -197,29 +231,61 @@ def _forget_stale(plan: Plan) -> None:
 
 def command(plan: Plan, cores: int, profile_folder: Path | None = None) -> list[str]:
     """How snakemake is called; names of files to make may follow, by default the report."""
-    call = [sys.executable, "-m", "snakemake", "--snakefile", GRAPH, "--directory", workspace().absolute(), "--nolock",
-            "--keep-going", "--rerun-incomplete", "--rerun-triggers", "mtime", "--nocolor"]
+    call = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        GRAPH,
+        "--directory",
+        workspace().absolute(),
+        "--nolock",
+        "--keep-going",
+        "--rerun-incomplete",
+        "--rerun-triggers",
+        "mtime",
+        "--nocolor",
+    ]
     if profile_folder:
         call += ["--workflow-profile", profile_folder]
     else:
-        call += ["--cores", cores, "--scheduler", "greedy", "--resources", f"mem_mb={available_memory() // 2**20}", "gpu=1", "--workflow-profile", "none"]
+        call += [
+            "--cores",
+            cores,
+            "--scheduler",
+            "greedy",
+            "--resources",
+            f"mem_mb={available_memory() // 2**20}",
+            "gpu=1",
+            "--workflow-profile",
+            "none",
+        ]
     return [*map(str, call), "--config", *(f"{name}={value}" for name, value in plan.config().items()), "--"]
 
 
 def _snakemake(plan: Plan, cores: int, profile_folder: Path | None) -> int:
     """Run the graph; its exit status."""
     place = workspace().absolute()
-    environment = os.environ | handed_on() | {"PYTHONPATH": os.pathsep.join(
-        [str(GRAPH.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])}
-    with (place / "report" / "snakemake.log").open("a", encoding="utf-8") as log, kept(
-            command(plan, cores, profile_folder), stdout=log, stderr=log, env=environment) as process:
+    environment = (
+        os.environ
+        | handed_on()
+        | {"PYTHONPATH": os.pathsep.join([str(GRAPH.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])}
+    )
+    with (
+        (place / "report" / "snakemake.log").open("a", encoding="utf-8") as log,
+        kept(command(plan, cores, profile_folder), stdout=log, stderr=log, env=environment) as process,
+    ):
         watch(plan, process)
     return process.returncode
 
 
 def _last_line(path: Path) -> str:
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines() if line.strip()]
+        lines = [
+            line.strip()
+            for line in path.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
+            if line.strip()
+        ]
     except OSError:
         return "no log"
     return lines[-1].removeprefix("Error: ")[:500] if lines else "it ended without a word (killed?)"

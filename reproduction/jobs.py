@@ -1,7 +1,8 @@
-"""One job of the batch: what a rule of ``Snakefile`` calls, ``python -m reproduction.jobs --profile P --data D JOB ...``.
+"""One job of the batch: what a rule of ``Snakefile`` calls, ``python -m reproduction.jobs --profile P --data D JOB
+...``.
 
-Every job does what is not done yet, and says so in its file when it has ended. Two that would write in one place wait for each other:
-a job of a batch that was killed may still be at work when the next batch begins.
+Every job does what is not done yet, and says so in its file when it has ended. Two that would write in one place wait
+for each other: a job of a batch that was killed may still be at work when the next batch begins.
 """
 
 from __future__ import annotations
@@ -48,7 +49,12 @@ def job(context: click.Context, **config) -> None:
 
 def of_a_run(function: Callable[[Plan, str, int], None]) -> click.Command:
     """Make a job of what is to be done with the run of a system and seed."""
-    for part in (click.pass_obj, click.argument("seed", type=int), click.argument("system"), job.command(function.__name__.rstrip("_"))):
+    for part in (
+        click.pass_obj,
+        click.argument("seed", type=int),
+        click.argument("system"),
+        job.command(function.__name__.rstrip("_")),
+    ):
         function = part(function)
     return function
 

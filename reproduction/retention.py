@@ -90,6 +90,8 @@ def onset_contrast(x: np.ndarray, frame_s: float, events: pd.DataFrame) -> float
 def _picture(x: np.ndarray) -> np.ndarray:
     x = np.asarray(x, float)
     if x.ndim != 2 or not np.isfinite(x).all():
-        raise SedError(f"a picture of shape {x.shape} with {(~np.isfinite(x)).sum()} values that are no numbers; "
-                       "give one clip and one channel, (mel, frame), finite")
+        raise SedError(
+            f"a picture of shape {x.shape} with {(~np.isfinite(x)).sum()} values that are no numbers; "
+            "give one clip and one channel, (mel, frame), finite"
+        )
     return x

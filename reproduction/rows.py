@@ -57,10 +57,23 @@ ROWS: tuple[Row, ...] = (
 def listing(tables: Sequence[int] = (1, 2, 3)) -> pd.DataFrame:
     """The rows of the paper's tables: ``table row system decoding``, what the system is, and the paper's numbers."""
     titles = {name: system.title for name, system in SYSTEMS.items()} | {
-        name: f"average of {', '.join(member for member, _ in members)}" for name, members in ENSEMBLES.items()}
+        name: f"average of {', '.join(member for member, _ in members)}" for name, members in ENSEMBLES.items()
+    }
     titles_of_scores = {"dev_f1": "dev F1 (%)", "eval_f1": "eval F1 (%)", "dev_psds": "dev PSDS"}
-    return pd.DataFrame([
-        {"table": row.table, "row": row.name, "system": row.system, "decoding": "median" if row.decoding == "median" else f"HMM, {row.decoding}",
-         **{title: f"{row.paper[name]:g}" if name in row.paper else "" for name, title in titles_of_scores.items()},
-         "what it is": titles[row.system]}
-        for row in ROWS if row.table in tables])
+    return pd.DataFrame(
+        [
+            {
+                "table": row.table,
+                "row": row.name,
+                "system": row.system,
+                "decoding": "median" if row.decoding == "median" else f"HMM, {row.decoding}",
+                **{
+                    title: f"{row.paper[name]:g}" if name in row.paper else ""
+                    for name, title in titles_of_scores.items()
+                },
+                "what it is": titles[row.system],
+            }
+            for row in ROWS
+            if row.table in tables
+        ]
+    )

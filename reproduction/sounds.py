@@ -1,4 +1,5 @@
-"""The clip of Figure 2: a vacuum cleaner throughout, speech three times. Paper section 3.3; ``notebooks/03_pcen.py``."""
+"""The clip of Figure 2: a vacuum cleaner throughout, speech three times. Paper section 3.3;
+``notebooks/03_pcen.py``."""
 
 from __future__ import annotations
 
@@ -16,8 +17,12 @@ from sedlib.data.audio import RATE
 from sedlib.data.layout import REAL
 from sedlib.data.scenes import Event
 
-FIGURE_2 = (Event("Vacuum_cleaner", 0.0, CLIP_S), Event("Speech", 1.2, 1.6), Event("Speech", 4.3, 1.2),
-            Event("Speech", 7.2, 1.8))
+FIGURE_2 = (
+    Event("Vacuum_cleaner", 0.0, CLIP_S),
+    Event("Speech", 1.2, 1.6),
+    Event("Speech", 4.3, 1.2),
+    Event("Speech", 7.2, 1.8),
+)
 # The development set's domain; the two classes are equally loud, and nobody missed a boundary.
 RECIPE = dataclasses.replace(domains.REAL, snr_of_class=0, snr_of_event=0, label_jitter=0)
 

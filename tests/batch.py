@@ -1,7 +1,8 @@
-"""A whole batch that was killed and stopped on its way: what the tests of the batch, of real data and of the report look at.
+"""A whole batch that was killed and stopped on its way: what the tests of the batch, of real data and of the report
+look at.
 
-Jobs are processes of their own, which nothing that a test patches reaches. So one real batch is made, and every test that changes
-something works with a copy.
+Jobs are processes of their own, which nothing that a test patches reaches. So one real batch is made, and every test
+that changes something works with a copy.
 """
 
 import os
@@ -37,7 +38,8 @@ class Batch(NamedTuple):
 
 
 def run(data: str, workspace: Path) -> Batch:
-    """Reproduce everything; kill it at its first checkpoint as a power cut does, then stop it as a scheduler does, then let it finish."""
+    """Reproduce everything; kill it at its first checkpoint as a power cut does, then stop it as a scheduler does, then
+    let it finish."""
     plan, processes = Plan("smoke", data, (0,)), []
     try:
         processes.append(_start(plan, workspace))
@@ -64,8 +66,24 @@ def run(data: str, workspace: Path) -> Batch:
 
 def _start(plan: Plan, workspace: Path) -> subprocess.Popen:
     with (workspace / "said.log").open("a") as log:
-        return subprocess.Popen([sys.executable, "-m", "sedlib.cli", "reproduce", "--profile", plan.profile, "--data", plan.data, "--cores", "2"],
-                                stdout=log, stderr=log, start_new_session=True, env=os.environ | {"SEDLIB_WORKSPACE": str(workspace)})
+        return subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "sedlib.cli",
+                "reproduce",
+                "--profile",
+                plan.profile,
+                "--data",
+                plan.data,
+                "--cores",
+                "2",
+            ],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=os.environ | {"SEDLIB_WORKSPACE": str(workspace)},
+        )
 
 
 def _said(workspace: Path) -> str:

@@ -8,8 +8,9 @@ import joblib
 import psutil
 import pytest
 
-# The tests run in a process for every core, so each computes with one thread, and so do the programs that it starts: threads
-# of several would wait for each other. Tests of threads ask for more. torch reads this when it is first imported.
+# The tests run in a process for every core, so each computes with one thread, and so do the programs that it starts:
+# threads of several would wait for each other. Tests of threads ask for more. torch reads this when it is first
+# imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Many tests start Python; let what they import be compiled once (as `make` does).
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -24,11 +25,20 @@ from reproduction.memory import available_memory  # noqa: E402
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 # The files that take longest, in that order. Begun last, one of them would keep one core busy and the others waiting.
-LONGEST = ("test_desed.py", "test_reproduce.py", "test_notebooks.py", "test_slurm.py", "test_jupyterlab.py", "test_loop.py",
-           "test_adversarial.py", "test_generate.py", "test_killed.py", "test_voila.py")
+LONGEST = (
+    "test_desed.py",
+    "test_reproduce.py",
+    "test_notebooks.py",
+    "test_slurm.py",
+    "test_jupyterlab.py",
+    "test_loop.py",
+    "test_adversarial.py",
+    "test_generate.py",
+    "test_killed.py",
+    "test_voila.py",
+)
 
 TINY = {"synthetic": 12, "weak": 6, "unlabel_in_domain": 6, "validation": 6, "public": 4}
-
 
 
 def pytest_configure(config) -> None:
@@ -39,7 +49,8 @@ def pytest_configure(config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config) -> int:
-    """`-n auto`: a worker for every core that may be used, where there are 3 GB of memory for each; none for a single file."""
+    """`-n auto`: a worker for every core that may be used, where there are 3 GB of memory for each; none for a single
+    file."""
     asked = {argument.split("::")[0] for argument in config.args}
     if len(asked) == 1 and asked.pop().endswith(".py"):
         return 0
@@ -48,12 +59,16 @@ def pytest_xdist_auto_num_workers(config) -> int:
 
 
 def pytest_collection_modifyitems(config, items) -> None:
-    """A worker has whole files, whose fixtures are then made once, and all files that look at the one batch; they begin with the
-    files that take longest. Without workers the order stays."""
+    """A worker has whole files, whose fixtures are then made once, and all files that look at the one batch; they begin
+    with the files that take longest. Without workers the order stays."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
         for item in items:
-            item.add_marker(pytest.mark.xdist_group("batch" if item.path.name in ("test_desed.py", "test_reproduce.py") else str(item.path)))
+            item.add_marker(
+                pytest.mark.xdist_group(
+                    "batch" if item.path.name in ("test_desed.py", "test_reproduce.py") else str(item.path)
+                )
+            )
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """No test run leaves processes behind, however it ends: batches, servers, browsers, clusters and their daemons.
 
-They run in sessions of their own and outlive whoever was killed. All have inherited a mark in their environment, and a watch, which waits
-for the end of the test run, kills what bears it. (What the run has forked without starting a program has no such mark, and ends by itself.)
+They run in sessions of their own and outlive whoever was killed. All have inherited a mark in their environment, and a
+watch, which waits for the end of the test run, kills what bears it. (What the run has forked without starting a program
+has no such mark, and ends by itself.)
 """
 
 import contextlib
@@ -20,8 +21,13 @@ def watch() -> None:
     """Mark all programs that this process starts from now on; when it has ended, they are killed."""
     mark = str(uuid.uuid4())
     environment = {name: value for name, value in os.environ.items() if name != MARK}
-    watch.process = subprocess.Popen([sys.executable, __file__, mark, str(os.getpid())], env=environment, start_new_session=True,
-                                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # whoever reads this one's output waits for its end alone
+    watch.process = subprocess.Popen(
+        [sys.executable, __file__, mark, str(os.getpid())],
+        env=environment,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )  # whoever reads this one's output waits for its end alone
     os.environ[MARK] = mark
 
 

@@ -94,7 +94,9 @@ def slurm(folder: Path, cpus: int = 2, memory: int = 64000, gpus: int = 1) -> It
     # --force: munged wants its socket open to all users, and this one is for root only.
     files = [f"--{name}-file={folder}/munge.{name}" for name in ("key", "log", "pid", "seed")]
     with ExitStack() as stack:
-        stack.enter_context(_daemon(folder, environment, "munged", "-F", "--force", f"--socket={folder}/munge.socket", *files))
+        stack.enter_context(
+            _daemon(folder, environment, "munged", "-F", "--force", f"--socket={folder}/munge.socket", *files)
+        )
         _wait(folder, "munged", (folder / "munge.socket").exists)
         stack.enter_context(_daemon(folder, environment, "slurmctld", "-D", "-i"))
         stack.enter_context(_daemon(folder, environment, "slurmd", "-D"))
@@ -119,8 +121,9 @@ def _ports(number: int) -> list[int]:
 @contextmanager
 def _daemon(folder: Path, environment: dict[str, str], *command: str) -> Iterator[None]:
     with (folder / f"{command[0]}.out").open("w") as out:
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                   start_new_session=True)  # Ctrl-C, too, is to end the jobs first
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+        )  # Ctrl-C, too, is to end the jobs first
     try:
         yield
     finally:

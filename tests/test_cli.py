@@ -23,7 +23,9 @@ def sedlib(*arguments) -> tuple[int, str, str]:
 
 
 def commands() -> list[list[str]]:
-    return [["data", name] for name in cli.commands["data"].commands] + [[name] for name in cli.commands if name != "data"]
+    return [["data", name] for name in cli.commands["data"].commands] + [
+        [name] for name in cli.commands if name != "data"
+    ]
 
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
@@ -79,13 +81,20 @@ def test_recordings_of_one_name_stay_two(run_folder, recordings):
     assert code == 0, err
     rows = [line.split("\t") for line in out.splitlines()[1:]]
     counts = {name: [row[1:] for row in rows if row[0] == name] for name in sorted({row[0] for row in rows})}
-    assert list(counts) == ["garden/1.WAV", "street/1.WAV", "street/2.WAV"] and counts["garden/1.WAV"] == counts["street/1.WAV"]
+    assert (
+        list(counts) == ["garden/1.WAV", "street/1.WAV", "street/2.WAV"]
+        and counts["garden/1.WAV"] == counts["street/1.WAV"]
+    )
     code, out, _ = sedlib("detect", "garden/1.WAV", "./garden/1.WAV", "street/2.WAV", "--run", run_folder)
-    assert {line.split("\t")[0] for line in out.splitlines()[1:]} == {"1.WAV", "2.WAV"} and len(out.splitlines()) == 1 + 2 * len(counts["street/1.WAV"])
+    assert {line.split("\t")[0] for line in out.splitlines()[1:]} == {"1.WAV", "2.WAV"} and len(
+        out.splitlines()
+    ) == 1 + 2 * len(counts["street/1.WAV"])
 
 
 def test_one_broken_recording_does_not_end_a_batch(run_folder, recordings):
-    code, out, err = sedlib("detect", "empty.wav", "street/1.WAV", "aac.wav", "none.wav", "--run", run_folder, "--out", "all.tsv")
+    code, out, err = sedlib(
+        "detect", "empty.wav", "street/1.WAV", "aac.wav", "none.wav", "--run", run_folder, "--out", "all.tsv"
+    )
     assert code == 1 and set(tables.read_events(Path("all.tsv"))["filename"]) == {"1.WAV"}
     assert [line.split(":")[0] for line in err.splitlines()] == ["all.tsv", "Error", "empty.wav", "aac.wav", "none.wav"]
     assert "3 of 4 recordings could not be read" in err and "it is MP4 audio (AAC); convert it" in err
@@ -97,10 +106,15 @@ def test_one_broken_recording_does_not_end_a_batch(run_folder, recordings):
     assert code == 1 and err == "Error: empty.wav: 0 bytes; get the file again\n"
 
 
-@pytest.mark.parametrize("name, message", [
-    ("street/1.WAV", "this command also uses street/1.WAV"), ("RUN/config.json", "this command also uses"), ("street", "street: is a folder"),
-    ("empty.wav/e.tsv", "empty.wav: is a file, and a folder is needed there"),
-])
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("street/1.WAV", "this command also uses street/1.WAV"),
+        ("RUN/config.json", "this command also uses"),
+        ("street", "street: is a folder"),
+        ("empty.wav/e.tsv", "empty.wav: is a file, and a folder is needed there"),
+    ],
+)
 def test_detect_refuses_what_it_cannot_write_before_the_work(run_folder, recordings, name, message):
     name = name.replace("RUN", str(run_folder))
     before = Path(name).read_bytes() if Path(name).is_file() else None
@@ -112,9 +126,13 @@ def test_detect_refuses_what_it_cannot_write_before_the_work(run_folder, recordi
 def test_a_read_only_folder_is_one_line(run_folder, recordings, workspace, monkeypatch):
     monkeypatch.setenv("SEDLIB_WORKSPACE", str(recordings / "garden" / "ws"))
     with read_only(recordings / "garden"):
-        for arguments in (["detect", "street/1.WAV", "--run", run_folder, "--out", "garden/new/e.tsv"], ["stub", "00", "garden/x.ipynb"],
-                          ["train", "--run", "garden/r"], ["data", "mini", "garden/d", "--profile", "smoke"],
-                          ["train", "--profile", "smoke"]):
+        for arguments in (
+            ["detect", "street/1.WAV", "--run", run_folder, "--out", "garden/new/e.tsv"],
+            ["stub", "00", "garden/x.ipynb"],
+            ["train", "--run", "garden/r"],
+            ["data", "mini", "garden/d", "--profile", "smoke"],
+            ["train", "--profile", "smoke"],
+        ):
             code, _, err = sedlib(*arguments)
             assert code == 1 and "garden" in err and "make it writable" in err and len(err.splitlines()) == 1
 
@@ -145,7 +163,10 @@ def test_runs_lists_them_with_state_and_scores(run_folder, workspace):
     assert header.split()[:3] == ["run", "system", "profile"]
     scores = json.loads((run_folder / "results.json").read_text())
     assert {"run", "baseline", "smoke", "tiny", "3", "scored", "15/15"} <= set(row.split())
-    assert row.split()[-3:-1] == [f"{100 * scores['public']['event_f1']['macro']:.1f}", f"{scores['validation']['psds']['value']:.3f}"]
+    assert row.split()[-3:-1] == [
+        f"{100 * scores['public']['event_f1']['macro']:.1f}",
+        f"{scores['validation']['psds']['value']:.3f}",
+    ]
     for arguments in ([], [workspace]):  # nothing there yet, then a folder without runs
         code, out, err = sedlib("runs", *arguments)
         assert code == 0 and "no runs; `sedlib train` makes one" in out, err
@@ -153,14 +174,25 @@ def test_runs_lists_them_with_state_and_scores(run_folder, workspace):
 
 def test_evaluate_prints_a_table_and_writes_fractions(run_folder, tiny, tmp_path):
     reference = tiny / "metadata/validation/validation.tsv"
-    code, out, _ = sedlib("evaluate", "--reference", reference, "--predictions", reference, "--json", tmp_path / "s.json")
+    code, out, _ = sedlib(
+        "evaluate", "--reference", reference, "--predictions", reference, "--json", tmp_path / "s.json"
+    )
     assert code == 0 and "100.00" in out
     scores = json.loads((tmp_path / "s.json").read_text())
     assert scores["event_f1"]["macro"] == scores["event_f1"]["micro"] == scores["segment_f1"]["macro"] == 1
     assert set(scores["event_f1"]) >= {"macro", "micro", "ci95", "per_class"}
     code, _, err = sedlib(
-        "evaluate", "--reference", reference, "--predictions", run_folder / "validation.tsv",
-        "--scores", run_folder / "validation.npz", "--alpha-ct", 0.5, "--json", tmp_path / "s.json",
+        "evaluate",
+        "--reference",
+        reference,
+        "--predictions",
+        run_folder / "validation.tsv",
+        "--scores",
+        run_folder / "validation.npz",
+        "--alpha-ct",
+        0.5,
+        "--json",
+        tmp_path / "s.json",
     )
     assert code == 0, err
     assert json.loads((tmp_path / "s.json").read_text())["psds"]["value"] >= 0
@@ -182,32 +214,49 @@ def test_check_tells_good_from_broken(tiny, tmp_path):
 def test_mini_makes_the_same_data_as_the_library(tmp_path, monkeypatch):
     from minidesed import generate
 
-    monkeypatch.setitem(generate.SIZES, "smoke", {"synthetic": 2, "weak": 1, "unlabel_in_domain": 1, "validation": 1, "public": 1})
+    monkeypatch.setitem(
+        generate.SIZES, "smoke", {"synthetic": 2, "weak": 1, "unlabel_in_domain": 1, "validation": 1, "public": 1}
+    )
     for name in ("a", "b"):
         assert sedlib("data", "mini", tmp_path / name, "--profile", "smoke", "--seed", 5)[0] == 0
     one, two = (sorted(p for p in (tmp_path / name).rglob("*") if p.is_file()) for name in ("a", "b"))
     assert len(one) >= 6 + 5 and [p.read_bytes() for p in one] == [p.read_bytes() for p in two]
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["train", "--system", "baselin"], "system 'baselin' does not exist; did you mean 'baseline'?"),
-    (["train", "--epochs", "30"], "--epochs 30: a run of another length must not stand among the profile's; give it a"),
-    (["train", "--profile", "papers"], "profile 'papers' does not exist; choose one of paper, lesson, smoke"),
-    (["train", "--data", "NOWHERE"], "'NOWHERE': no such folder"),
-    (["data", "check", "NOWHERE"], "NOWHERE"),
-    (["data", "mini", "x", "--profile", "huge"], "profile 'huge'"),
-    (["data", "soundbank", "NOWHERE", "x"], "NOWHERE"),
-    (["train", "--system", "ensemble"], "system 'ensemble' is an average of others and is not trained itself; train ppcen_logmel"),
-    (["reproduce", "--table", "4"], "table 4 does not exist; the paper has tables 1, 2 and 3"),
-    (["reproduce", "--cluster", "nimbus"], "cluster 'nimbus': neither a profile here (slurm) nor a folder with a config.yaml"),
-    (["train", "--profile", "smoke", "--run", "here.tsv"], "here.tsv: is a file, and a folder is needed there"),
-    (["data", "mini", "here.tsv", "--profile", "smoke"], "here.tsv: is a file, and a folder is needed there"),
-    (["stub", "00", "."], ".: the name of a notebook must end with .ipynb"),
-    (["stub", "00", "here.ipynb"], "here.ipynb: is there already, perhaps with work in it; give another name, or --force"),
-    (["runs", "NOWHERE"], "NOWHERE: no such folder"),
-    (["detect", "none.wav", "--run", "NOWHERE"], "NOWHERE: not a run folder"),
-    (["evaluate", "--reference", "r.tsv", "--predictions", "p.tsv"], "r.tsv: no such file"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["train", "--system", "baselin"], "system 'baselin' does not exist; did you mean 'baseline'?"),
+        (
+            ["train", "--epochs", "30"],
+            "--epochs 30: a run of another length must not stand among the profile's; give it a",
+        ),
+        (["train", "--profile", "papers"], "profile 'papers' does not exist; choose one of paper, lesson, smoke"),
+        (["train", "--data", "NOWHERE"], "'NOWHERE': no such folder"),
+        (["data", "check", "NOWHERE"], "NOWHERE"),
+        (["data", "mini", "x", "--profile", "huge"], "profile 'huge'"),
+        (["data", "soundbank", "NOWHERE", "x"], "NOWHERE"),
+        (
+            ["train", "--system", "ensemble"],
+            "system 'ensemble' is an average of others and is not trained itself; train ppcen_logmel",
+        ),
+        (["reproduce", "--table", "4"], "table 4 does not exist; the paper has tables 1, 2 and 3"),
+        (
+            ["reproduce", "--cluster", "nimbus"],
+            "cluster 'nimbus': neither a profile here (slurm) nor a folder with a config.yaml",
+        ),
+        (["train", "--profile", "smoke", "--run", "here.tsv"], "here.tsv: is a file, and a folder is needed there"),
+        (["data", "mini", "here.tsv", "--profile", "smoke"], "here.tsv: is a file, and a folder is needed there"),
+        (["stub", "00", "."], ".: the name of a notebook must end with .ipynb"),
+        (
+            ["stub", "00", "here.ipynb"],
+            "here.ipynb: is there already, perhaps with work in it; give another name, or --force",
+        ),
+        (["runs", "NOWHERE"], "NOWHERE: no such folder"),
+        (["detect", "none.wav", "--run", "NOWHERE"], "NOWHERE: not a run folder"),
+        (["evaluate", "--reference", "r.tsv", "--predictions", "p.tsv"], "r.tsv: no such file"),
+    ],
+)
 def test_a_mistake_is_one_line_and_a_failure(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("here.tsv", "here.ipynb"):

@@ -20,6 +20,7 @@ from sedlib.models import fused
 
 def slowly(kind: type) -> type:
     """As where the disk is slow: between reading and writing an index another one has time for the same."""
+
     def load_index(self):
         found = kind._load_index(self)
         time.sleep(0.2)
@@ -32,7 +33,10 @@ def stored_at_once(kind: type, folder: Path) -> dict[str, str]:
     """What two that store two signatures at once find later."""
     files = [slowly(kind)(str(folder), "function", "stamp") for _ in range(2)]
     names = ("int64", "float64")
-    threads = [threading.Thread(target=file.save, args=(name, f"code for {name}")) for file, name in zip(files, names, strict=True)]
+    threads = [
+        threading.Thread(target=file.save, args=(name, f"code for {name}"))
+        for file, name in zip(files, names, strict=True)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -68,13 +72,23 @@ def test_what_is_read_is_never_half_of_what_another_writes(tmp_path):
 
 
 def test_every_stored_function_of_the_package_is_kept_so():
-    stored = [function for module in (hmm, tuning, smoother, events, segments, fused) for function in vars(module).values()
-              if isinstance(getattr(function, "_cache", None), caching.FunctionCache)]
-    assert len(set(stored)) == sum(path.read_text(encoding="utf-8").count("cache=True") - (path.name == "compiled.py")
-                                   for path in Path(sedlib.__file__).parent.rglob("*.py"))
+    stored = [
+        function
+        for module in (hmm, tuning, smoother, events, segments, fused)
+        for function in vars(module).values()
+        if isinstance(getattr(function, "_cache", None), caching.FunctionCache)
+    ]
+    assert len(set(stored)) == sum(
+        path.read_text(encoding="utf-8").count("cache=True") - (path.name == "compiled.py")
+        for path in Path(sedlib.__file__).parent.rglob("*.py")
+    )
     assert all(isinstance(function._cache._cache_file, compiled._LockedFile) for function in stored)
-    assert not [path for path in Path(sedlib.__file__).parent.rglob("*.py") if path.name != "compiled.py"
-                and re.search(r"numba import .*njit|numba\.(njit|jit)", path.read_text(encoding="utf-8"))]
+    assert not [
+        path
+        for path in Path(sedlib.__file__).parent.rglob("*.py")
+        if path.name != "compiled.py"
+        and re.search(r"numba import .*njit|numba\.(njit|jit)", path.read_text(encoding="utf-8"))
+    ]
 
 
 def test_code_is_stored_and_found_again_with_a_lock_beside_it(tmp_path, monkeypatch):
@@ -104,16 +118,23 @@ def test_a_cache_that_can_only_be_read_is_read(tmp_path, lock):
         tmp_path.chmod(0o700)
 
 
-# What librosa computes with a "gufunc" that numba stores. numba stores that as two things, where the second calls the first by a name that
-# differs from process to process. Of two processes that store them at once, one's second may stay with the other's first: a segmentation
-# fault in every process that loads them, until somebody clears the cache.
-STORED_IN_TWO = re.compile(r"librosa\.(?:\w+\.)*(yin|pyin|piptrack|estimate_tuning|pitch_tuning|zero_crossings|zero_crossing_rate|localmax|localmin|"
-                           r"peak_pick|onset_detect|beat_track)\b")
+# What librosa computes with a "gufunc" that numba stores. numba stores that as two things, where the second calls the
+# first by a name that differs from process to process. Of two processes that store them at once, one's second may stay
+# with the other's first: a segmentation fault in every process that loads them, until somebody clears the cache.
+STORED_IN_TWO = re.compile(
+    r"librosa\.(?:\w+\.)*(yin|pyin|piptrack|estimate_tuning|pitch_tuning|zero_crossings|zero_crossing_rate|localmax|localmin|"
+    r"peak_pick|onset_detect|beat_track)\b"
+)
 
 
 def test_nothing_that_runs_beside_others_uses_what_numba_stores_in_two():
     assert STORED_IN_TWO.search("f0 = librosa.yin(x)") and STORED_IN_TWO.search("librosa.feature.zero_crossing_rate(x)")
     root = Path(sedlib.__file__).parents[1]
-    sources = [path for folder in ("sedlib", "notebooks", "tests") for path in (root / folder).rglob("*.py") if path != Path(__file__)]
+    sources = [
+        path
+        for folder in ("sedlib", "notebooks", "tests")
+        for path in (root / folder).rglob("*.py")
+        if path != Path(__file__)
+    ]
     assert len(sources) > 100
     assert not [path.name for path in sources if STORED_IN_TWO.search(path.read_text(encoding="utf-8"))]

@@ -28,7 +28,11 @@ from sedlib.data import audio
 from sedlib.errors import SedError
 from sedlib.systems import SYSTEMS, configuration
 
-PARTS = {known.name: known.default_factory for known in dataclasses.fields(Config) if known.default_factory is not dataclasses.MISSING}
+PARTS = {
+    known.name: known.default_factory
+    for known in dataclasses.fields(Config)
+    if known.default_factory is not dataclasses.MISSING
+}
 FIELDS = [(part, known.name) for part, kind in PARTS.items() for known in dataclasses.fields(kind)]
 TOP = [known.name for known in dataclasses.fields(Config)]
 
@@ -57,7 +61,9 @@ def test_a_missing_field_is_named_and_gets_no_default(part, name):
 def test_an_unknown_field_is_named(part):
     found = values()
     (found[part] if part else found)["momentum"] = 1
-    with pytest.raises(SedError, match=f"^configuration: {f'{part}.' if part else ''}momentum is unknown.*train the run again$"):
+    with pytest.raises(
+        SedError, match=f"^configuration: {f'{part}.' if part else ''}momentum is unknown.*train the run again$"
+    ):
         Config.from_dict(found)
 
 
@@ -86,59 +92,97 @@ def test_what_is_no_configuration_is_refused(found):
 PPCEN = {"layers": 2, "alpha": (0.8, 0.4), "delta": (2.0, 2.0), "r": (0.5, 0.5)}
 
 
-@pytest.mark.parametrize("kind, change, said", [
-    (Features, {"scaling": "zscores"}, "features.scaling is 'zscores'; it must be one of zscore, minmax"),
-    (Features, {"hop": 0}, "features.hop is 0; it must be 1 or more"),
-    (Features, {"hop": 255.0}, "features.hop is 255.0; it must be a whole number"),
-    (Features, {"n_mels": True}, "features.n_mels is True; it must be a whole number"),
-    (Features, {"f_max": 8001.0}, "features.f_max is 8001.0; it must be from 0 to 8000 Hz"),
-    (Features, {"f_min": 8000.0}, "features.f_min is 8000; it must be less than features.f_max"),
-    (Features, {"floor": 0.0}, "features.floor is 0.0; it must be more than 0"),
-    (Augment, {"teacher": "none"}, "augment.teacher is 'none'; it must be one of own, same, clean"),
-    (Augment, {"sources": (0, 5)}, "augment.sources is (0, 5); it must be a tuple, each of it 1 or more"),
-    (Augment, {"sources": (5, 1)}, "augment.sources is (5, 1); give the smaller one first"),
-    (Augment, {"sources": [1, 5]}, "augment.sources is [1, 5]; it must be a tuple of 2"),
-    (Augment, {"noise_snr_db": (30.0, 10.0)}, "augment.noise_snr_db is (30.0, 10.0); give the smaller one first"),
-    (Augment, {"noise_snr_db": (30.0,)}, "augment.noise_snr_db is (30.0,); it must be () or a tuple of 2"),
-    (Augment, {"effects": 8}, "augment.effects is 8, and augment.effect_names has 7; name more of them"),
-    (Augment, {"effect_names": ("echo",)}, "augment.effect_names is ('echo',); it must be a tuple, each of it one of noise burst"),
-    (Augment, {"added_share": 1.5}, "augment.added_share is 1.5; it must be from 0 to 1"),
-    (Pcen, PPCEN | {"energy": "power"}, "pcen.energy is 'power'; it must be one of logmel, mel"),
-    (Pcen, PPCEN | {"smoother": "median"}, "pcen.smoother is 'median'; it must be one of causal, zero-phase"),
-    (Pcen, PPCEN | {"alpha": (0.8,)}, "pcen.alpha has 1 values for 2 layers"),
-    (Pcen, PPCEN | {"delta": (2.0, 2.0, 2.0)}, "pcen.delta has 3 values for 2 layers"),
-    (Pcen, PPCEN | {"r": ()}, "pcen.r has 0 values for 2 layers"),
-    (Pcen, PPCEN | {"r": (0.5, -0.5)}, "pcen.r is (0.5, -0.5); it must be a tuple, each of it more than 0"),
-    (Pcen, PPCEN | {"s": (0.015, 1.5)}, "pcen.s is (0.015, 1.5); it must be a tuple, each of it more than 0 and less than 1"),
-    (Pcen, PPCEN | {"s": ()}, "pcen.s is (); give at least one"),
-    (Pcen, {"eps": 0.0}, "pcen.eps is 0.0; it must be more than 0"),
-    (Model, {"conv_dropout": 1.0}, "model.conv_dropout is 1.0; it must be 0 or more, and less than 1"),
-    (Model, {"rnn_dropout": -0.1}, "model.rnn_dropout is -0.1; it must be 0 or more, and less than 1"),
-    (Model, {"filters": (1, 2, 3)}, "model has 3 filters but 7 poolings; give one of each"),
-    (Model, {"init": "xavier"}, "model.init is 'xavier'; it must be one of baseline, torch"),
-    (Training, {"strong": 0}, "training.strong is 0; it must be 1 or more"),
-    (Training, {"strong_from": "weak"}, "training.strong_from is 'weak'; it must be one of synthetic, unlabel_in_domain"),
-    (Training, {"teacher_start": "zero"}, "training.teacher_start is 'zero'; it must be one of independent, student"),
-    (Training, {"tested": "both"}, "training.tested is 'both'; it must be one of student, teacher"),
-    (Training, {"label_frames": "ceil"}, "training.label_frames is 'ceil'; it must be one of floor, nearest"),
-    (Training, {"validation_share": 0.0}, "training.validation_share is 0.0; it must be more than 0 and less than 1"),
-    (Training, {"steps_per_epoch": 0}, "training.steps_per_epoch is 0; it must be 1 or more or none"),
-    (Training, {"ema": math.nan}, "training.ema is nan; it must be from 0 to 1"),
-    (Adversarial, {"updates": "gan"}, "adversarial.updates is 'gan'; it must be one of none, two-step, reversal"),
-    (Adversarial, {"schedule": "linear"}, "adversarial.schedule is 'linear'; it must be one of constant, ganin"),
-    *((Adversarial, {name: value}, f"adversarial.{name} is {value}; it must be 0 or more")
-      for name in ("main_weight", "domain_weight") for value in (-0.1, math.nan, math.inf)),
-    *((Adversarial, {name: 0}, f"adversarial.{name} is 0; it must be 1 or more")
-      for name in ("blocks", "repeats", "bottleneck", "hidden", "kernel")),
-    (Adversarial, {"kernel": 4}, "adversarial.kernel is 4; it must be odd"),
-    (Decoding, {"threshold": 50}, "decoding.threshold is 50; it must be from 0 to 1"),
-    (Config, {"features": {}}, "features is {}; it must be a Features"),
-    (Config, {"pcen": Pcen(**PPCEN)}, "features.scaling is 'zscore', which gives negative values, and PCEN takes none; use 'minmax'"),
-    (Config, {"adversarial": Adversarial(updates="two-step"), "training": Training(weak=0, unlabelled=0)},
-     "needs synthetic and recorded clips in every batch; here are 6 of synthetic, 0 weak and 0 unlabelled"),
-    (Config, {"adversarial": Adversarial(updates="reversal"), "training": Training(strong_from="unlabel_in_domain")},
-     "here are 6 of unlabel_in_domain"),
-])
+@pytest.mark.parametrize(
+    "kind, change, said",
+    [
+        (Features, {"scaling": "zscores"}, "features.scaling is 'zscores'; it must be one of zscore, minmax"),
+        (Features, {"hop": 0}, "features.hop is 0; it must be 1 or more"),
+        (Features, {"hop": 255.0}, "features.hop is 255.0; it must be a whole number"),
+        (Features, {"n_mels": True}, "features.n_mels is True; it must be a whole number"),
+        (Features, {"f_max": 8001.0}, "features.f_max is 8001.0; it must be from 0 to 8000 Hz"),
+        (Features, {"f_min": 8000.0}, "features.f_min is 8000; it must be less than features.f_max"),
+        (Features, {"floor": 0.0}, "features.floor is 0.0; it must be more than 0"),
+        (Augment, {"teacher": "none"}, "augment.teacher is 'none'; it must be one of own, same, clean"),
+        (Augment, {"sources": (0, 5)}, "augment.sources is (0, 5); it must be a tuple, each of it 1 or more"),
+        (Augment, {"sources": (5, 1)}, "augment.sources is (5, 1); give the smaller one first"),
+        (Augment, {"sources": [1, 5]}, "augment.sources is [1, 5]; it must be a tuple of 2"),
+        (Augment, {"noise_snr_db": (30.0, 10.0)}, "augment.noise_snr_db is (30.0, 10.0); give the smaller one first"),
+        (Augment, {"noise_snr_db": (30.0,)}, "augment.noise_snr_db is (30.0,); it must be () or a tuple of 2"),
+        (Augment, {"effects": 8}, "augment.effects is 8, and augment.effect_names has 7; name more of them"),
+        (
+            Augment,
+            {"effect_names": ("echo",)},
+            "augment.effect_names is ('echo',); it must be a tuple, each of it one of noise burst",
+        ),
+        (Augment, {"added_share": 1.5}, "augment.added_share is 1.5; it must be from 0 to 1"),
+        (Pcen, PPCEN | {"energy": "power"}, "pcen.energy is 'power'; it must be one of logmel, mel"),
+        (Pcen, PPCEN | {"smoother": "median"}, "pcen.smoother is 'median'; it must be one of causal, zero-phase"),
+        (Pcen, PPCEN | {"alpha": (0.8,)}, "pcen.alpha has 1 values for 2 layers"),
+        (Pcen, PPCEN | {"delta": (2.0, 2.0, 2.0)}, "pcen.delta has 3 values for 2 layers"),
+        (Pcen, PPCEN | {"r": ()}, "pcen.r has 0 values for 2 layers"),
+        (Pcen, PPCEN | {"r": (0.5, -0.5)}, "pcen.r is (0.5, -0.5); it must be a tuple, each of it more than 0"),
+        (
+            Pcen,
+            PPCEN | {"s": (0.015, 1.5)},
+            "pcen.s is (0.015, 1.5); it must be a tuple, each of it more than 0 and less than 1",
+        ),
+        (Pcen, PPCEN | {"s": ()}, "pcen.s is (); give at least one"),
+        (Pcen, {"eps": 0.0}, "pcen.eps is 0.0; it must be more than 0"),
+        (Model, {"conv_dropout": 1.0}, "model.conv_dropout is 1.0; it must be 0 or more, and less than 1"),
+        (Model, {"rnn_dropout": -0.1}, "model.rnn_dropout is -0.1; it must be 0 or more, and less than 1"),
+        (Model, {"filters": (1, 2, 3)}, "model has 3 filters but 7 poolings; give one of each"),
+        (Model, {"init": "xavier"}, "model.init is 'xavier'; it must be one of baseline, torch"),
+        (Training, {"strong": 0}, "training.strong is 0; it must be 1 or more"),
+        (
+            Training,
+            {"strong_from": "weak"},
+            "training.strong_from is 'weak'; it must be one of synthetic, unlabel_in_domain",
+        ),
+        (
+            Training,
+            {"teacher_start": "zero"},
+            "training.teacher_start is 'zero'; it must be one of independent, student",
+        ),
+        (Training, {"tested": "both"}, "training.tested is 'both'; it must be one of student, teacher"),
+        (Training, {"label_frames": "ceil"}, "training.label_frames is 'ceil'; it must be one of floor, nearest"),
+        (
+            Training,
+            {"validation_share": 0.0},
+            "training.validation_share is 0.0; it must be more than 0 and less than 1",
+        ),
+        (Training, {"steps_per_epoch": 0}, "training.steps_per_epoch is 0; it must be 1 or more or none"),
+        (Training, {"ema": math.nan}, "training.ema is nan; it must be from 0 to 1"),
+        (Adversarial, {"updates": "gan"}, "adversarial.updates is 'gan'; it must be one of none, two-step, reversal"),
+        (Adversarial, {"schedule": "linear"}, "adversarial.schedule is 'linear'; it must be one of constant, ganin"),
+        *(
+            (Adversarial, {name: value}, f"adversarial.{name} is {value}; it must be 0 or more")
+            for name in ("main_weight", "domain_weight")
+            for value in (-0.1, math.nan, math.inf)
+        ),
+        *(
+            (Adversarial, {name: 0}, f"adversarial.{name} is 0; it must be 1 or more")
+            for name in ("blocks", "repeats", "bottleneck", "hidden", "kernel")
+        ),
+        (Adversarial, {"kernel": 4}, "adversarial.kernel is 4; it must be odd"),
+        (Decoding, {"threshold": 50}, "decoding.threshold is 50; it must be from 0 to 1"),
+        (Config, {"features": {}}, "features is {}; it must be a Features"),
+        (
+            Config,
+            {"pcen": Pcen(**PPCEN)},
+            "features.scaling is 'zscore', which gives negative values, and PCEN takes none; use 'minmax'",
+        ),
+        (
+            Config,
+            {"adversarial": Adversarial(updates="two-step"), "training": Training(weak=0, unlabelled=0)},
+            "needs synthetic and recorded clips in every batch; here are 6 of synthetic, 0 weak and 0 unlabelled",
+        ),
+        (
+            Config,
+            {"adversarial": Adversarial(updates="reversal"), "training": Training(strong_from="unlabel_in_domain")},
+            "here are 6 of unlabel_in_domain",
+        ),
+    ],
+)
 def test_a_value_that_a_field_does_not_take_is_named_when_it_is_built(kind, change, said):
     with pytest.raises(SedError, match=f"^{'.*' if kind is Config else ''}{re.escape(said)}"):
         kind(**change)
@@ -146,7 +190,12 @@ def test_a_value_that_a_field_does_not_take_is_named_when_it_is_built(kind, chan
 
 def test_every_string_of_a_configuration_is_one_of_a_few():
     """But names of profiles and systems, which other tables hold."""
-    free = [f"{part}.{name}" for part, kind in PARTS.items() for name, of in configuration_module._kinds(kind).items() if of is str]
+    free = [
+        f"{part}.{name}"
+        for part, kind in PARTS.items()
+        for name, of in configuration_module._kinds(kind).items()
+        if of is str
+    ]
     assert not free
 
 

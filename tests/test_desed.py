@@ -1,4 +1,5 @@
-"""Real DESED from end to end: its own tables with made audio, incomplete and broken as real downloads are (see `desed.build`).
+"""Real DESED from end to end: its own tables with made audio, incomplete and broken as real downloads are (see
+`desed.build`).
 
 One batch does everything that the command line offers, the lessons among it; the tests look at what it left.
 """
@@ -57,7 +58,12 @@ def test_check_counts_what_is_left_out_by_subset_and_class_and_finds_no_error(re
     code, out, err = sedlib("data", "check", real.root)
     assert code == 0, out + err
     assert "errors (stop a training or its scoring): none" in out
-    assert "1 files of 16000 Hz, 6 channels" in out and "2 channels" in out and "44100 Hz" in out and "48 isolated sounds" in out
+    assert (
+        "1 files of 16000 Hz, 6 channels" in out
+        and "2 channels" in out
+        and "44100 Hz" in out
+        and "48 isolated sounds" in out
+    )
     sections = {match[1]: match[0] for match in re.finditer(r"^  (\w+): \d.*?(?=^  \w|^errors)", out, re.M | re.S)}
     for subset, place in layout.SUBSETS.items():
         lost, listed = real.left_out(subset), tables.filenames(real.table(subset))
@@ -82,7 +88,8 @@ def test_stores_leave_out_what_cannot_be_read_and_say_so(real):
 
 
 def test_statistics_of_the_whole_real_tables_are_the_published_ones(shared, tmp_path):
-    """Names, overlaps and offsets past 10 s of all 1168 and 692 clips; the counts are those of statistics.json beside them."""
+    """Names, overlaps and offsets past 10 s of all 1168 and 692 clips; the counts are those of statistics.json beside
+    them."""
     metadata = shared / "desed" / "metadata"
     published = json.loads((shared / "desed" / "statistics.json").read_text())
     for subset, place in layout.SUBSETS.items():
@@ -93,14 +100,24 @@ def test_statistics_of_the_whole_real_tables_are_the_published_ones(shared, tmp_
         (tmp_path / place.audio / "a.wav").touch()
     code, out, err = sedlib("data", "statistics", tmp_path)
     assert code == 0 and "validation, here / DESED" in out, err
-    for subset, name in (("validation", "validation"), ("public", "public_eval"), ("synthetic", "synthetic_2019_train")):
+    for subset, name in (
+        ("validation", "validation"),
+        ("public", "public_eval"),
+        ("synthetic", "synthetic_2019_train"),
+    ):
         table = layout.load(tmp_path, subset).table
         facts = statistics.per_class(table)
-        assert facts["events"].astype(int).to_dict() == {label: published[name]["per_class"][label]["events"] for label in tables.CLASSES}
-        assert facts["clips"].astype(int).to_dict() == {label: published[name]["per_class"][label]["clips"] for label in tables.CLASSES}
+        assert facts["events"].astype(int).to_dict() == {
+            label: published[name]["per_class"][label]["events"] for label in tables.CLASSES
+        }
+        assert facts["clips"].astype(int).to_dict() == {
+            label: published[name]["per_class"][label]["clips"] for label in tables.CLASSES
+        }
         assert statistics.polyphony(table).sum() == pytest.approx(1)
     comparison = statistics.compare_folder(tmp_path)
-    assert (comparison["ours"] - comparison["DESED"]).abs().max() < 0.0051  # those of `data.desed` have two or three decimals
+    assert (
+        comparison["ours"] - comparison["DESED"]
+    ).abs().max() < 0.0051  # those of `data.desed` have two or three decimals
 
 
 @pytest.mark.parametrize("ends", ["floor", "nearest"])
@@ -126,7 +143,12 @@ def test_a_folder_with_an_empty_subset_is_refused_before_training(copy, workspac
     for path in (copy / layout.SUBSETS[subset].audio).iterdir():
         path.write_bytes(b"")
     code, _, err = sedlib("train", "--profile", "smoke", "--data", copy)
-    assert code == 1 and len(err.splitlines()) == 1 and f"clips of {subset!r} is there; the first, " in err and "0 bytes" in err
+    assert (
+        code == 1
+        and len(err.splitlines()) == 1
+        and f"clips of {subset!r} is there; the first, " in err
+        and "0 bytes" in err
+    )
     assert not (workspace / "runs").exists() and not (copy / "store").exists()
 
 
@@ -162,13 +184,18 @@ def test_lessons_show_the_real_folder_and_say_what_only_made_data_have(ran):
 
 
 def counted(missing: dict, real: Desed, subset: str) -> bool:
-    """Whether what results or a ledger say is missing of a subset is what was left out of the folder, in clips and events of each class."""
+    """Whether what results or a ledger say is missing of a subset is what was left out of the folder, in clips and
+    events of each class."""
     lost, events = real.left_out(subset), tables.events(real.table(subset))
     gone, listed = (Counter(part["event_label"]) for part in (events[events["filename"].isin(lost)], events))
     assert (missing["clips"], missing["of"]) == (len(lost), len(tables.filenames(real.table(subset))))
     found = {label: n for label, n in missing["events"].items() if n["missing"]}
-    assert {label: (n["missing"], n["of"]) for label, n in found.items()} == {label: (n, listed[label]) for label, n in gone.items()}
-    assert {label: n["share"] for label, n in found.items()} == pytest.approx({label: n / listed[label] for label, n in gone.items()})
+    assert {label: (n["missing"], n["of"]) for label, n in found.items()} == {
+        label: (n, listed[label]) for label, n in gone.items()
+    }
+    assert {label: n["share"] for label, n in found.items()} == pytest.approx(
+        {label: n / listed[label] for label, n in gone.items()}
+    )
     return True
 
 
@@ -179,7 +206,10 @@ def test_every_row_has_scores_and_results_count_the_missing_clips(ran, real):
         result = json.loads(path.read_text())
         for subset in layout.EVALUATED:
             clips = result[subset]["clips"]
-            assert counted(clips["missing"], real, subset) and clips["evaluated"] == clips["missing"]["of"] - clips["missing"]["clips"]
+            assert (
+                counted(clips["missing"], real, subset)
+                and clips["evaluated"] == clips["missing"]["of"] - clips["missing"]["clips"]
+            )
             assert 0 <= result[subset]["event_f1"]["macro"] <= 1
         assert 0 <= result["validation"]["psds"]["value"] <= 1
         assert result["validation"]["psds"]["merged"]["reference"] > 0
@@ -187,10 +217,21 @@ def test_every_row_has_scores_and_results_count_the_missing_clips(ran, real):
 
 def test_tune_and_evaluate_run_on_what_was_trained(ran, real, tmp_path):
     run, reference = ran / "runs/smoke/DESED/baseline/seed0", real.root / layout.SUBSETS["validation"].metadata
-    code, out, err = sedlib("tune", run / "validation.npz", "--reference", reference, "--search", "robust", "--json", tmp_path / "hmm.json")
+    code, out, err = sedlib(
+        "tune", run / "validation.npz", "--reference", reference, "--search", "robust", "--json", tmp_path / "hmm.json"
+    )
     assert code == 0, out + err
-    code, out, err = sedlib("evaluate", "--reference", reference, "--predictions", run / "validation.tsv", "--scores", run / "validation.npz",
-                            "--json", tmp_path / "scores.json")
+    code, out, err = sedlib(
+        "evaluate",
+        "--reference",
+        reference,
+        "--predictions",
+        run / "validation.tsv",
+        "--scores",
+        run / "validation.npz",
+        "--json",
+        tmp_path / "scores.json",
+    )
     assert code == 0 and "PSDS" in out, out + err
     assert np.isfinite(json.loads((tmp_path / "scores.json").read_text())["psds"]["value"])
 

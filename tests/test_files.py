@@ -22,7 +22,9 @@ from sedlib.training.runs import write_json
 
 NOISE = np.random.default_rng(0)
 SCORES = NOISE.random((20, 157, 10)).astype(np.float32)
-TABLE = pd.DataFrame({"filename": [f"{i:06d}.wav" for i in range(9000)], "onset": 0.0, "offset": 1.0, "event_label": "Dog"})
+TABLE = pd.DataFrame(
+    {"filename": [f"{i:06d}.wav" for i in range(9000)], "onset": 0.0, "offset": 1.0, "event_label": "Dog"}
+)
 STATE = {"weights": torch.from_numpy(SCORES)}
 
 WRITERS = {
@@ -30,7 +32,9 @@ WRITERS = {
     "checkpoint.pt": lambda folder: Run(folder).save_checkpoint(STATE),
     "metrics.csv": lambda folder: Run(folder).write_metrics([{"step": i, "loss": 0.25} for i in range(9000)]),
     "results.json": lambda folder: write_json(folder / "results.json", {"x": list(range(9000))}),
-    "validation.npz": lambda folder: Posteriors(SCORES, [f"{i}.wav" for i in range(20)], CLASSES, 0.064).save(folder / "validation.npz"),
+    "validation.npz": lambda folder: Posteriors(SCORES, [f"{i}.wav" for i in range(20)], CLASSES, 0.064).save(
+        folder / "validation.npz"
+    ),
     "validation.tsv": lambda folder: tables.write(TABLE, folder / "validation.tsv"),
     "clip.wav": lambda folder: audio.write(folder / "clip.wav", NOISE.normal(0, 0.1, 160000)),
 }
@@ -53,7 +57,9 @@ def test_a_full_disk_is_named_leaves_no_half_file_and_keeps_what_was_there(tmp_p
 def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     """After a power cut a name may otherwise stand for an empty file."""
     synced = []
-    monkeypatch.setattr(os, "fsync", lambda file: synced.append((os.readlink(f"/proc/self/fd/{file}"), (tmp_path / "a.tsv").exists())))
+    monkeypatch.setattr(
+        os, "fsync", lambda file: synced.append((os.readlink(f"/proc/self/fd/{file}"), (tmp_path / "a.tsv").exists()))
+    )
     with files.whole(tmp_path / "a.tsv") as partial:
         partial.write_text("text")
     assert synced == [(str(partial), False)] and (tmp_path / "a.tsv").read_text() == "text"
@@ -75,7 +81,9 @@ def test_a_store_on_a_full_disk(tmp_path):
         (root / layout.SUBSETS["validation"].audio).mkdir(parents=True)
         for clip in "abc":
             audio.write(root / layout.SUBSETS["validation"].audio / f"{clip}.wav", NOISE.normal(0, 0.1, 160000))
-        tables.write(TABLE.iloc[:3].assign(filename=["a.wav", "b.wav", "c.wav"]), root / layout.SUBSETS["validation"].metadata)
+        tables.write(
+            TABLE.iloc[:3].assign(filename=["a.wav", "b.wav", "c.wav"]), root / layout.SUBSETS["validation"].metadata
+        )
         ballast = fill(root, leave=500_000)
         with pytest.raises(SedError, match="store of 'validation' .*No space left.*make room"):
             store.open_store(root, "validation", progress=False)
@@ -104,19 +112,32 @@ def test_other_errors_are_not_called_a_full_disk(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("error, fix", [
-    (errno.ENOSPC, "make room there"), (errno.EROFS, "make it writable"), (errno.EACCES, "make it writable"), (errno.EEXIST, "give another name"),
-    (errno.ENAMETOOLONG, "give a shorter name"),
-])
+@pytest.mark.parametrize(
+    "error, fix",
+    [
+        (errno.ENOSPC, "make room there"),
+        (errno.EROFS, "make it writable"),
+        (errno.EACCES, "make it writable"),
+        (errno.EEXIST, "give another name"),
+        (errno.ENAMETOOLONG, "give a shorter name"),
+    ],
+)
 def test_what_the_disk_refuses_is_one_line(tmp_path, workspace, monkeypatch, error, fix):
     for place, elsewhere in ((tmp_path / "a", True), ("/elsewhere/a", False), (None, True)):
-        with pytest.raises(SedError, match=f"^{place or workspace}: {os.strerror(error)}; {fix}") as raised, files.one_line():
+        with (
+            pytest.raises(SedError, match=f"^{place or workspace}: {os.strerror(error)}; {fix}") as raised,
+            files.one_line(),
+        ):
             raise OSError(error, os.strerror(error), place)
         assert ("SEDLIB_WORKSPACE" in str(raised.value)) == elsewhere
 
 
 def test_errors_of_the_program_itself_stay_what_they_are():
-    for error in (BrokenPipeError(errno.EPIPE, "no"), ConnectionRefusedError(errno.ECONNREFUSED, "no"), OSError("no number")):
+    for error in (
+        BrokenPipeError(errno.EPIPE, "no"),
+        ConnectionRefusedError(errno.ECONNREFUSED, "no"),
+        OSError("no number"),
+    ):
         with pytest.raises(type(error)), files.one_line():
             raise error
 

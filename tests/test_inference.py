@@ -90,7 +90,9 @@ def test_the_last_window_ends_with_the_recording(seconds):
         starts = [int(window[0]) - 1 for window in clock.windows]
         assert starts == sorted(set(starts)) and starts[0] == 0 and np.diff(starts).max(initial=0) <= LENGTH / 2
     else:
-        assert len(clock.windows) == 1 and np.array_equal(clock.windows[0], np.pad(waveform, (0, LENGTH - len(waveform))))
+        assert len(clock.windows) == 1 and np.array_equal(
+            clock.windows[0], np.pad(waveform, (0, LENGTH - len(waveform)))
+        )
 
 
 @pytest.mark.parametrize("seconds", [12, 13.7])
@@ -104,7 +106,9 @@ def test_steady_noise_has_the_same_statistics_in_every_window(seconds):
     recording_posteriors(detector.eval(), config, noise, "a.wav")
     scaled = detector.energy(seen[0])  # as its own smallest and largest value scale a window
     means, deviations = scaled.flatten(1).mean(1), scaled.flatten(1).std(1)
-    assert len(means) >= 2 and np.ptp(means.numpy()) < 0.1 and np.ptp(deviations.numpy()) < 0.03  # with zeros at its end 0.3 more
+    assert (
+        len(means) >= 2 and np.ptp(means.numpy()) < 0.1 and np.ptp(deviations.numpy()) < 0.03
+    )  # with zeros at its end 0.3 more
 
 
 @pytest.mark.parametrize("seconds", SECONDS)

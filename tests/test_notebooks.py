@@ -52,7 +52,7 @@ def faults(notebook: nbformat.NotebookNode) -> list[str]:
                 found.append(f"{where}: the solution is not hidden")
             if "**Exercise" not in before.source:
                 found.append(f"{where}: the solution does not follow the text of its exercise")
-            rest = cells[cells.index(cell) + 1:]
+            rest = cells[cells.index(cell) + 1 :]
             following = next((c.source for c in rest if c.cell_type == "code"), "")
             if "check." not in following:
                 found.append(f"{where}: no check follows the solution")
@@ -93,12 +93,26 @@ def test_saving_from_jupyterlab_changes_nothing(lesson):
 
 def test_the_form_test_can_fail():
     notebook = jupytext.reads(
-        "# %% [markdown]\n# ## no title\n\n# %%\n" + "x = 1\n" * 16 + '\n# %% tags=["solution"]\ndef f():\n    return "'
-        + "x" * 90 + '"\n', "py:percent",
+        "# %% [markdown]\n# ## no title\n\n# %%\n"
+        + "x = 1\n" * 16
+        + '\n# %% tags=["solution"]\ndef f():\n    return "'
+        + "x" * 90
+        + '"\n',
+        "py:percent",
     )
     found = "\n".join(faults(notebook))
-    for fault in ("one H1", "lacks **Time**", "lacks ## Exercises", "tagged parameters", "'def f():': no prose",
-                  "more than 15 lines", "more than 90", "is not hidden", "text of its exercise", "no check follows"):
+    for fault in (
+        "one H1",
+        "lacks **Time**",
+        "lacks ## Exercises",
+        "tagged parameters",
+        "'def f():': no prose",
+        "more than 15 lines",
+        "more than 90",
+        "is not hidden",
+        "text of its exercise",
+        "no check follows",
+    ):
         assert fault in found
 
 

@@ -20,10 +20,29 @@ from sedlib.cli import cli
 from sedlib.decode import Hmm
 
 ROOT = Path(__file__).resolve().parents[1]
-TEXTS = [path for pattern in ("*.md", "docs/*.md", "sedlib/**/*.py", "minidesed/*.py", "reproduction/**/*.py", "sedcourse/**/*.py", "bench/*.py", "notebooks/*.py", "reproduction/Snakefile", "Makefile", "environment.yml",
-                              "pyproject.toml") for path in sorted(ROOT.glob(pattern)) if path.is_file()]
+TEXTS = [
+    path
+    for pattern in (
+        "*.md",
+        "docs/*.md",
+        "sedlib/**/*.py",
+        "minidesed/*.py",
+        "reproduction/**/*.py",
+        "sedcourse/**/*.py",
+        "bench/*.py",
+        "notebooks/*.py",
+        "reproduction/Snakefile",
+        "Makefile",
+        "environment.yml",
+        "pyproject.toml",
+    )
+    for path in sorted(ROOT.glob(pattern))
+    if path.is_file()
+]
 PACKAGES = (sedlib, minidesed, reproduction, sedcourse)
-MODULES = [module.name for package in PACKAGES for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+MODULES = [
+    module.name for package in PACKAGES for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+]
 ARRAYS = re.compile(r"\b(ndarray|Tensor|DataFrame|Series)\b")
 
 
@@ -33,7 +52,9 @@ def test_dataclasses_that_hold_arrays_are_compared_by_identity(name):
     for kind in vars(importlib.import_module(name)).values():
         if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__module__ == name:
             holds = [known.name for known in dataclasses.fields(kind) if ARRAYS.search(str(known.type))]
-            assert not holds or kind.__eq__ is object.__eq__, f"{name}.{kind.__name__} holds {', '.join(holds)}: eq=False"
+            assert not holds or kind.__eq__ is object.__eq__, (
+                f"{name}.{kind.__name__} holds {', '.join(holds)}: eq=False"
+            )
 
 
 def test_an_import_changes_no_filter_of_warnings_and_a_training_shows_none_of_others():
@@ -93,9 +114,25 @@ def test_lessons_commands_and_modules_that_a_text_names_exist(path):
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
     lessons = {path.stem for path in (ROOT / "notebooks").glob("[0-9]*.py")}
     wrong = [name for name in re.findall(r"\b(0\d_[a-z]\w+)", text) if name not in lessons]
-    wrong += [f"lesson {n}" for n in re.findall(r"\b[Ll]essons? (\d\d)\b", text) if not any(name.startswith(f"{n}_") for name in lessons)]
-    wrong += [f"sedlib {words}" for words in re.findall(r"`sedlib ((?:[a-z]+ ?){1,2})", text) if not command_exists(words.split())]
-    wrong += [name for name in re.findall(r"python -m ((?:sedlib|minidesed|reproduction|sedcourse|bench)[\w.]*)", text) if not name_exists(name.rstrip("."))]
-    wrong += [name for name in re.findall(r"``?((?:sedlib|minidesed|reproduction|sedcourse)(?:\.\w+)+)(?:\(\))?``?", text) if not name_exists(name)]
+    wrong += [
+        f"lesson {n}"
+        for n in re.findall(r"\b[Ll]essons? (\d\d)\b", text)
+        if not any(name.startswith(f"{n}_") for name in lessons)
+    ]
+    wrong += [
+        f"sedlib {words}"
+        for words in re.findall(r"`sedlib ((?:[a-z]+ ?){1,2})", text)
+        if not command_exists(words.split())
+    ]
+    wrong += [
+        name
+        for name in re.findall(r"python -m ((?:sedlib|minidesed|reproduction|sedcourse|bench)[\w.]*)", text)
+        if not name_exists(name.rstrip("."))
+    ]
+    wrong += [
+        name
+        for name in re.findall(r"``?((?:sedlib|minidesed|reproduction|sedcourse)(?:\.\w+)+)(?:\(\))?``?", text)
+        if not name_exists(name)
+    ]
     wrong += [f"make {target}" for target in re.findall(r"`make ([a-z-]+)`", text) if target not in targets]
     assert not wrong

@@ -22,7 +22,9 @@ def stated() -> dict[str, Requirement]:
 
 def locked() -> dict[str, list[tuple[str, str]]]:
     """Versions and markers of requirements.lock by package."""
-    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and not line.startswith("#")]
+    lines = [
+        line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and not line.startswith("#")
+    ]
     versions: dict[str, list[tuple[str, str]]] = {}
     for line in lines:
         name, version, marker = re.fullmatch(r"([\w.-]+)==([^ ]+)(?: ; (.*))?", line).groups()
@@ -45,12 +47,21 @@ def test_installed_package_is_the_one_of_pyproject():
 
 def imported(*folders: str) -> dict[str, str]:
     """Distributions that the Python files of some folders import directly, and one of the files each."""
-    own = {path.stem for folder in folders for path in (ROOT / folder).rglob("*.py")} | {"sedlib", "minidesed", "reproduction", "sedcourse", "bench"}
+    own = {path.stem for folder in folders for path in (ROOT / folder).rglob("*.py")} | {
+        "sedlib",
+        "minidesed",
+        "reproduction",
+        "sedcourse",
+        "bench",
+    }
     distributions, found = packages_distributions(), {}
     for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else (
-                [node.module] if isinstance(node, ast.ImportFrom) and not node.level else [])
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else ([node.module] if isinstance(node, ast.ImportFrom) and not node.level else [])
+            )
             for name in (name.partition(".")[0] for name in names):
                 if name not in sys.stdlib_module_names and name not in own:
                     found[canonicalize_name(distributions.get(name, [name])[0])] = str(path.relative_to(ROOT))
@@ -59,7 +70,11 @@ def imported(*folders: str) -> dict[str, str]:
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     everything = named("course", "reproduction", "test")
-    library, course, rest = imported("sedlib", "minidesed"), imported("reproduction", "sedcourse", "notebooks"), imported("tests", "bench")
+    library, course, rest = (
+        imported("sedlib", "minidesed"),
+        imported("reproduction", "sedcourse", "notebooks"),
+        imported("tests", "bench"),
+    )
     assert not {name: path for name, path in library.items() if name not in named()}
     # Pictures of the browser are for maintainers, who have what the tests need.
     assert not {name: path for name, path in course.items() if name not in named("course") | {"playwright"}}
@@ -74,14 +89,19 @@ def test_lock_pins_every_requirement_within_its_range():
     for name, requirement in stated().items():
         assert name in lock, f"{name} is not in requirements.lock: run `make lock`"
         for version, _ in lock[name]:
-            assert requirement.specifier.contains(version), f"{name}=={version} is outside {requirement.specifier}: run `make lock`"
+            assert requirement.specifier.contains(version), (
+                f"{name}=={version} is outside {requirement.specifier}: run `make lock`"
+            )
 
 
 def test_environment_repeats_pyproject():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
     assert [line for line in pip if line.startswith("-")] == ["-c requirements.lock", "-e ."]
-    repeated = {canonicalize_name(r.name): r.specifier for r in map(Requirement, (line for line in pip if not line.startswith("-")))}
+    repeated = {
+        canonicalize_name(r.name): r.specifier
+        for r in map(Requirement, (line for line in pip if not line.startswith("-")))
+    }
     assert repeated == {name: requirement.specifier for name, requirement in stated().items()}
 
 

@@ -1,4 +1,5 @@
-"""A wheel, installed where no checkout is: the command line works in the current folder, with what the wheel brings along."""
+"""A wheel, installed where no checkout is: the command line works in the current folder, with what the wheel brings
+along."""
 
 import os
 import shutil
@@ -9,7 +10,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BUILT = ("sedlib", "minidesed", "reproduction", "sedcourse", "notebooks", "figures", "docs", "pyproject.toml", "README.md", "LICENSE")
+BUILT = (
+    "sedlib",
+    "minidesed",
+    "reproduction",
+    "sedcourse",
+    "notebooks",
+    "figures",
+    "docs",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +39,12 @@ def installed(tmp_path_factory) -> Path:
 
 def run(installed: Path, folder: Path, *arguments) -> str:
     """What a command prints in a folder; the wheel's packages come before those of the checkout."""
-    environment = {name: value for name, value in os.environ.items() if name != "SEDLIB_WORKSPACE"} | {"PYTHONPATH": str(installed)}
-    done = subprocess.run([sys.executable, *map(str, arguments)], cwd=folder, env=environment, capture_output=True, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "SEDLIB_WORKSPACE"} | {
+        "PYTHONPATH": str(installed)
+    }
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=folder, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -46,14 +62,29 @@ def test_the_command_line_works_in_the_current_folder(installed, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"data", "runs"}
     data, folder = tmp_path / "data" / "mini-smoke", tmp_path / "runs" / "smoke" / "mini-smoke" / "baseline" / "seed0"
     clip = next((data / "audio" / "validation").iterdir())
-    assert run(installed, tmp_path, *sedlib, "detect", clip, "--run", folder).startswith("filename\tonset\toffset\tevent_label\n")
+    assert run(installed, tmp_path, *sedlib, "detect", clip, "--run", folder).startswith(
+        "filename\tonset\toffset\tevent_label\n"
+    )
     reference = data / "metadata" / "validation" / "validation.tsv"
-    assert "PSDS" in run(installed, tmp_path, *sedlib, "evaluate", "--reference", reference, "--predictions", folder / "validation.tsv",
-                         "--scores", folder / "validation.npz")
+    assert "PSDS" in run(
+        installed,
+        tmp_path,
+        *sedlib,
+        "evaluate",
+        "--reference",
+        reference,
+        "--predictions",
+        folder / "validation.tsv",
+        "--scores",
+        folder / "validation.npz",
+    )
 
 
 def test_lessons_and_published_numbers_come_along(installed):
-    """`reproduction.shipped` looks below the prefix of the interpreter, where pip puts a wheel's data without --target."""
+    """`reproduction.shipped` looks below the prefix of the interpreter, where pip puts a wheel's data without
+    --target."""
     share = installed / "share" / "sedlib"
-    assert sorted(path.name for path in (share / "notebooks").glob("*.py")) == sorted(path.name for path in (ROOT / "notebooks").glob("*.py"))
+    assert sorted(path.name for path in (share / "notebooks").glob("*.py")) == sorted(
+        path.name for path in (ROOT / "notebooks").glob("*.py")
+    )
     assert (share / "figures" / "ledger.json").is_file() and (share / "docs" / "DIFFERENCES.md").is_file()

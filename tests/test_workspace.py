@@ -21,8 +21,12 @@ def test_the_embedded_data_set_is_made_with_the_profiles_sizes_and_sounds(worksp
     asked = []
     monkeypatch.setattr(generate, "mini", lambda folder, **how: asked.append((folder, how)))
     assert dataset("mini", profile, progress=False) == workspace / "data" / f"mini-{profile}"
-    assert asked == [(workspace / "data" / f"mini-{profile}",
-                      {"sizes": SIZES[profile], "seed": 0, "progress": False, "sounds": SOUNDS[profile]})]
+    assert asked == [
+        (
+            workspace / "data" / f"mini-{profile}",
+            {"sizes": SIZES[profile], "seed": 0, "progress": False, "sounds": SOUNDS[profile]},
+        )
+    ]
 
 
 def test_a_folder_is_taken_as_it_is(tmp_path):
@@ -33,7 +37,9 @@ def test_a_folder_is_taken_as_it_is(tmp_path):
         dataset("mini", "lessons")
 
 
-@pytest.mark.parametrize("named, whole", [("mine", "here/mine"), ("~/mine", "home/mine"), ("~", "home"), ("../mine", "here/../mine")])
+@pytest.mark.parametrize(
+    "named, whole", [("mine", "here/mine"), ("~/mine", "home/mine"), ("~", "home"), ("../mine", "here/../mine")]
+)
 def test_a_name_is_made_whole_once(tmp_path, monkeypatch, named, whole):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

@@ -102,7 +102,10 @@ def open_bank(root: str | Path, progress: bool = True) -> Bank:
     bank = _opened(path, _sources(folder))
     if bank is None:
         try:
-            with locked(path.with_suffix(".lock"), f"{path}: another process builds this store; waiting for it ..." if progress else None):
+            with locked(
+                path.with_suffix(".lock"),
+                f"{path}: another process builds this store; waiting for it ..." if progress else None,
+            ):
                 bank = _opened(path, _sources(folder)) or _build(path, folder, progress)
         except OSError as error:
             raise SedError(

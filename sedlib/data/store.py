@@ -136,7 +136,10 @@ def open_store(root: str | Path, subset: str, progress: bool = True) -> Store:
     store = _opened(path, _sources(loaded))
     if store is None:
         try:
-            with locked(path.with_suffix(".lock"), f"{path}: another process builds this store; waiting for it ..." if progress else None):
+            with locked(
+                path.with_suffix(".lock"),
+                f"{path}: another process builds this store; waiting for it ..." if progress else None,
+            ):
                 store = _opened(path, _sources(loaded)) or _build(path, loaded, progress)
         except OSError as error:
             megabytes = _ROW * len(loaded.filenames) / 1e6

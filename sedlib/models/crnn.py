@@ -118,13 +118,7 @@ class CRNN(nn.Module):
                 for inputs, outputs, pooling in zip(widths[:-1], widths[1:], model.pooling, strict=True)
             )
         )
-        self.rnn = nn.GRU(
-            widths[-1],
-            model.rnn_units,
-            model.rnn_layers,
-            batch_first=True,
-            bidirectional=True,
-        )
+        self.rnn = nn.GRU(widths[-1], model.rnn_units, model.rnn_layers, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(model.rnn_dropout)
         self.strong = nn.Linear(2 * model.rnn_units, classes)
         self.weak = AttentionPooling(2 * model.rnn_units, classes)

@@ -150,13 +150,7 @@ class Inputs:
     """
 
     def __init__(
-        self,
-        config: Config,
-        data: Path,
-        seed: int,
-        detector: Detector,
-        keep: str,
-        progress: bool = True,
+        self, config: Config, data: Path, seed: int, detector: Detector, keep: str, progress: bool = True
     ) -> None:
         t = config.training
         self.config, self.seed = config, seed

@@ -30,7 +30,7 @@ def opened(folder: Path) -> Bank:
 
 
 def sound(bank: Bank, name: str) -> Sound:
-    found, = (sound for sound in (*bank.foregrounds, *bank.backgrounds, *bank.rooms) if sound.name == name)
+    (found,) = (sound for sound in (*bank.foregrounds, *bank.backgrounds, *bank.rooms) if sound.name == name)
     return found
 
 
@@ -39,13 +39,17 @@ def waveform(bank: Bank, name: str) -> np.ndarray:
 
 
 def noted(bank: Bank, *words: str) -> str:
-    note, = (note for note in bank.notes if all(word in note for word in words))
+    (note,) = (note for note in bank.notes if all(word in note for word in words))
     return note
 
 
 def same(a: Bank, b: Bank) -> bool:
     return torch.equal(a.samples, b.samples) and (a.foregrounds, a.backgrounds, a.rooms, a.notes) == (
-        b.foregrounds, b.backgrounds, b.rooms, b.notes)
+        b.foregrounds,
+        b.backgrounds,
+        b.rooms,
+        b.notes,
+    )
 
 
 def equal_but_for_level(found: np.ndarray, expected: np.ndarray, tolerance: float = 3e-4) -> bool:
@@ -67,7 +71,8 @@ def test_the_bank_holds_every_file(sounds):
             assert np.abs(found).max() == pytest.approx(0.99, abs=1e-4)
             assert sound(bank, name).label == kind.split("/")[-1]
     assert {label: [bank.foregrounds[i].name for i in numbers] for label, numbers in bank.classes.items()} == {
-        label: [f"foreground/{label}/{i}.wav" for i in range(2)] for label in CLASSES}
+        label: [f"foreground/{label}/{i}.wav" for i in range(2)] for label in CLASSES
+    }
 
 
 def test_parts_of_a_sound(bank):
@@ -153,9 +158,13 @@ def test_what_cannot_be_kept_is_named_and_leaves_nothing(sounds, monkeypatch):
         def savez(file, **arrays):
             file.write(b"half")
             raise OSError(code, os.strerror(code))
+
         return savez
 
-    for code, said in ((errno.ENOSPC, "soundbank.npz: no space left on the disk"), (errno.EROFS, "soundbank.npz: cannot be written")):
+    for code, said in (
+        (errno.ENOSPC, "soundbank.npz: no space left on the disk"),
+        (errno.EROFS, "soundbank.npz: cannot be written"),
+    ):
         monkeypatch.setattr(np, "savez", fail(code))
         with pytest.raises(SedError, match=said):
             opened(sounds)

@@ -1,5 +1,5 @@
-"""The whole chain on another device. Tensors of the device "meta" have no values: whoever looks at one, as waiting for a
-GPU would be, gets an error. Pitch shifts are left out: they are computed on the CPU."""
+"""The whole chain on another device. Tensors of the device "meta" have no values: whoever looks at one, as waiting for
+a GPU would be, gets an error. Pitch shifts are left out: they are computed on the CPU."""
 
 import dataclasses
 

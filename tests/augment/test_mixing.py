@@ -145,8 +145,15 @@ def test_the_systems_are_what_the_paper_says():
     for system in ("augm", "ppcen_augm"):
         augment = configuration(system, "paper").augment
         assert augment.mixing and augment.sources == (1, 5) and augment.rooms and augment.effects == 2
-        assert set(augment.effect_names) == {"noise burst", "sine burst", "comb", "compression", "pitch shift",
-                                             "low-pass", "high-pass"}
+        assert set(augment.effect_names) == {
+            "noise burst",
+            "sine burst",
+            "comb",
+            "compression",
+            "pitch shift",
+            "low-pass",
+            "high-pass",
+        }
         assert augment.foreground_db == (-35, 0) and augment.background_db[1] == 5
         assert augment.added_share == 0.5 and augment.mel_masks and augment.time_masks
     literal = dataclasses.replace(configuration("augm", "paper").augment, noise_snr_db=(-30, 10))
@@ -171,7 +178,7 @@ def test_labels_stay_right_under_every_effect(bank, name, room):
         onset = 20001 + 777 * seed
         effects = ((name, draw_effect(np.random.default_rng(seed), name, 1.5)),)
         mixture = one(bank, onset, sound=2 * CLASSES.index("Dog") + 1, effects=effects, room=room)
-        (start, stop, _), = events(mixture, bank)
+        ((start, stop, _),) = events(mixture, bank)
         assert (start, stop) == (round(onset / RATE, 3), round(onset / RATE + 1.5, 3))
         energy = stems(mixture, bank)[0].double().square()
         assert not energy[:onset].any()

@@ -25,9 +25,14 @@ def page() -> Iterator[Page]:
     """An empty page, 1280 by 900, in a Chromium of its own."""
     browser = find_browser()
     if browser is None:
-        pytest.skip(f"no browser: install Chromium (Debian: apt install chromium) or name one in $CHROME; "
-                    f"looked for {', '.join(NAMES)}")
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=browser, args=CHROMIUM_OPTIONS) as b:
+        pytest.skip(
+            f"no browser: install Chromium (Debian: apt install chromium) or name one in $CHROME; "
+            f"looked for {', '.join(NAMES)}"
+        )
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=browser, args=CHROMIUM_OPTIONS) as b,
+    ):
         page = b.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(20_000)
         yield page
@@ -60,10 +65,11 @@ def lab(lessons, tmp_path_factory) -> Iterator[str]:
     # Without a choice of port, JupyterLab takes the next free one.
     command = [sys.executable, "-c", LAB, str(lessons), "--no-browser", "--allow-root", "--expose-app-in-browser"]
     with running(command, root / "log", **folders(root)) as server:
+
         def started() -> dict | None:
             assert server.poll() is None, (root / "log").read_text()
             try:
-                file, = (root / "jupyter_runtime_dir").glob("jpserver-*.json")
+                (file,) = (root / "jupyter_runtime_dir").glob("jpserver-*.json")
                 return json.loads(file.read_text())
             except ValueError:  # not there, or not yet whole
                 return None

@@ -104,5 +104,7 @@ class ExplorerPage:
             until(lambda: np.array_equal(pixels(self.image), expected), 20, "the picture")
         except TimeoutError:
             found = pixels(self.image)
-            differ = "other sizes" if found.shape != expected.shape else f"{(found != expected).any(2).sum()} pixels differ"
+            differ = (
+                "other sizes" if found.shape != expected.shape else f"{(found != expected).any(2).sum()} pixels differ"
+            )
             raise AssertionError(f"not the picture of {state}: {differ}; status: {self.status()!r}") from None

@@ -1,5 +1,5 @@
-"""JupyterLab opens and runs lesson 03, and its explorer, the composer, the adversarial toy and the path of an HMM show what their pure
-functions say."""
+"""JupyterLab opens and runs lesson 03, and its explorer, the composer, the adversarial toy and the path of an HMM show
+what their pure functions say."""
 
 from __future__ import annotations
 
@@ -57,8 +57,9 @@ def run_all(page: Page, lesson: str) -> None:
     page.get_by_text(READY).wait_for(timeout=60_000)
     page.locator("#jp-MainMenu").get_by_text("Run", exact=True).click()
     page.locator("[data-command='runmenu:run-all']").click()
-    page.wait_for_function(f"{CELLS}.every((cell) => cell.execution_count) || {ERRORS}.length", polling=500,
-                           timeout=300_000)
+    page.wait_for_function(
+        f"{CELLS}.every((cell) => cell.execution_count) || {ERRORS}.length", polling=500, timeout=300_000
+    )
     page.get_by_text(READY).wait_for(timeout=60_000)
     assert page.evaluate(ERRORS) == []
 
@@ -151,9 +152,12 @@ def bank(tmp_path_factory) -> tuple[Bank, str]:
 def mixing(opened, lessons, bank) -> Locator:
     """The composer, by the one call of lesson 02, in a notebook of its own."""
     notebook = read(LESSON)
-    notebook.cells = [new_code_cell(
-        "from sedlib.augment import open_bank\nfrom sedcourse import composer\n"
-        f"composer.composer(open_bank({bank[1]!r}, progress=False), interactive=True)")]
+    notebook.cells = [
+        new_code_cell(
+            "from sedlib.augment import open_bank\nfrom sedcourse import composer\n"
+            f"composer.composer(open_bank({bank[1]!r}, progress=False), interactive=True)"
+        )
+    ]
     jupytext.write(notebook, lessons / "composer.py", fmt="py:percent")
     run_all(opened, "composer.py")
     return opened.locator(".mixture-composer")
@@ -222,16 +226,22 @@ def test_toy_is_trained_anew_when_a_slider_moves(opened, lessons):
 def test_path_follows_both_probabilities(opened, lessons):
     cell = next(cell for cell in read("06").cells if "explore.explore(draw" in cell.source)
     scores = np.array([0.05, 0.3, 0.8, 0.9, 0.35, 0.3, 0.85, 0.9, 0.2, 0.1])
-    given = (f"import types\nimport numpy as np\nimport pandas as pd\nfrom sedcourse import decoding, explore\ninteractive = True\n"
-             f"chosen, posteriors, label = np.array({scores.tolist()}), types.SimpleNamespace(frame_s=0.1), 'Dog'\n"
-             "of_clip = pd.DataFrame({'onset': [0.2], 'offset': [0.8]})\n")
+    given = (
+        f"import types\nimport numpy as np\nimport pandas as pd\nfrom sedcourse import decoding, explore\ninteractive = True\n"
+        f"chosen, posteriors, label = np.array({scores.tolist()}), types.SimpleNamespace(frame_s=0.1), 'Dog'\n"
+        "of_clip = pd.DataFrame({'onset': [0.2], 'offset': [0.8]})\n"
+    )
     notebook = read(LESSON)
-    notebook.cells = [new_code_cell(given + cell.source[cell.source.index("levels ="):])]
+    notebook.cells = [new_code_cell(given + cell.source[cell.source.index("levels =") :])]
     jupytext.write(notebook, lessons / "path.py", fmt="py:percent")
     run_all(opened, "path.py")
     panel = opened.locator(".jp-Notebook:visible")
     reference = pd.DataFrame({"onset": [0.2], "offset": [0.8]})
-    for key, slider, (silence, event) in ((None, 0, (0.5, 0.5)), ("ArrowRight", 0, (0.7, 0.5)), ("End", 1, (0.7, 0.999))):
+    for key, slider, (silence, event) in (
+        (None, 0, (0.5, 0.5)),
+        ("ArrowRight", 0, (0.7, 0.5)),
+        ("End", 1, (0.7, 0.999)),
+    ):
         if key:
             panel.get_by_role("slider").nth(slider).focus()
             opened.keyboard.press(key)

@@ -21,6 +21,7 @@ def address(tmp_path_factory):
     root = tmp_path_factory.mktemp("page")
     # Without a choice of port, Voila takes the next free one.
     with running([sys.executable, "-m", "sedcourse.page", "--no-browser"], root / "log", **folders(root)) as server:
+
         def printed() -> re.Match | None:
             assert server.poll() is None, (root / "log").read_text()
             return re.search(r"http://[\w.]+:\d+/\S*", (root / "log").read_text())

@@ -22,8 +22,10 @@ def desed(tmp_path):
         for i, clip in enumerate(clips):
             audio.write(folder / clip, noise(10, 10 * number + i))
         if place.kind == layout.STRONG:
-            table = pd.DataFrame([(clips[0], 1, 2, "Dog"), (clips[1], 1, 2, "Dog"), (clips[2], np.nan, np.nan, np.nan)],
-                                 columns=tables.EVENT_COLUMNS)
+            table = pd.DataFrame(
+                [(clips[0], 1, 2, "Dog"), (clips[1], 1, 2, "Dog"), (clips[2], np.nan, np.nan, np.nan)],
+                columns=tables.EVENT_COLUMNS,
+            )
         elif place.kind == layout.WEAK:
             table = pd.DataFrame([(clip, "Cat,Dog") for clip in clips], columns=tables.WEAK_COLUMNS)
         else:

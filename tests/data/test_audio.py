@@ -152,10 +152,13 @@ def originals(folder):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(["wav", "float", "flac", "ogg", "nothing"]),
-       st.lists(st.tuples(st.integers(0, 200), st.binary(min_size=1, max_size=4)), max_size=3),
-       st.none() | st.integers(0, 2000), st.binary(max_size=100),
-       st.sampled_from([*audio.SUFFIXES, ".raw", ".mp3", ""]))
+@given(
+    st.sampled_from(["wav", "float", "flac", "ogg", "nothing"]),
+    st.lists(st.tuples(st.integers(0, 200), st.binary(min_size=1, max_size=4)), max_size=3),
+    st.none() | st.integers(0, 2000),
+    st.binary(max_size=100),
+    st.sampled_from([*audio.SUFFIXES, ".raw", ".mp3", ""]),
+)
 def test_damaged_bytes_are_audio_or_refused(folder, originals, kind, changes, cut, more, suffix):
     data = bytearray(originals[kind])
     for place, new in changes:
@@ -210,13 +213,25 @@ def broken(folder, case):
     return path
 
 
-@pytest.mark.parametrize(("case", "words"), [
-    ("missing", "no such audio file"), ("x" * 300, "name too long"), ("raw", "do not say their rate"),
-    ("infinite", "not numbers"), ("huge", "not numbers"), ("1 Hz", "1 Hz is no rate"),
-    ("0 bytes", "0 bytes"), ("0 samples", "0 samples"),
-    ("not audio", "not a readable audio file"), ("NaN", "not numbers"), ("cut off wav", "cut off"),
-    ("cut off flac", "cut off|not a readable"), ("cut off ogg", "cut off"), ("cut off ogg noise", "cut off"),
-])
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("missing", "no such audio file"),
+        ("x" * 300, "name too long"),
+        ("raw", "do not say their rate"),
+        ("infinite", "not numbers"),
+        ("huge", "not numbers"),
+        ("1 Hz", "1 Hz is no rate"),
+        ("0 bytes", "0 bytes"),
+        ("0 samples", "0 samples"),
+        ("not audio", "not a readable audio file"),
+        ("NaN", "not numbers"),
+        ("cut off wav", "cut off"),
+        ("cut off flac", "cut off|not a readable"),
+        ("cut off ogg", "cut off"),
+        ("cut off ogg noise", "cut off"),
+    ],
+)
 def test_a_broken_file_is_named(tmp_path, case, words):
     path = broken(tmp_path, case)
     with pytest.raises(SedError, match=words) as error:
@@ -274,7 +289,9 @@ def lying(path, kind, seconds, holds=6):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_header_that_promises_less_than_the_file_holds_is_refused(tmp_path, kind):
     path = lying(tmp_path / "a.wav", kind, 1)
-    with pytest.raises(SedError, match=r"a.wav: the header says 1 s, the file holds 6(\.\d+)? s: written beyond 4 GiB or not closed"):
+    with pytest.raises(
+        SedError, match=r"a.wav: the header says 1 s, the file holds 6(\.\d+)? s: written beyond 4 GiB or not closed"
+    ):
         audio.read(path)
     with pytest.raises(SedError, match="the header says 1 s"):  # also where less than that is asked for
         audio.read(path, seconds=0.5)
@@ -285,9 +302,14 @@ def chunk(name, size, padded=True):
 
 
 TRAILERS = {
-    "LIST": chunk(b"LIST", 40000), "bext and id3": chunk(b"bext", 20000) + chunk(b"id3 ", 20000), "PAD": chunk(b"PAD ", 40000),
-    "odd": chunk(b"LIST", 39999) + chunk(b"_PMX", 31), "odd, not padded": chunk(b"LIST", 39999, False) + chunk(b"_PMX", 31, False),
-    "many": chunk(b"cue ", 0) * 5000, "an ID3v1 tag": b"TAG" + b"Song".ljust(125), "some zeros": bytes(1000),
+    "LIST": chunk(b"LIST", 40000),
+    "bext and id3": chunk(b"bext", 20000) + chunk(b"id3 ", 20000),
+    "PAD": chunk(b"PAD ", 40000),
+    "odd": chunk(b"LIST", 39999) + chunk(b"_PMX", 31),
+    "odd, not padded": chunk(b"LIST", 39999, False) + chunk(b"_PMX", 31, False),
+    "many": chunk(b"cue ", 0) * 5000,
+    "an ID3v1 tag": b"TAG" + b"Song".ljust(125),
+    "some zeros": bytes(1000),
 }
 
 
@@ -319,12 +341,17 @@ OTHERS = {
     b"\0\0\0\x20ftypM4A \0\0\0\0": "it is MP4 audio .AAC.; convert it .*another name does not",
     b"\0\0\0\x20ftypisom\0\0\0\0": "it is an MP4 file .AAC, or a video.; convert it",
     b"\0\0\0\x14ftypqt  \0\0\0\0": "it is a QuickTime video; convert it",
-    b"\x1aE\xdf\xa3": "it is a Matroska or WebM video; convert it", b"RIFF\0\0\1\0AVI LIST": "it is an AVI video; convert it",
+    b"\x1aE\xdf\xa3": "it is a Matroska or WebM video; convert it",
+    b"RIFF\0\0\1\0AVI LIST": "it is an AVI video; convert it",
     b"RIFF\0\0\1\0WAVEfmt \x10\0\0\0\x99\x99\1\0": "a WAV file that is damaged, or whose codec is not supported",
-    b"\xff\xf1\x50\x80": "it is AAC audio; convert it", b"0&\xb2u\x8ef\xcf\x11": "it is Windows Media",
-    b"PK\3\4": "it is a ZIP archive; unpack it", b"\x1f\x8b\x08": "it is a gzip archive; unpack it",
-    b"\r\n<!DOCTYPE html><title>404</title>": "it is a web page .*; get the file again", b"<html>": "it is a web page",
-    b"version https://git-lfs.github.com/spec/v1\n": "it is a pointer of Git LFS .*git lfs pull", b"\x89PNG\r\n": "it is a picture .PNG.",
+    b"\xff\xf1\x50\x80": "it is AAC audio; convert it",
+    b"0&\xb2u\x8ef\xcf\x11": "it is Windows Media",
+    b"PK\3\4": "it is a ZIP archive; unpack it",
+    b"\x1f\x8b\x08": "it is a gzip archive; unpack it",
+    b"\r\n<!DOCTYPE html><title>404</title>": "it is a web page .*; get the file again",
+    b"<html>": "it is a web page",
+    b"version https://git-lfs.github.com/spec/v1\n": "it is a pointer of Git LFS .*git lfs pull",
+    b"\x89PNG\r\n": "it is a picture .PNG.",
     b"": "(Format not recognised|damaged, or no audio).*get it again, or convert it to WAV, FLAC or OGG",
 }
 

@@ -28,8 +28,9 @@ def test_a_whole_data_set_has_no_findings_but_what_the_fixture_lacks(desed):
     absent = ", ".join(label for label in tables.CLASSES if label != "Dog")
     for path, note in zip(strong, report.notes, strict=False):
         assert note == f"{path}: no event of {absent}; averages over classes are those of the others"
-    assert report.notes[len(strong):] == [f"{desed / layout.SOUNDBANK}: no isolated sounds; systems that mix clips anew "
-                                          "(lesson 02) cannot be trained"]
+    assert report.notes[len(strong) :] == [
+        f"{desed / layout.SOUNDBANK}: no isolated sounds; systems that mix clips anew (lesson 02) cannot be trained"
+    ]
     assert "3 clips, 0.01 h, strong labels" in report.text()
     assert "Dog 2," in report.subsets["validation"][2] and "Cat 3," in report.subsets["weak"][2]
 
@@ -115,9 +116,14 @@ def test_check_names_a_truncated_file(desed):
     only(audit.check(desed).left_out, "weak_1.wav", "cut off")
 
 
-@pytest.mark.parametrize(("seconds", "rate", "channels", "words"), [
-    (3, 16000, 1, ["3.00 s: padded"]), (300, 16000, 1, ["300.00 s: cut to its first 10 s"]),
-    (10, 44100, 2, ["2 channels: mixed", "44100 Hz: resampled"])])
+@pytest.mark.parametrize(
+    ("seconds", "rate", "channels", "words"),
+    [
+        (3, 16000, 1, ["3.00 s: padded"]),
+        (300, 16000, 1, ["300.00 s: cut to its first 10 s"]),
+        (10, 44100, 2, ["2 channels: mixed", "44100 Hz: resampled"]),
+    ],
+)
 def test_usable_but_different_files_are_listed_as_changed(desed, seconds, rate, channels, words):
     sound = 0.1 * np.random.default_rng(0).standard_normal((seconds * rate, channels))
     soundfile.write(desed / WEAK_AUDIO / "weak_1.wav", sound, rate)
@@ -135,12 +141,15 @@ def test_missing_audio_is_left_out_and_unlisted_audio_a_note(desed):
     only(report.notes, "other.wav", "not in weak.tsv")
 
 
-@pytest.mark.parametrize(("name", "fix"), [
-    ("Weak_0.WAV", "the folder has Weak_0.WAV: correct the name"),
-    ("Weak_0.flac", "the folder has Weak_0.flac: convert it to .wav, or correct the name in the table"),
-    ("weak_0.mp3", "the folder has weak_0.mp3: convert it to .wav, or correct the name in the table"),
-    ("deeper/weak_0.wav", "deeper; move the clips up"),
-])
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("Weak_0.WAV", "the folder has Weak_0.WAV: correct the name"),
+        ("Weak_0.flac", "the folder has Weak_0.flac: convert it to .wav, or correct the name in the table"),
+        ("weak_0.mp3", "the folder has weak_0.mp3: convert it to .wav, or correct the name in the table"),
+        ("deeper/weak_0.wav", "deeper; move the clips up"),
+    ],
+)
 def test_near_misses_of_a_clip_are_named(desed, name, fix):
     folder = desed / WEAK_AUDIO
     (folder / "deeper").mkdir()
@@ -157,8 +166,9 @@ def test_near_misses_of_a_clip_are_named(desed, name, fix):
 
 
 def test_all_rows_with_problems_are_listed(desed):
-    (desed / VALIDATION_TABLE).write_text("filename\tonset\toffset\tevent_label\nvalidation_0.wav\t2\t1\tDog\n"
-                                          "validation_1.wav\t0\t1\tDogs\n")
+    (desed / VALIDATION_TABLE).write_text(
+        "filename\tonset\toffset\tevent_label\nvalidation_0.wav\t2\t1\tDog\nvalidation_1.wav\t0\t1\tDogs\n"
+    )
     report = audit.check(desed)
     assert len(report.errors) == 2
     assert "line 2" in report.errors[0] and "swap" in report.errors[0]
@@ -171,8 +181,10 @@ def test_a_wrong_column_is_an_error(desed):
 
 
 def test_times_beyond_the_clip(desed):
-    (desed / VALIDATION_TABLE).write_text("filename\tonset\toffset\tevent_label\nvalidation_0.wav\t9\t10.115\tDog\n"
-                                          "validation_1.wav\t11\t12\tCat\nvalidation_2.wav\t\t\t\n")
+    (desed / VALIDATION_TABLE).write_text(
+        "filename\tonset\toffset\tevent_label\nvalidation_0.wav\t9\t10.115\tDog\n"
+        "validation_1.wav\t11\t12\tCat\nvalidation_2.wav\t\t\t\n"
+    )
     report = audit.check(desed)
     assert report.ok
     late, outside = found(report.notes)
@@ -216,13 +228,16 @@ def test_two_silent_clips_are_not_one_recording(desed):
     assert ["silent" in note for note in found(audit.check(desed).notes)] == [True, True]
 
 
-@pytest.mark.parametrize(("make", "subtype", "words"), [
-    (lambda x: 0 * x, "PCM_16", "weak_1.wav: silent"),
-    (lambda x: np.where(x > 0.3, 2e-5, 0), "FLOAT", "weak_1.wav: silent"),
-    (lambda x: x + 0.05, "PCM_16", "weak_1.wav: DC offset of 5.0 % of full scale"),
-    (lambda x: np.clip(10 * x, -1, 1), "PCM_16", "samples are at full scale or beyond"),
-    (lambda x: x, "PCM_U8", "weak_1.wav: 8 bits a sample"),
-])
+@pytest.mark.parametrize(
+    ("make", "subtype", "words"),
+    [
+        (lambda x: 0 * x, "PCM_16", "weak_1.wav: silent"),
+        (lambda x: np.where(x > 0.3, 2e-5, 0), "FLOAT", "weak_1.wav: silent"),
+        (lambda x: x + 0.05, "PCM_16", "weak_1.wav: DC offset of 5.0 % of full scale"),
+        (lambda x: np.clip(10 * x, -1, 1), "PCM_16", "samples are at full scale or beyond"),
+        (lambda x: x, "PCM_U8", "weak_1.wav: 8 bits a sample"),
+    ],
+)
 def test_flawed_sound_is_noted(desed, make, subtype, words):
     path = desed / WEAK_AUDIO / "weak_1.wav"
     soundfile.write(path, make(soundfile.read(path)[0]), 16000, subtype=subtype)
@@ -246,11 +261,23 @@ def test_audio_that_is_no_number_is_an_error(desed):
 
 
 def test_rows_that_say_a_thing_twice_or_contradict_are_noted(desed):
-    (desed / VALIDATION_TABLE).write_text("\n".join([
-        "filename\tonset\toffset\tevent_label", "validation_0.wav\t1\t4\tDog", "validation_0.wav\t1\t4\tDog",
-        "validation_0.wav\t5\t6\tDog", "validation_0.wav\t2\t3\tCat", "validation_0.wav\t2\t2.5\tDog",
-        "validation_0.wav\t3.5\t4.5\tDog", "validation_1.wav\t3\t4\tDog", "validation_1.wav\t\t\t",
-        "validation_2.wav\t\t\t", "validation_2.wav\t\t\t"]))
+    (desed / VALIDATION_TABLE).write_text(
+        "\n".join(
+            [
+                "filename\tonset\toffset\tevent_label",
+                "validation_0.wav\t1\t4\tDog",
+                "validation_0.wav\t1\t4\tDog",
+                "validation_0.wav\t5\t6\tDog",
+                "validation_0.wav\t2\t3\tCat",
+                "validation_0.wav\t2\t2.5\tDog",
+                "validation_0.wav\t3.5\t4.5\tDog",
+                "validation_1.wav\t3\t4\tDog",
+                "validation_1.wav\t\t\t",
+                "validation_2.wav\t\t\t",
+                "validation_2.wav\t\t\t",
+            ]
+        )
+    )
     report = audit.check(desed)
     assert report.ok
     notes = [note.partition(", ")[2] for note in found(report.notes)]
@@ -281,11 +308,16 @@ def test_the_text_shortens_long_lists():
 
 
 def test_an_event_without_length_is_noted(desed):
-    (desed / VALIDATION_TABLE).write_text("filename\tonset\toffset\tevent_label\nvalidation_0.wav\t0\t0\tDog\n"
-                                          "validation_1.wav\t1\t2\tDog\nvalidation_2.wav\t\t\t\n")
+    (desed / VALIDATION_TABLE).write_text(
+        "filename\tonset\toffset\tevent_label\nvalidation_0.wav\t0\t0\tDog\n"
+        "validation_1.wav\t1\t2\tDog\nvalidation_2.wav\t\t\t\n"
+    )
     report = audit.check(desed)
     assert report.ok
-    only(report.notes, "validation.tsv, line 2: validation_0.wav: Dog 0-0 s has no length: event F1 counts it, PSDS does not")
+    only(
+        report.notes,
+        "validation.tsv, line 2: validation_0.wav: Dog 0-0 s has no length: event F1 counts it, PSDS does not",
+    )
 
 
 NEEDED = [name for name in layout.SUBSETS if name != layout.OPTIONAL]
@@ -359,7 +391,10 @@ def test_another_years_synthetic_set_is_named_and_a_link_to_it_works(desed):
     report = audit.check(desed)
     assert not report.ok
     for message in (str(error.value), *report.errors):
-        assert f"{desed / 'metadata/train'} has synthetic21_train; if that is meant, give it the name synthetic20" in message
+        assert (
+            f"{desed / 'metadata/train'} has synthetic21_train; if that is meant, give it the name synthetic20"
+            in message
+        )
         assert f"ln -s synthetic21_train {desed / 'metadata/train/synthetic20'}" in message
     assert f"ln -s synthetic21_train {desed / 'audio/train/synthetic20'}" in report.errors[0]
     for half in ("audio", "metadata"):

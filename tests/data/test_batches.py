@@ -10,8 +10,15 @@ from sedlib.data import tables
 from sedlib.data.encoder import event_labels, strong_labels
 
 CLIPS = ["a.wav", "b.wav", "c.wav"]
-EVENTS = st.lists(st.tuples(st.sampled_from([*CLIPS, "other.wav"]), st.integers(0, 9999), st.integers(0, 12000),
-                            st.sampled_from(tables.CLASSES)), max_size=10)
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from([*CLIPS, "other.wav"]),
+        st.integers(0, 9999),
+        st.integers(0, 12000),
+        st.sampled_from(tables.CLASSES),
+    ),
+    max_size=10,
+)
 
 
 @settings(max_examples=50, deadline=None)
@@ -33,7 +40,8 @@ def test_a_frame_is_active_where_an_event_rounded_to_frames_is(rows, size):
 @given(st.integers(0, 10000), st.integers(0, 10000))
 @settings(max_examples=200, deadline=None)
 def test_floored_labels_are_the_baselines(onset_ms, offset_ms):
-    """Seconds to samples, to frames of 255 samples, to one frame in four, always rounded down; the last frame is not part of the event."""
+    """Seconds to samples, to frames of 255 samples, to one frame in four, always rounded down; the last frame is not
+    part of the event."""
     onset, offset = sorted((onset_ms, offset_ms))
     table = pd.DataFrame([("a.wav", onset / 1000, offset / 1000, "Cat")], columns=tables.EVENT_COLUMNS)
     labels = strong_labels(table, ["a.wav"], 157, 4 * 255 / 16000, "floor")

@@ -191,8 +191,11 @@ def test_a_flipped_byte_never_passes(desed, data):
     assert stored(desed).read_bytes() == whole
 
 
-@given(start=st.integers(0, 3 * ROW + 1000) | st.integers(0, 40), removed=st.integers(0, ROW) | st.just(4 * ROW),
-       zeros=st.integers(0, 40) | st.just(ROW))
+@given(
+    start=st.integers(0, 3 * ROW + 1000) | st.integers(0, 40),
+    removed=st.integers(0, ROW) | st.just(4 * ROW),
+    zeros=st.integers(0, 40) | st.just(ROW),
+)
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_store_of_another_length_is_rebuilt(desed, start, removed, zeros):
     quiet(desed)
@@ -388,6 +391,7 @@ def test_a_data_set_that_cannot_be_written(desed):
             if os.geteuid() == 0:
                 os.setuid(65534)
             function()
+
         return run
 
     def build():
@@ -439,7 +443,8 @@ def test_memory_does_not_grow_with_the_clips(tmp_path):
                 assert store.waveforms(range(start, start + 20))[:, 99].all()
             print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
     """
-    output = subprocess.run([sys.executable, "-c", code, tmp_path / "40", tmp_path / "400"], capture_output=True,
-                            text=True, check=True).stdout
+    output = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "40", tmp_path / "400"], capture_output=True, text=True, check=True
+    ).stdout
     few, many = (int(line) / 1000 for line in output.split())  # MB; the files have 13 and 128
     assert many - few < 20

@@ -28,8 +28,10 @@ def tsv(tmp_path, text, name="t.tsv"):
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(NAMES, MS, MS, st.sampled_from(tables.CLASSES) | st.none()), max_size=20))
 def test_events_come_back_as_written(folder, rows):
-    table = pd.DataFrame([(n, min(a, b) / 1000, max(a, b) / 1000, c) if c else (n, np.nan, np.nan, np.nan)
-                          for n, a, b, c in rows], columns=tables.EVENT_COLUMNS)
+    table = pd.DataFrame(
+        [(n, min(a, b) / 1000, max(a, b) / 1000, c) if c else (n, np.nan, np.nan, np.nan) for n, a, b, c in rows],
+        columns=tables.EVENT_COLUMNS,
+    )
     path = folder / "t.tsv"
     tables.write(table, path)
     back = tables.read_events(path)
@@ -58,8 +60,9 @@ def test_every_name_comes_back_or_is_refused_when_written(folder, names):
         assert tables.read_unlabelled(path)["filename"].tolist() == names
 
 
-@pytest.mark.parametrize("name", ["a\nb.wav", "a\r.wav", "a\tb.wav", '"a".wav', " a.wav", "a.wav ", "\0", "\udce9.wav",
-                                  "\x85", "a\u2028b"])
+@pytest.mark.parametrize(
+    "name", ["a\nb.wav", "a\r.wav", "a\tb.wav", '"a".wav', " a.wav", "a.wav ", "\0", "\udce9.wav", "\x85", "a\u2028b"]
+)
 def test_names_that_would_tear_a_table_are_not_written(tmp_path, name):
     with pytest.raises(SedError, match=r"t.tsv: filename .* cannot stand in a table") as error:
         tables.write(pd.DataFrame({"filename": ["ok.wav", name]}), tmp_path / "t.tsv")
@@ -84,29 +87,32 @@ def test_weak_labels_come_back_as_written(folder, clips):
 HEAD = "filename\tonset\toffset\tevent_label\n"
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("file\tonset\toffset\tevent_label\n", ["columns", "filename"]),
-    ("filename,onset,offset,event_label\n", ["tab separated"]),
-    ("", ["empty", "filename onset offset event_label"]),
-    (HEAD + "a.wav\t0\t1\tDogs\n", ["line 2", "'Dogs'", "'Dog'"]),
-    (HEAD + "b.wav\t0\t1\tDog\na.wav\t2\t1.5\tDog\n", ["line 3", "offset 1.5", "onset 2", "swap"]),
-    (HEAD + "a.wav\tone\t1\tDog\n", ["line 2", "'one'"]),
-    (HEAD + "a.wav\t-1\t1\tDog\n", ["line 2", "'-1'"]),
-    (HEAD + "a.wav\t0\tinf\tDog\n", ["line 2", "'inf'"]),
-    (HEAD + "a.wav\tnan\t1\tDog\n", ["line 2", "'nan'"]),
-    (HEAD + "a.wav\t0\t1\t\n", ["line 2", "needs onset, offset and event_label"]),
-    (HEAD + "a.wav\t0\n", ["line 2", "needs onset, offset and event_label"]),
-    (HEAD + "a.wav\t0\t1\tDog\tmore\n", ["line 2", "5 fields", "more"]),
-    (HEAD + "\t0\t1\tDog\n", ["line 2", "filename is empty"]),
-    (HEAD + "a.wav\t0\t1\tDog\n\nb.wav\t0\t1\tDog\n", ["line 3", "filename is empty"]),
-    (HEAD + "a.wav \t0\t1\tDog\n", ["line 2", "'a.wav '", "space"]),
-    (HEAD + 'a.wav\t0\t1\tDog\n"b\nc.wav"\t0\t1\tDog\n', ["line 3", "quotation marks"]),
-    (HEAD + "a.wav\t0\t1\tDog\nb\x00.wav\t0\t1\tDog\n", ["line 3", "'\\x00'"]),
-    (HEAD + "a\u2028.wav\t0\t1\tDog\n", ["line 2", "'\\u2028'"]),
-    (HEAD + "a.wav\t0,5\t1\tDog\n", ["line 2", "onset '0,5'"]),
-    ("filename\tonset\tonset\tevent_label\n", ["columns are ['filename', 'onset', 'onset', 'event_label']"]),
-    ("\n\n", ["empty"]),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("file\tonset\toffset\tevent_label\n", ["columns", "filename"]),
+        ("filename,onset,offset,event_label\n", ["tab separated"]),
+        ("", ["empty", "filename onset offset event_label"]),
+        (HEAD + "a.wav\t0\t1\tDogs\n", ["line 2", "'Dogs'", "'Dog'"]),
+        (HEAD + "b.wav\t0\t1\tDog\na.wav\t2\t1.5\tDog\n", ["line 3", "offset 1.5", "onset 2", "swap"]),
+        (HEAD + "a.wav\tone\t1\tDog\n", ["line 2", "'one'"]),
+        (HEAD + "a.wav\t-1\t1\tDog\n", ["line 2", "'-1'"]),
+        (HEAD + "a.wav\t0\tinf\tDog\n", ["line 2", "'inf'"]),
+        (HEAD + "a.wav\tnan\t1\tDog\n", ["line 2", "'nan'"]),
+        (HEAD + "a.wav\t0\t1\t\n", ["line 2", "needs onset, offset and event_label"]),
+        (HEAD + "a.wav\t0\n", ["line 2", "needs onset, offset and event_label"]),
+        (HEAD + "a.wav\t0\t1\tDog\tmore\n", ["line 2", "5 fields", "more"]),
+        (HEAD + "\t0\t1\tDog\n", ["line 2", "filename is empty"]),
+        (HEAD + "a.wav\t0\t1\tDog\n\nb.wav\t0\t1\tDog\n", ["line 3", "filename is empty"]),
+        (HEAD + "a.wav \t0\t1\tDog\n", ["line 2", "'a.wav '", "space"]),
+        (HEAD + 'a.wav\t0\t1\tDog\n"b\nc.wav"\t0\t1\tDog\n', ["line 3", "quotation marks"]),
+        (HEAD + "a.wav\t0\t1\tDog\nb\x00.wav\t0\t1\tDog\n", ["line 3", "'\\x00'"]),
+        (HEAD + "a\u2028.wav\t0\t1\tDog\n", ["line 2", "'\\u2028'"]),
+        (HEAD + "a.wav\t0,5\t1\tDog\n", ["line 2", "onset '0,5'"]),
+        ("filename\tonset\tonset\tevent_label\n", ["columns are ['filename', 'onset', 'onset', 'event_label']"]),
+        ("\n\n", ["empty"]),
+    ],
+)
 def test_a_wrong_strong_table_is_named(tmp_path, text, words):
     path = tsv(tmp_path, text)
     with pytest.raises(SedError) as error:
@@ -132,8 +138,9 @@ BAD_ROWS = {  # a row: what its sentence must name
 
 
 @settings(max_examples=60, deadline=None)
-@given(EVENT_ROWS, st.sampled_from(sorted(BAD_ROWS)), st.integers(0, 11), st.sampled_from(["\n", "\r\n"]),
-       st.booleans())
+@given(
+    EVENT_ROWS, st.sampled_from(sorted(BAD_ROWS)), st.integers(0, 11), st.sampled_from(["\n", "\r\n"]), st.booleans()
+)
 def test_one_bad_row_is_named_with_its_line(folder, rows, bad, position, end, mark):
     path = folder / "bad.tsv"
     lines = [HEAD.rstrip(), *(f"{n}\t{min(a, b) / 1000}\t{max(a, b) / 1000}\t{c}" for n, a, b, c in rows)]
@@ -145,17 +152,24 @@ def test_one_bad_row_is_named_with_its_line(folder, rows, bad, position, end, ma
     assert f"line {line + 1}" in str(error.value) and BAD_ROWS[bad] in str(error.value)
 
 
-TEXT = st.text(st.sampled_from("\t\n\r\",.-0123456789eninfaDog \x00\u00e9\u2028") | st.characters(), max_size=60)
+TEXT = st.text(st.sampled_from('\t\n\r",.-0123456789eninfaDog \x00\u00e9\u2028') | st.characters(), max_size=60)
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(["", HEAD, "filename\tevent_labels\n", "filename\n"]), TEXT | st.binary(max_size=60),
-       st.sampled_from(["utf-8", "latin-1", "utf-16"]), st.sampled_from(["t.tsv", "t.tsv.gz"]))
+@given(
+    st.sampled_from(["", HEAD, "filename\tevent_labels\n", "filename\n"]),
+    TEXT | st.binary(max_size=60),
+    st.sampled_from(["utf-8", "latin-1", "utf-16"]),
+    st.sampled_from(["t.tsv", "t.tsv.gz"]),
+)
 def test_whatever_a_table_holds_it_is_read_or_refused(folder, head, body, encoding, name):
     path = folder / name
     path.write_bytes(head.encode() + (body if isinstance(body, bytes) else body.encode(encoding, "replace")))
-    for read, columns in ((tables.read_events, tables.EVENT_COLUMNS), (tables.read_weak, tables.WEAK_COLUMNS),
-                          (tables.read_unlabelled, tables.UNLABELLED_COLUMNS)):
+    for read, columns in (
+        (tables.read_events, tables.EVENT_COLUMNS),
+        (tables.read_weak, tables.WEAK_COLUMNS),
+        (tables.read_unlabelled, tables.UNLABELLED_COLUMNS),
+    ):
         try:
             table = read(path)
         except SedError as error:
@@ -198,11 +212,14 @@ def test_all_problems_are_listed_not_just_the_first(tmp_path):
     assert "line 2" in swapped and "line 4" in unknown
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("filename\tevent_labels\na.wav\tDog,Cow\n", ["line 2", "'Cow'"]),
-    ("filename\tevent_labels\na.wav\tDog\na.wav\tCat\n", ["line 3", "'a.wav'", "listed before"]),
-    ("filename\tevent_label\n", ["event_labels"]),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("filename\tevent_labels\na.wav\tDog,Cow\n", ["line 2", "'Cow'"]),
+        ("filename\tevent_labels\na.wav\tDog\na.wav\tCat\n", ["line 3", "'a.wav'", "listed before"]),
+        ("filename\tevent_label\n", ["event_labels"]),
+    ],
+)
 def test_a_wrong_weak_table_is_named(tmp_path, text, words):
     with pytest.raises(SedError) as error:
         tables.read_weak(tsv(tmp_path, text))

@@ -1,4 +1,5 @@
-"""The two-state HMM: paths against librosa, hmmlearn and all paths there are; from paths to events; its parameters as a file."""
+"""The two-state HMM: paths against librosa, hmmlearn and all paths there are; from paths to events; its parameters as a
+file."""
 
 import json
 from fractions import Fraction
@@ -63,8 +64,11 @@ def worth_of_paths(p, p_silence: float, p_event: float) -> dict[tuple, Fraction]
     seen = [(1 - Fraction(x), Fraction(x)) for x in p]
     worth = {(state,): seen[0][state] for state in (0, 1)}
     for both in seen[1:]:
-        worth = {(*path, state): before * (stay[state] if path[-1] == state else 1 - stay[path[-1]]) * both[state]
-                 for path, before in worth.items() for state in (0, 1)}
+        worth = {
+            (*path, state): before * (stay[state] if path[-1] == state else 1 - stay[path[-1]]) * both[state]
+            for path, before in worth.items()
+            for state in (0, 1)
+        }
     return worth
 
 
@@ -82,7 +86,10 @@ def test_paths_are_librosas(dtype, seed):
 @settings(max_examples=20, deadline=None)
 def test_paths_are_librosas_where_many_are_equally_good(dtype, seed):
     rng = np.random.default_rng(seed)
-    scores, stay = as_type(rng.choice([0, 0.25, 0.5, 0.75, 1], (3, 30, 3)), dtype), rng.choice([0.25, 0.5, 0.75], (2, 3))
+    scores, stay = (
+        as_type(rng.choice([0, 0.25, 0.5, 0.75, 1], (3, 30, 3)), dtype),
+        rng.choice([0.25, 0.5, 0.75], (2, 3)),
+    )
     assert np.array_equal(viterbi(emissions(scores), *stay), by_librosa(scores, *stay))
 
 
@@ -136,7 +143,9 @@ def test_no_path_is_better(p, p_silence, p_event):
     summed = sum(worth.values())
     expected = [float(sum(w for path, w in worth.items() if path[t]) / summed) for t in range(len(p))]
     hmm = Hmm.alike(p_silence, p_event, ("Cat",))
-    np.testing.assert_allclose(state_posteriors(np.array(p)[None, :, None], hmm)[0, :, 0], expected, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(
+        state_posteriors(np.array(p)[None, :, None], hmm)[0, :, 0], expected, rtol=1e-9, atol=1e-15
+    )
 
 
 @given(SEEDS)
@@ -148,7 +157,9 @@ def test_of_equally_good_paths_the_silent_one_is_taken_from_the_end(seed):
     scores[:, 0] += 1500
 
     def worse(path):
-        return -sum(scores[state, t] + (log_a[path[t - 1], state] if t else 0) for t, state in enumerate(path)), path[::-1]
+        return -sum(scores[state, t] + (log_a[path[t - 1], state] if t else 0) for t, state in enumerate(path)), path[
+            ::-1
+        ]
 
     states = np.empty((7, 1), np.uint8)
     best_paths(scores[0][:, None], scores[1][:, None], log_a, states)
@@ -156,23 +167,41 @@ def test_of_equally_good_paths_the_silent_one_is_taken_from_the_end(seed):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
-@pytest.mark.parametrize(("p", "path"), [
-    ([0.5], [0]), ([0.51], [1]), ([0.5] * 9, [0] * 9), ([0] * 9, [0] * 9), ([1] * 9, [1] * 9),
-    ([0, 1, 0, 1, 1, 0], [0, 1, 0, 1, 1, 0]),  # no smoothing overrules what is certain
-    ([0.1, 0.1, 0.8, 0.1, 0.1, 0.9, 0.9, 0.3, 0.9, 0.9], [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]),
-])
+@pytest.mark.parametrize(
+    ("p", "path"),
+    [
+        ([0.5], [0]),
+        ([0.51], [1]),
+        ([0.5] * 9, [0] * 9),
+        ([0] * 9, [0] * 9),
+        ([1] * 9, [1] * 9),
+        ([0, 1, 0, 1, 1, 0], [0, 1, 0, 1, 1, 0]),  # no smoothing overrules what is certain
+        ([0.1, 0.1, 0.8, 0.1, 0.1, 0.9, 0.9, 0.3, 0.9, 0.9], [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]),
+    ],
+)
 def test_paths_of_a_clip(dtype, p, path):
     scores = as_type(np.array(p, float)[None, :, None], dtype)
     assert viterbi(emissions(scores), [0.9], [0.9])[0, :, 0].tolist() == path
 
 
-@pytest.mark.parametrize(("dtype", "wrong", "top"), [
-    (float, np.nan, 1), (float, -0.1, 1), (float, 1.1, 1), (float, np.inf, 1), (np.float32, np.nan, 1), (int, 2, 1),
-    (np.uint8, 101, 100)])
+@pytest.mark.parametrize(
+    ("dtype", "wrong", "top"),
+    [
+        (float, np.nan, 1),
+        (float, -0.1, 1),
+        (float, 1.1, 1),
+        (float, np.inf, 1),
+        (np.float32, np.nan, 1),
+        (int, 2, 1),
+        (np.uint8, 101, 100),
+    ],
+)
 def test_what_is_no_posterior_is_named_with_its_place(dtype, wrong, top):
     scores = np.zeros((3, 4, 5), dtype)
     scores[1, 2, 4] = wrong
-    with pytest.raises(SedError, match=f"clip 1, frame 2, class 4 holds {wrong}, expected a posterior from 0 to {top}$"):
+    with pytest.raises(
+        SedError, match=f"clip 1, frame 2, class 4 holds {wrong}, expected a posterior from 0 to {top}$"
+    ):
         emissions(scores)
     with pytest.raises(SedError, match="clip 1, frame 2, class 4"):
         hmm_events(posteriors(scores), Hmm.alike(0.9, 0.9, CLASSES[:5]))
@@ -236,7 +265,9 @@ def test_events_are_the_runs_of_the_paths(duration_s, seed):
     pd.testing.assert_frame_equal(hmm_events(there, hmm, duration_s), expected)
 
 
-def events_of(p, dtype=float, duration_s=None, threshold=0.5, p_silence=0.6, p_event=0.6, **options) -> list[tuple[int, int]]:
+def events_of(
+    p, dtype=float, duration_s=None, threshold=0.5, p_silence=0.6, p_event=0.6, **options
+) -> list[tuple[int, int]]:
     """First and last frame of the events in one clip of posteriors, with 63.75 ms frames."""
     there = posteriors(as_type(np.array(p, float)[None, :, None], dtype))
     table = hmm_events(there, Hmm.alike(p_silence, p_event, ("Alarm_bell_ringing",), **options), duration_s, threshold)
@@ -280,7 +311,10 @@ def test_gaps_between_clips_and_between_classes_stay():
     scores[0, 7:, 0] = scores[1, :3, 0] = scores[0, :5, 1] = 1
     table = hmm_events(posteriors(scores), Hmm.alike(0.6, 0.6, CLASSES[:2], merge_s=10.0))
     assert table[["filename", "event_label"]].to_numpy().tolist() == [
-        ["0.wav", CLASSES[1]], ["0.wav", CLASSES[0]], ["1.wav", CLASSES[0]]]
+        ["0.wav", CLASSES[1]],
+        ["0.wav", CLASSES[0]],
+        ["1.wav", CLASSES[0]],
+    ]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
@@ -321,7 +355,9 @@ def test_percent_scores_mean_the_same():
 
 def test_a_class_without_a_model_is_an_error():
     there = posteriors(np.zeros((1, 4, 2)))
-    with pytest.raises(SedError, match=f"no p_silence and p_event for class '{CLASSES[0]}', .* it has {CLASSES[1]}, {CLASSES[2]}"):
+    with pytest.raises(
+        SedError, match=f"no p_silence and p_event for class '{CLASSES[0]}', .* it has {CLASSES[1]}, {CLASSES[2]}"
+    ):
         hmm_events(there, Hmm.alike(0.9, 0.9, CLASSES[1:3]))
 
 
@@ -343,16 +379,21 @@ def test_too_few_probabilities_for_the_classes(decoder):
             state_posteriors(scores, Hmm.alike(0.9, 0.9, CLASSES[:2]))
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"p_silence": [0.5]}, "p_silence has 1 values for 2 classes"),
-    ({"p_event": [0.5] * 3}, "p_event has 3 values for 2 classes"),
-    ({"p_silence": [0.5, 1.0]}, "p_silence of Dog is 1, expected more than 0 and less than 1"),
-    ({"p_event": [0.0, 0.5]}, "p_event of Cat is 0, expected more than 0"), ({"p_event": [0.5, np.nan]}, "p_event of Dog is nan"),
-    ({"confidence": [0.5, 1.0]}, "confidence of Dog is 1, expected 0 or more and less than 1"),
-    ({"confidence": [-0.1, 0.5]}, "confidence of Cat is -0.1, expected 0 or more"),
-    ({"drop_s": -0.2}, "drop_s is -0.2, expected seconds, 0 or more"), ({"merge_s": np.inf}, "merge_s is inf"),
-    ({"drop_s": np.nan}, "drop_s is nan"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"p_silence": [0.5]}, "p_silence has 1 values for 2 classes"),
+        ({"p_event": [0.5] * 3}, "p_event has 3 values for 2 classes"),
+        ({"p_silence": [0.5, 1.0]}, "p_silence of Dog is 1, expected more than 0 and less than 1"),
+        ({"p_event": [0.0, 0.5]}, "p_event of Cat is 0, expected more than 0"),
+        ({"p_event": [0.5, np.nan]}, "p_event of Dog is nan"),
+        ({"confidence": [0.5, 1.0]}, "confidence of Dog is 1, expected 0 or more and less than 1"),
+        ({"confidence": [-0.1, 0.5]}, "confidence of Cat is -0.1, expected 0 or more"),
+        ({"drop_s": -0.2}, "drop_s is -0.2, expected seconds, 0 or more"),
+        ({"merge_s": np.inf}, "merge_s is inf"),
+        ({"drop_s": np.nan}, "drop_s is nan"),
+    ],
+)
 def test_parameters_out_of_range(change, message):
     good = {"p_silence": [0.5] * 2, "p_event": [0.5] * 2, "confidence": [0.0] * 2}
     Hmm(("Cat", "Dog"), **good)
@@ -363,7 +404,9 @@ def test_parameters_out_of_range(change, message):
 def test_parameters_travel_as_json(tmp_path):
     there = Hmm(("Cat", "Dog"), [0.9, 0.123456789012345], [1 / 3, 0.999], [0.0, 0.8], drop_s=0.2, merge_s=0.15)
     file = tmp_path / "hmm.json"
-    file.write_text(json.dumps({"search": "robust", "seconds": 3.5, "tuned": {"f1_other_half": None}, **there.to_dict()}))
+    file.write_text(
+        json.dumps({"search": "robust", "seconds": 3.5, "tuned": {"f1_other_half": None}, **there.to_dict()})
+    )
     back = Hmm.load(file)
     assert (back.classes, back.drop_s, back.merge_s) == (there.classes, there.drop_s, there.merge_s)
     for name in ("p_silence", "p_event", "confidence"):
@@ -378,23 +421,45 @@ def test_a_file_by_hand_needs_two_probabilities_a_class_in_any_order(tmp_path):
     assert (hmm.confidence.tolist(), hmm.drop_s, hmm.merge_s) == ([0, 0], 0, 0)
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (None, "not a JSON file with p_silence and p_event by class, as `sedlib tune --json` writes it .FileNotFoundError"),
-    ("p_silence: 0.5", "not a JSON file"), ("\xff", "not a JSON file"), ("[1, 2]", "not a JSON file"), ("3", "not a JSON file"),
-    ('{"p_silence": {"Cat": 0.5}}', "not a JSON file .* .KeyError: 'p_event'"),
-    ('{"p_silence": [0.5], "p_event": [0.5]}', "not a JSON file"),
-    ('{"p_silence": {"Cat": "much"}, "p_event": {"Cat": 0.5}}', "not a JSON file .*'much'"),
-    ('{"p_silence": {"Cat": 0.5, "Dog": 0.5}, "p_event": {"Cat": 0.5}}', "no value for class 'Dog'"),
-    ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5, "Dog": 0.5}}', ".* are not of the same classes"),
-    ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {}, "drop_s": 0, "merge_s": 0}', "no value for class 'Cat'"),
-    ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0.5}, "merge_s": 0.1}',
-     "drop_s is missing; give all of confidence, drop_s, merge_s, or none of them"),
-    ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 1.0}}', "HMM: p_event of Cat is 1, expected more than 0 and less than 1"),
-    ('{"p_silence": {"Cat": NaN}, "p_event": {"Cat": 0.5}}', "HMM: p_silence of Cat is nan"),
-    ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0}, "drop_s": -1, "merge_s": 0}', "HMM: drop_s is -1"),
-    ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0}, "drop_s": 0, "merge_s": "long"}',
-     "could not convert string to float: 'long'"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            None,
+            "not a JSON file with p_silence and p_event by class, as `sedlib tune --json` writes it .FileNotFoundError",
+        ),
+        ("p_silence: 0.5", "not a JSON file"),
+        ("\xff", "not a JSON file"),
+        ("[1, 2]", "not a JSON file"),
+        ("3", "not a JSON file"),
+        ('{"p_silence": {"Cat": 0.5}}', "not a JSON file .* .KeyError: 'p_event'"),
+        ('{"p_silence": [0.5], "p_event": [0.5]}', "not a JSON file"),
+        ('{"p_silence": {"Cat": "much"}, "p_event": {"Cat": 0.5}}', "not a JSON file .*'much'"),
+        ('{"p_silence": {"Cat": 0.5, "Dog": 0.5}, "p_event": {"Cat": 0.5}}', "no value for class 'Dog'"),
+        ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5, "Dog": 0.5}}', ".* are not of the same classes"),
+        (
+            '{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {}, "drop_s": 0, "merge_s": 0}',
+            "no value for class 'Cat'",
+        ),
+        (
+            '{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0.5}, "merge_s": 0.1}',
+            "drop_s is missing; give all of confidence, drop_s, merge_s, or none of them",
+        ),
+        (
+            '{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 1.0}}',
+            "HMM: p_event of Cat is 1, expected more than 0 and less than 1",
+        ),
+        ('{"p_silence": {"Cat": NaN}, "p_event": {"Cat": 0.5}}', "HMM: p_silence of Cat is nan"),
+        (
+            '{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0}, "drop_s": -1, "merge_s": 0}',
+            "HMM: drop_s is -1",
+        ),
+        (
+            '{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0}, "drop_s": 0, "merge_s": "long"}',
+            "could not convert string to float: 'long'",
+        ),
+    ],
+)
 def test_a_file_that_holds_no_parameters_is_named(tmp_path, content, message):
     if content is not None:
         (tmp_path / "hmm.json").write_text(content, encoding="latin-1")

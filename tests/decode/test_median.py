@@ -30,18 +30,23 @@ def test_smooth_is_the_majority_of_the_neighbours(seed, frames):
     padded = np.concatenate([active[:, : frames // 2][:, ::-1], active, active[:, ::-1][:, : frames // 2]], axis=1)
     majority = sum(padded[:, i : i + 30].astype(int) for i in range(frames)) > frames // 2
     assert np.array_equal(smooth(active, frames), majority)
-    assert np.array_equal(smooth(active, frames), ndimage.median_filter(active, (1, frames, 1)))  # SciPy's default, as the baseline
+    assert np.array_equal(
+        smooth(active, frames), ndimage.median_filter(active, (1, frames, 1))
+    )  # SciPy's default, as the baseline
 
 
-@pytest.mark.parametrize("before, after", [
-    ("1110000", "1110000"),  # an event of 3 frames at the start of a clip
-    ("0000111", "0000111"),
-    ("1100000", "1100000"),
-    ("1000000", "0000000"),
-    ("0111000", "1100000"),  # one that begins just behind it
-    ("0001110000", "0000000000"),  # of the same length, but within the clip
-    ("1111111", "1111111"),
-])
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("1110000", "1110000"),  # an event of 3 frames at the start of a clip
+        ("0000111", "0000111"),
+        ("1100000", "1100000"),
+        ("1000000", "0000000"),
+        ("0111000", "1100000"),  # one that begins just behind it
+        ("0001110000", "0000000000"),  # of the same length, but within the clip
+        ("1111111", "1111111"),
+    ],
+)
 def test_an_event_at_a_clips_end_is_not_cut_off(before, after):
     active = np.array([c == "1" for c in before])[None, :, None]
     assert "".join("01"[int(a)] for a in smooth(active, 7)[0, :, 0]) == after
@@ -86,7 +91,9 @@ def test_threshold_is_exclusive_percent_scores_mean_the_same_and_no_event_passes
     scores[0, 50:, 3], scores[0, :20, 4] = 0.9, 0.5
     for values in (scores, (100 * scores).round().astype(np.uint8)):
         table = median_events(posteriors(values, 0.12), Decoding(threshold=0.5, median_s=0.1), duration_s=10.0)
-        assert table.to_dict("records") == [{"filename": "0.wav", "onset": 6.0, "offset": 10.0, "event_label": "Dishes"}]
+        assert table.to_dict("records") == [
+            {"filename": "0.wav", "onset": 6.0, "offset": 10.0, "event_label": "Dishes"}
+        ]
 
 
 def test_no_frames_active_gives_an_empty_table():

@@ -38,8 +38,14 @@ def case(seed: int, frame_s: float = 0.25) -> tuple[Posteriors, pd.DataFrame]:
 def any_hmm(rng) -> Hmm:
     """One that likes to stay, and drops and merges some events."""
     p_event = rng.uniform(0.01, 0.99, 3)
-    return Hmm(CLASSES, rng.uniform(1 - p_event, 0.999), p_event, rng.choice([0, 0.5, 0.8], 3),
-               drop_s=rng.choice([0, 0.2]), merge_s=rng.choice([0, 0.15]))
+    return Hmm(
+        CLASSES,
+        rng.uniform(1 - p_event, 0.999),
+        p_event,
+        rng.choice([0, 0.5, 0.8], 3),
+        drop_s=rng.choice([0, 0.2]),
+        merge_s=rng.choice([0, 0.15]),
+    )
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -84,20 +90,25 @@ def test_a_model_that_likes_to_switch_has_no_scores():
     assert list(operating_points(posteriors, hmm, (0.4, 0.6))) == [0.4, 0.6]
 
 
-@pytest.mark.parametrize("parameters", [
-    {}, {"dtc": 0.77, "gtc": 0.23}, {"alpha_st": 1}, {"max_efpr": 40}, {"alpha_ct": 0.5, "max_efpr": 3000}])
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"dtc": 0.77, "gtc": 0.23}, {"alpha_st": 1}, {"max_efpr": 40}, {"alpha_ct": 0.5, "max_efpr": 3000}],
+)
 @pytest.mark.parametrize("seed", [1, 3])
 def test_psds_of_the_points_is_psds_of_the_scores(seed, parameters):
     """By sed_scores_eval, which takes scores where psds_eval takes events."""
     posteriors, reference = case(seed)
     durations = dict.fromkeys(posteriors.filenames, 600.0)
-    # Criteria that no ratio of whole frames meets exactly, for psds_eval adds rounded ratios and sed_scores_eval divides a sum.
+    # Criteria that no ratio of whole frames meets exactly, for psds_eval adds rounded ratios and sed_scores_eval
+    # divides a sum.
     parameters = {"dtc": 0.49, "gtc": 0.49, "cttc": 0.31, **parameters}
     # And sed_scores_eval has one point more, below the lowest score: every clip one long event of every class.
     everything = frames_to_events(np.ones(posteriors.scores.shape, bool), posteriors)
     points, scores = operating_points(posteriors, STAYING, TEN), hmm_scores(posteriors, STAYING, TEN)
     few = psds_from_operating_points(reference, [*points.values(), everything], durations, **parameters)
-    value, per_class = psds_at_every_threshold(reference, scores.scores, scores.filenames, scores.frame_s, durations, CLASSES, **parameters)
+    value, per_class = psds_at_every_threshold(
+        reference, scores.scores, scores.filenames, scores.frame_s, durations, CLASSES, **parameters
+    )
     assert few.value == pytest.approx(value, abs=1e-9) and 0.5 < few.value < 1
     assert few.per_class == pytest.approx(per_class, abs=1e-9)
 

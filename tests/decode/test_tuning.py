@@ -1,4 +1,5 @@
-"""Tuning of the HMMs: the objective against the metric, the searches against all there is to find, halves, real outputs."""
+"""Tuning of the HMMs: the objective against the metric, the searches against all there is to find, halves, real
+outputs."""
 
 import json
 import warnings
@@ -71,10 +72,15 @@ def test_the_objective_is_sed_evals_macro_f1():
     posteriors, reference = case(0, clips=30)
     hmm = Hmm(CLASSES, [0.8, 0.6, 0.9], [0.7, 0.6, 0.8], [0.0, 0.8, 0.5], drop_s=0.1)
     metrics = sed_eval.sound_event.EventBasedMetrics(
-        list(CLASSES), t_collar=0.2, percentage_of_length=0.2, empty_system_output_handling="zero_score")
+        list(CLASSES), t_collar=0.2, percentage_of_length=0.2, empty_system_output_handling="zero_score"
+    )
     for name in tables.filenames(reference):
-        metrics.evaluate(*(table[table["filename"] == name].to_dict("records")
-                           for table in (tables.events(reference), hmm_events(posteriors, hmm))))
+        metrics.evaluate(
+            *(
+                table[table["filename"] == name].to_dict("records")
+                for table in (tables.events(reference), hmm_events(posteriors, hmm))
+            )
+        )
     value = Objective(posteriors, reference).f1(hmm)
     assert value == metrics.results_class_wise_average_metrics()["f_measure"]["f_measure"]
     assert 0.1 < value < 0.9
@@ -101,11 +107,17 @@ def test_the_landscape_holds_the_f1_of_single_models(silent_class):
     assert np.isnan(found[2]).all() == silent_class
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"onset": np.nan, "offset": np.nan, "event_label": np.nan}, "no events in these clips, so that there is nothing to tune"),
-    ({"event_label": "dog"}, "label 'dog' is not one of the 3 classes; did you mean 'Dog'"),
-    ({"filename": "x.wav"}, "no clip in common with the reference .*'x.wav'"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"onset": np.nan, "offset": np.nan, "event_label": np.nan},
+            "no events in these clips, so that there is nothing to tune",
+        ),
+        ({"event_label": "dog"}, "label 'dog' is not one of the 3 classes; did you mean 'Dog'"),
+        ({"filename": "x.wav"}, "no clip in common with the reference .*'x.wav'"),
+    ],
+)
 def test_references_that_do_not_fit(change, message):
     posteriors, reference = case(0)
     with pytest.raises(SedError, match=message):
@@ -122,8 +134,10 @@ def test_the_grid_has_equal_steps_of_log_odds():
 def test_exact_is_the_best_of_all_tied_models(seed):
     objective = Objective(*case(seed, silent_class=seed == 3))
     found = exact(objective, points=4)
-    best = max(objective.f1(Hmm(CLASSES, np.full(3, silence), np.array(events), np.zeros(3)))
-               for silence, *events in product(grid(4), repeat=4))
+    best = max(
+        objective.f1(Hmm(CLASSES, np.full(3, silence), np.array(events), np.zeros(3)))
+        for silence, *events in product(grid(4), repeat=4)
+    )
     assert objective.f1(found) == best
     assert len(set(found.p_silence)) == 1 and set(found.p_silence) | set(found.p_event) <= set(grid(4))
     assert not found.confidence.any() and found.drop_s == found.merge_s == 0
@@ -180,7 +194,10 @@ def test_robust_gives_a_class_without_events_what_is_good_for_the_others(monkeyp
     objective = Objective(*case(8, silent_class=True))
     found, p = robust(objective, points=8), grid(8)
     f1 = objective.landscape(p, p, CONFIDENCES, DROP_S)[:2].mean(axis=0)
-    here = (*(int(np.argmin(abs(p - of[2]))) for of in (found.p_silence, found.p_event)), CONFIDENCES.index(found.confidence[2]))
+    here = (
+        *(int(np.argmin(abs(p - of[2]))) for of in (found.p_silence, found.p_event)),
+        CONFIDENCES.index(found.confidence[2]),
+    )
     assert f1[here] == f1[np.add.outer(p, p) >= 1].max()
 
 
@@ -196,13 +213,21 @@ def test_robust_smooths_the_more_the_fewer_events_there_are(monkeypatch):
 
 @pytest.mark.parametrize(("fraction", "size"), [(0.5, 5), (0.3, 3), (0.06, 1), (1, 10)])
 def test_halves_are_disjoint_and_all_there_is(fraction, size):
-    reference = pd.DataFrame({"filename": [f"{i % 10}.wav" for i in range(30)], "onset": np.arange(30.0),
-                              "offset": np.arange(1.0, 31.0), "event_label": "Cat"})
+    reference = pd.DataFrame(
+        {
+            "filename": [f"{i % 10}.wav" for i in range(30)],
+            "onset": np.arange(30.0),
+            "offset": np.arange(1.0, 31.0),
+            "event_label": "Cat",
+        }
+    )
     reference.loc[reference["filename"] == "4.wav", ["onset", "offset", "event_label"]] = np.nan
     tuned, other = halves(reference, fraction, seed=3)
     assert len(set(tuned["filename"])) == size and not set(tuned["filename"]) & set(other["filename"])
-    pd.testing.assert_frame_equal(pd.concat([tuned, other]).sort_values(["filename", "onset"], ignore_index=True),
-                                  reference.sort_values(["filename", "onset"], ignore_index=True))
+    pd.testing.assert_frame_equal(
+        pd.concat([tuned, other]).sort_values(["filename", "onset"], ignore_index=True),
+        reference.sort_values(["filename", "onset"], ignore_index=True),
+    )
     pd.testing.assert_frame_equal(halves(reference, fraction, seed=3)[0], tuned)
 
 
@@ -231,7 +256,10 @@ def test_tune_chooses_on_one_half_and_scores_both(search, monkeypatch):
     assert {name: result[name] for name in hmm.to_dict()} == hmm.to_dict()
     for name, events in (("baseline", median_events(posteriors, Decoding())), ("tuned", hmm_events(posteriors, hmm))):
         for key, half in (("f1_tuned_half", tuned_half), ("f1_other_half", other_half)):
-            assert result[name][key] == event_f1(half, events[events["filename"].isin(half["filename"])], classes=CLASSES).macro
+            assert (
+                result[name][key]
+                == event_f1(half, events[events["filename"].isin(half["filename"])], classes=CLASSES).macro
+            )
 
 
 def test_tune_scores_clips_as_long_as_they_are(monkeypatch):
@@ -256,8 +284,11 @@ def test_tuned_on_all_clips_no_other_half_is_scored(monkeypatch):
 
 def test_the_table_names_every_class_and_how_long_its_events_should_last():
     result = {
-        "search": "robust", "clips": {"tuned_half": 3, "other_half": 4}, "seconds": 2.04,
-        "baseline": {"f1_tuned_half": 0.4, "f1_other_half": 0.421}, "tuned": {"f1_tuned_half": 0.5, "f1_other_half": 0.46},
+        "search": "robust",
+        "clips": {"tuned_half": 3, "other_half": 4},
+        "seconds": 2.04,
+        "baseline": {"f1_tuned_half": 0.4, "f1_other_half": 0.421},
+        "tuned": {"f1_tuned_half": 0.5, "f1_other_half": 0.46},
         **Hmm(("Cat", "Dog"), [0.9, 0.8], [0.75, 0.99], [0.0, 0.8], drop_s=0.2).to_dict(),
     }
     rows = [line.split() for line in tuning.text(result).splitlines()]
@@ -286,7 +317,9 @@ def test_clips_without_posteriors_are_left_out_and_counted():
     assert objective.missing["events"]["Cat"] == {"missing": 1, "of": cats, "share": 1 / cats}
     found, expected = tune(posteriors, reference), tune(posteriors, reference[:-1])
     assert found.pop("missing") == objective.missing and expected.pop("missing") is None
-    assert "1 of the reference's 9 clips are missing, for example far.wav" in tuning.text(found | {"missing": objective.missing})
+    assert "1 of the reference's 9 clips are missing, for example far.wav" in tuning.text(
+        found | {"missing": objective.missing}
+    )
     assert found | {"seconds": 0} == expected | {"seconds": 0}
 
 
@@ -299,7 +332,8 @@ def test_posteriors_named_with_accents_apart_are_of_the_same_clips():
 
 @pytest.mark.parametrize("level", [0.0, 0.5])
 def test_of_equally_good_models_exact_takes_the_one_that_stays_most(level):
-    """Scores that tell nothing, of 3.2 s; single frames and whole clips, which is all that models find there, are as wrong as silence."""
+    """Scores that tell nothing, of 3.2 s; single frames and whole clips, which is all that models find there, are as
+    wrong as silence."""
     posteriors, _ = case(0)
     posteriors = replace(posteriors, scores=np.full(posteriors.scores.shape, level))
     reference = pd.DataFrame([(name, 1.0, 2.5, "Dog") for name in posteriors.filenames], columns=tables.EVENT_COLUMNS)
@@ -312,8 +346,12 @@ def test_of_equally_good_models_exact_takes_the_one_that_stays_most(level):
 def test_exacts_choice_among_equals_by_brute_force(seed):
     objective = Objective(*case(seed, silent_class=seed == 3))
     found, every = exact(objective, points=4), list(product(grid(4), repeat=4))
-    values = [objective.f1(Hmm(CLASSES, np.full(3, silence), np.array(events), np.zeros(3))) for silence, *events in every]
-    assert tuple([found.p_silence[0], *found.p_event]) == max(of for of, value in zip(every, values) if value >= max(values) - 1e-12)
+    values = [
+        objective.f1(Hmm(CLASSES, np.full(3, silence), np.array(events), np.zeros(3))) for silence, *events in every
+    ]
+    assert tuple([found.p_silence[0], *found.p_event]) == max(
+        of for of, value in zip(every, values) if value >= max(values) - 1e-12
+    )
 
 
 @pytest.fixture(scope="module")
@@ -325,14 +363,17 @@ def real(shared):
 
 
 def test_of_a_real_system_the_median_filter_scores_what_was_published(real):
-    """Published are 42.13 %; these posteriors are rebuilt from predictions at 50 thresholds, after a median filter of the system's own."""
+    """Published are 42.13 %; these posteriors are rebuilt from predictions at 50 thresholds, after a median filter of
+    the system's own."""
     posteriors, reference = real
     assert 100 * event_f1(reference, median_events(posteriors, Decoding())).macro == pytest.approx(42.13, abs=0.1)
 
 
 def test_tuning_a_real_system_helps_on_clips_not_seen(real):
     result = tune(*real, search="robust", seed=0)
-    gain = {half: 100 * (result["tuned"][half] - result["baseline"][half]) for half in ("f1_tuned_half", "f1_other_half")}
+    gain = {
+        half: 100 * (result["tuned"][half] - result["baseline"][half]) for half in ("f1_tuned_half", "f1_other_half")
+    }
     assert gain["f1_other_half"] > 2.5 and gain["f1_tuned_half"] > 4
 
 

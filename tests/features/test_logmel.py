@@ -13,8 +13,12 @@ from sedlib.features import LogMel, MinMax, ZScore
 
 def librosa_logmel(waveform: np.ndarray, f: Features) -> np.ndarray:
     waveform = waveform - waveform.mean(dtype=np.float64)
-    magnitude = np.abs(librosa.stft(waveform, n_fft=f.n_fft, hop_length=f.hop, window="hamming", center=True, pad_mode="reflect"))
-    bands = librosa.filters.mel(sr=f.sample_rate, n_fft=f.n_fft, n_mels=f.n_mels, fmin=f.f_min, fmax=f.f_max, htk=False, norm=None)
+    magnitude = np.abs(
+        librosa.stft(waveform, n_fft=f.n_fft, hop_length=f.hop, window="hamming", center=True, pad_mode="reflect")
+    )
+    bands = librosa.filters.mel(
+        sr=f.sample_rate, n_fft=f.n_fft, n_mels=f.n_mels, fmin=f.f_min, fmax=f.f_max, htk=False, norm=None
+    )
     return librosa.amplitude_to_db(bands @ magnitude, ref=1.0, amin=f.floor, top_db=f.range_db)
 
 
@@ -60,7 +64,9 @@ def test_range_is_relative_to_the_loudest_bin_of_each_clip():
     level = LogMel(Features())(torch.from_numpy(np.stack([loud, quiet])).float())
     for clip, waveform in zip(level, (loud, quiet)):
         assert clip.min() >= max(clip.max() - 80.001, -100.001)
-        torch.testing.assert_close(clip[None], LogMel(Features())(torch.from_numpy(waveform)[None].float()), rtol=0, atol=1e-4)
+        torch.testing.assert_close(
+            clip[None], LogMel(Features())(torch.from_numpy(waveform)[None].float()), rtol=0, atol=1e-4
+        )
 
 
 @given(st.integers(0, 10_000), st.floats(-100, 100), st.floats(0.01, 100))

@@ -42,9 +42,9 @@ def module(settings: Pcen = TWO, features: Features = FEATURES) -> PCEN:
 @settings(max_examples=80, deadline=None)
 def test_equals_librosa(seed, s, alpha, delta, r, scale):
     energy = scale * energies(seed, 3, 50)
-    theirs = torch.from_numpy(librosa.pcen(
-        energy.numpy(), gain=alpha, bias=delta, power=r, eps=1e-6, b=s, zi=(1 - s) * energy[:, :1].numpy(),
-    ))
+    theirs = torch.from_numpy(
+        librosa.pcen(energy.numpy(), gain=alpha, bias=delta, power=r, eps=1e-6, b=s, zi=(1 - s) * energy[:, :1].numpy())
+    )
     assert_close(pcen(energy, smooth(energy, s), alpha, delta, r), theirs, rtol=1e-9, atol=0)
     single = energy.float()
     ours = pcen(single, smooth(energy, s).float(), alpha, delta, r)
@@ -109,11 +109,11 @@ def test_layers_are_each_layer_alone():
     together, energy = module(settings), energies(0, 2, 1, 4, 40).float()
     out, m = together(energy), together.smoothed(energy)
     for layer in range(3):
-        only = {name: getattr(settings, name)[layer:layer + 1] for name in ("alpha", "delta", "r")}
+        only = {name: getattr(settings, name)[layer : layer + 1] for name in ("alpha", "delta", "r")}
         alone = PCEN(dataclasses.replace(settings, layers=1, **only), FEATURES)
-        alone.logits.data.copy_(together.logits.data[layer:layer + 1])
-        assert_close(out[:, layer:layer + 1], alone(energy))
-        assert_close(m[:, layer:layer + 1], alone.smoothed(energy))
+        alone.logits.data.copy_(together.logits.data[layer : layer + 1])
+        assert_close(out[:, layer : layer + 1], alone(energy))
+        assert_close(m[:, layer : layer + 1], alone.smoothed(energy))
 
 
 def test_layers_begin_with_all_smoothers_alike_and_hear_every_clip_and_band_by_itself():
@@ -139,8 +139,15 @@ def sounds() -> dict[str, torch.Tensor]:
     click[:, 30] = 1
     clipped = (torch.rand(4, 60, generator=torch.Generator().manual_seed(0)) > 0.5).float()
     noise = torch.rand(4, HALF_A_MINUTE, generator=torch.Generator().manual_seed(0))
-    return {"silence": torch.zeros(4, 60), "constant": torch.ones(4, 60), "click": click, "clipped": clipped,
-            "one frame": noise[:, :1], "one silent frame": torch.zeros(4, 1), "half a minute": noise}
+    return {
+        "silence": torch.zeros(4, 60),
+        "constant": torch.ones(4, 60),
+        "click": click,
+        "clipped": clipped,
+        "one frame": noise[:, :1],
+        "one silent frame": torch.zeros(4, 1),
+        "half a minute": noise,
+    }
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e-6, 1.0, 1e9])
@@ -208,11 +215,14 @@ def test_the_summary_says_what_the_values_are():
     assert_close(values["weights"].sum(1), torch.ones(2, 4))
 
 
-@pytest.mark.parametrize("learn, learned", [
-    ({"trainable": True, "learn_s": False}, {"_alpha.z", "_delta.z", "_r.z", "logits"}),
-    ({"trainable": True, "learn_s": True}, {"_alpha.z", "_delta.z", "_r.z", "logits", "_s.z"}),
-    ({"trainable": False, "learn_s": False}, set()),
-])
+@pytest.mark.parametrize(
+    "learn, learned",
+    [
+        ({"trainable": True, "learn_s": False}, {"_alpha.z", "_delta.z", "_r.z", "logits"}),
+        ({"trainable": True, "learn_s": True}, {"_alpha.z", "_delta.z", "_r.z", "logits", "_s.z"}),
+        ({"trainable": False, "learn_s": False}, set()),
+    ],
+)
 def test_what_learns(learn, learned):
     made = PCEN(dataclasses.replace(TWO, **learn), FEATURES)
     assert {name for name, parameter in made.named_parameters() if parameter.requires_grad} == learned
@@ -227,9 +237,10 @@ def test_every_precision_and_autocast_are_computed_in_float32():
         assert other.dtype == torch.float32 and torch.equal(other, expected)
 
 
-@pytest.mark.parametrize("bad, said", [
-    (-1e-3, r"between -0.001 and 1\."), (float("nan"), "between nan"), (float("inf"), "between 1 and inf"),
-])
+@pytest.mark.parametrize(
+    "bad, said",
+    [(-1e-3, r"between -0.001 and 1\."), (float("nan"), "between nan"), (float("inf"), "between 1 and inf")],
+)
 def test_energies_that_pcen_cannot_take_are_refused_with_the_way_out(bad, said):
     energy = torch.ones(1, 1, 4, 10)
     energy[0, 0, 2, 5] = bad
@@ -237,12 +248,15 @@ def test_energies_that_pcen_cannot_take_are_refused_with_the_way_out(bad, said):
         module()(energy)
 
 
-@pytest.mark.parametrize("change, said", [
-    ({"alpha": (0.8, 0.001)}, "pcen.alpha is .*between 0.01 and 1$"),
-    ({"delta": (1000.0, 2.0)}, "pcen.delta is .*between 0.01 and 100$"),
-    ({"r": (0.5, 1.5)}, "pcen.r is .*between 0.01 and 1$"),
-    ({"s": (0.015, 0.9999)}, "pcen.s is .*between 0.001 and 0.999$"),
-])
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"alpha": (0.8, 0.001)}, "pcen.alpha is .*between 0.01 and 1$"),
+        ({"delta": (1000.0, 2.0)}, "pcen.delta is .*between 0.01 and 100$"),
+        ({"r": (0.5, 1.5)}, "pcen.r is .*between 0.01 and 1$"),
+        ({"s": (0.015, 0.9999)}, "pcen.s is .*between 0.001 and 0.999$"),
+    ],
+)
 def test_settings_that_cannot_be_are_named(change, said):
     with pytest.raises(SedError, match=said):
         PCEN(dataclasses.replace(TWO, **change), FEATURES)

@@ -121,8 +121,12 @@ def test_recursion_and_lfilter_are_the_same_function(frames, dtype, rtol):
         assert_close(ours, theirs, rtol=rtol, atol=rtol * float(theirs.abs().max()))
 
 
-@given(seed=st.integers(0, 1000), frames=st.integers(1, 300), cuts=st.lists(st.integers(0, 300), max_size=4),
-       dtype=st.sampled_from([torch.float32, torch.float64]))
+@given(
+    seed=st.integers(0, 1000),
+    frames=st.integers(1, 300),
+    cuts=st.lists(st.integers(0, 300), max_size=4),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+)
 @settings(max_examples=50, deadline=None)
 def test_pieces_are_the_whole_bit_for_bit(seed, frames, cuts, dtype):
     energy, s = energies(seed, 2, 9, frames, dtype=dtype), torch.tensor([0.015, 0.25])
@@ -153,9 +157,9 @@ def test_a_constant_is_its_own_average(value, s, frames):
 @settings(max_examples=50, deadline=None)
 def test_zero_phase_is_scipys_filtfilt(seed, frames, s):
     energy = energies(seed, 3, frames)
-    theirs = torch.stack([
-        torch.from_numpy(scipy.signal.filtfilt([one], [1, one - 1], energy.numpy(), padtype=None).copy()) for one in s
-    ])
+    theirs = torch.stack(
+        [torch.from_numpy(scipy.signal.filtfilt([one], [1, one - 1], energy.numpy(), padtype=None).copy()) for one in s]
+    )
     ours = smooth_zero_phase(energy, torch.tensor(s, dtype=torch.float64))
     assert_close(ours, theirs, rtol=1e-10, atol=0)
     assert_close(smooth_zero_phase(energy, s[0]), theirs[0], rtol=1e-10, atol=0)
@@ -230,13 +234,24 @@ def test_nothing_to_smooth_is_refused(function):
 def test_coefficient_is_librosas_and_time_constant_its_inverse(seconds, frame_s):
     """What `librosa.pcen` makes of a step from silence tells which coefficient it took: E / M = 1 / b."""
     b = coefficient(seconds, frame_s)
-    divided = librosa.pcen(np.array([[0.0, 1.0]]), sr=1 / frame_s, hop_length=1, time_constant=seconds, gain=1, bias=1,
-                           power=1, eps=1e-300, zi=[[0.0]])
+    divided = librosa.pcen(
+        np.array([[0.0, 1.0]]),
+        sr=1 / frame_s,
+        hop_length=1,
+        time_constant=seconds,
+        gain=1,
+        bias=1,
+        power=1,
+        eps=1e-300,
+        zi=[[0.0]],
+    )
     assert b == pytest.approx(1 / divided[0, 1], rel=1e-6)
     assert time_constant(b, frame_s) == pytest.approx(seconds, rel=1e-6) or b > 0.999
 
 
-@pytest.mark.parametrize("seconds, frame_s", [(0, 0.01), (0.4, 0), (-1, 0.01), (float("nan"), 0.01), (0.4, float("nan"))])
+@pytest.mark.parametrize(
+    "seconds, frame_s", [(0, 0.01), (0.4, 0), (-1, 0.01), (float("nan"), 0.01), (0.4, float("nan"))]
+)
 def test_time_constants_must_be_positive(seconds, frame_s):
     with pytest.raises(SedError, match="must be positive"):
         coefficient(seconds, frame_s)

@@ -25,8 +25,10 @@ def random_tables(request):
     Predictions are references moved about, left out, and events of their own.
     """
     most, span, classes, grid = {
-        "sparse": (3, 30, CLASSES, 0.1), "crowded": (9, 12, CLASSES[:2], 0.1),
-        "one class": (12, 9, CLASSES[:1], 0.1), "fine grid": (6, 300, CLASSES, 0.01),
+        "sparse": (3, 30, CLASSES, 0.1),
+        "crowded": (9, 12, CLASSES[:2], 0.1),
+        "one class": (12, 9, CLASSES[:1], 0.1),
+        "fine grid": (6, 300, CLASSES, 0.01),
     }[request.param]
     rng = np.random.default_rng(len(request.param))
     rows = [], []

@@ -20,7 +20,8 @@ def table(rows):
 
 def event_metrics(classes=CLASSES):
     return sed_eval.sound_event.EventBasedMetrics(
-        list(classes), t_collar=0.2, percentage_of_length=0.2, empty_system_output_handling="zero_score")
+        list(classes), t_collar=0.2, percentage_of_length=0.2, empty_system_output_handling="zero_score"
+    )
 
 
 def segment_metrics(classes=CLASSES):
@@ -29,8 +30,10 @@ def segment_metrics(classes=CLASSES):
 
 def feed(metrics, reference, predictions, filenames, after_clip=lambda metrics: None):
     """Give sed_eval clip after clip, as the DCASE baselines do; the list of what ``after_clip`` returned."""
-    by_clip = [{name: rows.to_dict("records") for name, rows in tables.events(t).groupby("filename")}
-               for t in (reference, predictions)]
+    by_clip = [
+        {name: rows.to_dict("records") for name, rows in tables.events(t).groupby("filename")}
+        for t in (reference, predictions)
+    ]
     seen = []
     for name in filenames:
         metrics.evaluate(*(rows.get(name, []) for rows in by_clip))

@@ -62,8 +62,13 @@ def test_a_system_does_not_differ_from_itself(result):
 
 
 def test_difference_changes_sign_with_the_order(result):
-    better = with_counts(result, np.stack([np.minimum(result.counts[..., 1], result.counts[..., 2]),
-                                           result.counts[..., 1], result.counts[..., 2]], axis=-1))
+    better = with_counts(
+        result,
+        np.stack(
+            [np.minimum(result.counts[..., 1], result.counts[..., 2]), result.counts[..., 1], result.counts[..., 2]],
+            axis=-1,
+        ),
+    )
     gain, loss = paired_difference(better, result), paired_difference(result, better)
     for name in ("macro", "micro"):
         assert gain[name].value == getattr(better, name) - getattr(result, name)
@@ -115,7 +120,9 @@ def test_over_trainings_averages_and_pairs_the_clips(result):
 
 
 def test_chance_of_the_training_is_that_of_a_mean_over_them(result):
-    runs = [trained(result, seed, clips_differ=False) for seed in (0, 1, 2)]  # F1 of 0.25, 0.5, 0.75; no chance in clips
+    runs = [
+        trained(result, seed, clips_differ=False) for seed in (0, 1, 2)
+    ]  # F1 of 0.25, 0.5, 0.75; no chance in clips
     value, draws = over_trainings({"a": runs}, n_resamples=20000)["a"]
     assert value == pytest.approx(0.5)
     assert draws[:, 0].std() == pytest.approx(0.25 / np.sqrt(3), rel=0.02)
@@ -124,7 +131,9 @@ def test_chance_of_the_training_is_that_of_a_mean_over_them(result):
 def test_two_decodings_of_the_same_trainings_are_drawn_as_pairs(result):
     """F1 of 0.25, 0.5 and 0.75, and of half of that: whichever training is drawn, the ratio stays."""
     runs = [trained(result, seed, clips_differ=False) for seed in (0, 1, 2)]
-    halves = [with_counts(run, run.counts * [1, 3, 1]) for run in runs]  # more false alarms: 2 hits / (12 + 4) instead of (4 + 4)
+    halves = [
+        with_counts(run, run.counts * [1, 3, 1]) for run in runs
+    ]  # more false alarms: 2 hits / (12 + 4) instead of (4 + 4)
     over = over_trainings({"first": runs, "other": [trained(result, 9)], "second": halves}, n_resamples=300)
     assert over["first"][1][:, 0].std() > 0.05
     assert over["second"][1] == pytest.approx(over["first"][1] / 2)

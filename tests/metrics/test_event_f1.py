@@ -20,7 +20,8 @@ def test_counts_equal_sed_eval_clip_by_clip(random_tables):
 
 
 @pytest.mark.parametrize(
-    "change", ["nothing", "no predictions", "few clips", "a class never predicted", "no references"])
+    "change", ["nothing", "no predictions", "few clips", "a class never predicted", "no references"]
+)
 def test_scores_equal_sed_eval(random_tables, change):
     reference, predictions = (t[t["filename"].isin([f"{i}.wav" for i in range(80)])] for t in random_tables)
     if change == "no predictions":
@@ -44,7 +45,8 @@ def test_scores_equal_sed_eval(random_tables, change):
 def test_hits_are_a_maximum_matching(seed, n_ref, n_sys):
     rng = np.random.default_rng(seed)
     reference, predictions = (
-        _one_cell(rng.integers(0, 40, n) / 10, rng.integers(0, 20, n) / 10) for n in (n_ref, n_sys))
+        _one_cell(rng.integers(0, 40, n) / 10, rng.integers(0, 20, n) / 10) for n in (n_ref, n_sys)
+    )
     fits = np.abs(reference.onset[:, None] - predictions.onset) <= 0.2
     tolerance = np.maximum(0.2, 0.2 * (reference.offset - reference.onset))
     fits &= np.abs(reference.offset[:, None] - predictions.offset) <= tolerance[:, None]
@@ -64,10 +66,19 @@ def test_an_earlier_match_moves_for_a_later_reference():
     assert event_f1(reference, predictions).macro == 1
 
 
-@pytest.mark.parametrize(("onset", "offset", "hit"), [
-    (1.2, 3.0, 1), (1.25, 3.0, 0), (0.8, 3.0, 1), (0.75, 3.0, 0),  # onset: 0.2 s either way
-    (1.0, 3.4, 1), (1.0, 3.45, 0), (1.0, 2.6, 1), (1.0, 2.55, 0),  # offset: 20 % of the reference's 2 s
-])
+@pytest.mark.parametrize(
+    ("onset", "offset", "hit"),
+    [
+        (1.2, 3.0, 1),
+        (1.25, 3.0, 0),
+        (0.8, 3.0, 1),
+        (0.75, 3.0, 0),  # onset: 0.2 s either way
+        (1.0, 3.4, 1),
+        (1.0, 3.45, 0),
+        (1.0, 2.6, 1),
+        (1.0, 2.55, 0),  # offset: 20 % of the reference's 2 s
+    ],
+)
 def test_collars(onset, offset, hit):
     result = event_f1(table([("a", 1.0, 3.0, "Dog")]), table([("a", onset, offset, "Dog")]))
     assert result.per_class["Dog"]["n_hit"] == hit

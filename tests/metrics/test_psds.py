@@ -21,12 +21,15 @@ SURE = table([("a", 10, 20, "Dog")])
 UNSURE = table([("a", 10, 20, "Dog"), ("a", 30, 40, "Dog")] + [("a", t, t + 1, "Dog") for t in range(100, 200, 2)])
 
 
-@pytest.mark.parametrize(("points", "seconds", "max_efpr", "value"), [
-    ([SURE], 3600, 100, 0.5),
-    ([SURE, UNSURE], 3600, 100, (0.5 * 50 + 1 * 50) / 100),
-    ([SURE, UNSURE], 3600, 200, (0.5 * 50 + 1 * 150) / 200),
-    ([SURE, UNSURE], 1800, 100, 0.5),  # the false alarms are 100 an hour
-])
+@pytest.mark.parametrize(
+    ("points", "seconds", "max_efpr", "value"),
+    [
+        ([SURE], 3600, 100, 0.5),
+        ([SURE, UNSURE], 3600, 100, (0.5 * 50 + 1 * 50) / 100),
+        ([SURE, UNSURE], 3600, 200, (0.5 * 50 + 1 * 150) / 200),
+        ([SURE, UNSURE], 1800, 100, 0.5),  # the false alarms are 100 an hour
+    ],
+)
 def test_by_hand_from_operating_points(points, seconds, max_efpr, value):
     result = psds_from_operating_points(REFERENCE, points, {"a": seconds}, max_efpr=max_efpr)
     assert result.value == pytest.approx(value)
@@ -50,22 +53,30 @@ def test_cross_triggers_cost():
 
 
 @pytest.mark.parametrize(
-    ("criteria", "value"), [({"dtc": 0.4}, 1), ({"dtc": 0.6}, 0), ({"gtc": 0.6}, 0), ({"dtc": 0.4, "gtc": 0.6}, 0)])
+    ("criteria", "value"), [({"dtc": 0.4}, 1), ({"dtc": 0.6}, 0), ({"gtc": 0.6}, 0), ({"dtc": 0.4, "gtc": 0.6}, 0)]
+)
 def test_tolerance_criteria(criteria, value):
     # Half of the prediction lies in the event, and half of the event in the prediction.
     reference, found = table([("a", 10, 20, "Dog")]), table([("a", 15, 25, "Dog")])
     assert psds_from_operating_points(reference, [found], HOUR, **criteria).value == value
 
 
-@pytest.mark.parametrize("parameters", [
-    {}, {"dtc": 0.75, "gtc": 0.25}, {"alpha_st": 1}, {"max_efpr": 40}, {"alpha_ct": 0.5, "max_efpr": 3000}])
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"dtc": 0.75, "gtc": 0.25}, {"alpha_st": 1}, {"max_efpr": 40}, {"alpha_ct": 0.5, "max_efpr": 3000}],
+)
 def test_sed_scores_eval_agrees_when_every_threshold_is_an_operating_point(parameters):
     rng = np.random.default_rng(0)
     names, classes = [f"{i}.wav" for i in range(12)], ("Cat", "Dog", "Speech")
     # Frames of 0.5 s and binary fractions throughout, so that criteria are met exactly or not at all.
     scores = rng.integers(0, 8, (12, 16, 3)) / 8
-    rows = [(name, onset, onset + length, label) for name in names for label in classes
-            for onset, length in zip((0.5, 3.5), rng.integers(1, 5, 2) / 2) if rng.random() < 0.5]
+    rows = [
+        (name, onset, onset + length, label)
+        for name in names
+        for label in classes
+        for onset, length in zip((0.5, 3.5), rng.integers(1, 5, 2) / 2)
+        if rng.random() < 0.5
+    ]
     reference = table(rows + [(name, np.nan, np.nan, np.nan) for name in names])
     points = [_events(scores >= threshold, names, classes) for threshold in np.unique(scores)]
     durations = dict.fromkeys(names, 600.0)
@@ -100,7 +111,10 @@ def test_touching_events_of_a_class_are_two_events():
 
 def pieces(rows):
     """Sets of events of one class that share a millisecond with one another, directly or by others, in plain Python."""
-    left, found = [(clip, label, set(range(round(1000 * on), round(1000 * off)))) for clip, on, off, label in rows if off > on], []
+    left, found = (
+        [(clip, label, set(range(round(1000 * on), round(1000 * off)))) for clip, on, off, label in rows if off > on],
+        [],
+    )
     while left:
         clip, label, covered = left.pop()
         while near := [one for one in left if one[:2] == (clip, label) and one[2] & covered]:
@@ -119,7 +133,11 @@ def test_overlapping_events_of_a_class_are_merged_into_their_union(rows):
     rows = [(clip, *sorted(ends), label) for clip, *ends, label in rows]
     merged, count = merge_overlaps(table([*rows, ("c", np.nan, np.nan, np.nan)]))
     expected = pieces(rows)
-    assert sorted(merged.itertuples(index=False, name=None)) == [pytest.approx(event) for event in expected] if expected else merged.empty
+    assert (
+        sorted(merged.itertuples(index=False, name=None)) == [pytest.approx(event) for event in expected]
+        if expected
+        else merged.empty
+    )
     assert count == sum(off > on for _, on, off, _ in rows) - len(expected)
     again, none = merge_overlaps(merged)
     pd.testing.assert_frame_equal(again, merged)
@@ -146,7 +164,7 @@ def test_a_reference_with_overlaps_has_intervals():
     reference = pd.concat([OVERLAPPING.assign(filename=name) for name in clips])
     points = [SURE.assign(filename=name) for name in clips[:3]]
     counts = psds_counts(reference, [pd.concat(points)], dict.fromkeys(clips, 3600.0))
-    (value, draws), = psds_over_trainings({"x": [counts]}, 200).values()
+    ((value, draws),) = psds_over_trainings({"x": [counts]}, 200).values()
     assert value == pytest.approx(0.25) and draws.min() < value < draws.max() <= 0.5
 
 
@@ -155,10 +173,14 @@ def test_the_real_development_set_of_2020_is_scored(shared):
     reference = tables.read_events(shared / "desed" / "metadata" / "validation.tsv")
     merged, count = merge_overlaps(reference)
     rows = list(tables.events(reference).itertuples(index=False, name=None))
-    assert count == 12 and sorted(merged.itertuples(index=False, name=None)) == [pytest.approx(event) for event in pieces(rows)]
+    assert count == 12 and sorted(merged.itertuples(index=False, name=None)) == [
+        pytest.approx(event) for event in pieces(rows)
+    ]
     result, counts = psds_from_operating_points(reference, [merged]), psds_counts(reference, [merged])
     assert (result.value, result.merged, result.merged_predictions) == (1, 12, 0)
-    assert counts.score(np.ones(len(counts.filenames))) == pytest.approx(1, abs=1e-9) and counts.references.sum() == len(merged)
+    assert counts.score(np.ones(len(counts.filenames))) == pytest.approx(
+        1, abs=1e-9
+    ) and counts.references.sum() == len(merged)
     assert psd_roc(reference, [merged])[1][-1] == 1 and not counts.false_alarms.any()
 
 
@@ -199,22 +221,32 @@ def test_one_class_has_no_cross_triggers():
         assert psds_from_operating_points(REFERENCE, [SURE, UNSURE], HOUR, **parameters).value == pytest.approx(0.75)
 
 
-@pytest.mark.parametrize(("parameters", "message"), [
-    ({"dtc": 1.5}, "dtc is 1.5"), ({"gtc": -1}, "gtc is -1"), ({"cttc": 2}, "cttc is 2"),
-    ({"alpha_ct": 1.1}, "alpha_ct is 1.1"), ({"alpha_st": -0.1}, "alpha_st is -0.1"),
-    ({"max_efpr": 0}, "max_efpr is 0"), ({"dtc": float("nan")}, "dtc is nan"),
-])
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"dtc": 1.5}, "dtc is 1.5"),
+        ({"gtc": -1}, "gtc is -1"),
+        ({"cttc": 2}, "cttc is 2"),
+        ({"alpha_ct": 1.1}, "alpha_ct is 1.1"),
+        ({"alpha_st": -0.1}, "alpha_st is -0.1"),
+        ({"max_efpr": 0}, "max_efpr is 0"),
+        ({"dtc": float("nan")}, "dtc is nan"),
+    ],
+)
 def test_parameters_out_of_range(parameters, message):
     with pytest.raises(SedError, match=message):
         psds_from_operating_points(REFERENCE, [SURE], HOUR, **parameters)
 
 
-@pytest.mark.parametrize(("reference", "points", "durations", "message"), [
-    (REFERENCE, [], HOUR, "no operating points"),
-    (REFERENCE, [SURE], {"b": 10.0}, "1 of the reference's 1 clips have none, for example 'a'"),
-    (table([("a", np.nan, np.nan, np.nan)]), [SURE], HOUR, "reference: no events"),
-    (REFERENCE, [table([("b", 10, 20, "Dog")])], HOUR, "none of the 1 clips is in the reference"),
-])
+@pytest.mark.parametrize(
+    ("reference", "points", "durations", "message"),
+    [
+        (REFERENCE, [], HOUR, "no operating points"),
+        (REFERENCE, [SURE], {"b": 10.0}, "1 of the reference's 1 clips have none, for example 'a'"),
+        (table([("a", np.nan, np.nan, np.nan)]), [SURE], HOUR, "reference: no events"),
+        (REFERENCE, [table([("b", 10, 20, "Dog")])], HOUR, "none of the 1 clips is in the reference"),
+    ],
+)
 def test_operating_points_that_cannot_be_scored(reference, points, durations, message):
     with pytest.raises(SedError, match=message):
         psds_from_operating_points(reference, points, durations)
@@ -223,8 +255,8 @@ def test_operating_points_that_cannot_be_scored(reference, points, durations, me
 def random_case(rng):
     """(reference, operating points, durations) on a grid of binary fractions: criteria are met exactly or not at all.
 
-    Clips lack references or predictions, a class has no reference event, thresholds repeat, touch, are empty and find less than
-    stricter ones; some predictions are of clips that the reference does not know.
+    Clips lack references or predictions, a class has no reference event, thresholds repeat, touch, are empty and find
+    less than stricter ones; some predictions are of clips that the reference does not know.
     """
     names, classes = [f"{i}.wav" for i in range(int(rng.integers(1, 7)))], ("Cat", "Dog", "Speech", "Dishes")
 
@@ -242,8 +274,10 @@ def random_case(rng):
     reference = events(names, classes[:3], 2)
     if not len(tables.events(reference)):
         reference = table([(names[0], 1.0, 2.0, "Cat")] + [(name, np.nan, np.nan, np.nan) for name in names[1:]])
-    points = [events([*names, "unknown.wav"][: len(names) + int(rng.integers(2))], classes, int(rng.integers(0, 5)))
-              for _ in range(int(rng.integers(1, 6)))]
+    points = [
+        events([*names, "unknown.wav"][: len(names) + int(rng.integers(2))], classes, int(rng.integers(0, 5)))
+        for _ in range(int(rng.integers(1, 6)))
+    ]
     points += points[:1]
     durations = None if rng.random() < 0.5 else {name: float(rng.integers(10, 60)) for name in names}
     return reference, points, durations
@@ -265,13 +299,18 @@ def test_counts_of_drawn_clips_are_those_of_a_set_that_holds_them_so_often():
     rng = np.random.default_rng(1)
     reference, points, durations = random_case(rng)
     counts = psds_counts(reference, points, durations)
-    times = rng.multinomial(len(counts.filenames), np.full(len(counts.filenames), 1 / len(counts.filenames)), size=(2, 3))
+    times = rng.multinomial(
+        len(counts.filenames), np.full(len(counts.filenames), 1 / len(counts.filenames)), size=(2, 3)
+    )
     scores = counts.score(times, 1000)
     assert scores.shape == (2, 3)
 
     def drawn(source, often):
-        parts = [source[source["filename"] == name].assign(filename=f"{i}-{name}")
-                 for name, many in zip(counts.filenames, often) for i in range(many)]
+        parts = [
+            source[source["filename"] == name].assign(filename=f"{i}-{name}")
+            for name, many in zip(counts.filenames, often)
+            for i in range(many)
+        ]
         return pd.concat(parts, ignore_index=True)
 
     for index in np.ndindex(2, 3):
@@ -279,9 +318,18 @@ def test_counts_of_drawn_clips_are_those_of_a_set_that_holds_them_so_often():
         if not len(tables.events(sample)):
             assert np.isnan(scores[index])
             continue
-        lengths = None if durations is None else {
-            f"{i}-{name}": durations[name] for name, many in zip(counts.filenames, times[index]) for i in range(many)}
-        expected = psds_from_operating_points(sample, [drawn(point, times[index]) for point in points], lengths, max_efpr=1000)
+        lengths = (
+            None
+            if durations is None
+            else {
+                f"{i}-{name}": durations[name]
+                for name, many in zip(counts.filenames, times[index])
+                for i in range(many)
+            }
+        )
+        expected = psds_from_operating_points(
+            sample, [drawn(point, times[index]) for point in points], lengths, max_efpr=1000
+        )
         assert scores[index] == pytest.approx(expected.value, abs=1e-9)
 
 

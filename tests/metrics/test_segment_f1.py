@@ -27,9 +27,10 @@ def test_scores_equal_sed_eval(random_tables, change):
     assert_same_scores(result, metrics)
 
 
-@pytest.mark.parametrize(("onset", "offset", "active"), [
-    (0.0, 1.0, 1), (0.9, 1.1, 2), (1.0, 2.0, 1), (1.0, 1.0, 0), (1.5, 1.5, 1), (0.0, 2.001, 3),
-])
+@pytest.mark.parametrize(
+    ("onset", "offset", "active"),
+    [(0.0, 1.0, 1), (0.9, 1.1, 2), (1.0, 2.0, 1), (1.0, 1.0, 0), (1.5, 1.5, 1), (0.0, 2.001, 3)],
+)
 def test_an_event_is_active_in_every_segment_that_it_touches(onset, offset, active):
     result = segment_f1(table([("a", onset, offset, "Cat")]), tables.empty_events())
     assert result.per_class["Cat"]["n_ref"] == active

@@ -67,15 +67,25 @@ def test_the_clean_channel_changes_nothing_and_turns_down_what_clips():
     assert np.abs(domains.apply_channel(x * 100, CLEAN, np.random.default_rng(0))).max() == pytest.approx(0.99)
 
 
-@pytest.mark.parametrize("inaudible", [
-    {"noise_share": 1, "noise_level": (-150, -150)}, {"codec_share": 1, "codec_step": (1e-6, 1e-6)},
-    {"band_limit_share": 1, "band_limit": (50000, 50000)}])
+@pytest.mark.parametrize(
+    "inaudible",
+    [
+        {"noise_share": 1, "noise_level": (-150, -150)},
+        {"codec_share": 1, "codec_step": (1e-6, 1e-6)},
+        {"band_limit_share": 1, "band_limit": (50000, 50000)},
+    ],
+)
 @pytest.mark.parametrize("seed", range(5))
 def test_a_part_of_the_channel_that_does_nothing_leaves_the_others_as_they_were(inaudible, seed):
     recipe = replace(ALL_ON, noise_share=0.5, band_limit_share=0.5, codec_share=0.5, codec_step=(0.2, 0.2))
     part = next(name for name in inaudible if name.endswith("share"))
     without = domains.apply_channel(noise(), replace(recipe, **{part: 0}), np.random.default_rng(seed))
-    assert np.abs(domains.apply_channel(noise(), replace(recipe, **inaudible), np.random.default_rng(seed)) - without).max() < 1e-4
+    assert (
+        np.abs(
+            domains.apply_channel(noise(), replace(recipe, **inaudible), np.random.default_rng(seed)) - without
+        ).max()
+        < 1e-4
+    )
 
 
 @settings(max_examples=8, deadline=None)

@@ -117,8 +117,9 @@ def test_a_sound_shorter_than_planned_has_a_shorter_label_but_not_below_the_shor
         def event(self, label, duration, rng):
             return super().event(label, 0.1 if label == "Dog" else 0.5, rng)
 
-    _, labels = soundscapes.mix([Event("Dog", 1, 3), Event("Cat", 5, 3), Event("Dog", 9.9, 0.25)], Brief(), DRY,
-                             np.random.default_rng(0))
+    _, labels = soundscapes.mix(
+        [Event("Dog", 1, 3), Event("Cat", 5, 3), Event("Dog", 9.9, 0.25)], Brief(), DRY, np.random.default_rng(0)
+    )
     assert labels == [(1.0, 1.25, "Dog"), (5.0, 5.5, "Cat"), (9.9, 10.0, "Dog")]
 
 
@@ -153,8 +154,10 @@ def test_a_room_that_adds_nothing_leaves_all_else_as_it_was():
 
 @pytest.mark.parametrize("name", domains.INGREDIENTS)
 def test_every_ingredient_changes_something(name):
-    clips = [[soundscapes.make_clip("validation", mini_recipe("validation", without), 3, index) for index in range(4)]
-             for without in ((), (name,))]
+    clips = [
+        [soundscapes.make_clip("validation", mini_recipe("validation", without), 3, index) for index in range(4)]
+        for without in ((), (name,))
+    ]
     same = [np.array_equal(one[0], other[0]) and one[1] == other[1] for one, other in zip(*clips)]
     assert not all(same)
     assert name != "boundaries" or all(np.array_equal(one[0], other[0]) for one, other in zip(*clips))
@@ -257,7 +260,11 @@ def test_isolated_events_are_as_long_as_those_of_synthetic_clips(label):
     for z in (-1, 0, 1):
         wanted = np.clip(statistics.median * np.exp(z * statistics.sigma), 0.25, 10)
         found = np.quantile(durations, norm.cdf(z))
-        assert abs(np.log(found / wanted)) < 4 * statistics.sigma / 0.24 * np.sqrt(0.16 * 0.84 / 400), (z, found, wanted)
+        assert abs(np.log(found / wanted)) < 4 * statistics.sigma / 0.24 * np.sqrt(0.16 * 0.84 / 400), (
+            z,
+            found,
+            wanted,
+        )
 
 
 def test_every_isolated_sound_has_an_individual_of_its_own():
@@ -303,8 +310,9 @@ def test_isolated_sounds_are_added_to_a_data_set_that_is_there(mini, tmp_path):
     generate.mini(root, SIZES, seed=7, jobs=1, progress=False, sounds=2)
     larger = files(root)
     marker = f"{layout.SOUNDBANK}/soundbank.json"
-    assert {name: larger[name] for name in files(mini) if name != marker} == \
-        {name: content for name, content in files(mini).items() if name != marker}
+    assert {name: larger[name] for name in files(mini) if name != marker} == {
+        name: content for name, content in files(mini).items() if name != marker
+    }
     assert len(larger) == len(files(mini)) + 14
     stored, _ = audio.read(generate.sound_path(root, "Dog", 1))
     made = soundscapes.make_sound("Dog", Voices("synthetic"), 7, 1)
@@ -360,12 +368,15 @@ def test_the_version_is_raised_when_the_same_seed_gives_other_clips():
             waveform, labels = soundscapes.make_clip(subset, mini_recipe(subset), 0, index)
             level = round(20 * np.log10(domains.rms(waveform)))
             digest.update(repr((subset, index, level, [(round(a, 1), round(b, 1), c) for a, b, c in labels])).encode())
-    # Version 3 changed the plans of 2 % of the real clips, of which none is among these (tests/minidesed/test_scenes.py).
+    # Version 3 changed the plans of 2 % of the real clips, of which none is among these
+    # (tests/minidesed/test_scenes.py).
     assert (generate.VERSION, digest.hexdigest()[:12]) == (3, "2227a5fd59bd")
 
 
 def test_another_seed_gives_other_clips():
-    assert not np.array_equal(*(soundscapes.make_clip("synthetic", mini_recipe("synthetic"), seed, 0)[0] for seed in (0, 1)))
+    assert not np.array_equal(
+        *(soundscapes.make_clip("synthetic", mini_recipe("synthetic"), seed, 0)[0] for seed in (0, 1))
+    )
 
 
 def test_a_killed_run_is_finished(mini, tmp_path, monkeypatch):
@@ -440,10 +451,16 @@ def test_two_processes_make_one_data_set_and_leave_no_orphans(mini, tmp_path):
 def test_a_script_without_the_guard_is_told_so(tmp_path):
     """Its processes import it and come to the same call, for which they would wait for ever."""
     script = tmp_path / "make.py"
-    script.write_text(f"from minidesed import generate\ngenerate.mini({str(tmp_path / 'mini')!r}, {SIZES}, seed=7, jobs=2)\n")
+    script.write_text(
+        f"from minidesed import generate\ngenerate.mini({str(tmp_path / 'mini')!r}, {SIZES}, seed=7, jobs=2)\n"
+    )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
     *_, last = done.stderr.strip().splitlines()
-    assert done.returncode == 1 and last.startswith("sedlib.errors.SedError: no process could begin") and 'under `if __name__ == "__main__":`' in last
+    assert (
+        done.returncode == 1
+        and last.startswith("sedlib.errors.SedError: no process could begin")
+        and 'under `if __name__ == "__main__":`' in last
+    )
     assert done.stderr.count("Traceback") == 1
 
 
@@ -477,18 +494,28 @@ def test_another_data_set_is_refused(mini, tmp_path):
         generate.mini(tmp_path, SIZES, seed=7, jobs=1, progress=False)
 
 
-@pytest.mark.parametrize(("sizes", "seed", "words"), [
-    ({"wek": 3}, 0, "'wek' is not known"), ({"weak": 0}, 0, "0 clips of 'weak'"), ({}, 0, "no subset asked for"),
-    ({"weak": 1}, -1, "seed -1")])
+@pytest.mark.parametrize(
+    ("sizes", "seed", "words"),
+    [
+        ({"wek": 3}, 0, "'wek' is not known"),
+        ({"weak": 0}, 0, "0 clips of 'weak'"),
+        ({}, 0, "no subset asked for"),
+        ({"weak": 1}, -1, "seed -1"),
+    ],
+)
 def test_impossible_requests_are_named(tmp_path, sizes, seed, words):
     with pytest.raises(SedError, match=words):
         generate.mini(tmp_path / "mini", sizes, seed)
     assert not (tmp_path / "mini").exists()
 
 
-@pytest.mark.parametrize(("subset", "sounds", "words"), [
-    ("synthetic", -1, "-1 isolated sounds of each class; ask for 1 or more"),
-    ("weak", 1, "without synthetic clips, whose sounds they are; ask for both")])
+@pytest.mark.parametrize(
+    ("subset", "sounds", "words"),
+    [
+        ("synthetic", -1, "-1 isolated sounds of each class; ask for 1 or more"),
+        ("weak", 1, "without synthetic clips, whose sounds they are; ask for both"),
+    ],
+)
 def test_impossible_numbers_of_sounds_are_named(tmp_path, subset, sounds, words):
     with pytest.raises(SedError, match=words):
         generate.mini(tmp_path / "mini", {subset: 1}, 0, sounds=sounds)
@@ -503,6 +530,7 @@ def test_on_real_recordings(tmp_path):
     assert audit.check(tmp_path / "bank").ok
     with pytest.raises(SedError, match="kind is 'soundbank real_events"):
         generate.mini(tmp_path / "bank", sizes, seed=0, jobs=1, progress=False)
-    two = generate.from_soundbank(REAL_EVENTS, tmp_path / "two", {"synthetic": 1, "public": 1}, seed=0,
-                                  real=REAL_EVENTS, jobs=1, progress=False)
+    two = generate.from_soundbank(
+        REAL_EVENTS, tmp_path / "two", {"synthetic": 1, "public": 1}, seed=0, real=REAL_EVENTS, jobs=1, progress=False
+    )
     assert "Vacuum_cleaner: 1 recording for 2 pools" in two

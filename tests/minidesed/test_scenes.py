@@ -68,8 +68,11 @@ def test_the_mix_names_classes_and_probabilities(subset):
 
 
 def event_table(clips: list[list[Event]]) -> pd.DataFrame:
-    rows = [(f"{i}.wav", e.onset, min(CLIP_S, e.onset + e.duration), e.label) for i, clip in enumerate(clips)
-            for e in clip or [Event(np.nan, np.nan, np.nan)]]
+    rows = [
+        (f"{i}.wav", e.onset, min(CLIP_S, e.onset + e.duration), e.label)
+        for i, clip in enumerate(clips)
+        for e in clip or [Event(np.nan, np.nan, np.nan)]
+    ]
     return pd.DataFrame(rows, columns=tables.EVENT_COLUMNS)
 
 
@@ -100,6 +103,7 @@ def heard(domain: str, label: str) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("subset", ["synthetic", "validation", "public"])
 def test_made_events_are_as_long_and_as_many_as_in_desed(subset):
     """What is heard of a planned event is drawn from a few sounds made before: to make one for each takes long."""
+
     def with_sound(event: Event) -> Event:
         planned, part = heard(SUBSETS[subset].domain, event.label)
         seconds = event.duration * part[np.abs(np.log(planned / event.duration)).argmin()]

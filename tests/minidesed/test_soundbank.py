@@ -99,8 +99,9 @@ def test_an_empty_class_folder_is_named_with_its_fix(folder):
         path.unlink()
     with pytest.raises(SedError) as error:
         RecordedVoices(folder)
-    assert str(error.value) == (f"{folder}: no readable recording of Frying; add {folder}/foreground/Frying/*.wav "
-                                "(or .flac, .ogg)")
+    assert str(error.value) == (
+        f"{folder}: no readable recording of Frying; add {folder}/foreground/Frying/*.wav (or .flac, .ogg)"
+    )
 
 
 def test_folders_of_recordings_that_begin_or_end_within_the_event_belong_to_their_class(folder):
@@ -143,7 +144,8 @@ def test_recordings_as_they_are_whatever_their_rate_and_length(folder):
     assert all(x.dtype == np.float32 for x in waveforms.values())
     assert np.array_equal(waveforms["0"], whole.astype(np.float32))
     assert [note for note in bank.notes if "Dog" in note] == [
-        f"skipped {dogs / '3.wav'}: 0.030 s; a recording of 0.1 s or more is needed"]
+        f"skipped {dogs / '3.wav'}: 0.030 s; a recording of 0.1 s or more is needed"
+    ]
 
 
 def test_missing_folders_and_classes_are_named(folder, tmp_path):
@@ -165,8 +167,10 @@ def test_a_class_folder_in_another_spelling_is_named(folder, name):
         RecordedVoices(folder)
 
 
-@pytest.mark.parametrize(("spelt", "meant"), [("alarm bell ringing", "Alarm_bell_ringing"),
-                                              ("vacuum-cleaner", "Vacuum_cleaner"), ("Cats", "Cat")])
+@pytest.mark.parametrize(
+    ("spelt", "meant"),
+    [("alarm bell ringing", "Alarm_bell_ringing"), ("vacuum-cleaner", "Vacuum_cleaner"), ("Cats", "Cat")],
+)
 def test_a_second_folder_in_another_spelling_is_noted(folder, spelt, meant):
     (folder / "foreground" / spelt).mkdir()
     soundfile.write(folder / "foreground" / spelt / "a.wav", burst(1), 16000)
@@ -185,12 +189,19 @@ def test_sounds_in_the_wrong_place_are_noted(folder, place):
     assert not any("lost" in r.path.name for found in bank.recordings.values() for r in found)
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (lambda x: np.where(np.arange(len(x)) == 500, np.nan, x), "skipped .*1.wav: holds samples that are not numbers"),
-    (lambda x: x * 1e-5, "skipped .*1.wav: silent"), (lambda x: x[:1000], "skipped .*1.wav: 0.062 s"),
-    (lambda x: np.clip(10 * x, -1, 1), "1.wav: .* % of its samples are at full scale"),
-    (lambda x: 0.5 * x + 0.1, "1.wav: DC offset of 10"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda x: np.where(np.arange(len(x)) == 500, np.nan, x),
+            "skipped .*1.wav: holds samples that are not numbers",
+        ),
+        (lambda x: x * 1e-5, "skipped .*1.wav: silent"),
+        (lambda x: x[:1000], "skipped .*1.wav: 0.062 s"),
+        (lambda x: np.clip(10 * x, -1, 1), "1.wav: .* % of its samples are at full scale"),
+        (lambda x: 0.5 * x + 0.1, "1.wav: DC offset of 10"),
+    ],
+)
 def test_flawed_recordings_are_noted_and_useless_ones_skipped(folder, change, words):
     soundfile.write(folder / "foreground" / "Dog" / "1.wav", change(burst(1)), 16000, subtype="FLOAT")
     bank = RecordedVoices(folder)
@@ -277,10 +288,14 @@ def test_too_few_recordings_are_shared_and_named(folder):
     assert shared == ["Dog: 2 recordings for 3 pools (a, b, c): all pools share them"]
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    (b"file\tgroup\n", "lacks the column recording_group"), (b"", "lacks the column file, recording_group"),
-    ("file\trecording_group\nforeground/Dog/é.wav\ta\n".encode("latin-1"), "not a tab separated UTF-8 table"),
-])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"file\tgroup\n", "lacks the column recording_group"),
+        (b"", "lacks the column file, recording_group"),
+        ("file\trecording_group\nforeground/Dog/é.wav\ta\n".encode("latin-1"), "not a tab separated UTF-8 table"),
+    ],
+)
 def test_a_wrong_sources_table_is_named(folder, content, words):
     (folder / "sources.tsv").write_bytes(content)
     with pytest.raises(SedError, match=f"sources.tsv: {words}"):
@@ -296,8 +311,10 @@ def test_a_line_of_sources_without_its_file_is_noted(folder):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.sampled_from([b"", b"file\trecording_group\n", b"recording_group\tfile\n"]),
-       st.text(st.sampled_from('\t\n\r"fa0') | st.characters()).map(lambda s: s.encode(errors="replace")) | st.binary())
+@given(
+    st.sampled_from([b"", b"file\trecording_group\n", b"recording_group\tfile\n"]),
+    st.text(st.sampled_from('\t\n\r"fa0') | st.characters()).map(lambda s: s.encode(errors="replace")) | st.binary(),
+)
 @example(b"recording_group\tfile\n", b"a line that ends early\nb\tnot_here.wav\n")
 def test_whatever_sources_holds_it_is_read_or_refused(small, head, body):
     (small / "sources.tsv").write_bytes(head + body)

@@ -20,10 +20,17 @@ MEASURED = {"synthetic": "synthetic_2019_train", "validation": "validation", "pu
 with_desed = pytest.mark.skipif(not SHARED.is_dir(), reason="no DESED tables beside the repository")
 STRONG = ["synthetic", "validation", "public"]
 
-SMALL = pd.DataFrame([
-    ("a.wav", 0.0, 2.0, "Dog"), ("a.wav", 3.0, 4.0, "Dog"), ("a.wav", 1.0, 9.96, "Speech"), ("b.wav", *[np.nan] * 3),
-    ("c.wav", 0.0, 10.0, "Speech"), ("d.wav", 5.0, 5.5, "Dog"),
-], columns=tables.EVENT_COLUMNS)
+SMALL = pd.DataFrame(
+    [
+        ("a.wav", 0.0, 2.0, "Dog"),
+        ("a.wav", 3.0, 4.0, "Dog"),
+        ("a.wav", 1.0, 9.96, "Speech"),
+        ("b.wav", *[np.nan] * 3),
+        ("c.wav", 0.0, 10.0, "Speech"),
+        ("d.wav", 5.0, 5.5, "Dog"),
+    ],
+    columns=tables.EVENT_COLUMNS,
+)
 WEAK = pd.DataFrame({"filename": ["a.wav", "b.wav", "c.wav"], "event_labels": ["Dog,Speech", "", "Speech"]})
 
 
@@ -66,8 +73,9 @@ def test_times_are_what_counting_tenths_of_seconds_gives(clips):
         for tenth in range(100):
             at_once[sum(on <= tenth < off for _, (on, off) in clip)] += 1 / (100 * len(clips))
         for label in {label for label, _ in clip}:
-            heard[label, f"{i}.wav"] = sum(any(on <= tenth < off for own, (on, off) in clip if own == label)
-                                           for tenth in range(101)) / 10
+            heard[label, f"{i}.wav"] = (
+                sum(any(on <= tenth < off for own, (on, off) in clip if own == label) for tenth in range(101)) / 10
+            )
     found = statistics.polyphony(table)
     assert np.pad(found, (0, 7 - len(found))) == pytest.approx(at_once)
     assert statistics.active_time(table).to_dict() == pytest.approx(heard)
@@ -86,8 +94,11 @@ def test_every_class_of_desed_behaves_as_published(subset):
     table = read(subset)
     measured = statistics.per_class(table)
     # Active times were published from a grid of 10 ms, of which every cell counts that an event touches.
-    on_grid = statistics.per_class(table.assign(onset=np.floor(100 * table["onset"] + 1e-6) / 100,
-                                                offset=np.ceil(100 * table["offset"] - 1e-6) / 100))
+    on_grid = statistics.per_class(
+        table.assign(
+            onset=np.floor(100 * table["onset"] + 1e-6) / 100, offset=np.ceil(100 * table["offset"] - 1e-6) / 100
+        )
+    )
     assert set(measured.index) == set(published)
     for label, numbers in published.items():
         ours, in_clip = measured.loc[label], numbers["events_per_clip_containing_class"]
@@ -99,8 +110,11 @@ def test_every_class_of_desed_behaves_as_published(subset):
         assert ours["events_per_clip_mean"] == pytest.approx(in_clip["mean"], abs=6e-3)
         for key, q in (("active_time", "p50"), ("active_time_mean", "mean")):
             assert on_grid.loc[label, key] == pytest.approx(numbers["active_time_per_clip_s"][q], abs=0.012)
-        for key, share in (("at_start", "share_starting_at_0.02s_or_earlier"), ("whole", "share_longer_than_9.5s"),
-                           ("at_end", "share_ending_at_9.95s_or_later")):
+        for key, share in (
+            ("at_start", "share_starting_at_0.02s_or_earlier"),
+            ("whole", "share_longer_than_9.5s"),
+            ("at_end", "share_ending_at_9.95s_or_later"),
+        ):
             assert ours[key] == pytest.approx(numbers[share], abs=6e-5)
 
 
@@ -174,7 +188,8 @@ def test_a_folder_is_compared_subset_by_subset(tmp_path):
         (tmp_path / SUBSETS[subset].audio / "a.wav").touch()
     compared = statistics.compare_folder(tmp_path)
     assert list(compared.index.unique("subset")) == ["weak", "validation"]
-    pd.testing.assert_frame_equal(compared.loc["validation"],
-                                  statistics.compare(statistics.facts(SMALL), desed.facts("validation")))
+    pd.testing.assert_frame_equal(
+        compared.loc["validation"], statistics.compare(statistics.facts(SMALL), desed.facts("validation"))
+    )
     with pytest.raises(SedError, match="no table of synthetic, weak, validation, public; give the folder"):
         statistics.compare_folder(tmp_path / "metadata")

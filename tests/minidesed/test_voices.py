@@ -38,8 +38,12 @@ def pitch_of(x: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 @settings(max_examples=150, deadline=None)
-@given(label=st.sampled_from(CLASSES), domain=st.sampled_from(DOMAINS), seed=st.integers(0, 2**32),
-       duration=st.one_of(st.floats(0.1, 1), st.floats(0.1, 10)))
+@given(
+    label=st.sampled_from(CLASSES),
+    domain=st.sampled_from(DOMAINS),
+    seed=st.integers(0, 2**32),
+    duration=st.one_of(st.floats(0.1, 1), st.floats(0.1, 10)),
+)
 def test_every_event_is_clean(label, domain, seed, duration):
     x = Voices(domain).event(label, duration, np.random.default_rng(seed))
     again = Voices(domain).event(label, duration, np.random.default_rng(seed))
@@ -71,7 +75,7 @@ def test_machines_and_liquids_fill_their_labels(label, domain):
     for seed in range(20):
         x = source.event(label, 5.0, np.random.default_rng([seed, 6]))
         middle = x[4800:-4800]
-        level = 10 * np.log10((middle[:len(middle) // 1600 * 1600].reshape(-1, 1600) ** 2).mean(axis=1))
+        level = 10 * np.log10((middle[: len(middle) // 1600 * 1600].reshape(-1, 1600) ** 2).mean(axis=1))
         assert level.min() > np.median(level) - 10
         ends = [10 * np.log10((part**2).mean()) for part in (x[3200:4800], x[-4800:-3200])]
         assert min(ends) > np.median(level) - 20
@@ -82,7 +86,7 @@ def test_a_long_event_is_a_series_of_calls(label):
     """Calls up to the asked end, with pauses between them."""
     for x in draws(label, "synthetic", 6.0):
         assert len(x) > 0.9 * 6.0 * RATE
-        level = np.sqrt((x[:len(x) // 800 * 800].reshape(-1, 800) ** 2).mean(axis=1))
+        level = np.sqrt((x[: len(x) // 800 * 800].reshape(-1, 800) ** 2).mean(axis=1))
         assert np.count_nonzero(np.diff((level > 0.003).astype(int)) == -1) >= 2
 
 
@@ -157,7 +161,7 @@ def test_a_clip_has_one_individual_of_each_class(seed, domain):
             if isinstance(whole[0], str):
                 assert len(part) == 1 and part[0] in whole
             else:
-                whole, part = (np.log([whole, part]) if name in LOGARITHMIC else np.array([whole, part]))
+                whole, part = np.log([whole, part]) if name in LOGARITHMIC else np.array([whole, part])
                 assert part[1] - part[0] == pytest.approx(0.18 * (whole[1] - whole[0]))
                 assert whole[0] - 1e-9 <= part[0] and part[1] <= whole[1] + 1e-9
 
@@ -172,9 +176,11 @@ def test_a_clip_is_its_own_whatever_is_asked_first_and_travels():
 
 def test_one_dog_barks_alike():
     """The pitch of two barks of one dog differs less than that of two dogs."""
+
     def spread(sources):
         means = [log_mel(s.event("Dog", 1.0, np.random.default_rng(i))).mean(axis=1) for i, s in enumerate(sources)]
         return np.std(np.array(means) - np.mean(means, axis=1, keepdims=True), axis=0).mean()
+
     source = Voices("real")
     one = np.mean([spread([source.of_clip(np.random.default_rng(seed))] * 8) for seed in range(6)])
     assert one < 0.75 * spread([source] * 24)
@@ -199,15 +205,19 @@ def crest(x):
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_tonal_and_noisy_classes(domain):
-    median = {label: np.median([flatness(x) for x in draws(label, domain, 2.0, 12)])
-              for label in ("Alarm_bell_ringing", "Cat", "Frying", "Vacuum_cleaner")}
+    median = {
+        label: np.median([flatness(x) for x in draws(label, domain, 2.0, 12)])
+        for label in ("Alarm_bell_ringing", "Cat", "Frying", "Vacuum_cleaner")
+    }
     assert max(median["Alarm_bell_ringing"], median["Cat"]) < 0.1 * min(median["Frying"], median["Vacuum_cleaner"])
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_transient_and_steady_classes(domain):
-    median = {label: np.median([crest(x) for x in draws(label, domain, 3.0, 12)])
-              for label in ("Dog", "Dishes", "Vacuum_cleaner", "Electric_shaver_toothbrush")}
+    median = {
+        label: np.median([crest(x) for x in draws(label, domain, 3.0, 12)])
+        for label in ("Dog", "Dishes", "Vacuum_cleaner", "Electric_shaver_toothbrush")
+    }
     assert min(median["Dog"], median["Dishes"]) > 1.2 * median["Vacuum_cleaner"]
     assert median["Dishes"] > 1.5 * median["Electric_shaver_toothbrush"]
 
@@ -219,18 +229,20 @@ def test_speech_has_the_stated_pitch(pitch):
     for seed in range(4):
         x = calls.speech(2.0, np.random.default_rng(seed), ranges)
         f0 = pitch_of(x, 60, 500)
-        loud = librosa.feature.rms(y=x, frame_length=320, hop_length=160)[0][:len(f0)]
-        found.append(np.median(f0[:len(loud)][loud > 0.5 * loud.max()]))
+        loud = librosa.feature.rms(y=x, frame_length=320, hop_length=160)[0][: len(f0)]
+        found.append(np.median(f0[: len(loud)][loud > 0.5 * loud.max()]))
     assert abs(12 * np.log2(np.median(found) / pitch)) < 2.5  # semitones
 
 
 def test_speech_has_the_rhythm_of_syllables():
     """The level changes at 2 to 8 Hz far more than a vacuum cleaner's."""
+
     def modulation(x):
         level = librosa.feature.rms(y=x, frame_length=512, hop_length=160)[0]
         spectrum = np.abs(np.fft.rfft(level / level.mean() - 1)) / len(level)
         f = np.fft.rfftfreq(len(level), 0.01)
         return spectrum[(f > 2) & (f < 8)].sum()
+
     speech, vacuum = ([modulation(x) for x in draws(label, "real", 4.0)] for label in ("Speech", "Vacuum_cleaner"))
     assert min(speech) > max(vacuum) and np.median(speech) > 4 * np.median(vacuum)
 
@@ -293,8 +305,10 @@ def test_scatter_adds_and_cuts_at_the_end():
 
 def test_bubble_of_a_millimetre_sings_at_minnaerts_pitch():
     """3.26 m/s over the radius; without rise it stays there."""
+
     def pitch(radius, rise):
         return np.argmax(np.abs(np.fft.rfft(voices._bubble(radius, rise), RATE)))
+
     assert pitch(1.0, 0.0) == pytest.approx(3260, rel=0.01)
     assert pitch(2.0, 0.0) == pytest.approx(1630, rel=0.01)
     assert pitch(1.0, 0.3) > 1.05 * pitch(1.0, 0.0)
@@ -304,8 +318,9 @@ def test_bubble_of_a_millimetre_sings_at_minnaerts_pitch():
 
 
 def log_mel(x):
-    mel = librosa.feature.melspectrogram(y=np.pad(x, (0, max(0, 2048 - len(x)))), sr=RATE, n_fft=2048,
-                                         hop_length=512, n_mels=32, power=1)
+    mel = librosa.feature.melspectrogram(
+        y=np.pad(x, (0, max(0, 2048 - len(x)))), sr=RATE, n_fft=2048, hop_length=512, n_mels=32, power=1
+    )
     return librosa.amplitude_to_db(mel, ref=np.max, top_db=40)
 
 

@@ -59,7 +59,7 @@ def test_weak_logit_of_frames_that_agree_is_theirs_however_sure_they_are(logit):
     logits = torch.full((4, 20, 10), logit, requires_grad=True)
     weak = pooling(states, logits)
     torch.testing.assert_close(weak, torch.full((4, 10), logit))
-    gradient, = torch.autograd.grad(weak.sum(), logits)
+    (gradient,) = torch.autograd.grad(weak.sum(), logits)
     torch.testing.assert_close(gradient.sum(1), torch.ones(4, 10), rtol=1e-4, atol=1e-4)
 
 
@@ -72,13 +72,16 @@ def test_nan_stays_nan():
 def by_kind(crnn: CRNN) -> dict[str, list[nn.Module]]:
     linear = [module.linear for module in crnn.modules() if isinstance(module, GLU)]
     kinds = {"convolution": nn.Conv2d, "normalisation": nn.BatchNorm2d, "recurrent": nn.GRU}
-    found = {name: [m for m in crnn.modules() if isinstance(m, kind) and m not in linear] for name, kind in kinds.items()}
+    found = {
+        name: [m for m in crnn.modules() if isinstance(m, kind) and m not in linear] for name, kind in kinds.items()
+    }
     return found | {"linear": [*linear, crnn.strong, crnn.weak.attention]}
 
 
 @torch.no_grad()
 def test_initial_weights_are_drawn_as_the_baselines():
-    """Convolutions Xavier, uniform, with gain sqrt 2; batch normalisation N(1, 0.02); orthogonal recurrent matrices; linear N(0, 0.01)."""
+    """Convolutions Xavier, uniform, with gain sqrt 2; batch normalisation N(1, 0.02); orthogonal recurrent matrices;
+    linear N(0, 0.01)."""
     torch.manual_seed(0)
     kinds = by_kind(CRNN(Model()))
     assert [len(modules) for modules in kinds.values()] == [7, 7, 1, 9]

@@ -1,6 +1,5 @@
 """The detector of every front-end of Table 1: what the network sees, what learns, and what the teacher takes over."""
 
-
 import pytest
 import torch
 from lightning_fabric import Fabric
@@ -14,8 +13,15 @@ from sedlib.systems import SYSTEMS, configuration
 from sedlib.training import MeanTeacher
 
 TABLE_1 = [row.system for row in ROWS if row.table == 1]
-LAYERS = {"logmel": 0, "fixed_pcen_1": 1, "fixed_pcen_2": 1, "fixed_pcen_3": 1, "trainable_pcen": 1, "ppcen_mel": 2,
-          "ppcen_logmel": 2}
+LAYERS = {
+    "logmel": 0,
+    "fixed_pcen_1": 1,
+    "fixed_pcen_2": 1,
+    "fixed_pcen_3": 1,
+    "trainable_pcen": 1,
+    "ppcen_mel": 2,
+    "ppcen_logmel": 2,
+}
 WITH_PCEN = [system for system in SYSTEMS if configuration(system, "smoke").pcen.layers]
 FIXED = [system for system in TABLE_1 if system.startswith("fixed")]
 

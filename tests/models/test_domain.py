@@ -32,8 +32,18 @@ def test_equals_asteroids_own_network_averaged_over_time(skip):
     """With asteroid's global layer norm in place of torch's, and the same weights by order."""
     settings = replace(SMALL, blocks=3, skip=skip)
     ours = shaken(DomainClassifier(settings, 6))
-    theirs = TDConvNet(6, n_src=1, out_chan=1, n_blocks=3, n_repeats=2, bn_chan=5, hid_chan=7, skip_chan=skip,
-                       norm_type="gLN", mask_act="linear")
+    theirs = TDConvNet(
+        6,
+        n_src=1,
+        out_chan=1,
+        n_blocks=3,
+        n_repeats=2,
+        bn_chan=5,
+        hid_chan=7,
+        skip_chan=skip,
+        norm_type="gLN",
+        mask_act="linear",
+    )
     theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
     x = 10 * embeddings()
     with torch.no_grad():
@@ -72,12 +82,15 @@ def size(features: int, blocks: int, bottleneck: int, hidden: int, kernel: int) 
     return start + blocks * one + 1 + bottleneck + 1
 
 
-@pytest.mark.parametrize("settings, features, parameters", [
-    (Adversarial(), 128, 149_394),
-    (Adversarial(), 128, size(128, 8, 64, 128, 3)),
-    (PROFILES["lesson"].adversarial, 64, size(64, 8, 32, 64, 3)),
-    (Adversarial(blocks=3, repeats=1, bottleneck=2, hidden=4, kernel=5), 7, size(7, 3, 2, 4, 5)),
-])
+@pytest.mark.parametrize(
+    "settings, features, parameters",
+    [
+        (Adversarial(), 128, 149_394),
+        (Adversarial(), 128, size(128, 8, 64, 128, 3)),
+        (PROFILES["lesson"].adversarial, 64, size(64, 8, 32, 64, 3)),
+        (Adversarial(blocks=3, repeats=1, bottleneck=2, hidden=4, kernel=5), 7, size(7, 3, 2, 4, 5)),
+    ],
+)
 def test_depth_and_width_are_those_of_the_configuration(settings, features, parameters):
     classifier = DomainClassifier(settings, features)
     assert sum(p.numel() for p in classifier.parameters()) == parameters

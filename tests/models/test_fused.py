@@ -30,8 +30,14 @@ def with_gradients(function, block: Block, x: torch.Tensor) -> list[torch.Tensor
 
 
 @given(
-    seed=st.integers(0, 1000), batch=st.integers(1, 3), outputs=st.integers(1, 9), pooling=st.sampled_from([(1, 1), (2, 2), (1, 2), (2, 1), (3, 2)]),
-    mels=st.integers(3, 9), frames=st.integers(3, 9), channels_last=st.booleans(), training=st.booleans(),
+    seed=st.integers(0, 1000),
+    batch=st.integers(1, 3),
+    outputs=st.integers(1, 9),
+    pooling=st.sampled_from([(1, 1), (2, 2), (1, 2), (2, 1), (3, 2)]),
+    mels=st.integers(3, 9),
+    frames=st.integers(3, 9),
+    channels_last=st.booleans(),
+    training=st.booleans(),
 )
 @settings(max_examples=60, deadline=None)
 def test_equals_the_modules_forward_and_backward(seed, batch, outputs, pooling, mels, frames, channels_last, training):
@@ -76,7 +82,9 @@ def test_dropout_drops_its_share_keeps_the_mean_and_has_no_pattern(dropout):
     for lag in (1, 2, 7, 8, 9, 8 * 33, 64):
         assert abs((flat[lag:] * flat[:-lag]).mean()) * flat.numel() ** 0.5 < 4, f"elements {lag} apart are alike"
     other = mask(dropout)
-    torch.testing.assert_close(((other > 0) & (kept > 0)).float().mean(), torch.tensor(probability**2), rtol=0, atol=0.02)
+    torch.testing.assert_close(
+        ((other > 0) & (kept > 0)).float().mean(), torch.tensor(probability**2), rtol=0, atol=0.02
+    )
 
 
 def test_the_seed_decides_the_mask_and_the_number_of_threads_does_not():

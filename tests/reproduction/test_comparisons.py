@@ -40,7 +40,9 @@ def runs(workspace, tiny):
             Posteriors(np.zeros((len(clips), 1, 10)), clips, tables.CLASSES, 10.0).save(folder / "validation.npz")
             write_json(folder / "config.json", {"config": systems.configuration(system, "smoke").to_dict()})
             write_json(folder / "results.json", {"public": {"event_f1": {"macro": 0.3 + 0.1 * seed}}})
-            pd.DataFrame({"epoch": [1, 2], "pcen1_alpha": [0.8, 0.7 + 0.1 * seed]}).to_csv(folder / "metrics.csv", index=False)
+            pd.DataFrame({"epoch": [1, 2], "pcen1_alpha": [0.8, 0.7 + 0.1 * seed]}).to_csv(
+                folder / "metrics.csv", index=False
+            )
             (folder / "weights.pt").touch()
     return TABLE1.finished("smoke", tiny)
 
@@ -64,12 +66,19 @@ def test_claims_follow_the_differences(runs, tiny):
     assert said["difference here"][0] == "-100.0 (-100.0 to -100.0)"
 
 
-@pytest.mark.parametrize("sign, low, high, verdict", [
-    (1, 0.01, 0.03, "holds"), (1, -0.03, -0.01, "does not hold: the opposite here"), (-1, -0.03, -0.01, "holds"),
-    (-1, 0.01, 0.03, "does not hold: the opposite here"), (1, -0.01, 0.03, "not decided by these runs"),
-    (0, -0.01, 0.03, "no difference seen, as said"), (0, 0.01, 0.03, "does not hold: better here"),
-    (0, -0.03, -0.01, "does not hold: worse here"),
-])
+@pytest.mark.parametrize(
+    "sign, low, high, verdict",
+    [
+        (1, 0.01, 0.03, "holds"),
+        (1, -0.03, -0.01, "does not hold: the opposite here"),
+        (-1, -0.03, -0.01, "holds"),
+        (-1, 0.01, 0.03, "does not hold: the opposite here"),
+        (1, -0.01, 0.03, "not decided by these runs"),
+        (0, -0.01, 0.03, "no difference seen, as said"),
+        (0, 0.01, 0.03, "does not hold: better here"),
+        (0, -0.03, -0.01, "does not hold: worse here"),
+    ],
+)
 def test_verdicts(sign, low, high, verdict):
     assert comparisons.verdict(sign, {"low": low, "high": high}) == verdict
 
@@ -88,11 +97,19 @@ def test_what_is_published_is_what_was_loaded(runs, tiny, tmp_path):
     assert measured["from"].endswith("trained here") and measured["measured_by"] == __version__
 
 
-@pytest.mark.parametrize("comparison", [TABLE1, AUGMENTATION, ADVERSARIAL, ADAPTATION, ADAPTATION_ACOUSTIC, LONGER],
-                         ids=lambda comparison: comparison.published.stem)
+@pytest.mark.parametrize(
+    "comparison",
+    [TABLE1, AUGMENTATION, ADVERSARIAL, ADAPTATION, ADAPTATION_ACOUSTIC, LONGER],
+    ids=lambda comparison: comparison.published.stem,
+)
 def test_published_study_is_complete(comparison):
     published = json.loads(comparison.published.read_text(encoding="utf-8"))
-    assert set(comparison.rows) <= set(published["systems"]) <= set(comparison.rows | comparison.beside) <= set(systems.SYSTEMS)
+    assert (
+        set(comparison.rows)
+        <= set(published["systems"])
+        <= set(comparison.rows | comparison.beside)
+        <= set(systems.SYSTEMS)
+    )
     assert len(published["claims"]) == len(comparison.claims)
     shown = comparison.scores(published)
     assert (shown["trainings"][: len(comparison.rows)] >= 2).all()
@@ -103,4 +120,3 @@ def test_published_table_1_has_the_papers_numbers():
     published = json.loads(TABLE1.published.read_text(encoding="utf-8"))
     shown = TABLE1.scores(published).set_index("front-end")
     assert shown.loc["Log-Mel", "paper"] == "35.93" and (shown.loc[shown["paper"] != "", "trainings"] >= 3).all()
-

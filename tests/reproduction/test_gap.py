@@ -64,11 +64,17 @@ def test_the_published_measurement_is_complete():
 
 
 def test_an_older_measurement_is_not_shown(workspace, monkeypatch):
-    measured = json.loads(gap.PUBLISHED.read_text(encoding="utf-8")) | {"generator": generate.VERSION, "measured_by": __version__}
+    measured = json.loads(gap.PUBLISHED.read_text(encoding="utf-8")) | {
+        "generator": generate.VERSION,
+        "measured_by": __version__,
+    }
     (workspace / "report" / "gap").mkdir(parents=True)
     (workspace / "report" / "gap" / "gap.json").write_text(json.dumps(measured))
     assert "measured here" in gap.load("lesson")["from"] and "published" in gap.load("smoke")["from"]
-    for owner, name, value in ((generate, "VERSION", generate.VERSION + 1), (gap.published.sedlib, "__version__", "99.0.0")):
+    for owner, name, value in (
+        (generate, "VERSION", generate.VERSION + 1),
+        (gap.published.sedlib, "__version__", "99.0.0"),
+    ):
         with monkeypatch.context() as changed:
             changed.setattr(owner, name, value)
             assert "published" in gap.load("lesson")["from"]
@@ -76,7 +82,9 @@ def test_an_older_measurement_is_not_shown(workspace, monkeypatch):
 
 def test_measured_once_and_kept(workspace, monkeypatch):
     """Everything at a tiny size: three systems, all variants, and nothing done twice."""
-    monkeypatch.setitem(generate.SIZES, "smoke", {"synthetic": 12, "weak": 6, "unlabel_in_domain": 12, "validation": 5, "public": 2})
+    monkeypatch.setitem(
+        generate.SIZES, "smoke", {"synthetic": 12, "weak": 6, "unlabel_in_domain": 12, "validation": 5, "public": 2}
+    )
     few = ("real", "only rooms", "without rooms", "synthetic")
     everything = gap.variants()
     monkeypatch.setattr(gap, "variants", lambda: {name: everything[name] for name in few})

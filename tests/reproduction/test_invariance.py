@@ -118,7 +118,9 @@ def test_projection_is_repeatable_and_keeps_groups_apart():
 def run(tiny, tmp_path_factory):
     config = configuration("dat", "smoke")
     t = dataclasses.replace(config.training, epochs=1, steps_per_epoch=2, validation_share=0.5)
-    return train(dataclasses.replace(config, training=t), tiny, 0, tmp_path_factory.mktemp("runs") / "dat", progress=False)
+    return train(
+        dataclasses.replace(config, training=t), tiny, 0, tmp_path_factory.mktemp("runs") / "dat", progress=False
+    )
 
 
 def test_what_a_detector_hears(run, tiny):
@@ -145,8 +147,13 @@ def test_measured_before_and_after(run, tiny, quick):
 
 def measured(error: float, f1: float) -> dict:
     probe = [error, error, error]
-    return {"linear": probe, "network": [0.5, 0.5, 0.5], "labels": probe, "adversary": None,
-            "classes": {domain: dict.fromkeys(tables.CLASSES, f1) for domain in ("synthetic", "real")}}
+    return {
+        "linear": probe,
+        "network": [0.5, 0.5, 0.5],
+        "labels": probe,
+        "adversary": None,
+        "classes": {domain: dict.fromkeys(tables.CLASSES, f1) for domain in ("synthetic", "real")},
+    }
 
 
 def test_tables_of_a_study():
@@ -161,7 +168,9 @@ def test_tables_of_a_study():
 
 
 def test_errors_in_numbers_and_words():
-    study = {"systems": {"a": [measured(0.2, 0.5), measured(0.3, 0.7)], "b": [measured(0.1, 0.4) | {"adversary": 0.25}]}}
+    study = {
+        "systems": {"a": [measured(0.2, 0.5), measured(0.3, 0.7)], "b": [measured(0.1, 0.4) | {"adversary": 0.25}]}
+    }
     errors = invariance.errors(study)
     assert errors["a"]["its own classifier"] == [] and errors["b"]["its own classifier"] == [0.25]
     assert errors["a"]["linear probe"] == pytest.approx([0.2, 0.3]) and errors["a"]["network probe"] == [0.5, 0.5]
@@ -179,7 +188,9 @@ def trained(workspace, tiny, monkeypatch):
     for system, seed in (("baseline", 0), ("dat", 0), ("dat", 2)):
         config = configuration(system, "smoke")
         t = dataclasses.replace(config.training, epochs=1, steps_per_epoch=1, validation_share=0.5)
-        run = train(dataclasses.replace(config, training=t), tiny, seed, run_folder("smoke", tiny, system, seed), progress=False)
+        run = train(
+            dataclasses.replace(config, training=t), tiny, seed, run_folder("smoke", tiny, system, seed), progress=False
+        )
         score(run, tiny, progress=False)
     return tiny
 
@@ -234,4 +245,8 @@ def test_published_study(name):
 
 
 def test_published_systems_exist():
-    assert set(invariance.SYSTEMS) <= {*comparisons.ADVERSARIAL.rows, *comparisons.ADVERSARIAL.beside, *comparisons.ADAPTATION.rows}
+    assert set(invariance.SYSTEMS) <= {
+        *comparisons.ADVERSARIAL.rows,
+        *comparisons.ADVERSARIAL.beside,
+        *comparisons.ADAPTATION.rows,
+    }

@@ -14,7 +14,8 @@ from leftovers import marked
 
 from reproduction.keeper import Stopped, kept, stoppable
 
-# A program that ends at SIGINT, its child in another session and a grandchild whose parent has ended, which both ignore everything.
+# A program that ends at SIGINT, its child in another session and a grandchild whose parent has ended, which both ignore
+# everything.
 PROGRAM = """
 import pathlib, subprocess, sys, time
 deaf = "import signal, time\\nfor n in (1, 2, 15): signal.signal(n, signal.SIG_IGN)\\ntime.sleep(600)"
@@ -42,7 +43,8 @@ try:
 except Stopped as stopped:
     sys.exit(stopped.status)
 """
-# A real batch of one job, whose second process has a session of its own and ignores SIGINT, as all that a shell starts with &.
+# A real batch of one job, whose second process has a session of its own and ignores SIGINT, as all that a shell starts
+# with &.
 WORKFLOW = """
 rule job:
     output:
@@ -75,6 +77,7 @@ def mark(monkeypatch):
 @pytest.fixture
 def begin(tmp_path, mark):
     """Starts the first process of a family."""
+
     def start(program: str, **options) -> subprocess.Popen:
         process = subprocess.Popen([sys.executable, "-c", FIRST, program, tmp_path / "ready"], **options)
         until((tmp_path / "ready").exists)
@@ -149,7 +152,9 @@ def test_under_nohup_a_hangup_is_nothing(begin):
     assert process.wait(10) == 143
 
 
-@pytest.mark.parametrize("code, status", [("import sys; sys.exit(3)", 3), ("", 0), ("import os; os.kill(os.getpid(), 15)", 143)])
+@pytest.mark.parametrize(
+    "code, status", [("import sys; sys.exit(3)", 3), ("", 0), ("import os; os.kill(os.getpid(), 15)", 143)]
+)
 def test_the_status_is_the_programs(code, status):
     with kept([sys.executable, "-c", code]) as process:
         assert process.wait(30) == status
@@ -157,7 +162,11 @@ def test_the_status_is_the_programs(code, status):
 
 def test_the_end_of_the_block_ends_the_program_and_handlers_are_as_before():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-    with pytest.raises(Stopped, match="stopped by SIGTERM"), stoppable(), kept([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
+    with (
+        pytest.raises(Stopped, match="stopped by SIGTERM"),
+        stoppable(),
+        kept([sys.executable, "-c", "import time; time.sleep(600)"]) as process,
+    ):
         os.kill(os.getpid(), signal.SIGTERM)
     assert process.returncode is not None
     with pytest.raises(ValueError), kept([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
@@ -176,7 +185,10 @@ def test_a_batch_ends_with_its_first_process(workspace, mark, how):
     if how == signal.SIGKILL:
         return  # the fixture waits for the others' end
     assert not family(mark) and batch.returncode == 128 + how
-    assert err.splitlines()[-1] == f"sedlib reproduce was stopped by {how.name}; the same command goes on where it was" and "Traceback" not in err
+    assert (
+        err.splitlines()[-1] == f"sedlib reproduce was stopped by {how.name}; the same command goes on where it was"
+        and "Traceback" not in err
+    )
 
 
 LEAVES = """
@@ -191,8 +203,11 @@ time.sleep(600)
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_of_a_killed_test_run_is_left(mark, tmp_path, how):
-    process = subprocess.Popen([sys.executable, "-c", LEAVES, tmp_path / "ready"], stderr=subprocess.DEVNULL,
-                               env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])})
+    process = subprocess.Popen(
+        [sys.executable, "-c", LEAVES, tmp_path / "ready"],
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+    )
     until((tmp_path / "ready").exists)
     process.send_signal(how)
     process.wait(10)

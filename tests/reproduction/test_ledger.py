@@ -42,9 +42,15 @@ def data(tmp_path, workspace):
 
 def events(found: dict[str, str], false_alarms: dict[str, str] | None = None) -> pd.DataFrame:
     """Events of classes in clips, by the clips' digits: right ones from 1 to 2 s and false alarms from 7 to 8 s."""
-    rows = [(f"{clip}.wav", start, start + 1.0, label) for start, said in ((1.0, found), (7.0, false_alarms or {}))
-            for label, clips in said.items() for clip in clips]
-    silent = [(f"{clip}.wav", np.nan, np.nan, np.nan) for clip in "0123" if not any(row[0] == f"{clip}.wav" for row in rows)]
+    rows = [
+        (f"{clip}.wav", start, start + 1.0, label)
+        for start, said in ((1.0, found), (7.0, false_alarms or {}))
+        for label, clips in said.items()
+        for clip in clips
+    ]
+    silent = [
+        (f"{clip}.wav", np.nan, np.nan, np.nan) for clip in "0123" if not any(row[0] == f"{clip}.wav" for row in rows)
+    ]
     return pd.DataFrame(rows + silent, columns=tables.EVENT_COLUMNS)
 
 
@@ -53,7 +59,9 @@ def run(plan: Plan, system: str, seed: int, said: pd.DataFrame, clips: str = "01
     found = Run(plan.folder(system, seed))
     found.folder.mkdir(parents=True)
     tables.write(said, found.folder / "validation.tsv")
-    Posteriors(np.zeros((len(clips), 1, 10)), [f"{clip}.wav" for clip in clips], tables.CLASSES, 10.0).save(found.folder / "validation.npz")
+    Posteriors(np.zeros((len(clips), 1, 10)), [f"{clip}.wav" for clip in clips], tables.CLASSES, 10.0).save(
+        found.folder / "validation.npz"
+    )
     write_json(found.folder / "results.json", {})
     (found.folder / "scored").touch()
     return found
@@ -100,17 +108,23 @@ def test_an_interval_that_holds_the_papers_number_needs_no_reason(plan):
 
 def test_intervals_are_the_bootstrap_over_clips_of_one_training_and_differences_are_paired(plan, data):
     plan = plan._replace(seeds=(0,))
-    said = {"logmel": events({"Dog": "012", "Blender": "13"}, {"Dog": "3"}), "fixed_pcen_2": events({"Dog": "02", "Blender": "012"})}
+    said = {
+        "logmel": events({"Dog": "012", "Blender": "13"}, {"Dog": "3"}),
+        "fixed_pcen_2": events({"Dog": "02", "Blender": "012"}),
+    }
     for system, table in said.items():
         run(plan, system, 0, table)
     found, reference = measured(plan), layout.load(data, "validation").table
     results = {system: event_f1(reference, table) for system, table in said.items()}
     for system, name in (("logmel", "Log-Mel"), ("fixed_pcen_2", "Fixed PCEN 2")):
         entry = by_row(found)[name]
-        assert [entry[key] for key in ("here", "low", "high")] == pytest.approx([100 * v for v in confidence(results[system], RESAMPLES)["macro"]])
+        assert [entry[key] for key in ("here", "low", "high")] == pytest.approx(
+            [100 * v for v in confidence(results[system], RESAMPLES)["macro"]]
+        )
     claim = next(c for c in found["claims"] if c["says"].startswith("Fixed PCEN 2"))
     assert [claim[key] for key in ("here", "low", "high")] == pytest.approx(
-        [100 * v for v in paired_difference(results["fixed_pcen_2"], results["logmel"], RESAMPLES)["macro"]])
+        [100 * v for v in paired_difference(results["fixed_pcen_2"], results["logmel"], RESAMPLES)["macro"]]
+    )
     times = np.random.default_rng([0]).multinomial(4, np.full(4, 1 / 4), size=RESAMPLES)
     f1 = {}
     for system, result in results.items():
@@ -133,13 +147,20 @@ def test_a_claim_of_some_classes_looks_at_these_alone(plan):
     assert claim["verdict"] == "not decided by these runs" and claim["why"]
 
 
-@pytest.mark.parametrize("sign, at_least, verdict, p", [
-    (1, 0.0, "holds", P), (1, 24.0, "holds", P), (1, 25.0, "not decided by these runs", 1),
-    (1, 26.0, "does not hold: less here", P), (-1, 0.0, "does not hold: the opposite here", P),
-    (0, 0.0, "does not hold: better here", P),
-])
+@pytest.mark.parametrize(
+    "sign, at_least, verdict, p",
+    [
+        (1, 0.0, "holds", P),
+        (1, 24.0, "holds", P),
+        (1, 25.0, "not decided by these runs", 1),
+        (1, 26.0, "does not hold: less here", P),
+        (-1, 0.0, "does not hold: the opposite here", P),
+        (0, 0.0, "does not hold: better here", P),
+    ],
+)
 def test_verdict_p_and_why(plan, monkeypatch, sign, at_least, verdict, p):
-    """In every clip Dog is found by one and never by the other, of whose two classes one is found: 50 points, without chance."""
+    """In every clip Dog is found by one and never by the other, of whose two classes one is found: 50 points, without
+    chance."""
     claim = Claim("4.1", "says", "1 Fixed PCEN 1", "1 Log-Mel", sign, "because", at_least=2 * at_least)
     monkeypatch.setattr(ledger, "CLAIMS", (claim,))
     for seed in (0, 1):
@@ -159,13 +180,21 @@ def test_what_was_not_run_says_so(plan):
     assert rows["Fixed PCEN 1"]["why"] == "failed: the training diverged at step 3 (train-fixed_pcen_1-1)"
     assert rows["Fixed PCEN 1"]["here"] is None and rows["Fixed PCEN 1"]["of_seed"] == []
     assert {c["verdict"] for c in found["claims"]} == {"not measured"} and len(found["claims"]) == 7
-    assert ledger.verdicts(found) == {"hold": 0, "do not hold": 0, "not contradicted": 0, "not decided": 0, "not measured": 7}
+    assert ledger.verdicts(found) == {
+        "hold": 0,
+        "do not hold": 0,
+        "not contradicted": 0,
+        "not decided": 0,
+        "not measured": 7,
+    }
     assert ledger.numbers_table(found)["here"].tolist() == ["100.0 (100.0 to 100.0)", *[""] * 6]
 
 
 def test_a_member_that_failed_is_why_its_ensemble_has_no_number(plan):
     found = measured(plan._replace(tables=(3,)), {"train-dat_augm-2": "disk"})
-    assert {n["why"] for n in found["numbers"] if n["row"].startswith("Ensemble")} == {"failed: disk (train-dat_augm-2)"}
+    assert {n["why"] for n in found["numbers"] if n["row"].startswith("Ensemble")} == {
+        "failed: disk (train-dat_augm-2)"
+    }
     assert {n["why"] for n in found["numbers"] if n["row"] == "Baseline"} == {"no such clips in this data set"}
 
 
@@ -178,19 +207,25 @@ def test_a_row_says_which_of_its_trainings_failed_and_what_all_rows_need(plan):
 
 
 def test_a_claim_of_classes_that_the_data_do_not_have_is_not_measured(plan, monkeypatch):
-    monkeypatch.setattr(ledger, "CLAIMS", (Claim("4.1", "says", "1 Fixed PCEN 1", "1 Log-Mel", -1, "because", classes=("Cat",)),))
+    monkeypatch.setattr(
+        ledger, "CLAIMS", (Claim("4.1", "says", "1 Fixed PCEN 1", "1 Log-Mel", -1, "because", classes=("Cat",)),)
+    )
     for system in ("logmel", "fixed_pcen_1"):
         run(plan, system, 0, ALL)
     (found,) = measured(plan)["claims"]
     assert found["verdict"] == "not measured" and found["p"] is None
 
 
-@pytest.mark.parametrize("divided, verdict", [
-    (0, "not reproduced: one layer does both better"), (1, "in part"), (2, "reproduced"),
-])
+@pytest.mark.parametrize(
+    "divided, verdict", [(0, "not reproduced: one layer does both better"), (1, "in part"), (2, "reproduced")]
+)
 def test_figure_2_is_measured_with_every_training_that_is_there(plan, monkeypatch, divided, verdict):
     """In so many of two clips the layer that keeps less of the lasting sound has more of the onsets."""
-    layers = (SimpleNamespace(stationary=2 - i, onset=onset) for clip in range(2) for i, onset in enumerate((1, 2 if clip < divided else 0)))
+    layers = (
+        SimpleNamespace(stationary=2 - i, onset=onset)
+        for clip in range(2)
+        for i, onset in enumerate((1, 2 if clip < divided else 0))
+    )
     monkeypatch.setattr(measure.retention, "retention", lambda *_: next(layers))
     monkeypatch.setattr(measure, "FIGURE2_CLIPS", 2)
     config = configuration("ppcen_logmel", "smoke")
@@ -200,7 +235,9 @@ def test_figure_2_is_measured_with_every_training_that_is_there(plan, monkeypatc
     found.save("weights.pt", {"student": Detector(config).state_dict()})
     found.write_metrics([{"step": 15, "seconds": 90.0}])
     written = measured(plan)
-    assert [(one["system"], one["seed"], one["minutes"], one["steps"]) for one in written["runs"]] == [("ppcen_logmel", 1, 1.5, 15)]
+    assert [(one["system"], one["seed"], one["minutes"], one["steps"]) for one in written["runs"]] == [
+        ("ppcen_logmel", 1, 1.5, 15)
+    ]
     figures = written["figures"]
     assert [f["figure"] for f in figures] == [1, 2] and "of 2 clips (1 training)" in figures[1]["here"]
     assert figures[1]["here"].startswith(f"in {divided} of 2") and figures[1]["verdict"] == verdict
@@ -222,7 +259,11 @@ def test_the_checksum_follows_rows_configurations_and_claims(monkeypatch):
     assert ledger.configuration_checksum("lesson") == before != ledger.configuration_checksum("smoke")
     one = CLAIMS[0]
     changes = [
-        (ledger, "ROWS", (*ROWS[:-1], rows.Row(3, ROWS[-1].name, ROWS[-1].paper | {"dev_f1": 47.45}, "ensemble", "exact"))),
+        (
+            ledger,
+            "ROWS",
+            (*ROWS[:-1], rows.Row(3, ROWS[-1].name, ROWS[-1].paper | {"dev_f1": 47.45}, "ensemble", "exact")),
+        ),
         (ledger, "ROWS", (*ROWS[:-1], rows.Row(3, ROWS[-1].name, ROWS[-1].paper, "ensemble", "forest"))),
         (ledger, "CLAIMS", (one._replace(at_least=1.0), *CLAIMS[1:])),
         (ledger, "CLAIMS", (one._replace(sign=1), *CLAIMS[1:])),
@@ -235,7 +276,9 @@ def test_the_checksum_follows_rows_configurations_and_claims(monkeypatch):
         with monkeypatch.context() as changed:
             changed.setattr(owner, name, value)
             assert ledger.configuration_checksum("lesson") != before, (name, value)
-    with monkeypatch.context() as changed:  # why the course thinks that a sentence does not hold here is not a measurement
+    with (
+        monkeypatch.context() as changed
+    ):  # why the course thinks that a sentence does not hold here is not a measurement
         changed.setattr(ledger, "CLAIMS", (one._replace(why="other words"), *CLAIMS[1:]))
         assert ledger.configuration_checksum("lesson") == before
 
@@ -249,14 +292,58 @@ def test_what_is_no_ledger_is_refused(tmp_path):
 
 def complete() -> dict:
     """A ledger of everything, in which each number is the paper's."""
-    numbers = [{"table": row.table, "row": row.name, "system": row.system, "decoding": row.decoding, "score": score, "claimed": claimed,
-                "here": claimed, "low": claimed - 0.01, "high": claimed + 0.01, "of_seed": [claimed], "difference": 0.0, "why": ""}
-               for row in ROWS for score, claimed in row.paper.items()]
-    claims = [{"section": c.section, "says": c.says, "first": c.first, "second": c.second, "score": c.score, "claimed": 1.0,
-               "at_least": c.at_least, "here": 1.0, "low": 0.5, "high": 1.5, "p": 0.002, "verdict": "holds", "why": ""} for c in CLAIMS]
-    return {"measured_by": __version__, "profile": "lesson", "data": "mini-lesson", "seeds": [0, 1, 2], "tables": [1, 2, 3], "generator": ledger.generate.VERSION,
-            "configuration": ledger.configuration_checksum("lesson"), "made": {}, "failed": {}, "numbers": numbers, "claims": claims,
-            "figures": [], "unseen": [], "runs": []}
+    numbers = [
+        {
+            "table": row.table,
+            "row": row.name,
+            "system": row.system,
+            "decoding": row.decoding,
+            "score": score,
+            "claimed": claimed,
+            "here": claimed,
+            "low": claimed - 0.01,
+            "high": claimed + 0.01,
+            "of_seed": [claimed],
+            "difference": 0.0,
+            "why": "",
+        }
+        for row in ROWS
+        for score, claimed in row.paper.items()
+    ]
+    claims = [
+        {
+            "section": c.section,
+            "says": c.says,
+            "first": c.first,
+            "second": c.second,
+            "score": c.score,
+            "claimed": 1.0,
+            "at_least": c.at_least,
+            "here": 1.0,
+            "low": 0.5,
+            "high": 1.5,
+            "p": 0.002,
+            "verdict": "holds",
+            "why": "",
+        }
+        for c in CLAIMS
+    ]
+    return {
+        "measured_by": __version__,
+        "profile": "lesson",
+        "data": "mini-lesson",
+        "seeds": [0, 1, 2],
+        "tables": [1, 2, 3],
+        "generator": ledger.generate.VERSION,
+        "configuration": ledger.configuration_checksum("lesson"),
+        "made": {},
+        "failed": {},
+        "numbers": numbers,
+        "claims": claims,
+        "figures": [],
+        "unseen": [],
+        "runs": [],
+    }
 
 
 @pytest.fixture
@@ -275,14 +362,21 @@ def test_publishing_writes_the_ledger_and_readmes_part_and_twice_is_once(places)
     first = (places / "README.md").read_text()
     assert json.loads((places / "published.json").read_text()) == complete()
     assert first == f"# Before\n<!-- ledger -->\n{ledger.readme_part(complete())}\n<!-- end of ledger -->\nafter\n"
-    assert "| 3 | Ensemble DAT+PPCEN+HMM | 46.17 / **46.2 (46.2 to 46.2)** | 44.4 / **44.4 (44.4 to 44.4)** | 0.69 / **0.690" in first
-    assert f"Of {len(CLAIMS)} sentences and comparisons that the paper makes of these numbers, {len(CLAIMS)} hold:" in first
+    assert (
+        "| 3 | Ensemble DAT+PPCEN+HMM | 46.17 / **46.2 (46.2 to 46.2)** | 44.4 / **44.4 (44.4 to 44.4)** | 0.69 / **0.690"
+        in first
+    )
+    assert (
+        f"Of {len(CLAIMS)} sentences and comparisons that the paper makes of these numbers, {len(CLAIMS)} hold:"
+        in first
+    )
     ledger.publish()
     assert (places / "README.md").read_text() == first
 
 
 def test_readme_says_which_sentences_stand_when_all_are_asked_at_once():
-    """Of m = 28 (0.05 / 28 = 0.00179, 0.05 / 27 = 0.00185): two that are decided with p 0.0005 and 0.0018, and one with 0.04."""
+    """Of m = 28 (0.05 / 28 = 0.00179, 0.05 / 27 = 0.00185): two that are decided with p 0.0005 and 0.0018, and one with
+    0.04."""
     found = complete()
     for claim, p in zip(found["claims"], (0.04, 0.0018, 0.0005)):
         claim["p"] = p
@@ -292,23 +386,42 @@ def test_readme_says_which_sentences_stand_when_all_are_asked_at_once():
     assert f"2 of the 3 decided ones stand; those that do not: {CLAIMS[0].says}." in ledger.readme_part(found)
     found["claims"][0] |= {"p": 0.5, "verdict": "no difference seen, as said"}
     assert "2 of the 2 decided ones stand; those that do not: none." in ledger.readme_part(found)
-    assert ledger.verdicts(found) == {"hold": 2, "do not hold": 0, "not contradicted": 1, "not decided": 25, "not measured": 0}
+    assert ledger.verdicts(found) == {
+        "hold": 2,
+        "do not hold": 0,
+        "not contradicted": 1,
+        "not decided": 25,
+        "not measured": 0,
+    }
 
 
-@pytest.mark.parametrize("p, stands", [
-    ([0.03, 0.001, 0.02, 0.9], [False, True, False, False]), ([0.012, 0.04, 0.011, 0.0125], [True] * 4), ([0.02, 0.04, 0.03], [False] * 3),
-    ([], []),
-])
+@pytest.mark.parametrize(
+    "p, stands",
+    [
+        ([0.03, 0.001, 0.02, 0.9], [False, True, False, False]),
+        ([0.012, 0.04, 0.011, 0.0125], [True] * 4),
+        ([0.02, 0.04, 0.03], [False] * 3),
+        ([], []),
+    ],
+)
 def test_holm(p, stands):
     assert ledger.holm(np.array(p)).tolist() == stands
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"tables": [3]}, "only a whole reproduction in profile lesson"), ({"profile": "smoke"}, "only a whole reproduction"),
-    ({"failed": {"train-augm-0": "diverged"}}, "only a whole reproduction"),
-    ({"numbers": [*complete()["numbers"][:-1], complete()["numbers"][-1] | {"here": None}]}, "only a whole reproduction"),
-    ({"configuration": "00000000"}, "another configuration"), ({"measured_by": "0.1.0"}, "another configuration or version"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"tables": [3]}, "only a whole reproduction in profile lesson"),
+        ({"profile": "smoke"}, "only a whole reproduction"),
+        ({"failed": {"train-augm-0": "diverged"}}, "only a whole reproduction"),
+        (
+            {"numbers": [*complete()["numbers"][:-1], complete()["numbers"][-1] | {"here": None}]},
+            "only a whole reproduction",
+        ),
+        ({"configuration": "00000000"}, "another configuration"),
+        ({"measured_by": "0.1.0"}, "another configuration or version"),
+    ],
+)
 def test_nothing_partial_foreign_or_stale_is_published(places, change, message):
     write_json(places / "report" / "ledger.json", complete() | change)
     with pytest.raises(SedError, match=message):
@@ -347,8 +460,14 @@ def test_what_is_missing_is_in_no_number_and_said_by_subset_and_class(plan, data
     run(plan, "logmel", 1, ALL, "012")
     run(plan, "fixed_pcen_1", 0, three)
     found = measured(plan)
-    assert found["missing"] == {"validation": {"clips": 1, "of": 4, "example": "3.wav", "events": {
-        label: {"missing": 1, "of": 4, "share": 0.25} for label in ("Blender", "Dog")}}}
+    assert found["missing"] == {
+        "validation": {
+            "clips": 1,
+            "of": 4,
+            "example": "3.wav",
+            "events": {label: {"missing": 1, "of": 4, "share": 0.25} for label in ("Blender", "Dog")},
+        }
+    }
     rows = by_row(found)
     assert rows["Fixed PCEN 1"]["here"] == 100 and rows["Log-Mel"]["of_seed"] == [100, 100]
     assert "1 of the reference's 4 clips are missing, for example 3.wav" in ledger.readme_part(found | {"figures": []})

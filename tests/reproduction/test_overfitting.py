@@ -74,7 +74,11 @@ def test_a_study_goes_on_where_it_was_stopped_and_sees_new_scores(case, workspac
         overfitting.study("smoke", splits=2)
     assert calls == ["forest", "exact", "robust"]
     measured = overfitting.study("smoke", splits=2)
-    assert calls[3:] == ["robust"] and list(measured["systems"]) == ["real DESED, teacher"] and measured["measured_by"] == __version__
+    assert (
+        calls[3:] == ["robust"]
+        and list(measured["systems"]) == ["real DESED, teacher"]
+        and measured["measured_by"] == __version__
+    )
     assert overfitting.study("smoke", splits=2) == measured and len(calls) == 4
     shown = overfitting.table(measured)
     assert shown["search"].tolist() == ["forest", "exact", "robust"] and (shown["splits"] == 2).all()

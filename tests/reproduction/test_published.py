@@ -1,4 +1,5 @@
-"""Published numbers say which version measured them, and readers are told as long as a later one would measure others."""
+"""Published numbers say which version measured them, and readers are told as long as a later one would measure
+others."""
 
 import json
 import re
@@ -21,7 +22,9 @@ def measured_by(path: Path) -> set[str | None]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_published_file_says_who_measured_it(path):
     for found in measured_by(path):
-        assert found and re.fullmatch(r"\d+\.\d+\.\d+(, \d+\.\d+\.\d+)*", found), f"{path.name}: measured_by is {found!r}"
+        assert found and re.fullmatch(r"\d+\.\d+\.\d+(, \d+\.\d+\.\d+)*", found), (
+            f"{path.name}: measured_by is {found!r}"
+        )
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/RESULTS.md"])
@@ -35,10 +38,15 @@ def test_pages_with_published_numbers_say_so_too(page):
 
 def test_a_notice_names_what_changed_since_and_nothing_before(monkeypatch):
     monkeypatch.setattr(published, "CHANGED", {"0.2.0": "noise", "0.10.0": "labels"})
-    assert notice("0.1.0") == "Measured with sedlib 0.1.0; version 0.2.0 changed noise; version 0.10.0 changed labels: to be measured anew."
+    assert (
+        notice("0.1.0")
+        == "Measured with sedlib 0.1.0; version 0.2.0 changed noise; version 0.10.0 changed labels: to be measured anew."
+    )
     assert notice("0.9.1") == "Measured with sedlib 0.9.1; version 0.10.0 changed labels: to be measured anew."
     assert notice("0.10.0") == notice("1.0.0") == ""
-    assert source(Path("a/b.json"), "0.2.0").startswith("figures/b.json, as published. Measured with sedlib 0.2.0; version 0.10.0")
+    assert source(Path("a/b.json"), "0.2.0").startswith(
+        "figures/b.json, as published. Measured with sedlib 0.2.0; version 0.10.0"
+    )
     assert source(Path("b.json"), "0.10.0") == "figures/b.json, as published."
 
 

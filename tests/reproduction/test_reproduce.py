@@ -67,7 +67,9 @@ def test_a_plan_holds_the_rows_of_its_tables_and_trains_what_they_need_once():
     plan = Plan("lesson", "mini", (0, 1, 2))
     assert plan.rows() == list(ROWS)
     trained = {system for system in plan.systems() if system not in systems.ENSEMBLES}
-    expected = {(system, seed) for system in trained for seed in (0, 1, 2)} | {("dat_augm", 3)}  # the ensemble's second DAT model
+    expected = {(system, seed) for system in trained for seed in (0, 1, 2)} | {
+        ("dat_augm", 3)
+    }  # the ensemble's second DAT model
     assert len(plan.trainings()) == len(expected) and set(plan.trainings()) == expected
     costs = [seconds_of(system) for system, _ in plan.trainings()]
     assert costs == sorted(costs, reverse=True)
@@ -84,11 +86,16 @@ def test_searches_are_those_of_the_rows_and_the_robust_one_beside_them():
 
 def test_files_lie_in_the_workspace(workspace):
     assert PLAN.root == workspace / "data" / "mini-smoke" and PLAN.folder("x", 3) == workspace / RUNS / "x" / "seed3"
-    assert PLAN.made_stores() == [f"{RUNS}/stores/{name}.made" for name in ("synthetic", "weak", "unlabel_in_domain", "validation", "public")]
+    assert PLAN.made_stores() == [
+        f"{RUNS}/stores/{name}.made" for name in ("synthetic", "weak", "unlabel_in_domain", "validation", "public")
+    ]
     assert PLAN.scores_need("baseline", 0) == [f"{RUNS}/baseline/seed0/trained"]
     assert PLAN.scores_need("ensemble", 0) == [
-        f"{RUNS}/{run}/trained" for run in ("ppcen_logmel/seed0", "dat_augm/seed0", "dat_augm/seed1")]
-    assert PLAN.scored_files() == [f"{RUNS}/{system}/seed0/scored" for system in ("baseline", "ppcen_logmel", "dat_augm", "ensemble")]
+        f"{RUNS}/{run}/trained" for run in ("ppcen_logmel/seed0", "dat_augm/seed0", "dat_augm/seed1")
+    ]
+    assert PLAN.scored_files() == [
+        f"{RUNS}/{system}/seed0/scored" for system in ("baseline", "ppcen_logmel", "dat_augm", "ensemble")
+    ]
     assert PLAN.lessons() == [] and PLAN._replace(tables=(3, 1, 2)).lessons()[0] == "00_start_here"
 
 
@@ -98,17 +105,30 @@ def test_a_partial_plan_is_made_of_what_there_is(workspace):
     made.touch()
     assert PLAN._replace(partial=True).scored_files() == [f"{RUNS}/dat_augm/seed0/scored"]
     assert PLAN._replace(partial=True, tables=(1, 2, 3)).lesson_files() == [
-        name for name in PLAN._replace(tables=(1, 2, 3)).lesson_files() if "07" in name]
+        name for name in PLAN._replace(tables=(1, 2, 3)).lesson_files() if "07" in name
+    ]
 
 
-@pytest.mark.parametrize("plan", [PLAN, Plan("lesson", "mini", (0, 1, 2)), Plan("paper", "DATA", (7,), (1, 3), True), *(
-    Plan("paper", f"DATA/{name}", (7,)) for name in ("a #2", "a: b", "it's", '"quoted"', "a,b=c", "100%", "%20", "äöü $HOME"))])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        PLAN,
+        Plan("lesson", "mini", (0, 1, 2)),
+        Plan("paper", "DATA", (7,), (1, 3), True),
+        *(
+            Plan("paper", f"DATA/{name}", (7,))
+            for name in ("a #2", "a: b", "it's", '"quoted"', "a,b=c", "100%", "%20", "äöü $HOME")
+        ),
+    ],
+)
 def test_a_plan_survives_as_text(plan, tmp_path):
     plan = plan._replace(data=plan.data.replace("DATA", str(tmp_path)))
     if plan.data != "mini":
         Path(plan.data).mkdir(exist_ok=True)
     assert Plan.of(plan.config()) == plan
-    assert Plan.of(parse_config([f"{name}={value}" for name, value in plan.config().items()])) == plan  # as snakemake reads it
+    assert (
+        Plan.of(parse_config([f"{name}={value}" for name, value in plan.config().items()])) == plan
+    )  # as snakemake reads it
     words = shlex.split(plan.options())
     assert Plan.of(dict(zip((word.removeprefix("--") for word in words[::2]), words[1::2]))) == plan
 
@@ -125,20 +145,31 @@ def test_a_relative_data_folder_is_the_same_for_jobs_which_run_elsewhere(tmp_pat
     assert Plan("smoke", "DESED", (0,)).checked().data == str(tmp_path / "DESED")
 
 
-@pytest.mark.parametrize("config, message", [
-    ({"profile": "lessons"}, "profile 'lessons' does not exist"), ({"tables": "1,4"}, "table 4 does not exist; the paper has tables 1, 2 and 3"),
-    ({"seeds": "0,x"}, "seeds and tables are whole numbers"), ({"seeds": "-1"}, "give different numbers, 0 or more"),
-    ({"seeds": "1,1"}, "seeds 1, 1: give different numbers"), ({"data": "/nowhere"}, "data '/nowhere': no such folder"),
-])
+@pytest.mark.parametrize(
+    "config, message",
+    [
+        ({"profile": "lessons"}, "profile 'lessons' does not exist"),
+        ({"tables": "1,4"}, "table 4 does not exist; the paper has tables 1, 2 and 3"),
+        ({"seeds": "0,x"}, "seeds and tables are whole numbers"),
+        ({"seeds": "-1"}, "give different numbers, 0 or more"),
+        ({"seeds": "1,1"}, "seeds 1, 1: give different numbers"),
+        ({"data": "/nowhere"}, "data '/nowhere': no such folder"),
+    ],
+)
 def test_a_plan_that_cannot_be_is_refused(config, message):
     with pytest.raises(SedError, match=message):
         Plan.of(config)
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["--profile", "lessons"], "profile 'lessons' does not exist"), (["--table", "4"], "table 4 does not exist"),
-    (["--data", "/nowhere"], "'/nowhere': no such folder"), (["--cluster", "nimbus"], "cluster 'nimbus': neither a profile here (slurm) nor a"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--profile", "lessons"], "profile 'lessons' does not exist"),
+        (["--table", "4"], "table 4 does not exist"),
+        (["--data", "/nowhere"], "'/nowhere': no such folder"),
+        (["--cluster", "nimbus"], "cluster 'nimbus': neither a profile here (slurm) nor a"),
+    ],
+)
 def test_a_mistake_is_one_line_and_leaves_nothing(workspace, arguments, message):
     code, _, err = sedlib("reproduce", *arguments)
     assert code == 1 and message in err and len(err.strip().splitlines()) == 1
@@ -149,18 +180,42 @@ def test_a_mistake_is_one_line_and_leaves_nothing(workspace, arguments, message)
 def test_the_graph_of_everything_has_the_jobs_of_the_plan(workspace):
     plan = Plan("lesson", "mini", (0, 1))
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--snakefile", reproduce.GRAPH, "--directory", workspace, "--dry-run", "--cores", "1",
-         "--config", *(f"{name}={value}" for name, value in plan.config().items())],
-        capture_output=True, text=True, timeout=PATIENCE, env=os.environ | {"PYTHONPATH": str(reproduce.GRAPH.parents[1])})
+        [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            reproduce.GRAPH,
+            "--directory",
+            workspace,
+            "--dry-run",
+            "--cores",
+            "1",
+            "--config",
+            *(f"{name}={value}" for name, value in plan.config().items()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        env=os.environ | {"PYTHONPATH": str(reproduce.GRAPH.parents[1])},
+    )
     assert done.returncode == 0, done.stderr
     table = (done.stdout + done.stderr).partition("Job stats:")[2].partition("total")[0]
-    counts = {line.split()[0]: int(line.split()[1]) for line in table.splitlines() if line.split()[1:2] and line.split()[1].isdigit()}
+    counts = {
+        line.split()[0]: int(line.split()[1])
+        for line in table.splitlines()
+        if line.split()[1:2] and line.split()[1].isdigit()
+    }
     assert counts == Counter(job.kind for job in plan.jobs()) | {"all": 1}
 
 
 # What is in the way is told before anything is done.
 def unchanged(folder: Path) -> dict[str, tuple[int, int]]:
-    return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in sorted((folder / "runs").rglob("*")) if path.is_file()}
+    return {
+        str(path): (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in sorted((folder / "runs").rglob("*"))
+        if path.is_file()
+    }
 
 
 def run_of_older_code(workspace: Path) -> Run:
@@ -179,8 +234,16 @@ def test_runs_of_an_older_configuration_are_refused_by_name_and_difference(works
     before = unchanged(workspace)
     code, _, err = sedlib(*COMMAND)
     epochs = configuration("baseline", "smoke").training.epochs
-    assert code == 1 and f"{run.folder}: config.training.epochs was {epochs + 1}, is {epochs}" in err and "move or remove" in err
-    assert unchanged(workspace) == before and not (workspace / "data").exists() and not (workspace / "report" / "snakemake.log").exists()
+    assert (
+        code == 1
+        and f"{run.folder}: config.training.epochs was {epochs + 1}, is {epochs}" in err
+        and "move or remove" in err
+    )
+    assert (
+        unchanged(workspace) == before
+        and not (workspace / "data").exists()
+        and not (workspace / "report" / "snakemake.log").exists()
+    )
 
 
 @pytest.fixture
@@ -207,14 +270,24 @@ def test_data_of_an_older_generator_are_refused(workspace, nothing_begins):
     older = reproduce.generate.VERSION - 1
     (PLAN.root / "dataset.json").write_text(json.dumps({"generator": older}))
     code, _, err = sedlib(*COMMAND)
-    assert code == 1 and f"dataset.json: made by version {older} of the generator" in err and f"move or remove {PLAN.root}" in err
+    assert (
+        code == 1
+        and f"dataset.json: made by version {older} of the generator" in err
+        and f"move or remove {PLAN.root}" in err
+    )
 
 
 def test_lessons_are_executed_anew_with_other_parameters_and_kept_where_none_are_asked_for(workspace):
     executed = workspace / "report" / "lessons" / "01_data.ipynb"
     executed.parent.mkdir(parents=True)
     everything = PLAN._replace(tables=(1, 2, 3))
-    for plan, kept in ((everything, False), (everything, True), (PLAN, True), (PLAN._replace(seeds=(5,)), True), (everything._replace(seeds=(5,)), False)):
+    for plan, kept in (
+        (everything, False),
+        (everything, True),
+        (PLAN, True),
+        (PLAN._replace(seeds=(5,)), True),
+        (everything._replace(seeds=(5,)), False),
+    ):
         executed.touch()
         reproduce._forget_stale(plan)
         assert executed.exists() == kept, plan
@@ -232,7 +305,11 @@ def test_a_half_written_run_folder_is_named(workspace):
 def test_two_at_once_in_one_folder(workspace):
     with reproduce._alone(workspace):
         code, _, err = sedlib(*COMMAND)
-    assert code == 1 and f"another reproduction is at work in this folder (process {os.getpid()})" in err and "SEDLIB_WORKSPACE" in err
+    assert (
+        code == 1
+        and f"another reproduction is at work in this folder (process {os.getpid()})" in err
+        and "SEDLIB_WORKSPACE" in err
+    )
     with reproduce._alone(workspace):  # free again when the other one has ended
         pass
 
@@ -245,7 +322,12 @@ def test_a_read_only_workspace(workspace, made):
     with read_only(place), pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEDLIB_WORKSPACE", str(place))
         code, _, err = sedlib(*COMMAND)
-    assert code == 1 and f"{place}: cannot be written" in err and "SEDLIB_WORKSPACE" in err and len(err.strip().splitlines()) == 1
+    assert (
+        code == 1
+        and f"{place}: cannot be written" in err
+        and "SEDLIB_WORKSPACE" in err
+        and len(err.strip().splitlines()) == 1
+    )
 
 
 def test_a_workspace_that_cannot_be_written_though_its_folders_can(workspace, nothing_begins, monkeypatch):
@@ -291,7 +373,12 @@ def test_marks_of_what_is_not_there_any_more_are_removed_and_nothing_else(worksp
 
     def lost() -> set[str]:
         reproduce._forget_stale(PLAN)
-        gone = {str(Path(system, name)) for (system, _), folder in runs.items() for name in marks if not (folder / name).exists()}
+        gone = {
+            str(Path(system, name))
+            for (system, _), folder in runs.items()
+            for name in marks
+            if not (folder / name).exists()
+        }
         return gone | {name for name in (PLAN.data_made, f"{PLAN.stores}/weak.made") if not (workspace / name).exists()}
 
     everything_there()
@@ -313,7 +400,10 @@ def test_marks_of_what_is_not_there_any_more_are_removed_and_nothing_else(worksp
     assert lost() == {"ppcen_logmel/scored"}
     everything_there()
     (runs["ppcen_logmel", 0] / "validation.npz").unlink()
-    assert lost() == {"ppcen_logmel/trained", "ppcen_logmel/validation.npz"}  # the job stores it anew, and what comes after it is newer
+    assert lost() == {
+        "ppcen_logmel/trained",
+        "ppcen_logmel/validation.npz",
+    }  # the job stores it anew, and what comes after it is newer
     everything_there()
     (PLAN.root / "dataset.json").unlink()
     assert lost() == {PLAN.data_made, f"{PLAN.stores}/weak.made"}
@@ -322,11 +412,18 @@ def test_marks_of_what_is_not_there_any_more_are_removed_and_nothing_else(worksp
 def test_jobs_that_were_begun_and_are_not_done_have_failed(workspace):
     logs = workspace / "report" / "logs"
     logs.mkdir(parents=True)
-    for name, text in {"train-baseline-0": "training\r 10%\rError: the reason\n\n", "train-dat_augm-0": "", "data": "fine\n"}.items():
+    for name, text in {
+        "train-baseline-0": "training\r 10%\rError: the reason\n\n",
+        "train-dat_augm-0": "",
+        "data": "fine\n",
+    }.items():
         (logs / f"{name}.log").write_text(text)
     (workspace / RUNS).mkdir(parents=True)
     (workspace / PLAN.data_made).touch()
-    assert reproduce.failures(PLAN) == {"train-baseline-0": "the reason", "train-dat_augm-0": "it ended without a word (killed?)"}
+    assert reproduce.failures(PLAN) == {
+        "train-baseline-0": "the reason",
+        "train-dat_augm-0": "it ended without a word (killed?)",
+    }
 
 
 def test_progress_counts_steps_of_trainings_that_run(workspace):
@@ -354,17 +451,28 @@ def copied(batch, workspace) -> Path:
 
 def same_weights(one: Path, other: Path) -> bool:
     a, b = (Run(folder).load("weights.pt") for folder in (one, other))
-    return all(torch.equal(a[which][name], b[which][name]) for which in ("teacher", "student", "last") for name in a[which])
+    return all(
+        torch.equal(a[which][name], b[which][name]) for which in ("teacher", "student", "last") for name in a[which]
+    )
 
 
 def test_the_report_and_every_number_of_table_3_are_there(batch):
     folder, runs = batch.workspace, batch.workspace / batch.plan.runs
     ledger = json.loads((folder / "report" / "ledger.json").read_text())
-    assert (ledger["profile"], ledger["data"], ledger["seeds"], ledger["tables"]) == ("smoke", batch.plan.root.name, [0], [1, 2, 3])
-    assert not ledger["failed"] and len(ledger["numbers"]) == 31 and all(n["here"] is not None for n in ledger["numbers"])
+    assert (ledger["profile"], ledger["data"], ledger["seeds"], ledger["tables"]) == (
+        "smoke",
+        batch.plan.root.name,
+        [0],
+        [1, 2, 3],
+    )
+    assert (
+        not ledger["failed"] and len(ledger["numbers"]) == 31 and all(n["here"] is not None for n in ledger["numbers"])
+    )
     assert {(run["system"], run["seed"]) for run in ledger["runs"]} == set(batch.plan.trainings())
     assert {one["search"] for one in ledger["unseen"] if one["system"] == "ensemble"} == {"forest", "exact", "robust"}
-    assert len(ledger["claims"]) == 28 and "not measured" not in {claim["verdict"] for claim in ledger["claims"] if claim["section"] != "4.1"}
+    assert len(ledger["claims"]) == 28 and "not measured" not in {
+        claim["verdict"] for claim in ledger["claims"] if claim["section"] != "4.1"
+    }
     index = (folder / "report" / "index.html").read_text(encoding="utf-8")
     assert "Ensemble DAT+PPCEN+HMM 2" in index and "Not everything ran" not in index
     for row in ROWS:
@@ -374,7 +482,10 @@ def test_the_report_and_every_number_of_table_3_are_there(batch):
             assert shown["dev_f1"] == pytest.approx(100 * results["validation"]["event_f1"]["macro"])
             assert shown["eval_f1"] == pytest.approx(100 * results["public"]["event_f1"]["macro"])
             assert shown["dev_psds"] == pytest.approx(results["validation"]["psds"]["value"])
-    members = [Posteriors.load(runs / run / "public.npz").scores for run in ("ppcen_logmel/seed0", "dat_augm/seed0", "dat_augm/seed1")]
+    members = [
+        Posteriors.load(runs / run / "public.npz").scores
+        for run in ("ppcen_logmel/seed0", "dat_augm/seed0", "dat_augm/seed1")
+    ]
     averaged = Posteriors.load(runs / "ensemble" / "seed0" / "public.npz").scores
     torch.testing.assert_close(torch.from_numpy(averaged), torch.from_numpy(sum(members) / 3))
     assert not list((folder / "runs").rglob("*.partial"))
@@ -384,8 +495,21 @@ def test_killed_and_stopped_it_has_the_weights_of_a_training_that_was_not(batch,
     if batch.plan.data == "mini":
         (tmp_path / "data").symlink_to(batch.workspace / "data")
     system, seed = batch.hit.parent.name, batch.hit.name.removeprefix("seed")
-    subprocess.run([sys.executable, "-m", "reproduction.jobs", *batch.plan.options().replace("'", "").split(), "train", system, seed], check=True,
-                   env=os.environ | {"SEDLIB_WORKSPACE": str(tmp_path), "OMP_NUM_THREADS": "1"}, timeout=PATIENCE, capture_output=True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "reproduction.jobs",
+            *batch.plan.options().replace("'", "").split(),
+            "train",
+            system,
+            seed,
+        ],
+        check=True,
+        env=os.environ | {"SEDLIB_WORKSPACE": str(tmp_path), "OMP_NUM_THREADS": "1"},
+        timeout=PATIENCE,
+        capture_output=True,
+    )
     assert same_weights(batch.hit, tmp_path / batch.plan.runs / system / f"seed{seed}")
     assert batch.began_at > 0, "it began anew"
 
@@ -394,15 +518,20 @@ def test_a_second_call_makes_the_ledger_and_the_report_and_nothing_else(copied, 
     before, page = unchanged(copied, batch), (copied / "report" / "index.html").stat().st_mtime_ns
     code, out, err = sedlib(*batch.command())
     assert code == 0, err
-    assert f"2 of {len(batch.table_3.jobs())} jobs to do on 2 cores" in out and f"report: {copied / 'report' / 'index.html'}" in out
+    assert (
+        f"2 of {len(batch.table_3.jobs())} jobs to do on 2 cores" in out
+        and f"report: {copied / 'report' / 'index.html'}" in out
+    )
     after = unchanged(copied, batch)
     assert {name: value for name, value in after.items() if not name.endswith(".lock")} == {
-        name: value for name, value in before.items() if not name.endswith(".lock")}
+        name: value for name, value in before.items() if not name.endswith(".lock")
+    }
     assert (copied / "report" / "index.html").stat().st_mtime_ns > page
 
 
 def test_what_fails_is_named_and_the_rest_is_done_and_then_the_same_command_finishes(copied, batch):
-    """A run that nobody knows anything of, and (where a test may mount one) a disk that is full in the middle of a training."""
+    """A run that nobody knows anything of, and (where a test may mount one) a disk that is full in the middle of a
+    training."""
     runs, good = copied / batch.plan.runs, batch.workspace / batch.plan.runs
     unknown, full, other = runs / "dat_augm" / "seed1", runs / "baseline" / "seed0", runs / "ppcen_logmel" / "seed0"
     (unknown / "config.json").unlink()
@@ -412,15 +541,27 @@ def test_what_fails_is_named_and_the_rest_is_done_and_then_the_same_command_fini
             shutil.rmtree(full)
             mounted.enter_context(small_disk(full, "64k"))
         code, _, err = sedlib(*batch.command())
-        assert code == 1 and "train-dat_augm-1: " in err and "config.json is missing, so nobody knows what was trained here" in err
+        assert (
+            code == 1
+            and "train-dat_augm-1: " in err
+            and "config.json is missing, so nobody knows what was trained here" in err
+        )
         ledger = json.loads((copied / "report" / "ledger.json").read_text())
         why = {n["row"]: n["why"] for n in ledger["numbers"] if n["here"] is None}
         expected = {"Ensemble DAT+PPCEN+HMM", "Ensemble DAT+PPCEN+HMM 2"} | ({"Baseline"} if may_mount() else set())
         assert set(why) == expected and all(text.startswith("failed: ") for text in why.values())
         assert "config.json is missing" in why["Ensemble DAT+PPCEN+HMM"]
         if may_mount():
-            assert "train-baseline-0: " in err and "no space left on the disk" in err and "no space left on the disk" in why["Baseline"]
-            assert not list(full.glob("*.partial")) and not (full / "weights.pt").exists() and not (full / "trained").exists()
+            assert (
+                "train-baseline-0: " in err
+                and "no space left on the disk" in err
+                and "no space left on the disk" in why["Baseline"]
+            )
+            assert (
+                not list(full.glob("*.partial"))
+                and not (full / "weights.pt").exists()
+                and not (full / "trained").exists()
+            )
         assert (other / "scored").exists()
         assert "Not everything ran" in (copied / "report" / "index.html").read_text(encoding="utf-8")
 

@@ -46,14 +46,21 @@ def test_the_share_is_that_of_the_variance():
 
 
 def test_noise_that_knows_nothing_of_the_events_has_no_contrast_and_onsets_in_it_raise_it():
-    values = [[onset_contrast(np.random.default_rng(seed).normal(size=(20, FRAMES)) + height * onsets(), FRAME_S, EVENTS)
-               for seed in range(40)] for height in (0.0, 1.0, 3.0)]
+    values = [
+        [
+            onset_contrast(np.random.default_rng(seed).normal(size=(20, FRAMES)) + height * onsets(), FRAME_S, EVENTS)
+            for seed in range(40)
+        ]
+        for height in (0.0, 1.0, 3.0)
+    ]
     none, little, much = np.mean(values, axis=1)
     assert abs(none) < 0.15 and none + 0.3 < little < much
 
 
 def test_falls_are_no_onsets():
-    falling = np.tile(-np.cumsum(INSIDE.astype(float)), (20, 1)) + np.random.default_rng(0).normal(size=(20, FRAMES)) / 10
+    falling = (
+        np.tile(-np.cumsum(INSIDE.astype(float)), (20, 1)) + np.random.default_rng(0).normal(size=(20, FRAMES)) / 10
+    )
     assert onset_contrast(falling, FRAME_S, EVENTS) < 0 < onset_contrast(-falling, FRAME_S, EVENTS)
 
 

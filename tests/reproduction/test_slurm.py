@@ -30,7 +30,9 @@ ASKED = [
     ("score", "COMPLETED", *SMALL),
 ]
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=f"no SLURM ({missing()}); Debian, as root: apt install slurm-wlm")
+pytestmark = pytest.mark.skipif(
+    bool(missing()), reason=f"no SLURM ({missing()}); Debian, as root: apt install slurm-wlm"
+)
 
 
 @pytest.fixture
@@ -106,10 +108,15 @@ def test_a_training_that_the_scheduler_kills_goes_on_and_all_is_scored(tiny, wor
         assert squeue(environment, "%k %T %C %m %l") == ASKED
     assert log.read_text().count("SLURM status is: 'CANCELLED'") == 1
     assert (run.folder / "scored").exists()
-    assert int(re.search(r"(\d+)/\d+ \[", (workspace / "report" / "logs" / "train-baseline-0.log").read_text()).group(1)) > 0, "it began anew"
+    assert (
+        int(re.search(r"(\d+)/\d+ \[", (workspace / "report" / "logs" / "train-baseline-0.log").read_text()).group(1))
+        > 0
+    ), "it began anew"
 
     with one_thread():
-        whole = train(configuration("baseline", "smoke"), tiny, 0, workspace / "whole", progress=False).load("weights.pt")
+        whole = train(configuration("baseline", "smoke"), tiny, 0, workspace / "whole", progress=False).load(
+            "weights.pt"
+        )
     weights = run.load("weights.pt")
     assert weights["epoch"] == whole["epoch"]
     for who in ("student", "teacher", "last"):
@@ -121,7 +128,9 @@ def test_the_papers_trainings_ask_for_a_gpu(tiny, workspace, cluster_folder, mon
     plan = begin(Plan("paper", str(tiny), (0,)), monkeypatch)
     log = workspace / "snakemake.log"
     with slurm(cluster_folder, cpus=8) as environment:
-        subprocess.run(["scontrol", "update", "partition=main", "state=down"], env=environment, check=True)  # nothing may begin
+        subprocess.run(
+            ["scontrol", "update", "partition=main", "state=down"], env=environment, check=True
+        )  # nothing may begin
         with running(snakemake(plan), environment, log) as snake:
             asked = until(lambda: squeue(environment, "%k %T %C %m %l %i"), snake, log)
             said = subprocess.check_output(["scontrol", "show", "job", asked[0][-1]], env=environment, text=True)

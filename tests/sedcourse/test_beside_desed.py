@@ -24,7 +24,9 @@ def test_ours_and_deseds_numbers_are_drawn_where_they_are():
     ranges = [bars.get_segments()[dishes][:, 0].tolist() for bars in durations.collections]
     assert ranges == [pytest.approx([0.5, 1.34]), pytest.approx([0.25, 0.67])]
     assert [line.get_xdata().tolist() for line in polyphony.get_lines()] == [
-        pytest.approx([65.6, 117.2, 16.6, 0.6]), pytest.approx([32.8, 58.6, 8.3, 0.3])]
+        pytest.approx([65.6, 117.2, 16.6, 0.6]),
+        pytest.approx([32.8, 58.6, 8.3, 0.3]),
+    ]
 
 
 def test_every_axis_has_its_unit_and_every_source_its_marker():

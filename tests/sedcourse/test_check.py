@@ -53,8 +53,8 @@ def loop_events(active, frame_s):
 
 def by_autograd(c, a, main, domain, weights, alpha):
     """theta_c and theta_a after equations (1) and (2)."""
-    of_c, = torch.autograd.grad(weights[0] * main(c) - weights[1] * domain(c, a), c)
-    of_a, = torch.autograd.grad(weights[1] * domain(c, a), a)
+    (of_c,) = torch.autograd.grad(weights[0] * main(c) - weights[1] * domain(c, a), c)
+    (of_a,) = torch.autograd.grad(weights[1] * domain(c, a), a)
     return c - alpha * of_c, a - alpha * of_a
 
 
@@ -101,7 +101,7 @@ RIGHT = {
     "decibels": lambda x, floor, r: librosa.amplitude_to_db(x, ref=1.0, amin=floor, top_db=r),
     "auc": lambda a, b: roc_auc_score([1] * len(a) + [0] * len(b), np.concatenate([a, b])),
     "comb": library_comb,
-    "direct_sound": lambda h: h[np.argmax(h**2):],
+    "direct_sound": lambda h: h[np.argmax(h**2) :],
     "at_level": lambda x, db: librosa.util.normalize(x) * librosa.db_to_amplitude(db),
     "highest_background": lambda levels: sorted(levels)[0] + 5,
     "event_times": lambda o, n, t: (o / 16000, min(o + n, 160000) / 16000),
@@ -112,8 +112,9 @@ RIGHT = {
     "rampup": lambda step, steps: math.exp(-5 * (1 - min(step / steps, 1)) ** 2),
     "mean_teacher_loss": lambda s, t, strong, weak, c: losses(s, t, strong, weak, c)["total"],
     "attention_pooling": lambda strong, x: torch.einsum("btc,btc->bc", strong, x.softmax(-1)) / x.softmax(-1).sum(1),
-    "median_filter": lambda x, n: np.array([np.median(w) for w in np.lib.stride_tricks.sliding_window_view(
-        np.pad(x, n // 2, mode="symmetric"), n)]),
+    "median_filter": lambda x, n: np.array(
+        [np.median(w) for w in np.lib.stride_tricks.sliding_window_view(np.pad(x, n // 2, mode="symmetric"), n)]
+    ),
     "events_of": loop_events,
     "reversed_gradient": lambda ctx, g: (g * -ctx.weight, None),
     "domain_loss": lambda x, n: adversarial.domain_loss(x, (torch.arange(len(x)) < n).to(x.dtype)),
@@ -137,8 +138,13 @@ def test_the_right_answer_passes(name, capsys):
     assert capsys.readouterr().out.startswith("correct: ")
 
 
-@pytest.mark.parametrize("answer", [lambda low, high, sign: np.sign(low) * sign * (low * high > 0),
-                                    lambda low, high, sign: 0 if low <= 0 <= high else math.copysign(1, low * sign)])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda low, high, sign: np.sign(low) * sign * (low * high > 0),
+        lambda low, high, sign: 0 if low <= 0 <= high else math.copysign(1, low * sign),
+    ],
+)
 def test_a_sign_may_be_any_number(answer):
     check.judged(answer)
 
@@ -168,8 +174,11 @@ OTHERS = [
     ("smoother", lambda e, s: filtered(e, s)[:, -1], r"shape \(5,\); it should have \(5, 12\)"),
     ("ema", into_student, "student's weights in place"),
     ("attention_pooling", lambda s, x: s, r"shape \(2, 5, 3\); it should have \(2, 3\)"),
-    ("mean_teacher_loss", lambda s, t, *others: losses(s, t, *others)["total"] + 1,
-     r"\(Output of 9 clips, Output of 9 clips, Tensor of shape \(2, 5, 3\), .* 0\) gives"),
+    (
+        "mean_teacher_loss",
+        lambda s, t, *others: losses(s, t, *others)["total"] + 1,
+        r"\(Output of 9 clips, Output of 9 clips, Tensor of shape \(2, 5, 3\), .* 0\) gives",
+    ),
     ("reversed_gradient", lambda ctx, g: -ctx.weight * g, "one gradient for each of forward's inputs"),
     ("two_updates", lambda *given: by_autograd(*given)[0], "return both"),
     ("two_updates", lambda c, a, *others: (c, a), r"main, domain, \(1.0, 0.1\), 0.5\) gives"),
@@ -191,17 +200,25 @@ def test_other_wrong_answers(name, answer, message):
 
 def test_the_same_mistake_written_otherwise_gets_the_hint():
     with pytest.raises(check.WrongAnswer, match="helps the classifier"):
-        check.two_updates(lambda c, a, m, d, w, alpha: by_autograd(c, a, m, d, (w[0], -w[1]), alpha)[:1] + (
-            by_autograd(c, a, m, d, w, alpha)[1],))
+        check.two_updates(
+            lambda c, a, m, d, w, alpha: (
+                by_autograd(c, a, m, d, (w[0], -w[1]), alpha)[:1] + (by_autograd(c, a, m, d, w, alpha)[1],)
+            )
+        )
     with pytest.raises(check.WrongAnswer, match="both domains the same"):
-        check.domain_loss(lambda x, n: functools.reduce(torch.add, (
-            lesson_05._bce(x[:n], torch.ones(n)), lesson_05._bce(x[n:], torch.zeros(len(x) - n)))) / 2)
+        check.domain_loss(
+            lambda x, n: (
+                functools.reduce(
+                    torch.add, (lesson_05._bce(x[:n], torch.ones(n)), lesson_05._bce(x[n:], torch.zeros(len(x) - n)))
+                )
+                / 2
+            )
+        )
 
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_an_empty_stub_is_told_that_it_is_empty(name):
-    def stub(*arguments):
-        ...
+    def stub(*arguments): ...
 
     with pytest.raises(check.WrongAnswer, match="stub returns nothing yet"):
         CHECKS[name](stub)

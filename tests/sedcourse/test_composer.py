@@ -39,8 +39,9 @@ def small_bank() -> Bank:
 
 BANK = small_bank()
 DOG, FRYING = BANK.classes["Dog"], BANK.classes["Frying"]
-TWO = Mixture((Source(DOG[1], 0, 8000, 32000, -10.0), Source(FRYING[2], 16000, 48000, 80000, -20.0, 1)),
-              Background(0, 0, -30.0))
+TWO = Mixture(
+    (Source(DOG[1], 0, 8000, 32000, -10.0), Source(FRYING[2], 16000, 48000, 80000, -20.0, 1)), Background(0, 0, -30.0)
+)
 
 
 def drawn(seed: int) -> Mixture:
@@ -63,9 +64,11 @@ def shown(widget) -> co.Composer:
 def shows(widget: co.Composer) -> bool:
     """Whether all that is seen and heard is that of the widget's mixture."""
     alone = co.compose(widget.mixture, BANK)
-    return (widget.picture.png == co.picture(alone, BANK, widget.chosen)
-            and widget.picture.alt == co.description(alone, BANK)
-            and widget.heard.value == players.player(alone.waveform.numpy(), "the mixture in this player").data)
+    return (
+        widget.picture.png == co.picture(alone, BANK, widget.chosen)
+        and widget.picture.alt == co.description(alone, BANK)
+        and widget.heard.value == players.player(alone.waveform.numpy(), "the mixture in this player").data
+    )
 
 
 # ------------------------------------------------------------------------------------------------ what is computed
@@ -75,9 +78,12 @@ def shows(widget: co.Composer) -> bool:
 def test_the_composed_sound_is_the_rendered_one(seed):
     """But for pitch shift, which turns the last bits of a noise into other phases."""
     mixture = drawn(seed)
-    mixture = mixture._replace(sources=tuple(
-        source._replace(effects=tuple(effect for effect in source.effects if effect[0] != "pitch shift"))
-        for source in mixture.sources))
+    mixture = mixture._replace(
+        sources=tuple(
+            source._replace(effects=tuple(effect for effect in source.effects if effect[0] != "pitch shift"))
+            for source in mixture.sources
+        )
+    )
     assert torch.allclose(co.compose(mixture, BANK).waveform, render([mixture], BANK)[0], atol=1e-4)
 
 
@@ -123,7 +129,7 @@ def test_all_extremes_of_all_controls_are_finite_and_drawn():
 def test_every_effect_can_be_chosen_and_is_told(name):
     source = co.with_effect(TWO.sources[0], 0, name, np.random.default_rng(0))
     assert torch.isfinite(co.compose(Mixture((source,), TWO.background), BANK).waveform).all()
-    (_, values), = source.effects
+    ((_, values),) = source.effects
     said = co.table(Mixture((source,), TWO.background), BANK)["effects"][0]
     assert said.startswith(name) and all(f"{value:.4g}" in said for value in values.values())
 
@@ -149,7 +155,7 @@ def test_what_is_heard_of_a_sound_is_there_and_bursts_lie_within_it(seed, number
     source = co.with_effect(TWO.sources[1], 0, "noise burst", np.random.default_rng(seed))
     for changed in (co.with_length(source, seconds, BANK), co.with_sound(source, number, BANK)):
         assert 0 < changed.samples <= min(160000, BANK.foregrounds[changed.sound].samples - changed.first)
-        (_, values), = changed.effects
+        ((_, values),) = changed.effects
         assert 0 <= values["start"] <= values["start"] + values["duration"] <= changed.samples / RATE + 1e-9
     assert changed.samples == min(160000, BANK.foregrounds[number].samples) and changed.sound == number
 
@@ -180,8 +186,10 @@ def test_the_table_is_that_of_the_events():
     found = co.table(mixture, BANK)
     labels = [(float(row.onset), float(row.offset), row.event_label) for row in found.itertuples()]
     assert labels == events(mixture, BANK)
-    assert all(f"{label} {onset:.2f} to {offset:.2f} s" in co.description(co.compose(mixture, BANK), BANK)
-               for onset, offset, label in events(mixture, BANK))
+    assert all(
+        f"{label} {onset:.2f} to {offset:.2f} s" in co.description(co.compose(mixture, BANK), BANK)
+        for onset, offset, label in events(mixture, BANK)
+    )
 
 
 def test_the_rule_holds_for_every_drawn_mixture_and_up_to_its_limit():
@@ -207,9 +215,17 @@ def controls(widget: co.Composer) -> Mixture:
         there = widget.mixture.sources[number]
         assert widget.label.value == BANK.foregrounds[widget.sound.value].label
         assert [control.value for control in widget.effects] == [*(name for name, _ in there.effects), "", ""][:2]
-        sources.append(Source(widget.sound.value, there.first, round(widget.length.widget.value * RATE),
-                              round(widget.onset.widget.value * RATE), widget.level.widget.value,
-                              None if widget.room.value < 0 else widget.room.value, there.effects))
+        sources.append(
+            Source(
+                widget.sound.value,
+                there.first,
+                round(widget.length.widget.value * RATE),
+                round(widget.onset.widget.value * RATE),
+                widget.level.widget.value,
+                None if widget.room.value < 0 else widget.room.value,
+                there.effects,
+            )
+        )
     background = Background(widget.behind.value, widget.mixture.background.first, widget.behind_level.widget.value)
     return Mixture(tuple(sources), background)
 

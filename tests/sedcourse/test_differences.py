@@ -8,8 +8,10 @@ from sedcourse.differences import differences
 from sedlib.systems import configuration
 
 COLUMNS = ["point", "baseline 2020", "paper", "released code", "here (profile paper)", "here (lesson, smoke)", "why"]
-VALUE = re.compile(r"(?P<part>features|augment|pcen|model|training|adversarial|decoding)\.(?P<name>\w+) = "
-                   r"(?P<value>\([\d., ]+\)|[\w.-]+)(?: \(lesson\), (?P<smoke>\([\d., ]+\)|[\w.-]+) \(smoke\))?")
+VALUE = re.compile(
+    r"(?P<part>features|augment|pcen|model|training|adversarial|decoding)\.(?P<name>\w+) = "
+    r"(?P<value>\([\d., ]+\)|[\w.-]+)(?: \(lesson\), (?P<smoke>\([\d., ]+\)|[\w.-]+) \(smoke\))?"
+)
 OF = {"augment": "augm", "pcen": "ppcen_logmel", "adversarial": "dat_augm"}  # systems that have these parts
 ROWS = [(f"{title}: {row['point']}", row) for title, table in differences().items() for _, row in table.iterrows()]
 
@@ -39,7 +41,22 @@ def test_options_in_the_table_have_the_codes_values(row):
 
 
 def test_the_table_names_the_options_that_a_reader_would_ask_for():
-    named = {f"{found['part']}.{found['name']}" for _, row in ROWS for found in VALUE.finditer(row["here (profile paper)"])}
-    assert {"training.ema", "training.teacher_noise_snr_db", "training.teacher_start", "training.tested", "training.label_frames",
-            "model.init", "training.validation_share", "decoding.median_s", "adversarial.domain_weight", "augment.noise_snr_db",
-            "augment.mel_masks", "pcen.alpha", "pcen.s", "adversarial.skip"} <= named
+    named = {
+        f"{found['part']}.{found['name']}" for _, row in ROWS for found in VALUE.finditer(row["here (profile paper)"])
+    }
+    assert {
+        "training.ema",
+        "training.teacher_noise_snr_db",
+        "training.teacher_start",
+        "training.tested",
+        "training.label_frames",
+        "model.init",
+        "training.validation_share",
+        "decoding.median_s",
+        "adversarial.domain_weight",
+        "augment.noise_snr_db",
+        "augment.mel_masks",
+        "pcen.alpha",
+        "pcen.s",
+        "adversarial.skip",
+    } <= named

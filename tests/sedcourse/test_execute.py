@@ -18,28 +18,36 @@ PARAMETERS = '# %% tags=["parameters"]\nprofile: str = "lesson"\nseed: int = 0\n
 @pytest.fixture
 def lesson(tmp_path: Path):
     """Write a lesson; returns its path."""
+
     def write(code: str, name: str = "42_test.py") -> Path:
         path = tmp_path / name
         path.write_text(f"# %% [markdown]\n# # A test\n\n{PARAMETERS}\n# %%\n{code}\n")
         return path
+
     return write
 
 
 def test_parameters_are_read_with_type_and_default(lesson):
     assert execute.parameters(lesson("")) == {
-        "profile": (str, "lesson"), "seed": (int, 0), "share": (float, 0.5), "fast": (bool, True),
+        "profile": (str, "lesson"),
+        "seed": (int, 0),
+        "share": (float, 0.5),
+        "fast": (bool, True),
     }
 
 
-@pytest.mark.parametrize(("values", "words"), [
-    ({"sead": 1}, ["no parameter 'sead'", "did you mean 'seed'?", "profile: str, seed: int"]),
-    ({"zzz": 1}, ["no parameter 'zzz'; it has profile: str"]),
-    ({"seed": "1"}, ["seed is '1'", "of type int"]),
-    ({"seed": True}, ["seed is True", "of type int"]),
-    ({"fast": 1}, ["fast is 1", "of type bool"]),
-    ({"profile": None}, ["profile is None", "of type str"]),
-    ({"share": "half"}, ["share is 'half'", "of type float"]),
-])
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"sead": 1}, ["no parameter 'sead'", "did you mean 'seed'?", "profile: str, seed: int"]),
+        ({"zzz": 1}, ["no parameter 'zzz'; it has profile: str"]),
+        ({"seed": "1"}, ["seed is '1'", "of type int"]),
+        ({"seed": True}, ["seed is True", "of type int"]),
+        ({"fast": 1}, ["fast is 1", "of type bool"]),
+        ({"profile": None}, ["profile is None", "of type str"]),
+        ({"share": "half"}, ["share is 'half'", "of type float"]),
+    ],
+)
 def test_wrong_parameters_are_refused_before_anything_runs(lesson, tmp_path, values, words):
     with pytest.raises(SedError) as error:
         execute.execute(lesson("raise SystemExit"), tmp_path / "out", **values)

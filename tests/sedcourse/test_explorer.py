@@ -101,13 +101,15 @@ def test_the_explorer_shows_what_a_network_of_the_system_sees(system, profile_na
 def test_presets_have_the_papers_and_the_released_numbers():
     for name, alpha, seconds in (("Fixed 1", 0.98, 0.4), ("Fixed 2", 0.8, 0.4), ("Fixed 3", 0.8, 0.06)):
         state = state_of(name)
-        layer, = state.layers
+        (layer,) = state.layers
         assert (layer.alpha, layer.delta, layer.r) == (alpha, 2, 0.5)
         assert layer.seconds == pytest.approx((seconds,)) and layer.weights == ((1.0,),)
         assert (state.energy, state.smoother, state.eps) == ("mel", "causal", 1e-6)
     state = state_of("Released")
     assert [(layer.alpha, layer.delta, layer.r) for layer in state.layers] == [
-        (0.8187, 10.689, 0.4495), (0.3938, 3.471, 0.7534)]
+        (0.8187, 10.689, 0.4495),
+        (0.3938, 3.471, 0.7534),
+    ]
     frame_s = 255 / 16000
     assert [model.coefficient(t, frame_s) for t in state.layers[0].seconds] == pytest.approx([0.015, 0.08])
     assert (state.energy, state.smoother) == ("logmel", "zero-phase")
@@ -135,8 +137,9 @@ def test_the_picture_shows_the_values_at_their_time_and_band():
     left, top, width, height = canvas_of(state, point).boxes()[2]
     high, wide = pixels.shape[:2]
     x, y = left + width * (frame + 0.5) / frames, top + height * (1 - (band + 0.5) / bands)
-    inside = pixels[int(top * high) + 3 : int((top + height) * high) - 3,
-                    int(left * wide) + 3 : int((left + width) * wide) - 3]
+    inside = pixels[
+        int(top * high) + 3 : int((top + height) * high) - 3, int(left * wide) + 3 : int((left + width) * wide) - 3
+    ]
     assert pixels[int(y * high), int(x * wide)].sum() > 600  # the light end of magma
     assert (inside.sum(-1) > 300).mean() < 3 / (bands * frames)  # and nothing else
 
@@ -201,7 +204,7 @@ def test_a_silent_upload_works_and_says_so():
     state = state_of("Fixed 1")
     panels = ex.panels(state, ex.spectrogram(waveform, state.features))
     assert not panels.pcen.any()
-    heard, = ex.resynthesised(waveform, state, panels)
+    (heard,) = ex.resynthesised(waveform, state, panels)
     assert np.isfinite(heard).all() and not heard.any()
     ex.picture(state, panels)
 
@@ -234,7 +237,7 @@ def test_where_pcen_changes_nothing_the_original_is_heard(energy, noise):
     state = replace(state_of("Fixed 2"), energy=energy, features=ex.FEATURES[energy])
     noise = noise - noise.mean()
     panels = ex.panels(state, ex.spectrogram(noise, state.features))
-    heard, = ex.resynthesised(noise, state, panels._replace(pcen=0.3 * panels.energy[None]))
+    (heard,) = ex.resynthesised(noise, state, panels._replace(pcen=0.3 * panels.energy[None]))
     if energy == "mel":  # its smallest value is 0 after scaling: nothing to divide by
         where = np.s_[2048:-2048]
         assert np.abs(heard - noise)[where].max() < 0.02 * np.abs(noise).max()
@@ -259,7 +262,7 @@ def test_pcen_levels_the_steady_sound_to_the_ear_too():
     steady, knock = (0.1 * np.sin(2 * np.pi * hertz * time) for hertz in (500, 3000))
     knock *= (time > 2) & (time < 2.1)
     waveform = (steady + knock + 1e-3 * np.random.default_rng(0).standard_normal(48000)).astype(np.float32)
-    heard, = ex.resynthesised(waveform, state, ex.panels(state, ex.spectrogram(waveform, state.features)))
+    (heard,) = ex.resynthesised(waveform, state, ex.panels(state, ex.spectrogram(waveform, state.features)))
 
     def knock_over_steady(sound: np.ndarray) -> float:
         spectrum = np.abs(np.fft.rfft(sound[32000:33600]))  # bins of 10 Hz
@@ -304,8 +307,11 @@ def test_every_control_changes_its_part_of_the_state_and_the_picture(shown):
         before, png = shown.state, shown.picture.png
         move()
         of_layer = expected.keys() & {"alpha", "delta", "r", "seconds"}
-        assert shown.state == (replace(before, layers=(replace(before.layers[0], **expected),)) if of_layer
-                               else replace(before, **expected))
+        assert shown.state == (
+            replace(before, layers=(replace(before.layers[0], **expected),))
+            if of_layer
+            else replace(before, **expected)
+        )
         assert shown.picture.png != png
     before = shown.state
     shown.count.value = 2
@@ -323,8 +329,11 @@ def test_a_preset_is_shown_exactly_though_the_browser_rounds_its_sliders(shown):
     assert "half and half" in told(shown)
     for slider in shown.layers[0].sliders:  # what the browser answers
         step = slider.widget.step
-        slider.widget.value = float(round(slider.widget.value / step) * step) if slider._scale is float else float(
-            10 ** (round(np.log10(slider.widget.value) / step) * step))
+        slider.widget.value = (
+            float(round(slider.widget.value / step) * step)
+            if slider._scale is float
+            else float(10 ** (round(np.log10(slider.widget.value) / step) * step))
+        )
     assert shown.state == state_of("Released")
     shown.layers[0].sliders[3].widget.value = 2.0  # a move: one smoother instead of the mixture
     assert shown.state.layers[0].seconds == (2.0,) and shown.state.layers[1] == state_of("Released").layers[1]
@@ -332,8 +341,15 @@ def test_a_preset_is_shown_exactly_though_the_browser_rounds_its_sliders(shown):
 
 
 def give(widget: ex.Explorer, name: str, content: bytes) -> None:
-    widget.upload.value = ({"name": name, "type": "", "size": len(content), "content": memoryview(content),
-                            "last_modified": datetime.now()},)
+    widget.upload.value = (
+        {
+            "name": name,
+            "type": "",
+            "size": len(content),
+            "content": memoryview(content),
+            "last_modified": datetime.now(),
+        },
+    )
 
 
 def test_an_uploaded_sound_is_explored(shown, noise):
@@ -351,7 +367,7 @@ def test_an_uploaded_sound_is_explored(shown, noise):
 def test_a_bad_upload_is_told_and_the_sound_before_stays(shown, content, why):
     png = shown.picture.png
     give(shown, "<b>bad</b>.wav", content)
-    assert why in told(shown) and "&lt;b&gt;bad&lt;/b&gt;.wav" in told(shown) and "role=\"alert\"" in told(shown)
+    assert why in told(shown) and "&lt;b&gt;bad&lt;/b&gt;.wav" in told(shown) and 'role="alert"' in told(shown)
     assert (shown.state.sound, shown.picture.png) == (FIRST, png)
     shown.layers[0].sliders[0].widget.value = 0.33
     assert told(shown) == ""

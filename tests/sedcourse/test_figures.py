@@ -35,7 +35,10 @@ def test_one_picture_drawn_anew_leaves_the_others(tmp_path, monkeypatch):
     monkeypatch.setitem(figures.DRAWN, "ppcen", lambda *_: (plots.figure()[0], {"alt": "new"}))
     figures.draw(["ppcen"])
     after = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
-    assert after == [{"file": "ppcen.png", "measured_by": __version__, "alt": "new"}, {"file": "table1.png", "alt": "old"}]
+    assert after == [
+        {"file": "ppcen.png", "measured_by": __version__, "alt": "new"},
+        {"file": "table1.png", "alt": "old"},
+    ]
     assert [path.name for path in tmp_path.glob("*.png")] == ["ppcen.png"]
     with pytest.raises(SedError, match="no picture 'pcen'; choose from detection, ppcen"):
         figures.draw(["pcen"])
@@ -85,15 +88,35 @@ def test_readme_shows_only_listed_pictures_with_alt_text():
 def record(device: str, seconds: float) -> dict:
     """What `bench.cost` would keep of a device whose steps follow its model exactly, but for one point."""
     rows = [
-        {"clips": clips, "width": width, "frames": frames, "parameters": 1, "kernel_share": None,
-         "step_s": seconds * (1 + clips * frames / 628 * (0.1 + 0.2 * width + 0.3 * width**2)),
-         "range_s": [0.9 * seconds, 20 * seconds], "memory_mb": 500 + clips * frames / 628 * (10 + 100 * width)}
+        {
+            "clips": clips,
+            "width": width,
+            "frames": frames,
+            "parameters": 1,
+            "kernel_share": None,
+            "step_s": seconds * (1 + clips * frames / 628 * (0.1 + 0.2 * width + 0.3 * width**2)),
+            "range_s": [0.9 * seconds, 20 * seconds],
+            "memory_mb": 500 + clips * frames / 628 * (10 + 100 * width),
+        }
         for clips, width, frames in (
-            (8, 1, 628), (48, 1, 628), (24, 1, 628), (24, 0.5, 628), (24, 2, 628), (24, 1, 314))
+            (8, 1, 628),
+            (48, 1, 628),
+            (24, 1, 628),
+            (24, 0.5, 628),
+            (24, 2, 628),
+            (24, 1, 314),
+        )
     ]
     fits = cost.fit_all(rows, frames=628)
-    per_clip = {"store_s": 0.01, "scaling_s": 0.02, "keep_s": 0.03, "validation_s": 0.1, "posteriors_s": 0.05,
-                "memory_mb": 1000.0, "store_bytes": 320000.0}
+    per_clip = {
+        "store_s": 0.01,
+        "scaling_s": 0.02,
+        "keep_s": 0.03,
+        "validation_s": 0.1,
+        "posteriors_s": 0.05,
+        "memory_mb": 1000.0,
+        "store_bytes": 320000.0,
+    }
     prediction = cost.predict(PROFILES["paper"], fits, per_clip, resident=False)
     return {"device": device, "measured_by": "9.9.9", "cases": rows, "fits": fits, "prediction": prediction}
 
@@ -115,8 +138,11 @@ def test_a_fit_finds_the_model_that_was_measured_and_adds_up_a_training():
 
 
 def test_where_waveforms_stay_on_the_device_their_memory_and_their_way_there_are_counted():
-    fits, per_clip = record("a", 0.5)["fits"], dict.fromkeys(
-        ("store_s", "scaling_s", "validation_s", "posteriors_s", "memory_mb", "store_bytes"), 0.0) | {"keep_s": 0.03}
+    fits, per_clip = (
+        record("a", 0.5)["fits"],
+        dict.fromkeys(("store_s", "scaling_s", "validation_s", "posteriors_s", "memory_mb", "store_bytes"), 0.0)
+        | {"keep_s": 0.03},
+    )
     kept, read = (cost.predict(PROFILES["paper"], fits, per_clip, resident) for resident in (True, False))
     assert kept["memory_mb"] - read["memory_mb"] == pytest.approx(18574 * 0.32)
     assert kept["hours"]["scaling"] - read["hours"]["scaling"] == pytest.approx(18574 * 0.03 / 3600)
@@ -174,14 +200,21 @@ def test_the_costs_are_measured_part_by_part(monkeypatch):
     clips = {"synthetic": 8, "weak": 4, "unlabel_in_domain": 4}
     measured = cost.measure(PROFILES["smoke"], steps=1, rounds=2, clips=clips)
     assert [(case["clips"], case["width"], case["frames"]) for case in measured["cases"]] == [
-        (12, 1, 157), (24, 1, 157), (12, 2, 157), (12, 1, 79), (24, 1, 79)]
+        (12, 1, 157),
+        (24, 1, 157),
+        (12, 2, 157),
+        (12, 1, 79),
+        (24, 1, 79),
+    ]
     assert all(len(of_case["times"]) == 1 for of_case in found[1:]), "steps that warm up do not count"
     assert len({case["parameters"] for case in measured["cases"]}) == 2
     for case in measured["cases"]:
         assert 0 < case["range_s"][0] <= case["step_s"] <= case["range_s"][1] and case["memory_mb"] > 0
     assert all(value > 0 for value in measured["per_clip"].values())
     assert measured["per_clip"]["store_bytes"] == pytest.approx(320000, rel=0.01)
-    assert measured["steps"] == 2 and measured["measured_by"] == __version__ and not {"/", "\\"} & set(measured["device"])
+    assert (
+        measured["steps"] == 2 and measured["measured_by"] == __version__ and not {"/", "\\"} & set(measured["device"])
+    )
     assert len(cost.text(measured).splitlines()) == 1 + 9 + 5 + 2 + 1
     plots.training_cost({"here": json.loads(json.dumps(measured))})
 

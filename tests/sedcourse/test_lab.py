@@ -1,4 +1,5 @@
-"""JupyterLab's settings lie in a folder of their own, name extensions that are there, and leave other people's alone."""
+"""JupyterLab's settings lie in a folder of their own, name extensions that are there, and leave other people's
+alone."""
 
 import json
 import os
@@ -40,9 +41,11 @@ def test_jupyterlab_reads_the_settings(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("place", ["user", "ENV_CONFIG_PATH", "SYSTEM_CONFIG_PATH"])
 def test_defaults_of_others_win_and_stay_as_they_are(tmp_path, monkeypatch, place):
-    theirs = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "true"},
-              "@jupyterlab/apputils-extension:themes": {"theme": "JupyterLab Dark"},
-              "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}}}
+    theirs = {
+        "@jupyterlab/apputils-extension:notification": {"fetchNews": "true"},
+        "@jupyterlab/apputils-extension:themes": {"theme": "JupyterLab Dark"},
+        "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}},
+    }
     path = tmp_path / place / "labconfig" / "default_setting_overrides.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(theirs))
@@ -51,7 +54,8 @@ def test_defaults_of_others_win_and_stay_as_they_are(tmp_path, monkeypatch, plac
     assert found["@jupyterlab/apputils-extension:notification"] == {"fetchNews": "true", "checkForUpdates": False}
     assert found["@jupyterlab/apputils-extension:themes"] == {"theme": "JupyterLab Dark"}
     assert found["@jupyterlab/docmanager-extension:plugin"] == {
-        "defaultViewers": {"python": "Jupytext Notebook", "markdown": "Markdown Preview"}}
+        "defaultViewers": {"python": "Jupytext Notebook", "markdown": "Markdown Preview"}
+    }
     assert json.loads(path.read_text()) == theirs
     del theirs["@jupyterlab/apputils-extension:themes"]
     path.write_text(json.dumps(theirs))
@@ -70,29 +74,40 @@ def started(monkeypatch):
 def test_lab_starts_with_this_interpreter_in_the_lessons(started, workspace, monkeypatch):
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/etc/others")
     lab.main(["--no-browser"])
-    (program, command, environment), = started
+    ((program, command, environment),) = started
     assert program == command[0] == sys.executable
     assert command[1:] == ["-m", "jupyterlab", f"--ServerApp.root_dir={lab.NOTEBOOKS}", "--no-browser"]
     assert environment["JUPYTER_PREFER_ENV_PATH"] == "1"
     own, others = environment["JUPYTER_CONFIG_PATH"].split(os.pathsep)
-    assert Path(own, "labconfig/default_setting_overrides.json").is_file() and Path(own).is_relative_to(workspace) and others == "/etc/others"
+    assert (
+        Path(own, "labconfig/default_setting_overrides.json").is_file()
+        and Path(own).is_relative_to(workspace)
+        and others == "/etc/others"
+    )
 
 
 @pytest.mark.parametrize("named", ["mywork", "~/mywork"])
 def test_kernels_have_the_terminals_workspace(started, tmp_path, monkeypatch, named):
-    for name, value in {"SEDLIB_WORKSPACE": named, "SEDLIB_OUTPUTS": f"{named}/outputs", "HOME": str(tmp_path / "home")}.items():
+    for name, value in {
+        "SEDLIB_WORKSPACE": named,
+        "SEDLIB_OUTPUTS": f"{named}/outputs",
+        "HOME": str(tmp_path / "home"),
+    }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     expected = tmp_path / ("home/mywork" if "~" in named else "mywork")
     assert current_workspace() == expected
     lab.main([])
-    (_, _, environment), = started
-    assert (environment["SEDLIB_WORKSPACE"], environment["SEDLIB_OUTPUTS"]) == (str(expected), str(expected / "outputs"))
+    ((_, _, environment),) = started
+    assert (environment["SEDLIB_WORKSPACE"], environment["SEDLIB_OUTPUTS"]) == (
+        str(expected),
+        str(expected / "outputs"),
+    )
     assert not (tmp_path / "~").exists()
 
 
 def test_lab_starts_where_the_workspace_cannot_be_written(started, workspace):
     with read_only(workspace):
         lab.main([])
-    (_, _, environment), = started
+    ((_, _, environment),) = started
     assert json.loads(Path(environment["JUPYTER_CONFIG_PATH"], "jupyter_server_config.json").read_text()) == lab.SERVER

@@ -22,7 +22,7 @@ def test_the_page_is_one_cell_that_shows_the_explorer(tmp_path):
     path = page.write_page(tmp_path)
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
-    code, = (cell.source for cell in notebook.cells if cell.cell_type == "code")
+    (code,) = (cell.source for cell in notebook.cells if cell.cell_type == "code")
     assert "explorer(interactive=True)" in code
     settings = json.loads((tmp_path / "voila.json").read_text())
     assert settings["Voila"]["ip"] == "127.0.0.1"
@@ -33,8 +33,13 @@ def test_the_page_is_one_cell_that_shows_the_explorer(tmp_path):
 def test_the_server_prints_its_address_and_ends_cleanly(how, tmp_path):
     mark = str(uuid.uuid4())
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1", "SEDLIB_TEST_FAMILY": mark}
-    server = subprocess.Popen([sys.executable, "-m", "sedcourse.page", "--no-browser"], env=environment, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "sedcourse.page", "--no-browser"],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     try:
         said = ""
         while not (address := re.search(r"http://127\.0\.0\.1:\d+/", said)):
@@ -51,7 +56,9 @@ def test_the_server_prints_its_address_and_ends_cleanly(how, tmp_path):
         rest, _ = server.communicate(timeout=60)  # to the end of everything that can print
         if how != signal.SIGKILL:
             assert server.returncode == 0 and "Traceback" not in said
-            assert "page.py" not in rest and "keeper.py" not in rest  # a kernel that has just begun has a traceback of its own
+            assert (
+                "page.py" not in rest and "keeper.py" not in rest
+            )  # a kernel that has just begun has a traceback of its own
             assert not list(Path(tmp_path).glob("pcen-explorer-*"))
             assert not marked("SEDLIB_TEST_FAMILY", mark)
         until = time.monotonic() + 10

@@ -14,20 +14,64 @@ from sedlib.errors import SedError
 
 
 def number(row: str, here: float | None, why: str = "", score: str = "dev_f1") -> dict:
-    return {"table": 2, "row": row, "system": "baseline", "decoding": "median", "score": score, "claimed": 34.8, "here": here,
-            "low": here and here - 2, "high": here and here + 2, "of_seed": [here] if here else [], "difference": here and here - 34.8, "why": why}
+    return {
+        "table": 2,
+        "row": row,
+        "system": "baseline",
+        "decoding": "median",
+        "score": score,
+        "claimed": 34.8,
+        "here": here,
+        "low": here and here - 2,
+        "high": here and here + 2,
+        "of_seed": [here] if here else [],
+        "difference": here and here - 34.8,
+        "why": why,
+    }
 
 
 LEDGER = {
-    "profile": "smoke", "data": "mini-smoke", "seeds": [0, 1], "tables": [2], "configuration": "0a1b2c3d", "generator": 7,
-    "made": {"date": "2026-01-02", "torch": "2.x"}, "failed": {},
+    "profile": "smoke",
+    "data": "mini-smoke",
+    "seeds": [0, 1],
+    "tables": [2],
+    "configuration": "0a1b2c3d",
+    "generator": 7,
+    "made": {"date": "2026-01-02", "torch": "2.x"},
+    "failed": {},
     "numbers": [number("Baseline", 12.3), number("+PPCEN", None, "failed: <disk> (train-ppcen_logmel-0)")],
-    "claims": [{"section": "4.2", "says": "PPCEN & more", "first": "2 +PPCEN", "second": "2 Baseline", "score": "dev_f1", "claimed": 5.13,
-                "at_least": 0.0, "here": 1.5, "low": -0.5, "high": 3.5, "p": 0.1, "verdict": "not decided by these runs", "why": "lesson 42"}],
-    "figures": [{"figure": 1, "shows": "the scheme", "lesson": "42_test", "here": "drawn", "verdict": "reproduced"},
-                {"figure": 2, "shows": "two layers", "lesson": "03_pcen", "here": "in 9 of 10 clips", "verdict": "in part"}],
-    "unseen": [], "runs": [{"system": "baseline", "seed": 1, "minutes": 2.54, "steps": 15, "configuration": "deadbeef",
-                            "versions": {"torch": "2.x"}}],
+    "claims": [
+        {
+            "section": "4.2",
+            "says": "PPCEN & more",
+            "first": "2 +PPCEN",
+            "second": "2 Baseline",
+            "score": "dev_f1",
+            "claimed": 5.13,
+            "at_least": 0.0,
+            "here": 1.5,
+            "low": -0.5,
+            "high": 3.5,
+            "p": 0.1,
+            "verdict": "not decided by these runs",
+            "why": "lesson 42",
+        }
+    ],
+    "figures": [
+        {"figure": 1, "shows": "the scheme", "lesson": "42_test", "here": "drawn", "verdict": "reproduced"},
+        {"figure": 2, "shows": "two layers", "lesson": "03_pcen", "here": "in 9 of 10 clips", "verdict": "in part"},
+    ],
+    "unseen": [],
+    "runs": [
+        {
+            "system": "baseline",
+            "seed": 1,
+            "minutes": 2.54,
+            "steps": 15,
+            "configuration": "deadbeef",
+            "versions": {"torch": "2.x"},
+        }
+    ],
 }
 
 
@@ -61,10 +105,13 @@ def output(shown) -> dict:
 def notebook() -> nbformat.NotebookNode:
     picture = plots.picture(plots.figure(2, 1)[0], "An empty figure, on purpose")
     player = players.player(np.zeros(160, np.float32), "Silence")
-    widget = v4.new_output("display_data", {
-        "application/vnd.jupyter.widget-view+json": {"model_id": "abc", "version_major": 2, "version_minor": 0},
-        "text/plain": "  0%|   | 0/10",
-    })
+    widget = v4.new_output(
+        "display_data",
+        {
+            "application/vnd.jupyter.widget-view+json": {"model_id": "abc", "version_major": 2, "version_minor": 0},
+            "text/plain": "  0%|   | 0/10",
+        },
+    )
     script = v4.new_output("display_data", {"application/javascript": "alert(1)"})
     cells = [
         v4.new_markdown_cell("# A lesson\n\n" r"Inline $x^2 < 3$ and" "\n\n" r"$$\frac{\partial L}{\partial \theta}$$"),
@@ -117,11 +164,16 @@ def test_nothing_is_loaded_from_anywhere(pages):
         assert_self_contained(text)
 
 
-@pytest.mark.parametrize("bad", [
-    '<script src="https://x.org/a.js"></script>', '<link rel="stylesheet" href="https://x.org/a.css">',
-    "<style>@import 'https://x.org/a.css';</style>", '<img alt="" src="https://x.org/a.png">',
-    "<p style=\"background: url('https://x.org/a.png')\"></p>",
-])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        '<script src="https://x.org/a.js"></script>',
+        '<link rel="stylesheet" href="https://x.org/a.css">',
+        "<style>@import 'https://x.org/a.css';</style>",
+        '<img alt="" src="https://x.org/a.png">',
+        "<p style=\"background: url('https://x.org/a.png')\"></p>",
+    ],
+)
 def test_the_test_for_that_can_fail(bad):
     with pytest.raises(AssertionError):
         assert_self_contained(bad)
@@ -147,20 +199,35 @@ def test_index_shows_numbers_sentences_and_figures(pages):
     text = pages["index.html"]
     assert "12.3 (10.3 to 14.3)" in text and "failed: &lt;disk&gt; (train-ppcen_logmel-0)" in text
     assert "PPCEN &amp; more" in text and "+1.5 (-0.5 to +3.5)" in text and "lesson 42" in text
-    assert "Of 1 sentences and comparisons that the paper makes of these numbers: 1 not decided." in text and "seeds 0, 1." in text
-    assert '(<a href="42_test.html">A lesson</a>)' in text and "Figure 2: two layers. <strong>in part</strong>: in 9 of 10 clips." in text
+    assert (
+        "Of 1 sentences and comparisons that the paper makes of these numbers: 1 not decided." in text
+        and "seeds 0, 1." in text
+    )
+    assert (
+        '(<a href="42_test.html">A lesson</a>)' in text
+        and "Figure 2: two layers. <strong>in part</strong>: in 9 of 10 clips." in text
+    )
     page = Page(text)
     assert "Baseline 34.8 and 12.3" in page.all("img")[0]["alt"]
-    assert all(box.get("tabindex") == "0" and box["aria-label"] for box in page.all("div") if box.get("class") == "wide")
+    assert all(
+        box.get("tabindex") == "0" and box["aria-label"] for box in page.all("div") if box.get("class") == "wide"
+    )
     assert not [box for box in page.all("section") if box.get("role") == "alert"]
 
 
 def test_what_failed_stands_at_the_top_and_a_ledger_without_numbers_has_no_picture(tmp_path):
-    failed = LEDGER | {"failed": {"train-augm-0": "no space <left>"}, "numbers": [number("Baseline", None)], "claims": [], "runs": []}
+    failed = LEDGER | {
+        "failed": {"train-augm-0": "no space <left>"},
+        "numbers": [number("Baseline", None)],
+        "claims": [],
+        "runs": [],
+    }
     text = report([], failed, tmp_path).read_text(encoding="utf-8")
     page = Page(text)
     assert page.open == [] and page.all("section") == [{"role": "alert", "class": "failed"}] and not page.all("img")
-    assert "<strong>train-augm-0</strong>: no space &lt;left&gt;" in text and text.index("Not everything ran") < text.index("The paper's numbers")
+    assert "<strong>train-augm-0</strong>: no space &lt;left&gt;" in text and text.index(
+        "Not everything ran"
+    ) < text.index("The paper's numbers")
     assert "Nothing was trained." in (tmp_path / "runs.html").read_text(encoding="utf-8")
     assert_self_contained(text)
 
@@ -185,7 +252,9 @@ def test_a_lesson_without_a_title(tmp_path):
 
 def test_a_formula_is_mathml():
     assert "<msup><mi>x</mi><mn>2</mn></msup><mo>&#x0003C;</mo>" in formula("x^2 < 3")
-    assert 'display="block"' in formula("x", display="block") and "display" not in formula("x").replace('display="inline"', "")
+    assert 'display="block"' in formula("x", display="block") and "display" not in formula("x").replace(
+        'display="inline"', ""
+    )
 
 
 @pytest.mark.parametrize("tex", [r"\nosuchthing{x}", r"x^", r"\left( x"])

@@ -66,10 +66,15 @@ def test_groups_are_those_that_the_losses_move():
     torch.manual_seed(0)
     learner = DomainAdversarial(Detector(config), config, Fabric(accelerator="cpu", devices=1), 1)
     output = learner.student(20 * torch.randn(4, 1, config.features.n_mels, config.features.frames) - 40)
-    groups = {scheme.CNN: [*learner.student.pcen.parameters(), *learner.student.crnn.cnn.parameters()],
-              scheme.RNN: [*learner.student.crnn.rnn.parameters(), *learner.student.crnn.strong.parameters(),
-                           *learner.student.crnn.weak.parameters()],
-              scheme.DOMAIN: [*learner.domain.parameters()]}
+    groups = {
+        scheme.CNN: [*learner.student.pcen.parameters(), *learner.student.crnn.cnn.parameters()],
+        scheme.RNN: [
+            *learner.student.crnn.rnn.parameters(),
+            *learner.student.crnn.strong.parameters(),
+            *learner.student.crnn.weak.parameters(),
+        ],
+        scheme.DOMAIN: [*learner.domain.parameters()],
+    }
     sizes = {group: sum(p.numel() for p in of) for group, of in groups.items()}
     drawn = {group: sum(box.parameters for box in scheme.boxes(config) if box.group == group) for group in groups}
     assert drawn == sizes
@@ -79,5 +84,11 @@ def test_groups_are_those_that_the_losses_move():
         for group, of in groups.items():
             given = torch.autograd.grad(loss, [p for p in of if p.requires_grad], retain_graph=True, allow_unused=True)
             moved[name, group] = any(g is not None and bool(g.any()) for g in given)
-    assert moved == {("main", scheme.CNN): True, ("main", scheme.RNN): True, ("main", scheme.DOMAIN): False,
-                     ("domain", scheme.CNN): True, ("domain", scheme.RNN): False, ("domain", scheme.DOMAIN): True}
+    assert moved == {
+        ("main", scheme.CNN): True,
+        ("main", scheme.RNN): True,
+        ("main", scheme.DOMAIN): False,
+        ("domain", scheme.CNN): True,
+        ("domain", scheme.RNN): False,
+        ("domain", scheme.DOMAIN): True,
+    }

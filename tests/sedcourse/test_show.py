@@ -19,20 +19,62 @@ from sedlib.data import tables
 from sedlib.errors import SedError
 from sedlib.training import Run
 
-EVENTS = pd.DataFrame({
-    "filename": "a.wav", "onset": [0.5, 2.0, 3.0], "offset": [1.5, 2.5, 9.0], "event_label": ["Dog", "Dog", "Speech"],
-})
+EVENTS = pd.DataFrame(
+    {"filename": "a.wav", "onset": [0.5, 2.0, 3.0], "offset": [1.5, 2.5, 9.0], "event_label": ["Dog", "Dog", "Speech"]}
+)
 NO_EVENTS = pd.DataFrame({"filename": ["a.wav"], "onset": [np.nan], "offset": [np.nan], "event_label": [np.nan]})
-METRICS = pd.DataFrame({
-    "epoch": [1, 2], "learning_rate": [0.001, 0.005], "consistency_weight": [0.5, 2.0],
-    "loss_strong": [0.5, 0.3], "loss_total": [0.9, 0.6],
-    "validation_f1_student": [0.1, 0.2], "validation_f1_teacher": [0.05, 0.25],
-})
+METRICS = pd.DataFrame(
+    {
+        "epoch": [1, 2],
+        "learning_rate": [0.001, 0.005],
+        "consistency_weight": [0.5, 2.0],
+        "loss_strong": [0.5, 0.3],
+        "loss_total": [0.9, 0.6],
+        "validation_f1_student": [0.1, 0.2],
+        "validation_f1_teacher": [0.05, 0.25],
+    }
+)
 NUMBERS = [
-    {"table": 2, "row": "Baseline", "score": "dev_f1", "claimed": 34.8, "here": 20.0, "low": 18.0, "high": 23.0, "of_seed": [19.0, 21.0]},
-    {"table": 3, "row": "Baseline", "score": "dev_f1", "claimed": 34.8, "here": 20.0, "low": 18.0, "high": 23.0, "of_seed": [19.0, 21.0]},
-    {"table": 3, "row": "Baseline", "score": "dev_psds", "claimed": 0.61, "here": 0.3, "low": 0.2, "high": 0.4, "of_seed": [0.3]},
-    {"table": 3, "row": "DAT+HMM", "score": "dev_psds", "claimed": 0.68, "here": None, "low": None, "high": None, "of_seed": []},
+    {
+        "table": 2,
+        "row": "Baseline",
+        "score": "dev_f1",
+        "claimed": 34.8,
+        "here": 20.0,
+        "low": 18.0,
+        "high": 23.0,
+        "of_seed": [19.0, 21.0],
+    },
+    {
+        "table": 3,
+        "row": "Baseline",
+        "score": "dev_f1",
+        "claimed": 34.8,
+        "here": 20.0,
+        "low": 18.0,
+        "high": 23.0,
+        "of_seed": [19.0, 21.0],
+    },
+    {
+        "table": 3,
+        "row": "Baseline",
+        "score": "dev_psds",
+        "claimed": 0.61,
+        "here": 0.3,
+        "low": 0.2,
+        "high": 0.4,
+        "of_seed": [0.3],
+    },
+    {
+        "table": 3,
+        "row": "DAT+HMM",
+        "score": "dev_psds",
+        "claimed": 0.68,
+        "here": None,
+        "low": None,
+        "high": None,
+        "of_seed": [],
+    },
 ]
 
 
@@ -70,14 +112,19 @@ def test_every_axis_of_every_figure_has_its_unit():
         plots.stems(rng.normal(size=(2, 16000)), ["Dog", "background"], [(0.1, 0.4), None]),
         plots.growth({"soundscapes": {"fixed": np.arange(5), "dynamic": np.arange(8)}}),
         plots.class_f1({name: {"f1": 0.5, "n_ref": 3} for name in tables.CLASSES}, np.zeros(10)),
-        plots.class_counts({"a": pd.DataFrame({"correct": 3, "missed": 2}, index=list(tables.CLASSES))} | {
-            "b": pd.DataFrame({"correct": 0, "missed": 0}, index=list(tables.CLASSES))}),
+        plots.class_counts(
+            {"a": pd.DataFrame({"correct": 3, "missed": 2}, index=list(tables.CLASSES))}
+            | {"b": pd.DataFrame({"correct": 0, "missed": 0}, index=list(tables.CLASSES))}
+        ),
         plots.ledger(NUMBERS),
     ]
     for fig in figures:
         assert isinstance(fig, Figure)
         labels = [ax.get_ylabel() for ax in fig.axes] + [ax.get_xlabel() for ax in fig.axes]
-        assert any(label in ("time (s)", "epoch", "events", "event-based F1 (%)", "clips heard", "development F1 (%)") for label in labels)
+        assert any(
+            label in ("time (s)", "epoch", "events", "event-based F1 (%)", "clips heard", "development F1 (%)")
+            for label in labels
+        )
         for ax in fig.axes:
             row = ax.get_shared_y_axes().get_siblings(ax)  # only the first of a row is labelled
             names = [tick.get_text().strip("0.123456789−") for one in row for tick in one.get_yticklabels()]
@@ -111,7 +158,9 @@ def test_small_spectrograms_may_have_levels_of_their_own():
     fig = plots.spectrogram_grid({"a": level, "b": 100 * level}, 0.1, columns=2, common=False)
     panels = {ax.get_title(): ax.images[0] for ax in fig.axes if ax.images}
     assert [panels[title].get_clim() for title in "ab"] == [
-        (level.min(), level.max()), (100 * level.min(), 100 * level.max())]
+        (level.min(), level.max()),
+        (100 * level.min(), 100 * level.max()),
+    ]
     assert all(image.colorbar is not None for image in panels.values()) and "dB" in fig.get_suptitle()
 
 
@@ -144,17 +193,27 @@ def test_front_ends_have_one_time_axis_and_scales_of_their_own():
     fig = plots.front_ends({"one": x, "two": 5 * x + 1}, 0.1, EVENTS)
     one, two, events = (ax for ax in fig.axes if ax.get_label() != "<colorbar>")
     assert (one.get_title("left"), two.get_title("left")) == ("one", "two")
-    assert one.images[0].get_clim() == (x.min(), x.max()) and two.images[0].get_clim() == (5 * x.min() + 1, 5 * x.max() + 1)
+    assert one.images[0].get_clim() == (x.min(), x.max()) and two.images[0].get_clim() == (
+        5 * x.min() + 1,
+        5 * x.max() + 1,
+    )
     assert one.get_xlim() == two.get_xlim() == events.get_xlim() == (0, 99 * 0.1)
     assert len(events.patches) == 3 and events.get_xlabel() == "time (s)"
 
 
 def test_pcen_paths_draw_each_parameter_of_each_layer():
-    metrics = pd.DataFrame({"epoch": [1, 2]} | {
-        f"pcen{layer}_{name}": [layer, layer + k] for layer in (1, 2) for k, name in enumerate(("alpha", "delta", "r", "fast"))})
+    metrics = pd.DataFrame(
+        {"epoch": [1, 2]}
+        | {
+            f"pcen{layer}_{name}": [layer, layer + k]
+            for layer in (1, 2)
+            for k, name in enumerate(("alpha", "delta", "r", "fast"))
+        }
+    )
     panels = plots.pcen_paths(metrics).axes
-    assert [ax.get_ylabel() for ax in panels] == [f"{name} (no unit)" for name in (
-        "alpha", "delta", "r", "fast smoother's weight")]
+    assert [ax.get_ylabel() for ax in panels] == [
+        f"{name} (no unit)" for name in ("alpha", "delta", "r", "fast smoother's weight")
+    ]
     for k, ax in enumerate(panels):
         assert [list(line.get_ydata()) for line in ax.lines] == [[1, 1 + k], [2, 2 + k]]
         assert [text.get_text() for text in ax.get_legend().get_texts()] == ["1", "2"] and ax.get_xlabel() == "epoch"
@@ -180,19 +239,27 @@ def test_the_ledger_has_a_panel_a_score_and_the_papers_number_where_there_is_non
     assert [tick.get_text() for tick in psds.get_yticklabels()] == ["3: Baseline", "3: DAT+HMM"]
     diamonds = [line.get_xdata()[0] for line in psds.lines if line.get_marker() == "D"]
     assert diamonds == [0.61, 0.68] and sum(line.get_marker() == "o" for line in psds.lines) == 1
-    assert [list(line.get_xdata()) for line in f1.lines if line.get_linewidth() == 2 and len(line.get_xdata()) == 2][0] == [18.0, 23.0]
+    assert [list(line.get_xdata()) for line in f1.lines if line.get_linewidth() == 2 and len(line.get_xdata()) == 2][
+        0
+    ] == [18.0, 23.0]
     text = plots.ledger_text(NUMBERS)
     assert "Baseline 34.8 and 20.0" in text and text.count("Baseline") == 1  # of two tables, said once
 
 
 def test_domain_errors_stand_beside_their_system_and_classifier():
     columns = ["its own classifier", "linear probe", "network probe"]
-    errors = {"untrained": dict(zip(columns, ([], [0.125], [0.25]))), "dat": dict(zip(columns, ([0.5, 0.375], [0.125, 0.25], [0.0, 0.75])))}
+    errors = {
+        "untrained": dict(zip(columns, ([], [0.125], [0.25]))),
+        "dat": dict(zip(columns, ([0.5, 0.375], [0.125, 0.25], [0.0, 0.75]))),
+    }
     ax = plots.domain_errors(errors, labels=0.33).axes[0]
     places = {tick.get_text(): place for tick, place in zip(ax.get_yticklabels(), ax.get_yticks())}
     assert places["untrained"] > places["dat"]  # the first is on top
     lines = {line.get_label(): line for line in ax.lines}
-    drawn = {name: [(x, min(places, key=lambda system: abs(places[system] - y))) for x, y in lines[name].get_xydata()] for name in columns}
+    drawn = {
+        name: [(x, min(places, key=lambda system: abs(places[system] - y))) for x, y in lines[name].get_xydata()]
+        for name in columns
+    }
     assert drawn == {name: [(100 * x, system) for system in errors for x in errors[system][name]] for name in columns}
     assert lines["chance"].get_xdata()[0] == 50 and lines["the true labels alone"].get_xdata()[0] == 33
     assert len({lines[name].get_marker() for name in columns}) == 3 and "%" in ax.get_xlabel()  # not by colour alone
@@ -268,9 +335,10 @@ def test_a_loud_clip_is_turned_down_and_says_so():
     assert "turned down by 6.0 dB" in shown.data
 
 
-@pytest.mark.parametrize(("wave", "words"), [
-    (np.zeros((2, 10)), r"one waveform \(sample,\), not shape \(2, 10\)"), (np.array([0, np.nan]), "'x' holds NaN"),
-])
+@pytest.mark.parametrize(
+    ("wave", "words"),
+    [(np.zeros((2, 10)), r"one waveform \(sample,\), not shape \(2, 10\)"), (np.array([0, np.nan]), "'x' holds NaN")],
+)
 def test_a_player_refuses_what_is_not_one_waveform(wave, words):
     with pytest.raises(SedError, match=words):
         players.player(wave, "x")
@@ -299,8 +367,12 @@ def test_live_curves_redraw_in_place(shown):
         for row in METRICS.to_dict("records"):
             curves(row)
     assert [how for _, how in shown] == ["displayed", "updated"]
-    for words in ("over 2 epochs", "strong 0.500 to 0.300, total 0.900 to 0.600", "25.0 % for the teacher",
-                  "rate ends at 0.005, the consistency weight at 2"):
+    for words in (
+        "over 2 epochs",
+        "strong 0.500 to 0.300, total 0.900 to 0.600",
+        "25.0 % for the teacher",
+        "rate ends at 0.005, the consistency weight at 2",
+    ):
         assert words in shown[-1][0].data
 
 
@@ -345,7 +417,7 @@ def trained_elsewhere(tmp_path, monkeypatch):
     def sleep(seconds):
         naps.append(seconds)
         if written[len(naps)]:
-            run.write_metrics(METRICS[:written[len(naps)]].to_dict("records"))
+            run.write_metrics(METRICS[: written[len(naps)]].to_dict("records"))
 
     monkeypatch.setattr(live, "time", SimpleNamespace(sleep=sleep))
     monkeypatch.setattr(Run, "state", property(lambda run: "running" if len(naps) < 4 else "finished"))

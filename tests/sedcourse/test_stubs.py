@@ -84,7 +84,9 @@ def test_an_exercise_notebook_hides_nothing_and_tells_nothing(tmp_path):
 def test_a_solved_notebook_is_not_written_over(tmp_path):
     notebook = exercise_notebook("00", tmp_path / "my.ipynb")
     notebook.write_text("hours of work")
-    with pytest.raises(SedError, match="my.ipynb: is there already, perhaps with work in it; give another name, or --force"):
+    with pytest.raises(
+        SedError, match="my.ipynb: is there already, perhaps with work in it; give another name, or --force"
+    ):
         exercise_notebook("00", notebook)
     assert notebook.read_text() == "hours of work"
     nbformat.read(exercise_notebook("00", notebook, force=True), as_version=4)

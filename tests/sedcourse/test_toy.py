@@ -12,8 +12,10 @@ from sedlib.errors import SedError
 
 def stepped(setting: Setting, steps: int = 3) -> Networks:
     networks, (x, is_dog, is_synthetic) = Networks(setting.seed), points(setting, 32)
-    optimizers = [torch.optim.SGD(p, lr=0.1) for p in ([*networks.extractor.parameters(), *networks.head.parameters()],
-                                                       networks.domain.parameters())]
+    optimizers = [
+        torch.optim.SGD(p, lr=0.1)
+        for p in ([*networks.extractor.parameters(), *networks.head.parameters()], networks.domain.parameters())
+    ]
     update = toy.two_steps if setting.updates == "two-step" else toy.one_step
     for _ in range(steps):
         embeddings = networks.extractor(x)
@@ -36,13 +38,20 @@ def test_points_are_as_said():
     found = points(Setting(real_share=0.25), 4000)
     synthetic = found.is_synthetic > 0
     assert synthetic[:4000].all() and not synthetic[4000:].any()
-    assert float(found.is_dog[synthetic].double().mean()) == 0.5 and float(found.is_dog[~synthetic].double().mean()) == 0.25
+    assert (
+        float(found.is_dog[synthetic].double().mean()) == 0.5
+        and float(found.is_dog[~synthetic].double().mean()) == 0.25
+    )
     content, recording = found.x.T
     for domain in (synthetic, ~synthetic):
         assert float(content[domain & (found.is_dog > 0)].mean()) == pytest.approx(toy.CONTENT, abs=0.06)
     for dog, side in ((1, 1), (0, -1)):
-        assert float(recording[synthetic & (found.is_dog == dog)].mean()) == pytest.approx(side * toy.SPURIOUS, abs=0.03)
-        assert float(recording[~synthetic & (found.is_dog == dog)].mean()) == pytest.approx(toy.REAL_RECORDING, abs=0.03)
+        assert float(recording[synthetic & (found.is_dog == dog)].mean()) == pytest.approx(
+            side * toy.SPURIOUS, abs=0.03
+        )
+        assert float(recording[~synthetic & (found.is_dog == dog)].mean()) == pytest.approx(
+            toy.REAL_RECORDING, abs=0.03
+        )
 
 
 def test_unseen_points_are_others():
@@ -50,7 +59,9 @@ def test_unseen_points_are_others():
 
 
 def test_two_steps_and_reversal_are_one():
-    one, other = (stepped(Setting(domain_weight=0.7, main_weight=0.4, updates=updates)) for updates in ("two-step", "reversal"))
+    one, other = (
+        stepped(Setting(domain_weight=0.7, main_weight=0.4, updates=updates)) for updates in ("two-step", "reversal")
+    )
     moved = 0.0
     # Reversal gives half of the share to the extractor, as two steps do; the classifier learns with all of its weight.
     for a, b, begun in zip(one.parameters(), other.parameters(), Networks(0).parameters()):
@@ -81,21 +92,31 @@ def test_same_setting_same_numbers(short):
 
 def test_what_the_lesson_shows():
     """Invariance helps where recordings differ, and cannot be had without harm where the classes' shares do."""
-    swept = {share: toy.sweep([0, 10], [0], share).groupby("domain_weight")["real_accuracy"].mean() for share in (0.5, 0.1)}
+    swept = {
+        share: toy.sweep([0, 10], [0], share).groupby("domain_weight")["real_accuracy"].mean() for share in (0.5, 0.1)
+    }
     assert swept[0.5][0] < 0.65 and swept[0.5][10] > 0.85
     assert swept[0.1][10] < swept[0.1][0] - 0.05
 
 
-@pytest.mark.parametrize("wrong, said", [
-    ({"updates": "both"}, "'both'"), ({"schedule": "linear"}, "'linear'"), ({"domain_weight": -1.0}, "-1.0"),
-    ({"main_weight": float("nan")}, "nan"), ({"real_share": 1.0}, "1.0"),
-])
+@pytest.mark.parametrize(
+    "wrong, said",
+    [
+        ({"updates": "both"}, "'both'"),
+        ({"schedule": "linear"}, "'linear'"),
+        ({"domain_weight": -1.0}, "-1.0"),
+        ({"main_weight": float("nan")}, "nan"),
+        ({"real_share": 1.0}, "1.0"),
+    ],
+)
 def test_settings_that_cannot_be(wrong, said):
     with pytest.raises(SedError, match=said):
         Setting(**wrong)
 
 
-@pytest.mark.parametrize("controls", [{"domain_weight": 0.0}, {"updates": "reversal", "schedule": "ganin"}, {"real_share": 0.1}])
+@pytest.mark.parametrize(
+    "controls", [{"domain_weight": 0.0}, {"updates": "reversal", "schedule": "ganin"}, {"real_share": 0.1}]
+)
 def test_a_picture_and_its_words(short, controls):
     figure, said = toy.draw(**controls)
     assert all(ax.get_xlabel() and ax.get_ylabel() for ax in figure.axes)

@@ -26,22 +26,41 @@ from sedlib.training.mean_teacher import rampup
 SYNTHETIC, WEAK, UNLABELLED, FRAMES = 2, 2, 3, 12
 # Without dropout, at full rates from the first step, and with gradients as they are.
 TRAINING = {"strong": SYNTHETIC, "weak": WEAK, "unlabelled": UNLABELLED, "epochs": 2, "rampup_epochs": 0}
-ADVERSARIAL = {"updates": "two-step", "main_weight": 0.7, "domain_weight": 0.4, "rampup_epochs": 0,
-               "gradient_clip": 1e9, "blocks": 2, "repeats": 1, "bottleneck": 4, "hidden": 5}
+ADVERSARIAL = {
+    "updates": "two-step",
+    "main_weight": 0.7,
+    "domain_weight": 0.4,
+    "rampup_epochs": 0,
+    "gradient_clip": 1e9,
+    "blocks": 2,
+    "repeats": 1,
+    "bottleneck": 4,
+    "hidden": 5,
+}
 # With weights of 0.01, as the baseline's start, a difference would have to be smaller than rounding allows.
-TINY_MODEL = Model(filters=(3, 4), pooling=((2, 4), (1, 8)), batchnorm_momentum=0.1, conv_dropout=0.0, rnn_units=3,
-                   rnn_layers=1, rnn_dropout=0.0, init="torch")
+TINY_MODEL = Model(
+    filters=(3, 4),
+    pooling=((2, 4), (1, 8)),
+    batchnorm_momentum=0.1,
+    conv_dropout=0.0,
+    rnn_units=3,
+    rnn_layers=1,
+    rnn_dropout=0.0,
+    init="torch",
+)
 UPDATES = ("two-step", "reversal")
 
 
 def changed(config: Config, **parts: dict) -> Config:
-    return dataclasses.replace(config, **{
-        name: dataclasses.replace(getattr(config, name), **values) for name, values in parts.items()})
+    return dataclasses.replace(
+        config, **{name: dataclasses.replace(getattr(config, name), **values) for name, values in parts.items()}
+    )
 
 
 def tiny_config(system: str = "dat", training: dict | None = None, **of_adversarial) -> Config:
-    config = changed(configuration(system, "smoke"), training=TRAINING | (training or {}),
-                     adversarial=ADVERSARIAL | of_adversarial)
+    config = changed(
+        configuration(system, "smoke"), training=TRAINING | (training or {}), adversarial=ADVERSARIAL | of_adversarial
+    )
     return dataclasses.replace(config, model=TINY_MODEL)
 
 
@@ -65,8 +84,10 @@ def weights(network: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def networks(training: DomainAdversarial) -> dict[str, dict[str, torch.Tensor]]:
-    return {**{name: weights(network) for name, network in training.networks().items()},
-            "domain": weights(training.domain.module)}
+    return {
+        **{name: weights(network) for name, network in training.networks().items()},
+        "domain": weights(training.domain.module),
+    }
 
 
 def norm(network: nn.Module) -> float:
@@ -82,16 +103,19 @@ def double(monkeypatch):
     torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.parametrize("system, of_adversarial, step, share", [
-    ("ppcen_dat_augm", {"updates": "two-step"}, 0, 1.0),
-    ("ppcen_dat_augm", {"updates": "reversal"}, 0, 1.0),
-    ("dat", {"updates": "two-step", "schedule": "ganin"}, 0, 0.0),
-    ("dat", {"updates": "reversal", "schedule": "ganin"}, 0, 0.0),
-    ("dat", {"updates": "two-step", "schedule": "ganin"}, 1, math.tanh(0.5)),
-    ("dat", {"updates": "reversal", "schedule": "ganin"}, 1, math.tanh(0.5)),
-    ("dat", {"updates": "two-step", "main_weight": 0.1, "domain_weight": 0.9}, 1, 1.0),
-    ("dat", {"updates": "reversal", "domain_weight": 0.0}, 1, 1.0),
-])
+@pytest.mark.parametrize(
+    "system, of_adversarial, step, share",
+    [
+        ("ppcen_dat_augm", {"updates": "two-step"}, 0, 1.0),
+        ("ppcen_dat_augm", {"updates": "reversal"}, 0, 1.0),
+        ("dat", {"updates": "two-step", "schedule": "ganin"}, 0, 0.0),
+        ("dat", {"updates": "reversal", "schedule": "ganin"}, 0, 0.0),
+        ("dat", {"updates": "two-step", "schedule": "ganin"}, 1, math.tanh(0.5)),
+        ("dat", {"updates": "reversal", "schedule": "ganin"}, 1, math.tanh(0.5)),
+        ("dat", {"updates": "two-step", "main_weight": 0.1, "domain_weight": 0.9}, 1, 1.0),
+        ("dat", {"updates": "reversal", "domain_weight": 0.0}, 1, 1.0),
+    ],
+)
 def test_gradients_are_those_of_the_equations(double, system, of_adversarial, step, share):
     """Every tensor's gradient along a random direction, against central differences of the two losses.
 
@@ -151,8 +175,15 @@ def test_reversal_and_two_steps_with_the_negated_loss_are_the_same_training(doub
         for training in trainings:
             torch.manual_seed(step)
             training.step(step, *batch(training_config(training), seed=step))
-        one, other = ([p.grad for network in (t.networks()["student"], t.domain.module)
-                       for p in network.parameters() if p.requires_grad] for t in trainings)
+        one, other = (
+            [
+                p.grad
+                for network in (t.networks()["student"], t.domain.module)
+                for p in network.parameters()
+                if p.requires_grad
+            ]
+            for t in trainings
+        )
         assert_close(one, other, rtol=1e-9, atol=1e-14)
     assert_close(networks(trainings[0]), networks(trainings[1]), rtol=1e-8, atol=1e-10)
 
@@ -196,15 +227,17 @@ def test_the_teacher_knows_the_domain_loss_only_from_the_average():
 
 @pytest.mark.parametrize("updates", UPDATES)
 def test_rates_and_ramps_are_separate(updates):
-    config = tiny_config(training={"rampup_epochs": 2, "learning_rate": 0.01}, updates=updates, rampup_epochs=4,
-                         learning_rate=0.002)
+    config = tiny_config(
+        training={"rampup_epochs": 2, "learning_rate": 0.01}, updates=updates, rampup_epochs=4, learning_rate=0.002
+    )
     training = learner(config)
     for step in (0, 7, 10, 15, 20, 30):
         rates = training.rates(step)
         assert rates == {
             "learning_rate": 0.01 * rampup(step, 10),
             "consistency_weight": config.training.consistency * rampup(step, 10),
-            "domain_learning_rate": 0.002 * rampup(step, 20), "domain_weight": 0.4,
+            "domain_learning_rate": 0.002 * rampup(step, 20),
+            "domain_weight": 0.4,
         }
         training.step(step, *batch(config))
         assert [group["lr"] for group in training.optimizer.param_groups] == [rates["learning_rate"]]
@@ -218,8 +251,10 @@ def test_the_gradient_of_either_network_is_clipped_by_itself(updates):
     for training in (free, clipped):
         torch.manual_seed(0)
         training.step(0, *batch(training_config(training)))
-    for network, short in ((free.networks()["student"], clipped.networks()["student"]),
-                           (free.domain.module, clipped.domain.module)):
+    for network, short in (
+        (free.networks()["student"], clipped.networks()["student"]),
+        (free.domain.module, clipped.domain.module),
+    ):
         assert norm(network) > 0.02
         assert norm(short) == pytest.approx(0.01, rel=1e-3)
         for p, q in zip(network.parameters(), short.parameters()):
@@ -279,11 +314,18 @@ def test_a_step_says_how_the_classifier_does():
     assert not terms["domain"].requires_grad
 
 
-@pytest.mark.parametrize("error, said", [
-    (0.001, "wrong about 0.1% of the clips: the CNN does not move it (saturated)"), (0.0199, "saturated"), (0.02, ""),
-    (0.25, ""), (0.48, ""), (0.4801, "collapsed"),
-    (0.5, "wrong about 50.0% of the clips, no better than chance (collapsed)"),
-])
+@pytest.mark.parametrize(
+    "error, said",
+    [
+        (0.001, "wrong about 0.1% of the clips: the CNN does not move it (saturated)"),
+        (0.0199, "saturated"),
+        (0.02, ""),
+        (0.25, ""),
+        (0.48, ""),
+        (0.4801, "collapsed"),
+        (0.5, "wrong about 50.0% of the clips, no better than chance (collapsed)"),
+    ],
+)
 def test_a_classifier_that_has_won_or_lost_is_told_of(error, said):
     found = learner(tiny_config()).health({"loss_domain_error": error})
     assert said in found and bool(said) == bool(found)

@@ -42,11 +42,18 @@ def test_percent_and_fractions_are_averaged_alike():
     np.testing.assert_allclose(average([percent]).scores, percent.scores / 100, atol=1e-6)
 
 
-@pytest.mark.parametrize("other, what", [
-    (scores(1, classes=CLASSES[:9]), "classes"), (scores(1, classes=CLASSES[::-1]), "classes"), (scores(1, frames=5), "frames"),
-    (scores(1, frame_s=0.032), "seconds of a frame"), (scores(1, NAMES[:2]), "clips"), (scores(1, [*NAMES, "d.wav"]), "clips"),
-    (scores(1, ["a.wav", "b.wav", "d.wav"]), "clips"),
-])
+@pytest.mark.parametrize(
+    "other, what",
+    [
+        (scores(1, classes=CLASSES[:9]), "classes"),
+        (scores(1, classes=CLASSES[::-1]), "classes"),
+        (scores(1, frames=5), "frames"),
+        (scores(1, frame_s=0.032), "seconds of a frame"),
+        (scores(1, NAMES[:2]), "clips"),
+        (scores(1, [*NAMES, "d.wav"]), "clips"),
+        (scores(1, ["a.wav", "b.wav", "d.wav"]), "clips"),
+    ],
+)
 def test_what_cannot_be_averaged_is_named(other, what):
     with pytest.raises(SedError, match=f"differ in their {what};"):
         average([scores(0), other])
@@ -72,7 +79,9 @@ def ensemble(workspace, tiny) -> Ensemble:
 def test_members_are_the_papers_one_ppcen_and_two_trainings_of_dat(ensemble, tiny):
     assert ensemble.folder == run_folder("smoke", tiny, "ensemble", 3)
     assert [member.folder for member in ensemble.members] == [
-        run_folder("smoke", tiny, system, seed) for system, seed in (("ppcen_logmel", 3), ("dat_augm", 3), ("dat_augm", 4))]
+        run_folder("smoke", tiny, system, seed)
+        for system, seed in (("ppcen_logmel", 3), ("dat_augm", 3), ("dat_augm", 4))
+    ]
     assert ensemble.config == configuration("ppcen_logmel", "smoke")
     assert ensemble.finished
     (ensemble.members[2].folder / "weights.pt").unlink()
@@ -83,24 +92,32 @@ def test_members_are_the_papers_one_ppcen_and_two_trainings_of_dat(ensemble, tin
 def test_an_ensemble_stores_the_averages_and_follows_a_member_that_was_trained_anew(ensemble, tiny):
     assert write_posteriors(ensemble, tiny, progress=False) == ["validation", "public"]
     for subset in ("validation", "public"):
-        np.testing.assert_array_equal(Posteriors.load(ensemble.folder / f"{subset}.npz").scores, ensemble.average(subset).scores)
+        np.testing.assert_array_equal(
+            Posteriors.load(ensemble.folder / f"{subset}.npz").scores, ensemble.average(subset).scores
+        )
     for subset in ("validation", "public"):
         names = tables.filenames(layout.load(tiny, subset).table)
         scores(9, names).save(ensemble.members[0].folder / f"{subset}.npz")
     (ensemble.folder / "validation.npz").unlink()  # as snakemake does with the output of a job that it calls again
     write_posteriors(ensemble, tiny, progress=False)
     for subset in ("validation", "public"):
-        np.testing.assert_array_equal(Posteriors.load(ensemble.folder / f"{subset}.npz").scores, ensemble.average(subset).scores)
+        np.testing.assert_array_equal(
+            Posteriors.load(ensemble.folder / f"{subset}.npz").scores, ensemble.average(subset).scores
+        )
 
 
 def test_a_member_without_posteriors_is_named(ensemble, tiny):
     (ensemble.members[1].folder / "public.npz").unlink()
-    with pytest.raises(SedError, match="dat_augm/seed3/public.npz: missing, and an ensemble averages .* score that run first"):
+    with pytest.raises(
+        SedError, match="dat_augm/seed3/public.npz: missing, and an ensemble averages .* score that run first"
+    ):
         ensemble.average("public")
 
 
 def test_an_ensemble_is_not_trained():
-    with pytest.raises(SedError, match="'ensemble' is an average of others .*train ppcen_logmel, dat_augm, dat_augm, or call"):
+    with pytest.raises(
+        SedError, match="'ensemble' is an average of others .*train ppcen_logmel, dat_augm, dat_augm, or call"
+    ):
         configuration("ensemble", "smoke")
     members = {member for of in systems.ENSEMBLES.values() for member, _ in of}
     assert members <= set(systems.SYSTEMS) and not set(systems.ENSEMBLES) & set(systems.SYSTEMS)

@@ -19,11 +19,14 @@ from sedlib.training.inputs import Inputs, ahead, strong_table
 
 SMOKE = PROFILES["smoke"]
 CONFIG = dataclasses.replace(
-    SMOKE, training=dataclasses.replace(SMOKE.training, steps_per_epoch=3, strong=2, weak=2, unlabelled=4, preload=False)
+    SMOKE,
+    training=dataclasses.replace(SMOKE.training, steps_per_epoch=3, strong=2, weak=2, unlabelled=4, preload=False),
 )
 KEEP = ("nothing", "waveforms", "spectrograms")
-AUGMENTED = {system: dataclasses.replace(CONFIG, augment=configuration(system, "smoke").augment)
-             for system in ("augm", "augm_effects")}
+AUGMENTED = {
+    system: dataclasses.replace(CONFIG, augment=configuration(system, "smoke").augment)
+    for system in ("augm", "augm_effects")
+}
 
 
 def inputs(data, keep="nothing", config=CONFIG) -> Inputs:
@@ -72,8 +75,12 @@ def test_features_of_a_batch_may_be_asked_for_again(tiny_with_sounds, keep):
 @pytest.mark.parametrize("ends", ["nearest", "floor"])
 def test_mixtures_stand_in_for_strongly_labelled_clips_with_their_own_labels(tiny_with_sounds, ends):
     source, plain = (
-        inputs(tiny_with_sounds, config=dataclasses.replace(config, training=dataclasses.replace(config.training, label_frames=ends)))
-        for config in (AUGMENTED["augm"], CONFIG))
+        inputs(
+            tiny_with_sounds,
+            config=dataclasses.replace(config, training=dataclasses.replace(config.training, label_frames=ends)),
+        )
+        for config in (AUGMENTED["augm"], CONFIG)
+    )
     names, table = plain.clips["strong"].filenames, strong_table(tiny_with_sounds, "synthetic")
     expected = strong_labels(table, names, CONFIG.frames, CONFIG.frame_s, ends)
     assert np.array_equal(plain.labels["strong"].numpy(), expected)
@@ -146,7 +153,9 @@ def test_an_error_while_reading_ahead_comes_out_and_the_threads_end():
 
 
 @pytest.mark.parametrize("workers, resident", [(0, ()), (3, ()), (1, ("cpu",))])
-def test_weights_depend_neither_on_the_threads_that_read_nor_on_where_waveforms_are_kept(tiny, tmp_path, monkeypatch, workers, resident):
+def test_weights_depend_neither_on_the_threads_that_read_nor_on_where_waveforms_are_kept(
+    tiny, tmp_path, monkeypatch, workers, resident
+):
     expected = train(CONFIG, tiny, 0, tmp_path / "one", progress=False).load("weights.pt")["teacher"]
     monkeypatch.setattr(loop, "RESIDENT", resident)
     found = train(CONFIG, tiny, 0, tmp_path / "other", progress=False, workers=workers).load("weights.pt")["teacher"]

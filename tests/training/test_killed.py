@@ -32,7 +32,12 @@ SMOKE = PROFILES["smoke"]
 CONFIG = dataclasses.replace(
     SMOKE,
     training=dataclasses.replace(
-        SMOKE.training, strong=2, weak=2, unlabelled=2, epochs=5, steps_per_epoch=3,
+        SMOKE.training,
+        strong=2,
+        weak=2,
+        unlabelled=2,
+        epochs=5,
+        steps_per_epoch=3,
         learning_rate=0.005,  # so that some epoch before the last is the best
         preload=False,  # so that threads read waveforms in every step
     ),
@@ -151,11 +156,13 @@ def train(data: Path, folder: Path, workers: int, moment) -> None:
 
 def marked(function, phase, name: bytes):
     """The function, which says in ``phase`` that it runs."""
+
     def run(*arguments, **named):
         outer, phase.value = phase.value, name
         result = function(*arguments, **named)
         phase.value = outer
         return result
+
     return run
 
 
@@ -170,6 +177,7 @@ def deadly(function, come):
                 os.truncate(arguments[1], arguments[1].stat().st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*arguments, **named)
+
     return run
 
 
@@ -243,8 +251,11 @@ def test_tensorboard_shows_every_step_once(whole, killed):
 def shown(run: Run) -> dict[str, list[tuple[int, float]]]:
     """Step and value of every point of TensorBoard's curves, but for those of time and memory."""
     events = EventAccumulator(str(run.folder / "tensorboard"), size_guidance={"scalars": 0}).Reload()
-    return {tag: [(event.step, event.value) for event in events.Scalars(tag)]
-            for tag in events.Tags()["scalars"] if not tag.startswith("run/")}
+    return {
+        tag: [(event.step, event.value) for event in events.Scalars(tag)]
+        for tag in events.Tags()["scalars"]
+        if not tag.startswith("run/")
+    }
 
 
 if __name__ == "__main__":

@@ -90,8 +90,18 @@ def test_an_augmented_training_goes_on_to_the_same_weights(tiny_with_sounds, tmp
 
 def test_metrics_have_a_row_an_epoch_and_every_term(finished):
     assert finished.metrics["epoch"].tolist() == [1, 2]
-    terms = {"loss_strong", "loss_weak", "loss_consistency_strong", "loss_consistency_weak", "loss_total",
-             "validation_f1_student", "validation_f1_teacher", "learning_rate", "consistency_weight", "seconds"}
+    terms = {
+        "loss_strong",
+        "loss_weak",
+        "loss_consistency_strong",
+        "loss_consistency_weak",
+        "loss_total",
+        "validation_f1_student",
+        "validation_f1_teacher",
+        "learning_rate",
+        "consistency_weight",
+        "seconds",
+    }
     assert terms <= set(finished.metrics.columns)
     assert not (finished.folder / "checkpoint.pt").exists()
 
@@ -126,10 +136,20 @@ def test_score_writes_posteriors_events_and_results(finished, tiny):
 
 @pytest.mark.parametrize("tested, epoch", [("student", 1), ("teacher", 2)])
 def test_the_tested_network_chooses_the_epoch_and_is_scored(tiny, tmp_path, monkeypatch, tested, epoch):
-    rows = iter([{"validation_f1_student": 0.5, "validation_f1_teacher": 0.3}, {"validation_f1_student": 0.4, "validation_f1_teacher": 0.6}])
+    rows = iter(
+        [
+            {"validation_f1_student": 0.5, "validation_f1_teacher": 0.3},
+            {"validation_f1_student": 0.4, "validation_f1_teacher": 0.6},
+        ]
+    )
     monkeypatch.setattr(loop, "validation_f1", lambda *arguments: next(rows))
-    run = train(dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, tested=tested)), tiny, 0, tmp_path / "seed0",
-                progress=False)
+    run = train(
+        dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, tested=tested)),
+        tiny,
+        0,
+        tmp_path / "seed0",
+        progress=False,
+    )
     weights = run.load("weights.pt")
     assert weights["epoch"] == epoch
     assert all(torch.equal(value, weights[tested][name]) for name, value in run.detector().state_dict().items())
@@ -144,12 +164,21 @@ def test_the_tested_network_chooses_the_epoch_and_is_scored(tiny, tmp_path, monk
 def test_the_last_student_is_kept_beside_those_of_the_chosen_epoch(tiny, tmp_path, monkeypatch):
     """Validation says that the first of two epochs is the best."""
     said = iter([0.5, 0.4])
-    monkeypatch.setattr(loop, "validation_f1", lambda networks, *_: dict.fromkeys(
-        [f"validation_f1_{name}" for name in networks], next(said)))
+    monkeypatch.setattr(
+        loop,
+        "validation_f1",
+        lambda networks, *_: dict.fromkeys([f"validation_f1_{name}" for name in networks], next(said)),
+    )
     after = []
     telemetry = loop.Telemetry.check
-    monkeypatch.setattr(loop.Telemetry, "check", lambda self, student: after.append(
-        {name: value.clone() for name, value in student.state_dict().items()}) or telemetry(self, student))
+    monkeypatch.setattr(
+        loop.Telemetry,
+        "check",
+        lambda self, student: (
+            after.append({name: value.clone() for name, value in student.state_dict().items()})
+            or telemetry(self, student)
+        ),
+    )
     run = train(CONFIG, tiny, 0, tmp_path, progress=False)
     assert run.load("weights.pt")["epoch"] == 1
     last, chosen = run.detector("last").state_dict(), run.detector("student").state_dict()
@@ -225,7 +254,9 @@ def test_strong_labels_alone_need_no_other_clips(tiny, tmp_path):
 def test_an_oracle_learns_from_hidden_labels_of_real_clips(tiny, tmp_path, monkeypatch):
     seen = []
     encode = inputs.strong_labels
-    monkeypatch.setattr(inputs, "strong_labels", lambda table, names, *sizes: seen.append(names) or encode(table, names, *sizes))
+    monkeypatch.setattr(
+        inputs, "strong_labels", lambda table, names, *sizes: seen.append(names) or encode(table, names, *sizes)
+    )
     oracle = alone(strong=4, strong_from="unlabel_in_domain")
     run = train(oracle, tiny, 0, tmp_path / "run", progress=False)
     assert len(seen[0]) == 5 and all(name.startswith("unlabel_in_domain") for name in seen[0])
@@ -242,7 +273,13 @@ def test_the_papers_configuration_trains_with_spectrograms_made_on_the_way(tiny,
     paper = PROFILES["paper"]
     training = dataclasses.replace(paper.training, strong=1, weak=3, unlabelled=1, epochs=1)
     runs = [
-        train(dataclasses.replace(paper, training=dataclasses.replace(training, preload=preload)), tiny, 0, tmp_path / str(preload), progress=False)
+        train(
+            dataclasses.replace(paper, training=dataclasses.replace(training, preload=preload)),
+            tiny,
+            0,
+            tmp_path / str(preload),
+            progress=False,
+        )
         for preload in (False, True)
     ]
     assert runs[0].metrics["step"].tolist() == [2], "an epoch is once through the 6 weak clips"
@@ -256,8 +293,12 @@ def test_without_a_validation_score_the_last_epoch_is_kept(tiny, tmp_path, monke
     assert run.load("weights.pt")["epoch"] == 2
 
 
-@pytest.mark.parametrize("bad, what", [(float("nan"), "is nan"), (float("-inf"), "is -inf"), (11.0, "is 11, beyond 10")])
-def test_a_diverging_training_stops_with_its_last_good_weights_and_names_the_term(tiny, tmp_path, monkeypatch, bad, what):
+@pytest.mark.parametrize(
+    "bad, what", [(float("nan"), "is nan"), (float("-inf"), "is -inf"), (11.0, "is 11, beyond 10")]
+)
+def test_a_diverging_training_stops_with_its_last_good_weights_and_names_the_term(
+    tiny, tmp_path, monkeypatch, bad, what
+):
     terms, calls = mean_teacher.losses, []
 
     def spoilt(*arguments):
@@ -270,14 +311,18 @@ def test_a_diverging_training_stops_with_its_last_good_weights_and_names_the_ter
 
     good = {}
     save = Run.save_checkpoint
-    monkeypatch.setattr(Run, "save_checkpoint", lambda run, state: (good.update(copy.deepcopy(state["learner"])), save(run, state)))
+    monkeypatch.setattr(
+        Run, "save_checkpoint", lambda run, state: (good.update(copy.deepcopy(state["learner"])), save(run, state))
+    )
     monkeypatch.setattr(mean_teacher, "losses", spoilt)
     with pytest.raises(SedError, match=f"diverged at step 5: the loss weak {what}"):
         train(CONFIG, tiny, 0, tmp_path, progress=False)
     run = Run(tmp_path)
     assert run.state == "diverged" and not run.finished
     kept = run.load("weights.pt")
-    assert all(torch.equal(value, good[who][name]) for who in ("student", "teacher") for name, value in kept[who].items())
+    assert all(
+        torch.equal(value, good[who][name]) for who in ("student", "teacher") for name, value in kept[who].items()
+    )
     assert all(value.isfinite().all() for value in run.detector().state_dict().values())
     with pytest.raises(SedError, match="diverged at step 5.*lower learning_rate"):
         train(CONFIG, tiny, 0, tmp_path, progress=False)
@@ -286,8 +331,9 @@ def test_a_diverging_training_stops_with_its_last_good_weights_and_names_the_ter
 @pytest.mark.parametrize("name", ["crnn.cnn.0.0.weight", "crnn.rnn.weight_hh_l0", "crnn.strong.bias"])
 @pytest.mark.parametrize("at", [1, 4])
 def test_weights_that_become_nan_are_recorded_on_any_device(tiny, tmp_path, monkeypatch, name, at):
-    """In the first epoch, before anything was saved, and in the second. No posterior may be handed to a cross-entropy: a GPU's kernel
-    asserts that it lies in [0, 1], and nothing can be recorded after that."""
+    """In the first epoch, before anything was saved, and in the second. No posterior may be handed to a cross-entropy:
+    a GPU's kernel asserts that it lies in [0, 1], and nothing can be recorded after that."""
+
     def asserts(*arguments, **options):
         raise AssertionError("device-side assert")
 
@@ -316,7 +362,9 @@ def test_weights_that_become_nan_are_recorded_on_any_device(tiny, tmp_path, monk
 
 
 def test_a_learning_rate_that_is_far_too_large_is_noticed(tiny, tmp_path):
-    wild = dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, learning_rate=1e4, rampup_epochs=0, epochs=5))
+    wild = dataclasses.replace(
+        CONFIG, training=dataclasses.replace(CONFIG.training, learning_rate=1e4, rampup_epochs=0, epochs=5)
+    )
     with pytest.raises(SedError, match=r"diverged at step \d+: .*learning rate 1e\+04"):
         train(wild, tiny, 0, tmp_path, progress=False)
 

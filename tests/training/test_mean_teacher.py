@@ -22,7 +22,9 @@ LIMITS = Features()
 
 def output(seed: int, clips: int = 6) -> Output:
     g = torch.Generator().manual_seed(seed)
-    return Output(3 * torch.randn(clips, 5, 10, generator=g), 3 * torch.randn(clips, 10, generator=g), torch.zeros(clips, 5, 3))
+    return Output(
+        3 * torch.randn(clips, 5, 10, generator=g), 3 * torch.randn(clips, 10, generator=g), torch.zeros(clips, 5, 3)
+    )
 
 
 def test_rampup():
@@ -40,12 +42,15 @@ def test_a_step_takes_its_rates_from_the_ramp():
     batch = 2 * [torch.randn(t.strong + t.weak + t.unlabelled, 1, config.features.n_mels, config.features.frames)]
     for step, ramp in ((0, math.exp(-5)), (4, math.exp(-1.25)), (8, 1), (80, 1)):  # an epoch long
         rates = learner.rates(step)
-        assert rates == pytest.approx({"learning_rate": ramp * t.learning_rate, "consistency_weight": ramp * t.consistency})
+        assert rates == pytest.approx(
+            {"learning_rate": ramp * t.learning_rate, "consistency_weight": ramp * t.consistency}
+        )
         terms = learner.step(step, batch, torch.ones(t.strong, config.frames, 10), torch.ones(t.weak, 10))
         assert [group["lr"] for group in learner.optimizer.param_groups] == [rates["learning_rate"]]
         consistency = terms["consistency_strong"] + terms["consistency_weak"]
         assert float(terms["total"]) == pytest.approx(
-            float(terms["strong"] + terms["weak"] + rates["consistency_weight"] * consistency), rel=1e-6)
+            float(terms["strong"] + terms["weak"] + rates["consistency_weight"] * consistency), rel=1e-6
+        )
 
 
 def test_losses_against_numpy():
@@ -62,9 +67,13 @@ def test_losses_against_numpy():
 
     assert float(terms["strong"]) == pytest.approx(entropy(student.strong_logits[:2], strong), rel=1e-5)
     assert float(terms["weak"]) == pytest.approx(entropy(student.weak_logits[2:3], weak), rel=1e-5)
-    squared = [((posterior(getattr(student, name)) - posterior(getattr(teacher, name))) ** 2).mean()
-               for name in ("strong_logits", "weak_logits")]
-    assert [float(terms["consistency_strong"]), float(terms["consistency_weak"])] == pytest.approx([float(s) for s in squared])
+    squared = [
+        ((posterior(getattr(student, name)) - posterior(getattr(teacher, name))) ** 2).mean()
+        for name in ("strong_logits", "weak_logits")
+    ]
+    assert [float(terms["consistency_strong"]), float(terms["consistency_weak"])] == pytest.approx(
+        [float(s) for s in squared]
+    )
     assert float(terms["total"]) == pytest.approx(float(terms["strong"] + terms["weak"] + 1.7 * sum(squared)), rel=1e-6)
 
 
@@ -83,13 +92,15 @@ def test_a_network_that_is_sure_and_wrong_has_a_finite_loss_and_learns():
     strong = sure.strong_logits.requires_grad_()
     terms = losses(sure, sure, torch.zeros(1, 5, 10), torch.zeros(0, 10), 1.0)
     assert float(terms["strong"]) == 80
-    gradient, = torch.autograd.grad(terms["total"], strong)
+    (gradient,) = torch.autograd.grad(terms["total"], strong)
     torch.testing.assert_close(gradient, torch.full_like(gradient, 1 / 50))
     assert float(losses(sure, sure, torch.zeros(0, 5, 10), torch.ones(1, 10), 1.0)["weak"]) == 90
 
 
 def test_nan_gives_nan_and_no_posterior_is_handed_to_a_cross_entropy(monkeypatch):
-    """A GPU's kernel asserts that posteriors lie in [0, 1]; after that, nothing on the device can be read or saved any more."""
+    """A GPU's kernel asserts that posteriors lie in [0, 1]; after that, nothing on the device can be read or saved any
+    more."""
+
     def asserts(*arguments, **options):
         raise AssertionError("device-side assert")
 
@@ -103,11 +114,11 @@ def test_labels_of_one_kind_leave_the_other_clips_alone():
     """The gradient of the strong term is zero on weak and unlabelled clips, that of the weak term elsewhere."""
     student = Output(*(t.requires_grad_() for t in output(0)))
     terms = losses(student, output(1), torch.ones(2, 5, 10), torch.ones(1, 10), 1.0)
-    strong, = torch.autograd.grad(terms["strong"], student.strong_logits, retain_graph=True)
-    weak, = torch.autograd.grad(terms["weak"], student.weak_logits, retain_graph=True)
+    (strong,) = torch.autograd.grad(terms["strong"], student.strong_logits, retain_graph=True)
+    (weak,) = torch.autograd.grad(terms["weak"], student.weak_logits, retain_graph=True)
     assert strong[:2].all() and not strong[2:].any()
     assert weak[2].all() and not weak[:2].any() and not weak[3:].any()
-    consistency, = torch.autograd.grad(terms["consistency_strong"], student.strong_logits)
+    (consistency,) = torch.autograd.grad(terms["consistency_strong"], student.strong_logits)
     assert consistency.all()
 
 
@@ -129,7 +140,8 @@ def test_teacher_is_the_closed_form_average():
 
 @pytest.mark.parametrize("start, equal", [("independent", False), ("student", True)])
 def test_the_teacher_starts_with_weights_of_its_own_or_the_students(start, equal):
-    """And after the first update they are averaged half and half: a = min(1 - 1/(step + 1), ema) with the step from 1."""
+    """And after the first update they are averaged half and half: a = min(1 - 1/(step + 1), ema) with the step from
+    1."""
     config = profile("smoke")
     config = dataclasses.replace(config, training=dataclasses.replace(config.training, teacher_start=start, ema=0.999))
     t, features = config.training, config.features
@@ -147,8 +159,8 @@ def test_the_teacher_starts_with_weights_of_its_own_or_the_students(start, equal
 
 
 def test_noise_is_the_baselines_white_noise_on_mel_amplitudes():
-    """Against the definition with NumPy and librosa: standard deviation sqrt(mean_t(mel^2) 10^(-SNR/10)) for each clip and band, added
-    before the logarithm; amplitude to dB keeps 1e-5 and the loudest 80 dB."""
+    """Against the definition with NumPy and librosa: standard deviation sqrt(mean_t(mel^2) 10^(-SNR/10)) for each clip
+    and band, added before the logarithm; amplitude to dB keeps 1e-5 and the loudest 80 dB."""
     generator = np.random.default_rng(0)
     level = generator.uniform(-70, 5, (2, 1, 8, 50)).astype(np.float32)
     level[1] -= 25  # a quiet clip, with some bins below the smallest amplitude
@@ -158,7 +170,9 @@ def test_noise_is_the_baselines_white_noise_on_mel_amplitudes():
     torch.manual_seed(3)
     normal = torch.randn(mel.shape).numpy()
     deviation = np.sqrt((mel**2).mean(-1, keepdims=True) * 10 ** (-20 / 10))
-    expected = np.stack([librosa.amplitude_to_db(clip, ref=1.0, amin=1e-5, top_db=80) for clip in mel + deviation * normal])
+    expected = np.stack(
+        [librosa.amplitude_to_db(clip, ref=1.0, amin=1e-5, top_db=80) for clip in mel + deviation * normal]
+    )
     torch.manual_seed(3)
     ours = add_noise(torch.from_numpy(features), 20.0, LIMITS).numpy()
     np.testing.assert_allclose(ours, expected, atol=2e-3)
@@ -174,8 +188,8 @@ def test_noise_does_not_depend_on_the_recording_gain(gain_db):
 
 
 def test_noise_raises_the_floor_beneath_an_event_and_leaves_the_event_and_other_bands_alone():
-    """An event of 20 dB in a fifth of the frames, silence of -60 dB: noise 30 dB below the band's power of 13 dB. In silence only
-    noise is left: its level 20 log10 |sigma n| has the mean 20 log10 sigma - 5.52 dB."""
+    """An event of 20 dB in a fifth of the frames, silence of -60 dB: noise 30 dB below the band's power of 13 dB. In
+    silence only noise is left: its level 20 log10 |sigma n| has the mean 20 log10 sigma - 5.52 dB."""
     torch.manual_seed(0)
     level = torch.full((1, 1, 2, 50000), -60.0)
     level[:, :, 0, :10000] = 20

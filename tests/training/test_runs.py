@@ -97,6 +97,7 @@ def killed_at(moment: int, monkeypatch, action) -> bool:
                     os.truncate(arguments[0], arguments[0].stat().st_size // 2)
                 raise Killed
             return original(*arguments)
+
         return stepped
 
     with monkeypatch.context() as patched:
@@ -392,8 +393,12 @@ def three(tmp_path, data) -> Path:
         run = Run(folder / name)
         run.start(CONFIG, data, int(name[-1]))
         if name != "a/deeper/seed2":
-            run.write_metrics([{"step": 15, "validation_f1_student": 0.5, "seconds": 60.0},
-                               {"step": 30, "validation_f1_student": 0.4, "seconds": 120.0}])
+            run.write_metrics(
+                [
+                    {"step": 15, "validation_f1_student": 0.5, "seconds": 60.0},
+                    {"step": 30, "validation_f1_student": 0.4, "seconds": 120.0},
+                ]
+            )
     run = Run(folder / "a/seed0")
     run.save("weights.pt", {})
     module.write_json(run.folder / "results.json", SCORED)
@@ -428,12 +433,21 @@ def test_steps_that_depend_on_the_data_are_unknown_until_they_are_noted(tmp_path
     assert runs(tmp_path)["steps"].tolist() == [526]
 
 
-@pytest.mark.parametrize("file, content", [
-    ("config.json", "{}"), ("config.json", "[]"), ("config.json", '{"config": 3}'),
-    ("metrics.csv", ""), ("metrics.csv", "step\n1\n"), ("metrics.csv", "step,validation_f1_student,seconds\n15,x,3\n"),
-    ("results.json", "null"), ("results.json", '{"validation": {}}'),
-    ("progress.json", '{"step": -1, "steps": 3}'), ("progress.json", '{"step": 1e99, "steps": "x"}'),
-])
+@pytest.mark.parametrize(
+    "file, content",
+    [
+        ("config.json", "{}"),
+        ("config.json", "[]"),
+        ("config.json", '{"config": 3}'),
+        ("metrics.csv", ""),
+        ("metrics.csv", "step\n1\n"),
+        ("metrics.csv", "step,validation_f1_student,seconds\n15,x,3\n"),
+        ("results.json", "null"),
+        ("results.json", '{"validation": {}}'),
+        ("progress.json", '{"step": -1, "steps": 3}'),
+        ("progress.json", '{"step": 1e99, "steps": "x"}'),
+    ],
+)
 def test_a_damaged_run_is_named_and_hides_no_other(three, file, content):
     before = runs(three)
     (three / "a/seed0" / file).write_text(content)
@@ -446,8 +460,10 @@ def test_a_damaged_run_is_named_and_hides_no_other(three, file, content):
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    file=st.sampled_from(["config.json", "metrics.csv", "results.json", "progress.json"]), offset=st.integers(0, 10**4),
-    written=st.binary(max_size=3), cut=st.booleans(),
+    file=st.sampled_from(["config.json", "metrics.csv", "results.json", "progress.json"]),
+    offset=st.integers(0, 10**4),
+    written=st.binary(max_size=3),
+    cut=st.booleans(),
 )
 def test_whatever_happens_to_a_file_the_other_runs_are_listed(three, file, offset, written, cut):
     path = three / "a/seed0" / file

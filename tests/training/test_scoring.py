@@ -33,8 +33,11 @@ from sedlib.workspace import run_folder
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch):
     """Grids and curves of a few points, which take a hundredth of the time."""
-    monkeypatch.setattr(module, "operating_points",
-                        lambda scores, decoder, duration_s: operating_points(scores, decoder, (0.3, 0.5, 0.7), duration_s))
+    monkeypatch.setattr(
+        module,
+        "operating_points",
+        lambda scores, decoder, duration_s: operating_points(scores, decoder, (0.3, 0.5, 0.7), duration_s),
+    )
     for name, search in (("exact", tuning.exact), ("robust", tuning.robust)):
         monkeypatch.setitem(SEARCHES, name, lambda objective, seed, search=search: search(objective, 6))
 
@@ -71,8 +74,12 @@ def test_scores_come_from_stored_posteriors_without_a_network_and_once(tiny, tmp
     own = tune(posteriors, truth, search, duration_s=10.0)
     other = SEARCHES[search](Objective(posteriors, unseen, 10.0), 0)
     assert found["hmm"]["p_event"] == own["p_event"]
-    crossed = pd.concat([hmm_events(posteriors.select(tables.filenames(seen)), other, 10.0),
-                         events[events["filename"].isin(unseen["filename"])]])
+    crossed = pd.concat(
+        [
+            hmm_events(posteriors.select(tables.filenames(seen)), other, 10.0),
+            events[events["filename"].isin(unseen["filename"])],
+        ]
+    )
     assert found["unseen_f1"] == event_f1(truth, crossed).macro
     (run.folder / "validation.npz").unlink()
     assert score_hmm(run, tiny, search) == found == run.results_of(search)
@@ -95,7 +102,9 @@ def test_what_older_code_or_other_posteriors_gave_is_done_anew_and_nothing_else(
     first = {"median": score(run, tiny, progress=False), "exact": score_hmm(run, tiny, "exact")}
     assert first["median"]["validation"]["event_f1"]["macro"] != 0.1  # what `scored` had written as another code's
     assert {"validation", "public", "scored_by"} <= first["median"].keys()
-    files = [run.folder / name for name in ("results.json", "results-exact.json", "hmm-exact.json", "hmm-exact-second.json")]
+    files = [
+        run.folder / name for name in ("results.json", "results-exact.json", "hmm-exact.json", "hmm-exact-second.json")
+    ]
 
     def times():
         return [file.stat().st_mtime_ns for file in files]
@@ -165,7 +174,8 @@ def without(run: Run, data, subset: str, gone: list[str]) -> None:
 
 @pytest.fixture
 def incomplete(tiny, tmp_path):
-    """A run of a data set of whose development set one clip, and of whose evaluation set another, has no audio; and their names."""
+    """A run of a data set of whose development set one clip, and of whose evaluation set another, has no audio; and
+    their names."""
     run, gone = scored(Run(tmp_path / "run"), tiny), {}
     for subset in ("validation", "public"):
         gone[subset] = tables.events(layout.load(tiny, subset).table)["filename"].iloc[0]
@@ -182,9 +192,14 @@ def test_scores_are_those_of_the_clips_that_are_there(incomplete, tiny, tmp_path
         for decoding, found in results.items():
             missing = found[subset]["clips"]["missing"]
             events = tables.read_events(run.folder / f"{subset}{'' if decoding == 'median' else '-exact'}.tsv")
-            assert (missing["clips"], missing["of"], missing["example"]) == (1, table["filename"].nunique(), gone[subset])
-            assert {label: n["of"] - n["missing"] for label, n in missing["events"].items() if n["of"] > n["missing"]} == dict(
-                tables.events(there)["event_label"].value_counts())
+            assert (missing["clips"], missing["of"], missing["example"]) == (
+                1,
+                table["filename"].nunique(),
+                gone[subset],
+            )
+            assert {
+                label: n["of"] - n["missing"] for label, n in missing["events"].items() if n["of"] > n["missing"]
+            } == dict(tables.events(there)["event_label"].value_counts())
             assert sum(n["missing"] for n in missing["events"].values()) == (table["filename"] == gone[subset]).sum()
             assert found[subset]["event_f1"]["macro"] == pytest.approx(event_f1(there, events).macro)
             assert found[subset]["psds"]["method"] == "psds_eval, predictions at 3 thresholds"
@@ -194,7 +209,9 @@ def test_scores_are_those_of_the_clips_that_are_there(incomplete, tiny, tmp_path
     for hmm, half in zip(tune_hmm(run, tiny, "exact"), (first, second)):
         np.testing.assert_array_equal(hmm.p_event, SEARCHES["exact"](Objective(scores, half, 10.0), 0).p_event)
     (found,) = runs(run.folder.parent).to_dict("records")
-    assert found["missing"] == 1 and "run: 1 development clip without audio is in no score" in runs_table(runs(run.folder.parent))
+    assert found["missing"] == 1 and "run: 1 development clip without audio is in no score" in runs_table(
+        runs(run.folder.parent)
+    )
 
 
 def test_a_complete_data_set_has_nothing_missing(tiny, tmp_path):
@@ -224,20 +241,32 @@ def test_posteriors_that_are_no_numbers_name_the_run_and_the_clip(tiny, tmp_path
     named = f"validation.npz: 1 of 6 clips hold posteriors that are no numbers, the first '{scores.filenames[2]}'.* train it anew"
     with pytest.raises(SedError, match=named):
         scores.save(run.folder / "validation.npz")
-    np.savez(run.folder / "validation.npz", **{name: getattr(scores, name) for name in ("scores", "filenames", "classes", "frame_s")})
-    for scoring in (lambda: score(run, tiny, progress=False), lambda: tune_hmm(run, tiny), lambda: score_hmm(run, tiny)):
+    np.savez(
+        run.folder / "validation.npz",
+        **{name: getattr(scores, name) for name in ("scores", "filenames", "classes", "frame_s")},
+    )
+    for scoring in (
+        lambda: score(run, tiny, progress=False),
+        lambda: tune_hmm(run, tiny),
+        lambda: score_hmm(run, tiny),
+    ):
         with pytest.raises(SedError, match=f"run/validation.npz: 1 of 6 clips .* '{scores.filenames[2]}'"):
             scoring()
 
 
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))])
+@pytest.mark.parametrize(
+    "device",
+    ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))],
+)
 def test_a_network_whose_weights_are_nan_is_named_with_its_run_on_any_device(tiny, tmp_path, monkeypatch, device):
     run = scored(Run(tmp_path / "run"), tiny)
     (run.folder / "validation.npz").unlink()
     detector = Detector(run.config).to(device).eval()
     next(iter(detector.crnn.parameters())).data.fill_(np.nan)
     monkeypatch.setattr(Run, "detector", lambda *_: detector)
-    with pytest.raises(SedError, match="tmp.*run: .* clips hold posteriors that are no numbers, the first 'validation_000000.wav'"):
+    with pytest.raises(
+        SedError, match="tmp.*run: .* clips hold posteriors that are no numbers, the first 'validation_000000.wav'"
+    ):
         write_posteriors(run, tiny, progress=False)
     assert not (run.folder / "validation.npz").exists()
 
@@ -276,7 +305,10 @@ def test_every_row_with_an_hmm_is_filled_from_runs_that_are_there(tiny, workspac
     score(run_of("smoke", tiny, "ensemble", 0), tiny, progress=False)
     monkeypatch.setitem(SEARCHES, "forest", SEARCHES["exact"])
     monkeypatch.setattr(module, "forest", lambda objective, *_, **__: SEARCHES["exact"](objective, 0))
-    assert overfitting.rows("smoke", tiny)["row"].tolist() == [row.name for row in ROWS if row.decoding != "median" and row.system in (
-        "baseline", "ppcen_logmel", "dat_augm", "ensemble")]
+    assert overfitting.rows("smoke", tiny)["row"].tolist() == [
+        row.name
+        for row in ROWS
+        if row.decoding != "median" and row.system in ("baseline", "ppcen_logmel", "dat_augm", "ensemble")
+    ]
     assert {row.name for row in ROWS if "HMM" in row.name} == {row.name for row in ROWS if row.decoding != "median"}
     assert {row.decoding for row in ROWS} == {"median", "exact", "forest"}

@@ -148,16 +148,22 @@ def test_memory_is_also_known_where_the_kernel_does_not_say(status, tmp_path, mo
     assert now <= module.peak_memory(CPU)["memory_mb"] <= psutil.virtual_memory().total / 1e6
 
 
-@pytest.mark.parametrize(("values", "name", "words"), [
-    ({"weak": NAN, "total": NAN}, "weak",
-     "step 3: the loss weak is nan; learning rate 0.3; consistency weight 2. A smaller"),
-    ({"strong": INF, "weak": NAN, "total": NAN}, "strong", "the loss strong is inf;"),
-    ({"strong": 12.5, "weak": NAN, "total": NAN}, "weak", "the loss weak is nan;"),
-    ({"strong": 12.5, "total": 13}, "strong", "strong is 12.5, beyond 10;"),
-    ({"strong": 12.5, "total": NAN}, "strong", "the loss strong is 12.5"),
-    ({"strong": -12.5}, "strong", "strong is -12.5, beyond 10"),
-    ({"total": INF}, "total", "the loss total is inf; learning"),
-])
+@pytest.mark.parametrize(
+    ("values", "name", "words"),
+    [
+        (
+            {"weak": NAN, "total": NAN},
+            "weak",
+            "step 3: the loss weak is nan; learning rate 0.3; consistency weight 2. A smaller",
+        ),
+        ({"strong": INF, "weak": NAN, "total": NAN}, "strong", "the loss strong is inf;"),
+        ({"strong": 12.5, "weak": NAN, "total": NAN}, "weak", "the loss weak is nan;"),
+        ({"strong": 12.5, "total": 13}, "strong", "strong is 12.5, beyond 10;"),
+        ({"strong": 12.5, "total": NAN}, "strong", "the loss strong is 12.5"),
+        ({"strong": -12.5}, "strong", "strong is -12.5, beyond 10"),
+        ({"total": INF}, "total", "the loss total is inf; learning"),
+    ],
+)
 def test_a_diverging_step_is_named_with_its_term(values, name, words):
     telemetry = measured(1, 2)
     terms = losses(3) | {name: torch.tensor(float(value)) for name, value in values.items()}
@@ -194,6 +200,7 @@ def test_weights_that_are_not_finite_stop_the_training_too(part):
 
 def test_a_learning_rate_a_thousand_times_too_large_is_found_out():
     """The bound is met by what really happens, and not by what happens at a rate that works."""
+
     def train(rate: float) -> None:
         torch.manual_seed(0)
         network = nn.Sequential(nn.Linear(20, 50), nn.ReLU(), nn.Linear(50, 10), nn.Sigmoid())
@@ -248,13 +255,28 @@ def test_tensorboard_shows_every_column_and_every_step(tmp_path):
     scalars = shown(tmp_path / "tensorboard")
     assert [step for step, _ in scalars["loss_step/strong"]] == [1, 2, 3, 4, 5, 6]
     assert scalars["loss_step/strong"][3][1] == pytest.approx(0.7 / 5)
-    assert scalars["loss/weak"] == [(3, pytest.approx(sum(0.7 / (s + 2) for s in (1, 2, 3)) / 3)), (6, pytest.approx(
-        sum(0.7 / (s + 2) for s in (4, 5, 6)) / 3))]
+    assert scalars["loss/weak"] == [
+        (3, pytest.approx(sum(0.7 / (s + 2) for s in (1, 2, 3)) / 3)),
+        (6, pytest.approx(sum(0.7 / (s + 2) for s in (4, 5, 6)) / 3)),
+    ]
     assert scalars["f1/teacher"] == [(3, pytest.approx(0.1)), (6, pytest.approx(0.2))]
     assert set(scalars) == {
-        "loss/strong", "loss/weak", "loss/total", "loss_step/strong", "loss_step/weak", "loss_step/total",
-        "rate/learning_rate", "rate/consistency_weight", "rate_step/learning_rate", "rate_step/consistency_weight",
-        "f1/teacher", "run/epoch", "run/seconds", "run/wait_share", "run/steps_per_s", "run/memory_mb",
+        "loss/strong",
+        "loss/weak",
+        "loss/total",
+        "loss_step/strong",
+        "loss_step/weak",
+        "loss_step/total",
+        "rate/learning_rate",
+        "rate/consistency_weight",
+        "rate_step/learning_rate",
+        "rate_step/consistency_weight",
+        "f1/teacher",
+        "run/epoch",
+        "run/seconds",
+        "run/wait_share",
+        "run/steps_per_s",
+        "run/memory_mb",
     }
 
 
