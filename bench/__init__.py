@@ -24,7 +24,7 @@ def take_turns(contestants: dict[str, Callable], rounds: int) -> None:
             times[name].append(1000 * (time.perf_counter() - start))
     first = next(iter(times.values()))
     for name, spent in times.items():
-        ratio = statistics.median(a / b for a, b in zip(first, spent))
+        ratio = statistics.median(a / b for a, b in zip(first, spent, strict=True))
         print(f"  {name:<52}{statistics.median(spent):>10.2f} ms   x{ratio:.2f}")
 
 
@@ -41,5 +41,5 @@ def processes_take_turns(contestants: dict[str, list[str]], rounds: int) -> None
             memory[name] = float(said[1]) / 1e3
     first = next(iter(times.values()))
     for name, spent in times.items():
-        ratio = statistics.median(a / b for a, b in zip(first, spent))
+        ratio = statistics.median(a / b for a, b in zip(first, spent, strict=True))
         print(f"  {name:<52}{statistics.median(spent):>10.3f} s    x{ratio:.2f}   {memory[name]:.1f} GB")

@@ -90,10 +90,10 @@ def measure(config: Config, steps: int | None = None, rounds: int = 2, clips: di
         per_clip = alone(parts, config, folder)
         found: list[list[dict[str, Any]]] = [[] for _ in cases]
         for _ in range(rounds):
-            for case, results in zip(cases, found):
+            for case, results in zip(cases, found, strict=True):
                 results.append(alone(take_steps, case, folder, steps))
     rows = []
-    for case, variant, results in zip(cases, variants, found):
+    for case, variant, results in zip(cases, variants, found, strict=True):
         times = [seconds for result in results for seconds in result["times"]]
         rows.append(
             {
@@ -253,7 +253,7 @@ def fit(terms: dict[str, np.ndarray], measured: np.ndarray) -> dict[str, Any]:
     fitted = columns @ coefficients
     error = fitted / measured - 1
     return {
-        "terms": dict(zip(terms, coefficients.tolist())),
+        "terms": dict(zip(terms, coefficients.tolist(), strict=True)),
         "fitted": fitted.tolist(),
         "worst": float(np.abs(error).max()),
         "rms": float(np.sqrt(np.mean(error**2))),
@@ -314,7 +314,9 @@ def text(record: dict[str, Any]) -> str:
     """The record for people."""
     lines = [f"{record['device']}, torch {record['torch']} with {record['threads']} threads"]
     lines += [f"{name}: {value:.3g}" for name, value in record["per_clip"].items()]
-    fitted = zip(record["cases"], record["fits"]["step_s"]["fitted"], record["fits"]["memory_mb"]["fitted"])
+    fitted = zip(
+        record["cases"], record["fits"]["step_s"]["fitted"], record["fits"]["memory_mb"]["fitted"], strict=True
+    )
     for case, seconds, megabytes in fitted:
         low, high = case["range_s"]
         kernels = "" if case["kernel_share"] is None else f", kernels {100 * case['kernel_share']:.0f} % of the time"

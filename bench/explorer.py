@@ -54,7 +54,7 @@ def _timed(run: Callable[[], object]) -> tuple[float, float]:
 
 
 def _report(part: str, times: list[tuple[float, float]]) -> None:
-    wall, cpu = (sorted(values) for values in zip(*times))
+    wall, cpu = (sorted(values) for values in zip(*times, strict=True))
     print(
         f"    {part:<34}{statistics.median(wall):>7.1f} ms, one in ten over {wall[int(0.9 * len(wall))]:>6.1f} ms;"
         f" CPU {statistics.median(cpu):>6.1f} ms"

@@ -48,7 +48,7 @@ def development_set() -> tuple[Posteriors, pd.DataFrame]:
 def by_librosa(scores: np.ndarray, hmm: Hmm, at_once: bool = False) -> np.ndarray:
     """Its paths, class after class: all clips at once, or one after the other as the released code does."""
     paths = np.empty(scores.shape, bool)
-    for k, stay in enumerate(zip(hmm.p_silence, hmm.p_event)):
+    for k, stay in enumerate(zip(hmm.p_silence, hmm.p_event, strict=True)):
         moves, both = transition_loop(2, stay), np.stack([1 - scores[..., k], scores[..., k]], axis=1)
         paths[..., k] = (
             viterbi_discriminative(both, moves) if at_once else [viterbi_discriminative(clip, moves) for clip in both]
@@ -73,7 +73,8 @@ def decoding(rounds: int) -> None:
     take_turns(contestants, rounds)
     first, *others = (decode() for decode in contestants.values())
     print(
-        f"  frames that differ from the first: {', '.join(str((paths != first).sum()) for paths in others)} of {first.size}"
+        f"  frames that differ from the first: {', '.join(str((paths != first).sum()) for paths in others)}"
+        f" of {first.size}"
     )
 
 
@@ -111,7 +112,8 @@ def main(rounds: int = 3) -> None:
     decoding(rounds)
     posteriors, truth = development_set()
     print(
-        f"{'real' if REAL.is_dir() else 'random'} data: {len(posteriors.filenames)} clips, {len(tables.events(truth))} events"
+        f"{'real' if REAL.is_dir() else 'random'} data: {len(posteriors.filenames)} clips, "
+        f"{len(tables.events(truth))} events"
     )
     objective(posteriors, truth, rounds)
     print("searches on one half")

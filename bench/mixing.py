@@ -88,8 +88,8 @@ def beside_the_peer(mixtures: list[Mixture], bank: Bank, detector: Detector, con
 
     with threads(1):
         print(
-            f"  {CLIPS} mixtures on one core, the peer's comb filter a loop over samples as published, or vectorised with "
-            "numpy; wanted: x4"
+            f"  {CLIPS} mixtures on one core, the peer's comb filter a loop over samples as published, or "
+            "vectorised with numpy; wanted: x4"
         )
         take_turns(
             {
@@ -182,7 +182,7 @@ def effects(rounds: int) -> None:
             take_turns(
                 {
                     f"{name}, {rows} sounds of {SOUND_S:g} s, plainly": lambda: [
-                        plain(row, **v) for row, v in zip(waveform.double().numpy(), values)
+                        plain(row, **v) for row, v in zip(waveform.double().numpy(), values, strict=True)
                     ],
                     f"{name}, sedlib": lambda: EFFECTS[name].function(waveform, **batched),
                 },

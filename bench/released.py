@@ -32,7 +32,7 @@ class CRNN(nn.Module):
         super().__init__()
         m = config.model
         layers, inputs = [], 1
-        for outputs, pooling in zip(m.filters, m.pooling):
+        for outputs, pooling in zip(m.filters, m.pooling, strict=True):
             layers += [
                 nn.Conv2d(inputs, outputs, 3, padding=1),
                 nn.BatchNorm2d(outputs, eps=1e-3, momentum=m.batchnorm_momentum),
@@ -75,7 +75,7 @@ class Training:
         self.optimizer.step()
         self.steps += 1
         average = min(1 - 1 / (self.steps + 1), self.t.ema)
-        for mean, parameter in zip(self.teacher.parameters(), self.student.parameters()):
+        for mean, parameter in zip(self.teacher.parameters(), self.student.parameters(), strict=True):
             mean.data.mul_(average).add_(parameter.data, alpha=1 - average)
 
 

@@ -114,8 +114,8 @@ def waits(steps: int = 12) -> None:
         generate.mini(data, {"synthetic": 40, "weak": 40, "unlabel_in_domain": 80}, seed=0, progress=False)
         row = train(config, data, 0, Path(folder) / "run", progress=False).metrics.iloc[-1]
     print(
-        f"  paper size, waveforms from the store: {100 * row['wait_share']:.2f} % of the steps' time is waiting for input, "
-        f"{1 / row['steps_per_s']:.2f} s a step with its spectrograms"
+        f"  paper size, waveforms from the store: {100 * row['wait_share']:.2f} % of the steps' time is waiting "
+        f"for input, {1 / row['steps_per_s']:.2f} s a step with its spectrograms"
     )
 
 

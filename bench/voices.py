@@ -55,7 +55,7 @@ def confusion(train: Sequence[Source], test: Sequence[Source], per_class: int = 
     heard, truth = _sounds(train, per_class, seed)
     rng = np.random.default_rng([seed, 2])
     tilt = rng.uniform(-4, 4, (len(heard), 1, 1)) * _octaves()[:, None]
-    both = [*heard, *(mel + t for mel, t in zip(heard, tilt))]
+    both = [*heard, *(mel + t for mel, t in zip(heard, tilt, strict=True))]
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
     model.fit(np.stack([_statistics(mel) for mel in both]), np.tile(truth, 2))
     heard, truth = _sounds(test, per_class, seed + 1)
@@ -122,7 +122,7 @@ def main(recordings: str = "../shared/real_events") -> None:
         table = confusion(train, test)
         print(f"  {title}: balanced accuracy {accuracy(table):.2f}")
         print("    " + " " * 27 + "".join(f"{label[:6]:>7}" for label in CLASSES))
-        for label, row in zip(CLASSES, table):
+        for label, row in zip(CLASSES, table, strict=True):
             print(f"    {label:<27}" + "".join(f"{count:>7}" for count in row))
 
 

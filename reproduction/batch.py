@@ -82,8 +82,9 @@ def reproduce(
             else "a time that is told as it goes"
         )
         say(
-            f"{len(todo)} of {len(plan.jobs())} jobs to do {where}: about {about}. {len(plan.trainings())} trainings; profile {plan.profile}, "
-            f"data {plan.root.name}, seeds {', '.join(map(str, plan.seeds))}. Stop at any moment; the same command goes on."
+            f"{len(todo)} of {len(plan.jobs())} jobs to do {where}: about {about}. "
+            f"{len(plan.trainings())} trainings; profile {plan.profile}, data {plan.root.name}, seeds {', '.join(map(str, plan.seeds))}. "
+            "Stop at any moment; the same command goes on."
         )
         status = _snakemake(plan, cores, profile_folder)
         failed = failures(plan)
@@ -145,7 +146,8 @@ def _alone(place: Path) -> Iterator[None]:
         ) from None
     with locked(
         lock,
-        f"{place}: another reproduction is at work in this folder (process {lock.read_text().strip() or 'unknown'}); wait for it, "
+        f"{place}: another reproduction is at work in this folder (process "
+        f"{lock.read_text().strip() or 'unknown'}); wait for it, "
         "stop it, or give another folder with SEDLIB_WORKSPACE",
         wait=False,
     ):
@@ -170,7 +172,8 @@ def _refuse_older(plan: Plan) -> None:
     if plan.data == "mini":
         if described.is_file() and (made := read_json(described).get("generator")) != generate.VERSION:
             raise SedError(
-                f"{described}: made by version {made} of the generator, this code has {generate.VERSION}; move or remove {plan.root} and "
+                f"{described}: made by version {made} of the generator, this code has {generate.VERSION}; "
+                f"move or remove {plan.root} and "
                 f"{workspace() / plan.runs}, or give another folder with SEDLIB_WORKSPACE"
             )
         if not (described.is_file() and (workspace() / plan.data_made).exists()):
@@ -184,7 +187,8 @@ def _refuse_older(plan: Plan) -> None:
             older.append(f"  {run.folder}: {'; '.join(different[:3])}")
     if older:
         raise SedError(
-            "runs of another configuration, or of other data, are in the way; move or remove their folders (all others are kept), "
+            "runs of another configuration, or of other data, are in the way; move or remove their folders "
+            "(all others are kept), "
             "or give another folder with SEDLIB_WORKSPACE:\n" + "\n".join(older)
         )
 

@@ -74,7 +74,7 @@ class Comparison(NamedTuple):
                 "dev": [result.macro for result in results[system]],
                 "eval": [run.results["public"]["event_f1"]["macro"] for run in of_system if "public" in run.results],
                 "ci95": _mean(value, draws)[1:],
-                "classes": dict(zip(classes, value.tolist())),
+                "classes": dict(zip(classes, value.tolist(), strict=True)),
                 "learned": [_learned(run) for run in of_system],
             }
         differences = []
@@ -133,7 +133,7 @@ class Comparison(NamedTuple):
     def verdicts(self, measured: dict[str, Any]) -> pd.DataFrame:
         """The claims: ``sentence``, ``difference here`` in points with its 95 % interval, and ``verdict``."""
         rows = []
-        for claim, found in zip(self.claims, measured["claims"]):
+        for claim, found in zip(self.claims, measured["claims"], strict=True):
             points = "{value:+.1f} ({low:+.1f} to {high:+.1f})".format(**{name: 100 * of for name, of in found.items()})
             rows.append([claim.says, points, verdict(claim.sign, found)])
         return pd.DataFrame(rows, columns=["sentence", "difference here", "verdict"])

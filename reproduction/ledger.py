@@ -152,7 +152,9 @@ def readme_part(ledger: Mapping[str, Any]) -> str:
     counted = ", ".join(f"{count} {name}" for name, count in verdicts(ledger).items() if count)
     tested = [c for c in ledger["claims"] if c["p"] is not None]
     stands = holm(np.array([c["p"] for c in tested]))
-    decided = [(c, stands) for c, stands in zip(tested, stands) if c["verdict"].startswith(("holds", "does not"))]
+    decided = [
+        (c, stands) for c, stands in zip(tested, stands, strict=True) if c["verdict"].startswith(("holds", "does not"))
+    ]
     fallen = [c["says"] for c, stands in decided if not stands]
     notice = published.notice(ledger["measured_by"])
     parts = [

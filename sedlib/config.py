@@ -81,7 +81,9 @@ def _wrong(value: Any, kind: Any) -> str:
         anyhow = options[-1:] == (Ellipsis,)
         if not isinstance(value, tuple) or not anyhow and len(value) != len(options):
             return "a tuple" if anyhow else f"a tuple of {len(options)}" if options else "()"
-        found = [_wrong(one, of) for one, of in zip(value, len(value) * options[:1] if anyhow else options)]
+        found = [
+            _wrong(one, of) for one, of in zip(value, len(value) * options[:1] if anyhow else options, strict=True)
+        ]
         return next((f"a tuple, each of it {wrong}" for wrong in found if wrong), "")
     if kind is float and type(value) is int:
         return ""

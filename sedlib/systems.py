@@ -154,7 +154,8 @@ def configuration(system: str, profile_name: str) -> Config:
     if system in ENSEMBLES:
         members = ", ".join(name for name, _ in ENSEMBLES[system])
         raise SedError(
-            f"system {system!r} is an average of others and is not trained itself; train {members}, or call `sedlib reproduce`"
+            f"system {system!r} is an average of others and is not trained itself; "
+            f"train {members}, or call `sedlib reproduce`"
         )
     if system not in SYSTEMS:
         near = difflib.get_close_matches(system, SYSTEMS, n=1)

@@ -37,7 +37,7 @@ def faults(notebook: nbformat.NotebookNode) -> list[str]:
     found += [f"lacks {part}" for part in ("## What you did", "## Exercises") if part not in prose]
     if [tags(cell) for cell in cells].count(["parameters"]) != 1:
         found.append("needs one cell tagged parameters")
-    for before, cell, after in zip([None, *cells], cells, [*cells[1:], None]):
+    for before, cell in zip([None, *cells], cells):
         if cell.cell_type != "code":
             continue
         where = repr(cell.source.splitlines()[0])

@@ -203,7 +203,7 @@ def _cross_fitted(
     shares = [wrong[is_synthetic].mean(), wrong[~is_synthetic].mean()]
     # A clip is right or wrong, so that drawing clips anew is drawing from binomial distributions.
     rng = np.random.default_rng(seed)
-    draws = np.mean([rng.binomial(n, share, 2000) / n for n, share in zip(clips, shares)], axis=0)
+    draws = np.mean([rng.binomial(n, share, 2000) / n for n, share in zip(clips, shares, strict=True)], axis=0)
     return Probe(*interval(np.mean(shares), draws))
 
 
@@ -337,7 +337,7 @@ def class_changes(measured: dict[str, Any], system: str, beside: str) -> pd.Data
 
     A row a class, columns ``synthetic`` (held-out clips) and ``real`` (development clips).
     """
-    pairs = list(zip(measured["systems"][system], measured["systems"][beside]))
+    pairs = list(zip(measured["systems"][system], measured["systems"][beside], strict=True))
     changes = {
         domain: 100 * np.mean([_of(a, domain) - _of(b, domain) for a, b in pairs], axis=0)
         for domain in ("synthetic", "real")

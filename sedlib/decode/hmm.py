@@ -101,7 +101,7 @@ class Hmm:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, probabilities by class, as JSON has them."""
-        by_class = {name: dict(zip(self.classes, getattr(self, name).tolist())) for name in BY_CLASS}
+        by_class = {name: dict(zip(self.classes, getattr(self, name).tolist(), strict=True)) for name in BY_CLASS}
         return by_class | {"drop_s": self.drop_s, "merge_s": self.merge_s}
 
     @classmethod

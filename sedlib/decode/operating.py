@@ -60,7 +60,7 @@ def hmm_scores(posteriors: Posteriors, hmm: Hmm, thresholds: Sequence[float] = T
     SedError
         For a class whose model likes to switch, for then a lower threshold can take frames away.
     """
-    for name, both in zip(hmm.classes, hmm.p_silence + hmm.p_event):
+    for name, both in zip(hmm.classes, hmm.p_silence + hmm.p_event, strict=True):
         if name in posteriors.classes and both < 1 - 1e-9:
             raise SedError(
                 f"HMM: p_silence + p_event of {name} is {both:g}, less than 1, so its paths at several thresholds do "

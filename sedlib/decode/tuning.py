@@ -83,7 +83,7 @@ class Objective:
         if not self.references.any():
             raise SedError("reference: no events in these clips, so that there is nothing to tune for")
         start = np.append(0, self.references.cumsum()[:-1])
-        self.bounds = np.stack([of.bounds + first for of, first in zip(indexed, start)])
+        self.bounds = np.stack([of.bounds + first for of, first in zip(indexed, start, strict=True)])
         self.onset, self.offset = (np.concatenate([of[i] for of in indexed]) for i in (1, 2))
 
     def counts(self, hmm: Hmm) -> np.ndarray:
@@ -221,7 +221,7 @@ def robust(objective: Objective, points: int = ROBUST_POINTS) -> Hmm:
     others = np.nanmean(f1, axis=0)
     stays = np.add.outer(p, p)[:, :, None] >= 1  # a smoother must not like to switch
     chosen = []
-    for of_class, n in zip(f1, objective.references):
+    for of_class, n in zip(f1, objective.references, strict=True):
         width = SMOOTHING / np.sqrt(max(n, 1))
         widths = (width / step(p), width / step(p), width / 2)  # in points of each axis
         smoothed = gaussian_filter(of_class if n else others, widths, mode="nearest")

@@ -104,7 +104,7 @@ def evaluate(
     names = tables.filenames(truth)
     system = system.assign(filename=respelled(system["filename"], names))
     if lengths is not None:
-        lengths = dict(zip(respelled(pd.Series(list(lengths)), names), lengths.values()))
+        lengths = dict(zip(respelled(pd.Series(list(lengths)), names), lengths.values(), strict=True))
     events, segments = event_f1(truth, system), segment_f1(truth, system)
     _, n_sys, n_ref = events.counts.sum(axis=1).T
     empty = [*_without_length("reference", empty_references), *_without_length("predictions", empty_predictions)]
@@ -300,7 +300,7 @@ def read_durations(path: str | Path) -> dict[str, float]:
             f"{path}: {table['filename'][wrong[0]]!r} lasts {table['duration'][wrong[0]]:g} s; "
             "each clip needs one length, more than 0"
         )
-    return dict(zip(table["filename"], table["duration"]))
+    return dict(zip(table["filename"], table["duration"], strict=True))
 
 
 def _numbers(table: pd.DataFrame, column: str, path: str | Path) -> pd.Series:

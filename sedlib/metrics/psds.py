@@ -97,7 +97,9 @@ def psds_from_operating_points(
         warnings.simplefilter("ignore")
         roc = _effective(curve, alpha_ct, len(classes))
         widths = np.diff(np.append(roc.xp, np.inf).clip(max=max_efpr))
-        per_class = {name: float(np.sum(widths * found)) / max_efpr for name, found in zip(classes, roc.yp)}
+        per_class = {
+            name: float(np.sum(widths * found)) / max_efpr for name, found in zip(classes, roc.yp, strict=True)
+        }
         value = curve.psds(alpha_ct, alpha_st, max_efpr).value if len(classes) > 1 else per_class[classes[0]]
     return Psds(float(value), per_class, unknown, *merged)
 

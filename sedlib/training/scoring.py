@@ -126,7 +126,7 @@ def tune_hmm(run: Run, data: str | Path, search: str = "exact") -> tuple[Hmm, Hm
     files = [run.folder / f"hmm-{search}{which}.json" for which in ("", "-second")]
     if not all(_is_current(run, file) for file in files):
         scores, (reference, _) = _stored(run, "validation"), reference_of([run], data, "validation")
-        for path, half in zip(files, halves(reference)):
+        for path, half in zip(files, halves(reference), strict=True):
             objective = Objective(scores, half, run.config.features.clip_s)
             if search == "forest":
                 hmm = forest(objective, 0, FOREST_CALLS[run.config.profile], progress=True)
@@ -179,7 +179,7 @@ def score_hmm(run: Run, data: str | Path, search: str = "exact") -> dict[str, An
     unseen = pd.concat(
         [
             hmm_events(scores.select(tables.filenames(half)), hmm, clip_s)
-            for half, hmm in zip(halves(reference), (second, first))
+            for half, hmm in zip(halves(reference), (second, first), strict=True)
         ]
     )
     tables.write(unseen, run.folder / f"unseen-{search}.tsv")

@@ -100,7 +100,7 @@ class Telemetry:
                 raise _diverged(values, term, f"the loss {term} is {values[name]:.4g}{beyond}")
         weights = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
         finite = torch.stack([value.isfinite().all() for value in weights.values()]).tolist()
-        bad = [name for name, sound in zip(weights, finite) if not sound]
+        bad = [name for name, sound in zip(weights, finite, strict=True) if not sound]
         if bad and self._steps:
             what = f"{len(bad)} of {len(weights)} tensors of weights are not finite, first {bad[0]}, but the losses are"
             raise _diverged(self._steps[-1], "weights", what)

@@ -187,7 +187,7 @@ def test_a_table_in_latin_1_or_utf_16_is_named_with_its_line(tmp_path):
     text = "filename\tevent_labels\na.wav\tDog\nMénage.wav\tCat\n"
     for encoding, line in (("latin-1", 3), ("utf-16", 1), ("utf-16-le", 3)):
         (tmp_path / "t.tsv").write_bytes(text.encode(encoding))
-        with pytest.raises(SedError, match=f"line {line}.* save (it as|the table as plain) UTF-8") as error:
+        with pytest.raises(SedError, match=f"line {line}.* save (it as|the table as plain) UTF-8"):
             tables.read_weak(tmp_path / "t.tsv")
     (tmp_path / "t.tsv").write_text(text, encoding="utf-8")
     assert tables.read_weak(tmp_path / "t.tsv")["filename"][1] == "Ménage.wav"
