@@ -83,7 +83,8 @@ def reproduce(
         )
         say(
             f"{len(todo)} of {len(plan.jobs())} jobs to do {where}: about {about}. "
-            f"{len(plan.trainings())} trainings; profile {plan.profile}, data {plan.root.name}, seeds {', '.join(map(str, plan.seeds))}. "
+            f"{len(plan.trainings())} trainings; profile {plan.profile}, data {plan.root.name}, "
+            f"seeds {', '.join(map(str, plan.seeds))}. "
             "Stop at any moment; the same command goes on."
         )
         status = _snakemake(plan, cores, profile_folder)
