@@ -53,13 +53,12 @@ import pandas as pd
 import torch
 
 import sedlib.config
+from reproduction import lessons
+from reproduction.rows import ROWS
+from sedcourse import check, environment, explore, html, players, plots
 from sedlib.data import layout, store, tables
 from sedlib.features import LogMel
-from sedcourse import check, environment, explore, players, plots
-from reproduction import lessons
-from sedcourse import html
 from sedlib.metrics import event_f1
-from reproduction.rows import ROWS
 from sedlib.workspace import dataset
 
 # %% [markdown]

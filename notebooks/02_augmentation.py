@@ -51,13 +51,16 @@ import torch
 from torch.nn import functional as F
 from torchaudio.functional import detect_pitch_frequency
 
-from sedlib import augment, decode, features, metrics, systems
+# %% [markdown]
+# And the course's own: the library, the paper's tables, what only lessons use.
+
+# %%
 from reproduction import comparisons
-from sedlib import training, workspace
-from sedlib.augment import effects, specaugment, mixing
+from sedcourse import check, composer, html, players, plots
+from sedlib import augment, decode, features, metrics, systems, training, workspace
+from sedlib.augment import effects, mixing, specaugment
 from sedlib.config import Augment, Features
 from sedlib.data import layout, store, tables
-from sedcourse import check, composer, html, players, plots
 
 # %% [markdown]
 # ## What there is to mix from

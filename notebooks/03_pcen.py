@@ -53,14 +53,17 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from reproduction import comparisons
+# %% [markdown]
+# And the course's own: the library, MiniDESED, the paper's tables, what only lessons use.
+
+# %%
+from minidesed import domains, soundscapes, voices
+from reproduction import comparisons, retention, sounds
 from reproduction.rows import ROWS
+from sedcourse import check, explore, explorer, html, live, players, plots
 from sedlib import features, models, systems, training, workspace
 from sedlib.config import Features
 from sedlib.data import encoder, scenes, tables
-from minidesed import domains, soundscapes, voices
-from sedcourse import check, explore, explorer, html, live, players, plots
-from reproduction import retention, sounds
 
 # %% [markdown]
 # ## Gain control by hand

@@ -53,11 +53,14 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
+# %% [markdown]
+# And the course's own: the library, the paper's tables, what only lessons use.
+
+# %%
 from reproduction.rows import ROWS
-from sedlib import decode, inference, metrics, models, systems, training
-from sedlib import workspace
-from sedlib.data import encoder, layout, store, tables
 from sedcourse import check, explore, html, live, players, plots
+from sedlib import decode, inference, metrics, models, systems, training, workspace
+from sedlib.data import encoder, layout, store, tables
 
 # %% [markdown]
 # The paper's system and this profile's differ in these settings and in nothing else. `None` steps an epoch means once
@@ -718,7 +721,8 @@ plots.show(fig, f"F1 of each class beside chance: {', '.join(words)}")
 # with the same clips too (a *paired* bootstrap); if the interval holds 0, the clips do not decide it.
 
 # %%
-found = [inference.posteriors(run.detector(network), waves, scores.frame_s, progress=False)
+step = scores.frame_s
+found = [inference.posteriors(run.detector(network), waves, step, progress=False)
          for network in ("teacher", "student")]
 clip_s = config.features.clip_s
 events = [decode.median_events(one, config.decoding, clip_s) for one in found]
