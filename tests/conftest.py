@@ -38,6 +38,25 @@ LONGEST = (
     "test_voila.py",
 )
 
+# What trains, or needs a browser, a cluster, a kernel or a wheel: all that `make check` leaves out.
+SLOW = {
+    *LONGEST,
+    "test_beside_desed.py",
+    "test_cli.py",
+    "test_ensemble.py",
+    "test_execute.py",
+    "test_gap.py",
+    "test_invariance.py",
+    "test_keeper.py",
+    "test_lab.py",
+    "test_page.py",
+    "test_real_sounds.py",
+    "test_scoring.py",
+    "test_telemetry.py",
+    "test_wheel.py",
+    "test_workspace.py",
+}
+
 TINY = {"synthetic": 12, "weak": 6, "unlabel_in_domain": 6, "validation": 6, "public": 4}
 
 
@@ -60,7 +79,13 @@ def pytest_xdist_auto_num_workers(config) -> int:
 
 def pytest_collection_modifyitems(config, items) -> None:
     """A worker has whole files, whose fixtures are then made once, and all files that look at the one batch; they begin
-    with the files that take longest. Without workers the order stays."""
+    with the files that take longest. Without workers the order stays.
+
+    Marks what is slow.
+    """
+    for item in items:
+        if item.path.name in SLOW:
+            item.add_marker(pytest.mark.slow)
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
         for item in items:

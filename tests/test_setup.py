@@ -80,7 +80,16 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     assert not {name: path for name, path in course.items() if name not in named("course") | {"playwright"}}
     assert not {name: path for name, path in rest.items() if name not in everything}
     # Called as programs, by other packages, or pinned for their sake.
-    unseen = {"jupyterlab", "voila", "snakemake-executor-plugin-slurm", "setuptools", "pytest-xdist"}
+    unseen = {
+        "jupyterlab",
+        "voila",
+        "snakemake-executor-plugin-slurm",
+        "setuptools",
+        "pytest-xdist",
+        "ruff",
+        "basedpyright",
+        "import-linter",
+    }
     assert everything == set(library) | set(course) | set(rest) | unseen
 
 
