@@ -6,6 +6,7 @@ Tests of the real graph look at the one batch of `batch.run`, or work with a cop
 import errno
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -207,6 +208,13 @@ def test_the_graph_of_everything_has_the_jobs_of_the_plan(workspace):
         if line.split()[1:2] and line.split()[1].isdigit()
     }
     assert counts == Counter(job.kind for job in plan.jobs()) | {"all": 1}
+
+
+def test_what_others_read_is_no_output_which_snakemake_removes_before_a_job():
+    """Lesson 06 once read posteriors while snakemake had removed them for a job that stored them again."""
+    outputs = re.findall(r"output:\n\s+(.+)", reproduce.GRAPH.read_text(encoding="utf-8"))
+    assert len(outputs) == 7  # marks; what a run leaves at its end
+    assert all("touch(" in output or "/scored" in output or '"report/' in output for output in outputs), outputs
 
 
 # What is in the way is told before anything is done.
