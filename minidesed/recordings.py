@@ -40,7 +40,7 @@ class RecordedVoices(Soundbank):
 
     def split(self, *pools: str) -> list[RecordedVoices]:
         """Soundbanks of disjoint recordings, one per pool; a class with too few recordings is shared and noted."""
-        banks = [copy(self) for _ in pools]
+        banks: list[RecordedVoices] = [copy(self) for _ in pools]
         for bank in banks:
             bank.recordings = {}
         notes = []

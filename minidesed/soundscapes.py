@@ -8,7 +8,7 @@ section 2; taught in ``notebooks/01_data.py``.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -41,12 +41,15 @@ class Source(Protocol):
 
     def of_clip(self, rng: np.random.Generator) -> Source:
         """The source for the length of a clip, in which all events of a class come from one dog, one talker."""
+        ...
 
     def event(self, label: str, duration: float, rng: np.random.Generator) -> np.ndarray:
         """(sample,) sound of a class, at most ``duration`` seconds, no silence at its ends."""
+        ...
 
     def background(self, duration: float, rng: np.random.Generator) -> np.ndarray:
         """(sample,) background of exactly ``duration`` seconds."""
+        ...
 
 
 class SubsetRecipe(NamedTuple):
@@ -148,7 +151,8 @@ def make_sound(what: str, source: Source, seed: int, index: int) -> np.ndarray:
 
 def _measured_room(source: Source, rng: np.random.Generator) -> np.ndarray | None:
     """A recorded room response, if the source has any."""
-    return source.rir(rng) if hasattr(source, "rir") else None
+    rir: Callable[[np.random.Generator], np.ndarray | None] | None = getattr(source, "rir", None)
+    return None if rir is None else rir(rng)
 
 
 def _annotated(onset: float, offset: float, jitter: float, rng: np.random.Generator) -> tuple[float, float]:

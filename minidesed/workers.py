@@ -60,9 +60,11 @@ def run(function: Callable[..., Result], tasks: list[tuple], jobs: int) -> Itera
 def _begin(begun: Event) -> None:
     """Report that this process could begin, and have it end when the one that started it is killed."""
     begun.set()
+    starter = multiprocessing.parent_process()
+    assert starter is not None
 
     def watch() -> None:
-        multiprocessing.parent_process().join()
+        starter.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -49,14 +49,8 @@ def job(context: click.Context, **config) -> None:
 
 def of_a_run(function: Callable[[Plan, str, int], None]) -> click.Command:
     """Make a job of what is to be done with the run of a system and seed."""
-    for part in (
-        click.pass_obj,
-        click.argument("seed", type=int),
-        click.argument("system"),
-        job.command(function.__name__.rstrip("_")),
-    ):
-        function = part(function)
-    return function
+    taken = click.argument("system")(click.argument("seed", type=int)(click.pass_obj(function)))
+    return job.command(function.__name__.rstrip("_"))(taken)
 
 
 @job.command()

@@ -108,6 +108,7 @@ def kept(command: Sequence[str | Path], **options) -> Iterator[subprocess.Popen]
         start_new_session=True,
         **options,
     )
+    assert keeper.stdin is not None
     try:
         yield keeper
     except KeyboardInterrupt:

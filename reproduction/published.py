@@ -37,7 +37,7 @@ def load(path: Path, part: str | None = None) -> dict[str, Any]:
     return {**found, "from": source(path, found["measured_by"])}
 
 
-def stamp(profile: str) -> dict[str, str]:
+def stamp(profile: str) -> dict[str, str | int]:
     """What a study's numbers depend on besides its own settings, as the study's first entries."""
     return {"profile": profile, "generator": generate.VERSION, "measured_by": sedlib.__version__}
 

@@ -159,7 +159,7 @@ def description(composed: Composed, bank: Bank) -> str:
 
 
 class _Canvas(Canvas):
-    @matplotlib.rc_context(FONT | {"font.size": 9})
+    @matplotlib.rc_context({**FONT, "font.size": 9})
     def __init__(self) -> None:
         super().__init__(height=4.9)
         self.mel = self.figure.add_axes((0.185, 0.45, 0.725, 0.53))
@@ -214,7 +214,8 @@ class Composer(Widget):
 
     def __init__(self, bank: Bank) -> None:
         super().__init__("composer", "Point at the picture to read values.")
-        self.bank, self.chosen, self.composed = bank, 0, None
+        self.bank, self.chosen = bank, 0
+        self.composed: Composed | None = None
         self.mine: Mixture | None = None  # the last one that was changed by hand
         self._streams = 0
         look, small = wide("6.5em", "23em"), {"layout": auto()}
@@ -235,7 +236,7 @@ class Composer(Widget):
 
         self.seed = ipywidgets.BoundedIntText(0, max=9999, description="seed", **wide("3em", "9em"))
         self.draw = self._button("Draw one as the training does", self._draw, **small)
-        self.back = self._button("Back to mine", lambda: self.show(self.mine), **small)
+        self.back = self._button("Back to mine", self._back, **small)
         toggles = ipywidgets.ToggleButtons(style={"button_width": "auto"})
         self.which = self._follow(toggles, lambda number: self.show(self.mixture, number))
         self.add = self._button("Add a foreground", self._add, **small)
@@ -321,6 +322,10 @@ class Composer(Widget):
     def _background(self, **changes: Any) -> None:
         self._change(self.mixture._replace(background=self.mixture.background._replace(**changes)))
 
+    def _back(self) -> None:
+        assert self.mine is not None
+        self.show(self.mine)
+
     def _to_limit(self) -> None:
         self._background(level_db=limit_db(self.mixture))
 
@@ -349,6 +354,7 @@ class Composer(Widget):
 
     def _read_cursor(self) -> None:
         if self.picture.cursor:
+            assert self.composed is not None
             self.at_cursor.value = values_at(self.composed, *self.picture.cursor)
 
 

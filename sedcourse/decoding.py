@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -196,7 +197,9 @@ def landscapes(
     at = np.array([log_odds(value) for value in p])
     ticks = [value for value in (0.01, 0.1, 0.5, 0.9, 0.99, 0.999) if LOW <= value <= HIGH]
     places, texts = [log_odds(value) for value in ticks], [f"{value:g}" for value in ticks]
-    looks = [{"marker": marker, "color": c} for marker, c in zip("sXo", ("white", VERMILION, SKY), strict=True)]
+    looks: list[dict[str, Any]] = [
+        {"marker": marker, "color": c} for marker, c in zip("sXo", ("white", VERMILION, SKY), strict=True)
+    ]
     for ax, of_class, k in zip(axes.flat, f1, range(len(classes)), strict=False):
         drawn = ax.pcolormesh(at, at, 100 * of_class, cmap="cividis", shading="nearest", rasterized=True)
         bar = fig.colorbar(drawn, ax=ax, location="right", pad=0.02, fraction=0.06)

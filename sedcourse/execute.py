@@ -47,11 +47,13 @@ def parameters(lesson: str | Path) -> dict[str, tuple[type, Any]]:
     cells = [c for c in read(lesson).cells if "parameters" in c.metadata.get("tags", [])]
     if len(cells) != 1:
         raise SedError(f"{lesson}: {len(cells)} cells are tagged 'parameters'; a lesson has exactly one")
-    return {
-        node.target.id: (TYPES[node.annotation.id], ast.literal_eval(node.value))
-        for node in ast.parse(cells[0].source).body
-        if isinstance(node, ast.AnnAssign)
-    }
+    found = {}
+    for node in ast.parse(cells[0].source).body:
+        if isinstance(node, ast.AnnAssign):
+            name, kind, value = node.target, node.annotation, node.value
+            assert isinstance(name, ast.Name) and isinstance(kind, ast.Name) and value is not None
+            found[name.id] = TYPES[kind.id], ast.literal_eval(value)
+    return found
 
 
 def check_parameters(lesson: str | Path, values: dict[str, Any]) -> None:

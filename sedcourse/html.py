@@ -12,6 +12,8 @@ from IPython.display import HTML
 class Shown(HTML):
     """HTML for the notebook with a text for readers without it (a terminal, a search, a diff)."""
 
+    data: str
+
     def __init__(self, data: str, text: str) -> None:
         super().__init__(data)
         self.text = text

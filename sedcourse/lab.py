@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 from jupyter_core.paths import jupyter_config_path
-from jupyter_server.services.config.manager import ConfigManager, recursive_update
+from jupyter_server.config_manager import recursive_update
+from jupyter_server.services.config.manager import ConfigManager
 
 from reproduction.lessons import NOTEBOOKS
 from sedlib.files import write_output

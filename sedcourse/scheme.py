@@ -7,7 +7,7 @@ are read from it while a clip goes through. Paper section 3.1, Figure 1; shown i
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from matplotlib.axes import Axes
@@ -111,20 +111,22 @@ def scheme(config: Config) -> tuple[Figure, str]:
     return fig, f"The paper's Figure 1 from the code's modules, from left to right: {parts}. {words}"
 
 
-def _look(group: str) -> dict[str, object]:
+def _look(group: str) -> dict[str, Any]:
     return {"ec": COLOURS[group], "hatch": HATCHES[group], "lw": 1.6}
 
 
 def _box(ax: Axes, box: Box, at: tuple[float, float]) -> None:
     x, y = at
-    corner, look = (x - 0.78, y - 0.55), {"boxstyle": "round,pad=0.03"} | _look(box.group)
+    corner = x - 0.78, y - 0.55
+    look: dict[str, Any] = {"boxstyle": "round,pad=0.03"} | _look(box.group)
     ax.add_patch(FancyBboxPatch(corner, 1.56, 1.1, fc="white", gid=box.name, alpha=0.35, **look))
-    ax.add_patch(FancyBboxPatch(corner, 1.56, 1.1, fc="none", **(look | {"hatch": ""})))
+    look["hatch"] = ""
+    ax.add_patch(FancyBboxPatch(corner, 1.56, 1.1, fc="none", **look))
     behind = {"fc": "white", "ec": "none", "alpha": 0.85, "pad": 1.5}
     ax.text(x, y, box.text, ha="center", va="center", fontsize=8.5, linespacing=1.35, bbox=behind)
 
 
-def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], **look: object) -> None:
+def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], **look: Any) -> None:
     look = {"arrowstyle": "-|>", "color": BLACK, "lw": 1.4, "shrinkA": 0, "shrinkB": 0} | look
     ax.annotate("", end, start, arrowprops=look)
 

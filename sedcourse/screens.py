@@ -98,6 +98,7 @@ def explorer(preset: str) -> bytes:
             page.get_by_role("button", name=preset, exact=True).click()
             until(lambda: image.get_attribute("src") != before, PATIENCE, "the picture")
             box = image.bounding_box()
+            assert box is not None
             page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + 0.3 * box["height"])
             time.sleep(1)  # what is at the mouse, in words
             return picture(page)
@@ -215,9 +216,11 @@ def _opens(page: Page, url: str) -> bool:
     from playwright.sync_api import Error
 
     try:
-        return page.goto(url).ok
+        answer = page.goto(url)
     except Error:
         return False
+    assert answer is not None
+    return answer.ok
 
 
 # In the page, of the open notebook; ``last`` is the index of the cell that contains a text.

@@ -106,4 +106,4 @@ def _lines(node: ast.stmt, lines: list[str]) -> list[str]:
 
 
 def _is_given(node: ast.stmt, lines: list[str]) -> bool:
-    return lines[node.end_lineno - 1].rstrip().endswith(GIVEN)
+    return _lines(node, lines)[-1].rstrip().endswith(GIVEN)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -235,8 +235,8 @@ def sweep(weights: Sequence[float], seeds: Sequence[int], real_share: float = 0.
 def draw(
     domain_weight: float = 1.0,
     real_share: float = 0.5,
-    updates: str = "two-step",
-    schedule: str = "constant",
+    updates: Literal["two-step", "reversal"] = "two-step",
+    schedule: Literal["constant", "ganin"] = "constant",
     seed: int = 0,
 ) -> tuple[Figure, str]:
     """A training in three panels, and its description: the points, their features, and how it went.
@@ -266,7 +266,7 @@ def draw(
     )
 
 
-def _scatter(ax: Axes, at: Tensor, shown: Points, is_dog: object) -> None:
+def _scatter(ax: Axes, at: Tensor, shown: Points, is_dog: Callable[[Tensor], Tensor]) -> None:
     """Points of both domains and classes, over the line where the classifier changes its mind."""
     for synthetic, colour, domain in ((1, BLUE, "synthetic"), (0, VERMILION, "real")):
         for dog, marker, label in ((0, "o", "cat"), (1, "^", "dog")):

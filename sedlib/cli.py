@@ -31,20 +31,20 @@ SCORES = click.argument("scores", metavar="SCORES.npz", type=PATH)
 class Command(click.Command):
     """A command that knows ``~`` in paths where no shell has replaced it, and names that begin with a dash."""
 
-    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
-        given = list(arguments)
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
         try:
-            return super().parse_args(context, arguments)
+            return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             for name in given:
                 if name.startswith(error.option_name) and (os.path.exists(name) or Path(name).suffix[1:].isalpha()):
                     fix = f"Of a file whose name begins with a dash, write ./{name}"
-                    raise click.UsageError(f"{error.format_message()} {fix}", context) from None
+                    raise click.UsageError(f"{error.format_message()} {fix}", ctx) from None
             raise
 
-    def invoke(self, context: click.Context) -> Any:
-        context.params = {name: _at_home(value) for name, value in context.params.items()}
-        return super().invoke(context)
+    def invoke(self, ctx: click.Context) -> Any:
+        ctx.params = {name: _at_home(value) for name, value in ctx.params.items()}
+        return super().invoke(ctx)
 
 
 def _at_home(value: Any) -> Any:
@@ -69,18 +69,18 @@ class Commands(click.Group):
         found = {point.name.removeprefix(prefix): point for point in points}
         return {name: point for name, point in found.items() if "." not in name}
 
-    def list_commands(self, context: click.Context) -> list[str]:
-        return sorted({*super().list_commands(context), *self._registered()})
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self._registered()})
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name in self.commands or name not in self._registered():
-            return super().get_command(context, name)
-        return self._registered()[name].load()
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.commands or cmd_name not in self._registered():
+            return super().get_command(ctx, cmd_name)
+        return self._registered()[cmd_name].load()
 
-    def invoke(self, context: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> Any:
         try:
             with one_line():
-                return super().invoke(context)
+                return super().invoke(ctx)
         except SedError as error:
             raise click.ClickException(str(error)) from None
         except ModuleNotFoundError as error:
@@ -361,6 +361,7 @@ def decode(
     found = Posteriors.load(scores)
     check_scores(found.scores)
     if hmm_file is None:
+        assert median_s is not None
         decoder = Decoding(threshold, median_s)
         events = median_events(found, decoder)
     else:

@@ -329,7 +329,7 @@ class Config(Checked):
             ) from None
 
 
-def _built(kind: type, values: Any, part: str = "") -> Any:
+def _built(kind: Any, values: Any, part: str = "") -> Any:
     """A checked dataclass and its parts, from exactly the names of their fields."""
     if not isinstance(values, dict):
         raise SedError(f"{part or 'the whole'} is {values!r}; it must be an object with names and values")

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sedlib.config import Config, Features, profile
 from sedlib.errors import SedError
@@ -28,7 +30,7 @@ class System:
     """What a system changes in a profile's configuration, part by part."""
 
     title: str
-    changes: dict[str, dict[str, object]] = field(default_factory=dict)
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 # A batch as large as the mean teacher's, of clips with strong labels alone.
@@ -39,7 +41,7 @@ PER_CLIP = {"scaling": "minmax"}
 ON_MEL = {"features": PER_CLIP | {"range_db": 200.0}}
 
 
-def _fixed(alpha: float, seconds: float) -> dict[str, dict[str, object]]:
+def _fixed(alpha: float, seconds: float) -> Mapping[str, Mapping[str, Any]]:
     """A PCEN of section 4.1; the paper does not give its r, 0.5 is the usual one."""
     s = coefficient(seconds, PAPER_HOP / Features.sample_rate)
     return ON_MEL | {

@@ -16,7 +16,9 @@ def share_threads() -> None:
     if torch is None:
         return
     threads = torch.get_num_threads()
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    # numba sets what its documentation calls `numba.config` at run time.
+    most = numba.config.NUMBA_NUM_THREADS  # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue]
+    numba.set_num_threads(min(threads, most))
     if torch.get_num_threads() != threads:  # numba's first parallel call sets torch's number to its own
         torch.set_num_threads(threads)
 

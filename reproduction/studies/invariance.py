@@ -94,7 +94,7 @@ def hear(detector: Detector, config: Config, data: str | Path, seed: int) -> Hea
         if domain == "synthetic":
             clips, _ = split(len(store), config.training.validation_share, seed)
         embedded, scores = embed(detector, store, clips)
-        names = [store.filenames[i] for i in clips]
+        names = [store.filenames[int(i)] for i in clips]
         reference, found = (
             table[table["filename"].isin(names)],
             Posteriors(scores, names, tables.CLASSES, config.frame_s),
@@ -114,7 +114,8 @@ def embed(detector: Detector, store: Store, clips: np.ndarray, batch: int = 32) 
     for start in range(0, len(clips), batch):
         waveforms = torch.from_numpy(store.waveforms(clips[start : start + batch]))
         outputs.append(detector(detector.features(waveforms)))
-    return tuple(torch.cat([getattr(o, name) for o in outputs]).numpy() for name in ("embeddings", "strong"))
+    embeddings, strong = (torch.cat([getattr(o, name) for o in outputs]).numpy() for name in ("embeddings", "strong"))
+    return embeddings, strong
 
 
 def class_seconds(table: pd.DataFrame, filenames: list[str]) -> np.ndarray:
@@ -204,7 +205,7 @@ def _cross_fitted(
     # A clip is right or wrong, so that drawing clips anew is drawing from binomial distributions.
     rng = np.random.default_rng(seed)
     draws = np.mean([rng.binomial(n, share, 2000) / n for n, share in zip(clips, shares, strict=True)], axis=0)
-    return Probe(*interval(np.mean(shares), draws))
+    return Probe(*interval(float(np.mean(shares)), draws))
 
 
 def project(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import math
 import types
+from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -93,7 +94,7 @@ balanced_error = Check(
     },
 )
 
-_DOUBLE = {"dtype": torch.float64}
+_DOUBLE: dict[str, Any] = {"dtype": torch.float64}
 _X, _Y = torch.linspace(-1, 2, 9, **_DOUBLE), torch.tensor([1, 1, 0, 1, 0, 0, 0, 0, 0], **_DOUBLE)
 
 

@@ -69,7 +69,7 @@ class _Panel:
 
 
 class _Canvas(Canvas):
-    @matplotlib.rc_context(FONT | {"font.size": 9, "axes.titlesize": 10})
+    @matplotlib.rc_context({**FONT, "font.size": 9, "axes.titlesize": 10})
     def __init__(self, layers: int, grid: tuple[int, int], energy: str, features: Features) -> None:
         super().__init__(height=3.6 * layers)
         lefts = (0.06, 0.38, 0.70)

@@ -89,7 +89,9 @@ def last_run(folder: Path | None = None) -> Preset | None:
 
 @torch.no_grad()
 def _learned(config: Config, run: Run) -> dict[str, Any]:
-    values = run.detector().pcen.values()
+    pcen = run.detector().pcen
+    assert pcen is not None
+    values = pcen.values()
     seconds = tuple(time_constant(float(s), hop_s(config.features)) for s in values["s"])
     layers = []
     for k in range(config.pcen.layers):

@@ -11,6 +11,7 @@ from typing import Any
 import ipywidgets
 import numpy as np
 from IPython.display import display
+from torch import Tensor
 
 from sedcourse import html as pieces
 from sedcourse import players
@@ -77,7 +78,8 @@ class Explorer(Widget):
         super().__init__("pcen", "Point at the picture, or move over it with the arrow keys, to read values.")
         self.uploads: dict[str, np.ndarray] = {}
         self.state = State(sound=next(iter(SOUNDS)), **PRESETS["Fixed 2"].changes)
-        self.logmel = self._analysed = None  # the spectrogram, and the waveform that it is of
+        self.logmel: Tensor | None = None
+        self._analysed: np.ndarray | None = None  # the waveform that it is of
 
         look = wide("5em", "28em")
         self.sound = self._choice("sound", list(SOUNDS), lambda value: self._change(sound=value), **look)
@@ -136,7 +138,7 @@ class Explorer(Widget):
         """Show a state: the picture, and all controls where it is; a message if there is something to say."""
         waveform = self.uploads[state.sound] if state.sound in self.uploads else sound(state.sound)
         logmel, another = self.logmel, waveform is not self._analysed or state.features != self.state.features
-        if another:
+        if another or logmel is None:
             logmel = spectrogram(waveform, state.features)
         shown = panels(state, logmel)
         png, (bands, frames) = picture(state, shown), shown.logmel.shape
@@ -169,6 +171,7 @@ class Explorer(Widget):
             self.at_cursor.value = values_at(self.state, self.shown, frame, band)
 
     def _hear(self) -> None:
+        assert self._analysed is not None
         made = resynthesised(self._analysed, self.state, self.shown)
         names = [f"PCEN, layer {k}" for k in (1, 2)] if len(made) > 1 else ["PCEN"]
         self.heard.value = "".join(players.player(*of_layer).data for of_layer in zip(made, names, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import librosa
 import numpy as np
@@ -100,17 +101,19 @@ def spectrogram_grid(
     levels = {"vmin": loudest - 80, "vmax": loudest} if common else {}
     for ax in axes.flat[len(panels) :]:
         ax.set_visible(False)
+    images = []
     for ax, (title, panel) in zip(axes.flat, panels.items(), strict=False):
-        drawn = mel_image(ax, panel, frame_s, **levels)
+        images.append(mel_image(ax, panel, frame_s, **levels))
         if not common:
-            fig.colorbar(drawn, ax=ax, pad=0.02)
+            fig.colorbar(images[-1], ax=ax, pad=0.02)
         ax.set_title(title, fontsize=10)
         ax.set_xlim(0, (longest - 1) * frame_s)
-    mel_ticks(axes[0, 0], _centres(len(panel), sample_rate), (500, 1000, 2000, 4000))
+    *_, last = panels.values()
+    mel_ticks(axes[0, 0], _centres(len(last), sample_rate), (500, 1000, 2000, 4000))
     fig.supxlabel("time (s)", fontsize=11)
     fig.supylabel("frequency (Hz)", fontsize=11)
     if common:
-        fig.colorbar(drawn, ax=axes, label="level (dB)", pad=0.01)
+        fig.colorbar(images[-1], ax=axes, label="level (dB)", pad=0.01)
     else:
         fig.suptitle("level in dB, a scale for each", fontsize=11)
     return fig
@@ -155,7 +158,7 @@ def events_on(
         Rows from top to bottom; default: the classes that occur.
     """
     looks = (("reference", reference, BLUE, "///"), ("prediction", prediction, ORANGE, "..."))
-    kinds = [
+    kinds: list[tuple[pd.DataFrame, dict[str, Any]]] = [
         (tables.events(table), {"facecolor": colour, "edgecolor": "white", "hatch": hatch, "label": name})
         for name, table, colour, hatch in looks
         if table is not None

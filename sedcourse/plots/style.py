@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Any, Literal
 
 import librosa
 import matplotlib
@@ -21,7 +22,7 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = OKABE_ITO = (
 )
 LINES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)), (0, (6, 1)), (0, (1, 1)))
 DPI = 144  # of the picture; it is shown at half of that, so that it stays sharp
-FONT = {"font.size": 11, "axes.titlesize": 12, "legend.fontsize": 10}
+FONT: dict[Any, Any] = {"font.size": 11, "axes.titlesize": 12, "legend.fontsize": 10}
 styled = matplotlib.rc_context(FONT)  # decorates functions that draw
 
 
@@ -48,13 +49,13 @@ def picture(fig: Figure, alt: str) -> Shown:
 
 
 @styled
-def figure(width: float = 10, height: float = 4, **subplots: object) -> tuple[Figure, np.ndarray]:
+def figure(width: float = 10, height: float = 4, **subplots: Any) -> tuple[Figure, np.ndarray]:
     """An empty figure and its axes, as ``pyplot.subplots(..., squeeze=False)`` gives them, in the lessons' fonts."""
     fig = Figure(figsize=(width, height), layout="constrained")
     return fig, fig.subplots(squeeze=False, **subplots)
 
 
-def stacked(heights: Sequence[float], more: float = 0.8) -> tuple[Figure, Sequence[Axes]]:
+def stacked(heights: Sequence[float], more: float = 0.8) -> tuple[Figure, np.ndarray]:
     """Axes of these heights in inches below each other over one time axis; ``more`` is for titles and labels."""
     shared = {"sharex": True, "height_ratios": heights}
     fig, axes = figure(10, more + sum(heights), nrows=len(heights), **shared)
@@ -68,13 +69,13 @@ def in_rows(ax: Axes, names: Sequence[str]) -> None:
     ax.set_ylim(max(len(names), 1) - 0.5, -0.5)
 
 
-def grid(ax: Axes, axis: str = "both") -> None:
+def grid(ax: Axes, axis: Literal["both", "x", "y"] = "both") -> None:
     """Grey lines behind all else."""
     ax.grid(axis=axis, color="0.85")
     ax.set_axisbelow(True)
 
 
-def legend_above(ax: Axes, x: float = 1, ncols: int = 2, **options: object) -> None:
+def legend_above(ax: Axes, x: float = 1, ncols: int = 2, **options: Any) -> None:
     """A legend over the axes, at their right end or (x = 0.5) in the middle."""
     loc = "lower right" if x == 1 else "lower center"
     ax.legend(loc=loc, bbox_to_anchor=(x, 1), ncols=ncols, frameon=False, borderaxespad=0.2, **options)
@@ -91,9 +92,9 @@ def mel_ticks(ax: Axes, centres: np.ndarray, ticks: Sequence[int] = (250, 500, 1
     ax.set_yticks(np.interp(ticks, centres, np.arange(len(centres))), [str(hertz) for hertz in ticks])
 
 
-def mel_image(ax: Axes, values: np.ndarray, frame_s: float, **options: object) -> AxesImage:
+def mel_image(ax: Axes, values: np.ndarray, frame_s: float, **options: Any) -> AxesImage:
     """A (mel, frame) array as an image over seconds and Mel bands; frame t is centred on t * frame_s."""
     bands, frames = values.shape
     extent = (-frame_s / 2, (frames - 0.5) * frame_s, -0.5, bands - 0.5)
-    look = {"cmap": "magma", "interpolation": "nearest"} | options
+    look: dict[str, Any] = {"cmap": "magma", "interpolation": "nearest"} | options
     return ax.imshow(values, origin="lower", aspect="auto", extent=extent, **look)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -81,7 +80,8 @@ def _lines(ax: Axes, metrics: pd.DataFrame, columns: str, scale: float, label: s
         text = name.removeprefix(before).removesuffix(after).replace("_", " ")
         ax.plot(metrics["epoch"], scale * metrics[name], label=text, **look)
     ax.set_ylabel(label)
-    ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    locator = ax.xaxis.get_major_locator()
+    locator.set_params(integer=True, min_n_ticks=1)  # pyright: ignore[reportCallIssue]  # by default a MaxNLocator
     ax.grid(color="0.85")
     if star:
         legend_above(ax, 0.5, ncols=3)
@@ -98,10 +98,11 @@ def training_cost(records: dict[str, dict[str, Any]]) -> Figure:
         are fitted to all of a device's points at once.
     """
     fig, axes = figure(12, 6.4, nrows=2, ncols=3)
-    for number, (device, colour, marker) in enumerate(zip(records, (BLUE, VERMILION, GREEN), "oDs", strict=False)):
+    devices = list(zip(records, (BLUE, VERMILION, GREEN), "oDs", strict=False))
+    for number, (device, colour, marker) in enumerate(devices):
         look = {"color": colour, "marker": marker}
         _device_on(axes, device, records[device], number / len(records), look)
-    predicted = records[device]["prediction"]
+    predicted = records[devices[-1][0]]["prediction"]
     labels = "clips in a step", f"channels, times the paper's ({predicted['batch']} clips)"
     for column, label in enumerate(labels):
         axes[0, column].set(xlabel=label, ylabel="time of a step (s)")
@@ -142,7 +143,7 @@ def _device_on(axes: np.ndarray, device: str, record: dict[str, Any], shift: flo
     _values_on(axes[1, 2], gigabytes, [f"{value:.1f} GB" for value in gigabytes.values()], shift, **look)
 
 
-def _cost_on(axes: Sequence[Axes], cases: pd.DataFrame, x: str, line: object, **look: object) -> None:
+def _cost_on(axes: np.ndarray, cases: pd.DataFrame, x: str, line: Any, **look: Any) -> None:
     """Measured and fitted seconds on the first of two axes, gigabytes on the second."""
     cases = cases.sort_values(x)
     kinds = ("step_s", "fitted_s", 1), ("memory_mb", "fitted_mb", 1e-3)
@@ -152,7 +153,7 @@ def _cost_on(axes: Sequence[Axes], cases: pd.DataFrame, x: str, line: object, **
     axes[0].vlines(cases[x], cases["range_s"].str[0], cases["range_s"].str[1], color=look["color"])
 
 
-def _values_on(ax: Axes, values: dict[str, float], texts: list[str], shift: float, **look: object) -> None:
+def _values_on(ax: Axes, values: dict[str, float], texts: list[str], shift: float, **look: Any) -> None:
     """A row for every value, and its text at the end of the row."""
     rows = np.arange(len(values)) + shift
     ax.plot(list(values.values()), rows, linestyle="", **look)

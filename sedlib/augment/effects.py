@@ -105,7 +105,7 @@ def pitch_shift(waveform: Tensor, semitones: Tensor) -> Tensor:
             stretch = python_stretch.Signalsmith.Stretch()
             stretch.preset(1, RATE)
             stretch.setTransposeSemitones(shift)
-            out[:sounding] = stretch.process(row[None, :sounding])[0]
+            out[:sounding] = stretch.process(row[None, :sounding])[0]  # pyright: ignore[reportIndexIssue]  # an array
     return shifted.to(device)
 
 

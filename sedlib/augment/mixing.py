@@ -210,9 +210,11 @@ def change(waveform: Tensor, changes: Sequence[Change], bank: Bank | None) -> Te
     peak = waveform.abs().amax(1, keepdim=True)
     changed = _with_effects(waveform, [c.effects for c in changes])
     changed *= peak / changed.abs().amax(1, keepdim=True).clamp_min(1e-9)
-    rows = [i for i, c in enumerate(changes) if c.added is not None]
-    if rows:
-        changed[rows] += peak[rows] * _backgrounds([changes[i].added for i in rows], bank)
+    added = {i: c.added for i, c in enumerate(changes) if c.added is not None}
+    if added:
+        assert bank is not None  # they are drawn from it
+        rows = list(added)
+        changed[rows] += peak[rows] * _backgrounds(list(added.values()), bank)
     return unclipped(changed)
 
 

@@ -189,7 +189,7 @@ def _read_all(folder: Path, filenames: list[str], report: Report) -> tuple[Hashe
             waveform, info = audio.read(folder / filename)
         except SedError as error:
             return error
-        return b"" if info.peak < audio.SILENT else hashlib.sha256(audio.to_int16(waveform)).digest(), info
+        return b"" if info.peak < audio.SILENT else hashlib.sha256(audio.to_int16(waveform).data).digest(), info
 
     hashes, infos = {}, {}
     with ThreadPoolExecutor() as pool:

@@ -87,13 +87,13 @@ class Store:
         """Fill ``row``."""
         try:
             # preadv: no file position that threads and forked processes share, no pages that stay mapped.
-            size = os.preadv(self._file.fileno(), [row], i * _ROW)
+            size = os.preadv(self._file.fileno(), [row.data], i * _ROW)
         except OSError as error:
             raise self._damaged(i, f"cannot be read ({error.strerror})") from None
         if size != _ROW:
             raise self._damaged(i, "is cut off")
         if not self._verified[i]:
-            if zlib.crc32(row) != self._checksums[i]:
+            if zlib.crc32(row.data) != self._checksums[i]:
                 raise self._damaged(i, "does not have its checksum")
             self._verified[i] = 1
 
@@ -241,10 +241,10 @@ def _write_rows(file: BinaryIO, subset: layout.Subset, progress: bool) -> dict:
             index["skipped"][name] = str(clip)
             continue
         row, info = clip
-        file.write(row)
+        file.write(row.data)
         index["filenames"].append(name)
         index["durations"].append(info.duration)
-        index["checksums"].append(zlib.crc32(row))
+        index["checksums"].append(zlib.crc32(row.data))
     return index
 
 

@@ -86,7 +86,8 @@ class Hmm:
         **options: float,
     ) -> Hmm:
         """The same model for every class."""
-        return cls(classes, *(np.full(len(classes), p) for p in (p_silence, p_event, confidence)), **options)
+        silence, event, least = (np.full(len(classes), p) for p in (p_silence, p_event, confidence))
+        return cls(classes, silence, event, least, **options)
 
     def of(self, classes: tuple[str, ...]) -> Hmm:
         """The models of these classes, in their order; `SedError` if one is missing."""
@@ -130,10 +131,11 @@ class Hmm:
             raise SedError(f"{path}: {absent[0]} is missing; give all of {', '.join(more)}, or none of them")
         try:
             by_class = [*stay, _floats(values.get("confidence", dict.fromkeys(classes, 0.0)))]
-            ordered = [np.array([of[name] for name in classes]) for of in by_class]
+            silence, event, confidence = (np.array([of[name] for name in classes]) for of in by_class)
             if any(len(of) != len(classes) for of in by_class):
                 raise SedError(f"{', '.join(BY_CLASS)} are not of the same classes")
-            return cls(classes, *ordered, float(values.get("drop_s", 0)), float(values.get("merge_s", 0)))
+            drop_s, merge_s = float(values.get("drop_s", 0)), float(values.get("merge_s", 0))
+            return cls(classes, silence, event, confidence, drop_s, merge_s)
         except KeyError as error:
             raise SedError(f"{path}: no value for class {error}") from None
         except (TypeError, ValueError) as error:
@@ -201,7 +203,7 @@ def _by_class_and_frame(logs, plus):
     return out
 
 
-def transitions(p_silence: np.ndarray, p_event: np.ndarray) -> np.ndarray:
+def transitions(p_silence: float | np.ndarray, p_event: float | np.ndarray) -> np.ndarray:
     """Logarithms of the transition probabilities ``(..., from, to)``, states silence and event."""
     p_silence, p_event = np.asarray(p_silence, float), np.asarray(p_event, float)
     matrix = np.stack([np.stack([p_silence, 1 - p_silence], -1), np.stack([1 - p_event, p_event], -1)], -2)

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,9 @@ class Posteriors:
     def save(self, path: str | Path) -> None:
         """Write as ``.npz``; `SedError` for a value that is not finite, and if the disk is full."""
         check_finite(self.scores, self.filenames, str(path))
-        arrays = {name: np.array(getattr(self, name)) for name in ("scores", "filenames", "classes", "frame_s")}
+        arrays: dict[str, Any] = {
+            name: np.array(getattr(self, name)) for name in ("scores", "filenames", "classes", "frame_s")
+        }
         with whole(Path(path)) as partial, open(partial, "wb") as file:
             np.savez_compressed(file, **arrays)
 
@@ -85,7 +88,7 @@ def check_finite(scores: np.ndarray, filenames: Sequence[str], what: str) -> Non
     finite = np.isfinite(scores).all(axis=(1, 2))
     if not finite.all():
         raise SedError(
-            f"{what}: {int((~finite).sum())} of {len(finite)} clips hold posteriors that are no numbers, the first "
+            f"{what}: {int((~finite).sum())} of {len(scores)} clips hold posteriors that are no numbers, the first "
             f"{filenames[int(np.argmin(finite))]!r}: the network's weights are not finite, as after a training that "
             "diverged; train it anew in another folder"
         )

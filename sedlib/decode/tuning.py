@@ -100,8 +100,8 @@ class Objective:
 
     def landscape(
         self,
-        p_silence: Sequence[float],
-        p_event: Sequence[float],
+        p_silence: Sequence[float] | np.ndarray,
+        p_event: Sequence[float] | np.ndarray,
         confidences: Sequence[float] = (0.0,),
         drop_s: float = 0.0,
     ) -> np.ndarray:

@@ -23,6 +23,9 @@ class LogMel(nn.Module):
         Sizes and limits.
     """
 
+    window: Tensor
+    bands: Tensor
+
     def __init__(self, features: Features) -> None:
         super().__init__()
         self.features = features

@@ -17,6 +17,9 @@ from sedlib.config import Features
 class ZScore(nn.Module):
     """Every Mel band to mean 0 and deviation 1 over the data set; the statistics are saved with the weights."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, n_mels: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(n_mels, 1))
@@ -24,7 +27,8 @@ class ZScore(nn.Module):
 
     def fit(self, batches: Iterable[Tensor]) -> None:
         """Take mean and deviation of each band from batches ``(batch, 1, mel, frame)``."""
-        count, total, squares = 0, 0.0, 0.0
+        count, total = 0, self.mean.new_zeros((), dtype=torch.float64)
+        squares = total
         for batch in batches:
             values = batch.double()
             count += values.numel() // values.shape[2]

@@ -7,13 +7,16 @@ draws (paired), because what is hard for one is mostly hard for the other.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from sedlib.errors import SedError
 from sedlib.metrics.counts import F1Result, f1_precision_recall
 from sedlib.metrics.psds import PsdsCounts
+
+Name = TypeVar("Name", bound=Hashable)  # of a system
 
 PERCENTILES = (2.5, 97.5)
 
@@ -70,8 +73,8 @@ def paired_difference(first: F1Result, second: F1Result, n_resamples: int = 1000
 
 
 def over_trainings(
-    systems: dict[str, list[F1Result]], n_resamples: int = 1000, seed: int = 0
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    systems: Mapping[Name, list[F1Result]], n_resamples: int = 1000, seed: int = 0
+) -> dict[Name, tuple[np.ndarray, np.ndarray]]:
     """F1 by class of systems that were trained several times, resampled over clips and trainings.
 
     Every system is drawn on the same clips. Of its n trainings n - 1 are drawn with replacement, which gives their mean
@@ -107,8 +110,8 @@ def over_trainings(
 
 
 def psds_over_trainings(
-    systems: dict[str, list[PsdsCounts]], n_resamples: int = 1000, seed: int = 0
-) -> dict[str, tuple[float, np.ndarray]]:
+    systems: Mapping[Name, list[PsdsCounts]], n_resamples: int = 1000, seed: int = 0
+) -> dict[Name, tuple[float, np.ndarray]]:
     """`over_trainings` for PSDS: its mean over the trainings, and (resample,) draws, on the same clips as there."""
     found = {}
     for name, results in systems.items():

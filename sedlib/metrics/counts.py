@@ -55,8 +55,9 @@ class F1Result:
         total = self.counts.sum(axis=0)
         scores = np.transpose(f1_precision_recall(total, self.precision_of_none))
         return {
-            name: dict(zip(("f1", "precision", "recall"), of.tolist(), strict=True))
-            | dict(zip(("n_hit", "n_sys", "n_ref"), n.tolist(), strict=True))
+            name: dict(
+                zip(("f1", "precision", "recall", "n_hit", "n_sys", "n_ref"), [*of.tolist(), *n.tolist()], strict=True)
+            )
             for name, of, n in zip(self.classes, scores, total, strict=True)
         }
 

@@ -37,7 +37,7 @@ from sedlib.metrics.events import event_f1
 from sedlib.metrics.psds import CLIP_S, Psds, assumed_durations, psds_from_operating_points
 from sedlib.metrics.segments import segment_f1
 
-_CRITERIA = psds_from_operating_points.__kwdefaults__  # DCASE 2020's
+_CRITERIA = psds_from_operating_points.__kwdefaults__ or {}  # DCASE 2020's
 
 
 def evaluate(
@@ -168,6 +168,7 @@ def _points(
     elif isinstance(operating_points, Mapping):
         points, what = operating_points, "predictions"
     else:
+        assert operating_points is not None
         points, what = read_operating_points(operating_points), "predictions"
     return f"psds_eval, {what} at {len(points)} thresholds", list(points.values())
 
@@ -336,4 +337,4 @@ def _percent(value: float | None) -> str:
 
 def _with_interval(value: float | None, interval: list[float | None]) -> str:
     low, high = interval
-    return _percent(value) if low is None else f"{_percent(value)} [{100 * low:.1f}, {100 * high:.1f}]"
+    return _percent(value) if low is None or high is None else f"{_percent(value)} [{100 * low:.1f}, {100 * high:.1f}]"

@@ -6,7 +6,7 @@ Paper section 3 ("we kept the CRNN-based architecture"), drawn in Figure 1. Taug
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +55,7 @@ class Block(nn.Sequential):
     def __init__(self, inputs: int, outputs: int, pooling: tuple[int, int], momentum: float, dropout: float) -> None:
         time, mel = pooling
         convolution = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
+        assert convolution.bias is not None
         convolution.bias.requires_grad_(False)  # batch normalisation takes any constant away: it has no gradient
         super().__init__(
             convolution,
@@ -64,12 +65,13 @@ class Block(nn.Sequential):
             nn.AvgPool2d((mel, time)),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        if not fused.possible(x):
-            return super().forward(x)
-        convolution, normalisation, glu, dropout, pool = self
+    def forward(self, input: Tensor) -> Tensor:
+        if not fused.possible(input):
+            return super().forward(input)
+        modules: list[Any] = list(self)
+        convolution, normalisation, glu, dropout, pool = modules
         p = dropout.p if self.training else 0.0
-        return fused.glu_dropout_pool(normalisation(convolution(x)), glu.linear, p, pool.kernel_size)
+        return fused.glu_dropout_pool(normalisation(convolution(input)), glu.linear, p, pool.kernel_size)
 
 
 class AttentionPooling(nn.Module):
@@ -143,16 +145,15 @@ def initialise(crnn: CRNN) -> None:
     """
     maps = {module.linear for module in crnn.modules() if isinstance(module, GLU)}
     for module in crnn.modules():
-        if isinstance(module, nn.Linear) or module in maps:
+        if isinstance(module, nn.Linear) or isinstance(module, nn.Conv2d) and module in maps:
             nn.init.normal_(module.weight, 0.0, 0.01)
-            nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Conv2d):
             nn.init.xavier_uniform_(module.weight, gain=math.sqrt(2))
-            nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, 0.02)
-            nn.init.zeros_(module.bias)
         elif isinstance(module, nn.GRU):
             for weight in module.parameters():
                 if weight.dim() > 1:
                     nn.init.orthogonal_(weight)
+        if isinstance(module, (nn.Linear, nn.Conv2d, nn.BatchNorm2d)) and module.bias is not None:
+            nn.init.zeros_(module.bias)

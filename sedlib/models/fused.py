@@ -64,7 +64,7 @@ class _GatedPooling(torch.autograd.Function):
     @staticmethod
     @only_once
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        mapped, bias, gate = ctx.saved_tensors
+        (mapped, bias, gate), (down, along) = ctx.saved_tensors, ctx.pooling
         to_mapped, to_x = torch.empty_like(mapped), torch.empty_like(gate)
         rows = _rows(gradient.contiguous(memory_format=torch.channels_last))
         to_bias = torch.zeros((len(rows), mapped.shape[1]))
@@ -78,7 +78,8 @@ class _GatedPooling(torch.autograd.Function):
             _rows(to_mapped),
             _rows(to_x),
             to_bias.numpy(),
-            *ctx.pooling,
+            down,
+            along,
             ctx.scale,
         )
         return to_mapped, to_bias.sum(0), to_x, None, None, None

@@ -110,8 +110,9 @@ class _Reverse(torch.autograd.Function):
         ctx.weight = weight
         return x.view_as(x)
 
+    # One gradient, because `forward` returns one tensor.
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return -ctx.weight * gradient, None
 
 

@@ -48,11 +48,14 @@ class Clips:
 
     def __init__(self, store: Store, indices: np.ndarray, detector: Detector, keep: str = "nothing") -> None:
         self.store, self.indices, self.detector = store, indices, detector
-        self.filenames = [store.filenames[i] for i in indices]
+        self.filenames = [store.filenames[int(i)] for i in indices]
         self.device = detector.logmel.window.device
-        self.waveforms = self.spectrograms = None
+        self.waveforms: Tensor | None = None
+        self.spectrograms: Tensor | None = None
         if keep == "waveforms":
-            self.waveforms = _kept((_samples(self.read(part)).to(self.device) for part in self._parts()), len(self))
+            self.waveforms = _kept(
+                (_samples(store.waveforms(indices[part])).to(self.device) for part in self._parts()), len(self)
+            )
         elif keep == "spectrograms":
             self.spectrograms = _kept(self.pieces(), len(self))
 
@@ -79,11 +82,13 @@ class Clips:
         if self.spectrograms is not None:
             features = self.spectrograms[positions]
             if changed:
+                assert change is not None
                 features[changed] = self.detector.features(change(torch.from_numpy(read).to(self.device)))
             return features
-        kept = self.waveforms is not None
-        waveforms = self.waveforms[positions].float() / 32768 if kept else torch.from_numpy(read).to(self.device)
+        kept = self.waveforms
+        waveforms = torch.from_numpy(read).to(self.device) if kept is None else kept[positions].float() / 32768
         if changed:
+            assert change is not None
             waveforms = waveforms.clone()  # the batch keeps what was read
             waveforms[changed] = change(waveforms[changed])
         return self.detector.features(waveforms)
@@ -210,6 +215,7 @@ class Inputs:
         for kind, (labels, chosen) in enumerate(here.items()):
             rngs = [self._rng(step, kind, i) for i in range(len(chosen))]
             if labels == "strong" and settings.mixing:
+                assert self.bank is not None
                 mixtures = [draw(rng, self.bank, settings) for rng in rngs]
                 continue
             drawn = [draw_change(rng, self.bank, settings, labels == "strong") for rng in rngs]
@@ -219,7 +225,10 @@ class Inputs:
 
     def features(self, batch: Batch) -> Tensor:
         """Log-Mel in dB of a batch, ``(batch, 1, mel, frame)``."""
-        parts = [self.detector.features(render(batch.mixtures, self.bank))] if batch.mixtures else []
+        parts = []
+        if batch.mixtures:
+            assert self.bank is not None
+            parts.append(self.detector.features(render(batch.mixtures, self.bank)))
         for labels, changes in batch.changes.items():
             parts.append(
                 self.clips[labels].features(
@@ -236,6 +245,7 @@ class Inputs:
         none = torch.zeros(0, dtype=torch.long, device=self.device)
         strong, weak = (self.labels[kind][batch.positions.get(kind, none)] for kind in ("strong", "weak"))
         if batch.mixtures:
+            assert self.bank is not None
             size = self.config.frames, self.config.frame_s, self.config.training.label_frames
             mixed = [event_labels(events(m, self.bank), *size) for m in batch.mixtures]
             strong = torch.from_numpy(np.stack(mixed)).to(self.device)

@@ -26,6 +26,7 @@ from sedlib.augment import views
 from sedlib.config import Config
 from sedlib.data import audit, tables
 from sedlib.decode import Posteriors, median_events
+from sedlib.features import ZScore
 from sedlib.metrics import event_f1
 from sedlib.models import Detector
 from sedlib.training.adversarial import DomainAdversarial
@@ -111,11 +112,12 @@ def _train(
     """As `train`, from the last checkpoint to the weights; one long function, so that the loop reads in order."""
     t = config.training
     torch.manual_seed(seed)
-    student = Detector(config).to(fabric.device, memory_format=torch.channels_last)
+    student = Detector(config)
+    student.to(fabric.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # documented
     keep = "spectrograms" if t.preload else "waveforms" if fabric.device.type in RESIDENT else "nothing"
     inputs = Inputs(config, data, seed, student, keep, progress)
     checkpoint = run.load_checkpoint()
-    if checkpoint is None and config.features.scaling == "zscore":
+    if checkpoint is None and isinstance(student.scale, ZScore):
         student.scale.fit(piece for clips in inputs.clips.values() for piece in clips.pieces())
     kind = MeanTeacher if config.adversarial.updates == "none" else DomainAdversarial
     learner, telemetry = kind(student, config, fabric, inputs.steps_per_epoch), Telemetry(fabric.device)

@@ -69,7 +69,8 @@ class MeanTeacher:
             The terms of `losses` and of `update`.
         """
         t, rates, (seen, seen_by_teacher) = self.settings, self.rates(step), views
-        self.student.train(), self.teacher.train()
+        self.student.train()
+        self.teacher.train()
         with torch.no_grad(), self.fabric.autocast():
             target = self.teacher(add_noise(seen_by_teacher, t.teacher_noise_snr_db, self.features))
         output = self.student(seen)
@@ -182,7 +183,8 @@ def update_teacher(teacher: nn.Module, student: nn.Module, step: int, ema: float
         Number of the update, from 1.
     """
     a = min(1 - 1 / (step + 1), ema)
-    torch._foreach_lerp_(list(teacher.parameters()), list(student.parameters()), 1 - a)
+    lerp = torch._foreach_lerp_  # pyright: ignore[reportPrivateImportUsage]  # no public one does all at once
+    lerp(list(teacher.parameters()), list(student.parameters()), 1 - a)
 
 
 def add_noise(features: Tensor, snr_db: float | None, limits: Features) -> Tensor:

@@ -72,8 +72,8 @@ class Run:
             raise SedError(
                 f"{self.folder}: config.json is missing; remove the folder to train anew, or give another one"
             )
-        if self.divergence is not None:
-            raise SedError(self._why_diverged())
+        if (divergence := self.divergence) is not None:
+            raise SedError(self._why_diverged(divergence))
         if self.finished:
             return
         if stopped:
@@ -233,8 +233,8 @@ class Run:
         which = which or config.training.tested
         weights = self.load("weights.pt")
         if weights is None:
-            if self.divergence is not None:
-                raise SedError(self._why_diverged())
+            if (divergence := self.divergence) is not None:
+                raise SedError(self._why_diverged(divergence))
             raise SedError(
                 f"{self.folder}: the training has not finished (weights.pt is missing); run `sedlib train` again"
             )
@@ -246,8 +246,7 @@ class Run:
         detector.load_state_dict(weights[which])
         return detector.eval()
 
-    def _why_diverged(self) -> str:
-        divergence = self.divergence
+    def _why_diverged(self, divergence: dict[str, Any]) -> str:
         with reading(self.folder / "diverged.json"):
             return (
                 f"{self.folder}: the training diverged at step {divergence['step']}: {divergence['what']}. "

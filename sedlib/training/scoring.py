@@ -104,10 +104,9 @@ def reference_of(runs: Sequence[Run], data: str | Path, subset: str) -> tuple[pd
     SedError
         If a run has no stored posteriors, or no clip is left.
     """
-    clips: list[str] | None = None
-    for run in runs:
-        found = _stored(run, subset).filenames
-        clips = found if clips is None else [name for name in clips if name in set(found)]
+    clips, *others = (_stored(run, subset).filenames for run in runs)
+    for names in map(set, others):
+        clips = [name for name in clips if name in names]
     return on_clips(with_length(layout.load(data, subset).table)[0], clips, f"{runs[0].folder / subset}.npz")
 
 

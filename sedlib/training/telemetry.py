@@ -170,7 +170,8 @@ def write_events(board: SummaryWriter, row: dict[str, float], steps: list[dict[s
 def peak_memory(device: torch.device) -> dict[str, float]:
     """Peak memory of this process so far in 10^6 bytes: ``memory_mb``, with CUDA ``gpu_memory_mb``."""
     try:  # getrusage's peak begins with that of the parent process
-        held = 1024 * int(re.search(r"VmHWM:\s*(\d+) kB", STATUS.read_text())[1])
+        found = re.search(r"VmHWM:\s*(\d+) kB", STATUS.read_text())
+        held = 1024 * int(found[1])  # pyright: ignore[reportOptionalSubscript]  # of None a TypeError, as below
     except (OSError, TypeError):  # macOS has no such file, gVisor no such line
         held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     peak = {"memory_mb": held / 1e6}
