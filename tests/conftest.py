@@ -77,6 +77,7 @@ def pytest_xdist_auto_num_workers(config) -> int:
     return max(1, min(joblib.cpu_count(), free // (3 * 10**9)))
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
 def pytest_collection_modifyitems(config, items) -> None:
     """A worker has whole files, whose fixtures are then made once, and all files that look at the one batch; they begin
     with the files that take longest. Without workers the order stays.
