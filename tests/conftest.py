@@ -77,24 +77,19 @@ def pytest_xdist_auto_num_workers(config) -> int:
     return max(1, min(joblib.cpu_count(), free // (3 * 10**9)))
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
-def pytest_collection_modifyitems(config, items) -> None:
-    """A worker has whole files, whose fixtures are then made once, and all files that look at the one batch; they begin
-    with the files that take longest. Without workers the order stays.
+def pytest_itemcollected(item) -> None:
+    """Mark what is slow; and have one worker for a whole file, whose fixtures are then made once, and for all files that
+    look at the one batch."""
+    if item.path.name in SLOW:
+        item.add_marker(pytest.mark.slow)
+    group = "batch" if item.path.name in ("test_desed.py", "test_reproduce.py") else str(item.path)
+    item.add_marker(pytest.mark.xdist_group(group))
 
-    Marks what is slow.
-    """
-    for item in items:
-        if item.path.name in SLOW:
-            item.add_marker(pytest.mark.slow)
+
+def pytest_collection_modifyitems(config, items) -> None:
+    """Workers begin with the files that take longest; without workers the order stays."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
-        for item in items:
-            item.add_marker(
-                pytest.mark.xdist_group(
-                    "batch" if item.path.name in ("test_desed.py", "test_reproduce.py") else str(item.path)
-                )
-            )
 
 
 @pytest.fixture(scope="session")
