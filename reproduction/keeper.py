@@ -108,7 +108,6 @@ def kept(command: Sequence[str | Path], **options) -> Iterator[subprocess.Popen]
         start_new_session=True,
         **options,
     )
-    assert keeper.stdin is not None
     try:
         yield keeper
     except KeyboardInterrupt:
@@ -116,6 +115,7 @@ def kept(command: Sequence[str | Path], **options) -> Iterator[subprocess.Popen]
         keeper.wait()
         raise
     finally:
+        assert keeper.stdin is not None
         keeper.stdin.close()
         keeper.wait()
 
