@@ -26,8 +26,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 # The files that take longest, in that order. Begun last, one of them would keep one core busy and the others waiting.
 LONGEST = (
-    "test_desed.py",
-    "test_reproduce.py",
+    "test_batch.py",
     "test_notebooks.py",
     "test_slurm.py",
     "test_jupyterlab.py",
@@ -42,6 +41,7 @@ LONGEST = (
 SLOW = {
     *LONGEST,
     "test_beside_desed.py",
+    "test_desed.py",
     "test_cli.py",
     "test_ensemble.py",
     "test_execute.py",
@@ -51,6 +51,7 @@ SLOW = {
     "test_lab.py",
     "test_page.py",
     "test_real_sounds.py",
+    "test_reproduce.py",
     "test_scoring.py",
     "test_telemetry.py",
     "test_wheel.py",
@@ -78,12 +79,9 @@ def pytest_xdist_auto_num_workers(config) -> int:
 
 
 def pytest_itemcollected(item) -> None:
-    """Mark what is slow; and have one worker for a whole file, whose fixtures are then made once, and for all files that
-    look at the one batch."""
+    """Mark what is slow."""
     if item.path.name in SLOW:
         item.add_marker(pytest.mark.slow)
-    group = "batch" if item.path.name in ("test_desed.py", "test_reproduce.py") else str(item.path)
-    item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_collection_modifyitems(config, items) -> None:

@@ -10,15 +10,10 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-import nbformat
-import numpy as np
 import pytest
 from click.testing import CliRunner
-from desed import Desed
 
 from minidesed import statistics
-from reproduction import lessons
-from reproduction.rows import ROWS
 from sedlib.cli import cli
 from sedlib.data import audit, layout, tables
 from sedlib.data.encoder import event_labels
@@ -158,88 +153,3 @@ def test_a_system_that_mixes_is_refused_without_isolated_sounds_and_others_are_n
         code, _, err = sedlib(*command, "--profile", "smoke", "--data", copy)
         assert code == 1 and "soundbank: no such folder" in err and not (workspace / "runs").exists()
     audit.preflight(copy, layout.SUBSETS)
-
-
-# Everything.
-@pytest.fixture
-def ran(real, batch) -> Path:
-    """The batch's workspace."""
-    assert batch.plan.data == str(real.root)
-    return batch.workspace
-
-
-def test_the_batch_ends_green_with_a_report_a_ledger_and_every_lesson(ran):
-    assert (ran / "report" / "index.html").exists() and (ran / "report" / "ledger.json").exists()
-    executed = sorted(path.name for path in (ran / "report" / "lessons").glob("*.ipynb"))
-    assert executed == [f"{path.stem}.ipynb" for path in lessons.lessons()]
-
-
-def test_lessons_show_the_real_folder_and_say_what_only_made_data_have(ran):
-    text = {}
-    for path in (ran / "report" / "lessons").glob("*.ipynb"):
-        cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-        assert all(cell.execution_count for cell in cells)
-        text[path.stem] = "\n".join(output.get("text", "") for cell in cells for output in cell.outputs)
-    assert "keeps the hidden labels of its clips" in text["01_data"]
-
-
-def counted(missing: dict, real: Desed, subset: str) -> bool:
-    """Whether what results or a ledger say is missing of a subset is what was left out of the folder, in clips and
-    events of each class."""
-    lost, events = real.left_out(subset), tables.events(real.table(subset))
-    gone, listed = (Counter(part["event_label"]) for part in (events[events["filename"].isin(lost)], events))
-    assert (missing["clips"], missing["of"]) == (len(lost), len(tables.filenames(real.table(subset))))
-    found = {label: n for label, n in missing["events"].items() if n["missing"]}
-    assert {label: (n["missing"], n["of"]) for label, n in found.items()} == {
-        label: (n, listed[label]) for label, n in gone.items()
-    }
-    assert {label: n["share"] for label, n in found.items()} == pytest.approx(
-        {label: n / listed[label] for label, n in gone.items()}
-    )
-    return True
-
-
-def test_every_row_has_scores_and_results_count_the_missing_clips(ran, real):
-    found = sorted((ran / "runs/smoke/DESED").rglob("results*.json"))
-    assert {path.parent.parent.name for path in found} >= {row.system for row in ROWS}
-    for path in found:
-        result = json.loads(path.read_text())
-        for subset in layout.EVALUATED:
-            clips = result[subset]["clips"]
-            assert (
-                counted(clips["missing"], real, subset)
-                and clips["evaluated"] == clips["missing"]["of"] - clips["missing"]["clips"]
-            )
-            assert 0 <= result[subset]["event_f1"]["macro"] <= 1
-        assert 0 <= result["validation"]["psds"]["value"] <= 1
-        assert result["validation"]["psds"]["merged"]["reference"] > 0
-
-
-def test_tune_and_evaluate_run_on_what_was_trained(ran, real, tmp_path):
-    run, reference = ran / "runs/smoke/DESED/baseline/seed0", real.root / layout.SUBSETS["validation"].metadata
-    code, out, err = sedlib(
-        "tune", run / "validation.npz", "--reference", reference, "--search", "robust", "--json", tmp_path / "hmm.json"
-    )
-    assert code == 0, out + err
-    code, out, err = sedlib(
-        "evaluate",
-        "--reference",
-        reference,
-        "--predictions",
-        run / "validation.tsv",
-        "--scores",
-        run / "validation.npz",
-        "--json",
-        tmp_path / "scores.json",
-    )
-    assert code == 0 and "PSDS" in out, out + err
-    assert np.isfinite(json.loads((tmp_path / "scores.json").read_text())["psds"]["value"])
-
-
-def test_ledger_and_report_say_what_is_missing_by_subset_and_class(ran, real):
-    ledger = json.loads((ran / "report" / "ledger.json").read_text())
-    assert set(ledger["missing"]) == set(layout.EVALUATED) and not ledger["failed"]
-    assert all(counted(missing, real, subset) for subset, missing in ledger["missing"].items())
-    page = (ran / "report" / "index.html").read_text()
-    for subset, missing in ledger["missing"].items():
-        assert f"{missing['clips']} of" in page and subset in page

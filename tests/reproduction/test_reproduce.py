@@ -1,6 +1,6 @@
 """The batch: its plan, the whole graph at a small size, and what happens when something is in the way.
 
-Tests of the real graph look at the one batch of `batch.run`, or work with a copy of it.
+What a real batch leaves is test_batch's.
 """
 
 import errno
@@ -8,17 +8,14 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections import Counter
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import torch
 from click.testing import CliRunner
-from disks import fill, may_mount, read_only, resize, small_disk
+from disks import fill, read_only, small_disk
 from snakemake.cli import parse_config
 
 from reproduction import batch as reproduce
@@ -27,7 +24,6 @@ from reproduction.plan import Plan, seconds_of
 from reproduction.rows import ROWS
 from sedlib import systems
 from sedlib.cli import cli
-from sedlib.decode import Posteriors
 from sedlib.errors import SedError
 from sedlib.systems import configuration
 from sedlib.training import Run, scoring
@@ -444,143 +440,3 @@ def test_progress_counts_steps_of_trainings_that_run(workspace):
     assert progress.seconds_done(jobs) == pytest.approx(of_run.seconds / 4)
     (folder / "trained").touch()
     assert progress.seconds_done(jobs) == of_run.seconds and progress.counts(jobs) == "1/4 trainings, 0/4 scored"
-
-
-# The real graph.
-@pytest.fixture
-def copied(batch, workspace) -> Path:
-    """A workspace with the same runs; the data, which nothing changes, are the same files."""
-    if batch.plan.data == "mini":
-        (workspace / "data").symlink_to(batch.workspace / "data")
-    for name in ("runs", "report"):
-        shutil.copytree(batch.workspace / name, workspace / name)
-    return workspace
-
-
-def same_weights(one: Path, other: Path) -> bool:
-    a, b = (Run(folder).load("weights.pt") for folder in (one, other))
-    return all(
-        torch.equal(a[which][name], b[which][name]) for which in ("teacher", "student", "last") for name in a[which]
-    )
-
-
-def test_the_report_and_every_number_of_table_3_are_there(batch):
-    folder, runs = batch.workspace, batch.workspace / batch.plan.runs
-    ledger = json.loads((folder / "report" / "ledger.json").read_text())
-    assert (ledger["profile"], ledger["data"], ledger["seeds"], ledger["tables"]) == (
-        "smoke",
-        batch.plan.root.name,
-        [0],
-        [1, 2, 3],
-    )
-    assert (
-        not ledger["failed"] and len(ledger["numbers"]) == 31 and all(n["here"] is not None for n in ledger["numbers"])
-    )
-    assert {(run["system"], run["seed"]) for run in ledger["runs"]} == set(batch.plan.trainings())
-    assert {one["search"] for one in ledger["unseen"] if one["system"] == "ensemble"} == {"forest", "exact", "robust"}
-    assert len(ledger["claims"]) == 28 and "not measured" not in {
-        claim["verdict"] for claim in ledger["claims"] if claim["section"] != "4.1"
-    }
-    index = (folder / "report" / "index.html").read_text(encoding="utf-8")
-    assert "Ensemble DAT+PPCEN+HMM 2" in index and "Not everything ran" not in index
-    for row in ROWS:
-        if row.table == 3:
-            results = Run(runs / row.system / "seed0").results_of(row.decoding)
-            shown = {n["score"]: n["here"] for n in ledger["numbers"] if (n["table"], n["row"]) == (3, row.name)}
-            assert shown["dev_f1"] == pytest.approx(100 * results["validation"]["event_f1"]["macro"])
-            assert shown["eval_f1"] == pytest.approx(100 * results["public"]["event_f1"]["macro"])
-            assert shown["dev_psds"] == pytest.approx(results["validation"]["psds"]["value"])
-    members = [
-        Posteriors.load(runs / run / "public.npz").scores
-        for run in ("ppcen_logmel/seed0", "dat_augm/seed0", "dat_augm/seed1")
-    ]
-    averaged = Posteriors.load(runs / "ensemble" / "seed0" / "public.npz").scores
-    torch.testing.assert_close(torch.from_numpy(averaged), torch.from_numpy(sum(members) / 3))
-    assert not list((folder / "runs").rglob("*.partial"))
-
-
-def test_killed_and_stopped_it_has_the_weights_of_a_training_that_was_not(batch, tmp_path):
-    if batch.plan.data == "mini":
-        (tmp_path / "data").symlink_to(batch.workspace / "data")
-    system, seed = batch.hit.parent.name, batch.hit.name.removeprefix("seed")
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "reproduction.jobs",
-            *batch.plan.options().replace("'", "").split(),
-            "train",
-            system,
-            seed,
-        ],
-        check=True,
-        env=os.environ | {"SEDLIB_WORKSPACE": str(tmp_path), "OMP_NUM_THREADS": "1"},
-        timeout=PATIENCE,
-        capture_output=True,
-    )
-    assert same_weights(batch.hit, tmp_path / batch.plan.runs / system / f"seed{seed}")
-    assert batch.began_at > 0, "it began anew"
-
-
-def test_a_second_call_makes_the_ledger_and_the_report_and_nothing_else(copied, batch):
-    before, page = unchanged(copied, batch), (copied / "report" / "index.html").stat().st_mtime_ns
-    code, out, err = sedlib(*batch.command())
-    assert code == 0, err
-    assert (
-        f"2 of {len(batch.table_3.jobs())} jobs to do on 2 cores" in out
-        and f"report: {copied / 'report' / 'index.html'}" in out
-    )
-    after = unchanged(copied, batch)
-    assert {name: value for name, value in after.items() if not name.endswith(".lock")} == {
-        name: value for name, value in before.items() if not name.endswith(".lock")
-    }
-    assert (copied / "report" / "index.html").stat().st_mtime_ns > page
-
-
-def test_what_fails_is_named_and_the_rest_is_done_and_then_the_same_command_finishes(copied, batch):
-    """A run that nobody knows anything of, and (where a test may mount one) a disk that is full in the middle of a
-    training."""
-    runs, good = copied / batch.plan.runs, batch.workspace / batch.plan.runs
-    unknown, full, other = runs / "dat_augm" / "seed1", runs / "baseline" / "seed0", runs / "ppcen_logmel" / "seed0"
-    (unknown / "config.json").unlink()
-    (other / "scored").unlink()
-    with ExitStack() as mounted:
-        if may_mount():
-            shutil.rmtree(full)
-            mounted.enter_context(small_disk(full, "64k"))
-        code, _, err = sedlib(*batch.command())
-        assert (
-            code == 1
-            and "train-dat_augm-1: " in err
-            and "config.json is missing, so nobody knows what was trained here" in err
-        )
-        ledger = json.loads((copied / "report" / "ledger.json").read_text())
-        why = {n["row"]: n["why"] for n in ledger["numbers"] if n["here"] is None}
-        expected = {"Ensemble DAT+PPCEN+HMM", "Ensemble DAT+PPCEN+HMM 2"} | ({"Baseline"} if may_mount() else set())
-        assert set(why) == expected and all(text.startswith("failed: ") for text in why.values())
-        assert "config.json is missing" in why["Ensemble DAT+PPCEN+HMM"]
-        if may_mount():
-            assert (
-                "train-baseline-0: " in err
-                and "no space left on the disk" in err
-                and "no space left on the disk" in why["Baseline"]
-            )
-            assert (
-                not list(full.glob("*.partial"))
-                and not (full / "weights.pt").exists()
-                and not (full / "trained").exists()
-            )
-        assert (other / "scored").exists()
-        assert "Not everything ran" in (copied / "report" / "index.html").read_text(encoding="utf-8")
-
-        shutil.copy2(good / "dat_augm" / "seed1" / "config.json", unknown)
-        if may_mount():
-            resize(full, "64m")
-        code, _, err = sedlib(*batch.command())
-        assert code == 0, err
-        ledger = json.loads((copied / "report" / "ledger.json").read_text())
-        assert not ledger["failed"] and all(n["here"] is not None for n in ledger["numbers"])
-        for run in ("baseline/seed0", "dat_augm/seed1"):
-            assert same_weights(runs / run, good / run)
-        before = json.loads((batch.workspace / "report" / "ledger.json").read_text())["numbers"]
-        assert ledger["numbers"] == [number for number in before if number["table"] == 3]
