@@ -118,14 +118,14 @@ def test_killed_and_stopped_it_has_the_weights_of_a_training_that_was_not(batch,
 
 
 def test_a_second_call_makes_the_ledger_and_the_report_and_nothing_else(copied, batch):
-    before, page = unchanged(copied, batch), (copied / "report" / "index.html").stat().st_mtime_ns
+    before, page = unchanged(copied), (copied / "report" / "index.html").stat().st_mtime_ns
     code, out, err = sedlib(*batch.command())
     assert code == 0, err
     assert (
         f"2 of {len(batch.table_3.jobs())} jobs to do on 2 cores" in out
         and f"report: {copied / 'report' / 'index.html'}" in out
     )
-    after = unchanged(copied, batch)
+    after = unchanged(copied)
     assert {name: value for name, value in after.items() if not name.endswith(".lock")} == {
         name: value for name, value in before.items() if not name.endswith(".lock")
     }
@@ -147,7 +147,7 @@ def test_what_fails_is_named_and_the_rest_is_done_and_then_the_same_command_fini
         assert (
             code == 1
             and "train-dat_augm-1: " in err
-            and "config.json is missing, so nobody knows what was trained here" in err
+            and "config.json is missing; remove the folder to train anew" in err
         )
         ledger = json.loads((copied / "report" / "ledger.json").read_text())
         why = {n["row"]: n["why"] for n in ledger["numbers"] if n["here"] is None}
