@@ -20,7 +20,7 @@ reproduce: $(READY)  ## make the data, train, score, execute the lessons, write 
 test: $(READY)  ## run all tests; those of a browser or a cluster are skipped where there is none
 	$(BIN)/python -m pytest $(ARGS)
 
-check: lint  ## lint, and the tests that need no training, browser, cluster or kernel (3 minutes)
+check: lint  ## lint, and the tests that need no training, browser, cluster or kernel
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
 lint: $(READY)  ## style, types, and which package may import which

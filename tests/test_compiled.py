@@ -132,7 +132,7 @@ def test_nothing_that_runs_beside_others_uses_what_numba_stores_in_two():
     root = Path(sedlib.__file__).parents[1]
     sources = [
         path
-        for folder in ("sedlib", "notebooks", "tests")
+        for folder in ("sedlib", "minidesed", "reproduction", "sedcourse", "notebooks", "tests")
         for path in (root / folder).rglob("*.py")
         if path != Path(__file__)
     ]
