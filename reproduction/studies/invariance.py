@@ -338,7 +338,7 @@ def class_changes(measured: dict[str, Any], system: str, beside: str) -> pd.Data
 
     A row a class, columns ``synthetic`` (held-out clips) and ``real`` (development clips).
     """
-    pairs = list(zip(measured["systems"][system], measured["systems"][beside], strict=True))
+    pairs = list(zip(measured["systems"][system], measured["systems"][beside], strict=False))
     changes = {
         domain: 100 * np.mean([_of(a, domain) - _of(b, domain) for a, b in pairs], axis=0)
         for domain in ("synthetic", "real")
