@@ -194,18 +194,16 @@ def is_current(run: Run, decoding: str) -> bool:
 
 
 def _is_current(run: Run, path: Path) -> bool:
-    if not path.is_file():
+    if not (path.is_file() and (run.folder / "validation.npz").is_file()):
         return False
     found, now = read_json(path), _made_by(run)
     return all(found.get(name) == now[name] for name in now)
 
 
 def _made_by(run: Run) -> dict[str, str]:
-    """What a score depends on: the code, and the posteriors if still stored."""
-    stored = run.folder / "validation.npz"
-    return {"scored_by": scorer()} | (
-        {"posteriors": f"{zlib.crc32(stored.read_bytes()):08x}"} if stored.exists() else {}
-    )
+    """What a score depends on: the code, and the posteriors."""
+    stored = (run.folder / "validation.npz").read_bytes()
+    return {"scored_by": scorer(), "posteriors": f"{zlib.crc32(stored):08x}"}
 
 
 @functools.cache

@@ -129,6 +129,9 @@ def test_what_older_code_or_other_posteriors_gave_is_done_anew_and_nothing_else(
     assert score_hmm(run, tiny, "exact")["hmm"] != first["exact"]["hmm"]
     assert all(now > before for now, before in zip(times(), done))
 
+    (run.folder / "validation.npz").unlink()  # what the ledger and the lessons read beside the scores
+    assert not is_current(run, "median") and not is_current(run, "exact")
+
 
 def test_either_half_has_its_hmm_and_a_killed_tuning_goes_on(tiny, tmp_path, monkeypatch):
     run = scored(Run(tmp_path / "run"), tiny)
