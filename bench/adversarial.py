@@ -76,8 +76,7 @@ def peer(config: Config) -> Peer:
         n_repeats=a.repeats,
         bn_chan=a.bottleneck,
         hid_chan=a.hidden,
-        skip_chan=a.skip,
-        conv_kernel_size=a.kernel,
+        skip_chan=0,
         norm_type="gLN",
         mask_act="linear",
     )

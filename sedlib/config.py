@@ -11,11 +11,10 @@ import dataclasses
 import difflib
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 from sedlib.errors import SedError
 
@@ -25,34 +24,25 @@ CLIP_S = 10.0
 SAMPLES = round(CLIP_S * RATE)  # of a clip
 
 
-# Types, for errors.
-_IN_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a string", type(None): "none"}
-
-
-class Must(NamedTuple):
-    """A condition on a number, in words and as a test, which NaN fails."""
-
-    be: str
-    holds: Callable[[float], bool]
-
-
-Count = Annotated[int, Must("0 or more", lambda n: n >= 0)]
-Size = Annotated[int, Must("1 or more", lambda n: n >= 1)]
-Level = Annotated[float, Must("finite", math.isfinite)]  # dB, or anything else that may be negative
-Weight = Annotated[float, Must("0 or more, and finite", lambda x: 0 <= x < math.inf)]
-Positive = Annotated[float, Must("more than 0, and finite", lambda x: 0 < x < math.inf)]
-Share = Annotated[float, Must("from 0 to 1", lambda x: 0 <= x <= 1)]
-Fraction = Annotated[float, Must("more than 0 and less than 1", lambda x: 0 < x < 1)]
-Dropout = Annotated[float, Must("0 or more, and less than 1", lambda x: 0 <= x < 1)]
-Frequency = Annotated[float, Must(f"from 0 to {RATE // 2} Hz, half the sample rate", lambda f: 0 <= f <= RATE / 2)]
+# Types with a condition on their values, in words and as a test, which NaN fails.
+Count = Annotated[int, "0 or more", lambda n: n >= 0]
+Size = Annotated[int, "1 or more", lambda n: n >= 1]
+Level = Annotated[float, "finite", math.isfinite]  # dB, or anything else that may be negative
+Weight = Annotated[float, "0 or more, and finite", lambda x: 0 <= x < math.inf]
+Positive = Annotated[float, "more than 0, and finite", lambda x: 0 < x < math.inf]
+Share = Annotated[float, "from 0 to 1", lambda x: 0 <= x <= 1]
+Fraction = Annotated[float, "more than 0 and less than 1", lambda x: 0 < x < 1]
+Dropout = Annotated[float, "0 or more, and less than 1", lambda x: 0 <= x < 1]
 EffectName = Literal["noise burst", "sine burst", "comb", "compression", "pitch shift", "low-pass", "high-pass"]
+
+_IN_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a string", type(None): "none"}
 
 
 class Checked:
     """A dataclass whose fields are checked against their annotations when it is built: else a `SedError`."""
 
     def __post_init__(self) -> None:
-        part = "" if isinstance(self, Config) else f"{type(self).__name__.lower()}."
+        part = f"{type(self).__name__.lower()}.".removeprefix("config.")
         for name, kind in _kinds(type(self)).items():
             value = getattr(self, name)
             if wrong := _wrong(value, kind):
@@ -70,26 +60,22 @@ def _wrong(value: Any, kind: Any) -> str:
     """What a value must be by an annotation that it does not fit, else ""."""
     origin, options = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        number, must = options
-        return _wrong(value, number) or ("" if must.holds(value) else must.be)
+        number, words, holds = options
+        return _wrong(value, number) or ("" if holds(value) else words)
     if origin is Literal:
         return "" if value in options else f"one of {', '.join(options)}"
     if origin in (Union, UnionType):
         found = [_wrong(value, option) for option in options]
         return " or ".join(found) if all(found) else ""
     if origin is tuple:
-        anyhow = options[-1:] == (Ellipsis,)
-        if not isinstance(value, tuple) or not anyhow and len(value) != len(options):
-            return "a tuple" if anyhow else f"a tuple of {len(options)}" if options else "()"
-        found = [
-            _wrong(one, of) for one, of in zip(value, len(value) * options[:1] if anyhow else options, strict=True)
-        ]
+        any_length = options[-1] is Ellipsis
+        if not isinstance(value, tuple) or not any_length and len(value) != len(options):
+            return "a tuple" if any_length else f"a tuple of {len(options)}"
+        found = [_wrong(one, options[0] if any_length else options[i]) for i, one in enumerate(value)]
         return next((f"a tuple, each of it {wrong}" for wrong in found if wrong), "")
-    if kind is float and type(value) is int:
-        return ""
-    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
-        return ""
-    return _IN_WORDS.get(kind) or f"a {kind.__name__}"
+    accepted = (float, int) if kind is float else kind
+    fits = isinstance(value, accepted) and isinstance(value, bool) == (kind is bool)  # in Python a bool is an int
+    return "" if fits else _IN_WORDS.get(kind) or f"a {kind.__name__}"
 
 
 @dataclass(frozen=True)
@@ -99,19 +85,14 @@ class Features(Checked):
     sample_rate: ClassVar[int] = RATE
     clip_s: ClassVar[float] = CLIP_S
     samples: ClassVar[int] = SAMPLES  # of a clip
+    f_min: ClassVar[float] = 0.0  # Hz
+    f_max: ClassVar[float] = 8000.0
+    floor: ClassVar[float] = 1e-5  # smallest amplitude
     n_fft: Size = 2048
     hop: Size = 255
     n_mels: Size = 128
-    f_min: Frequency = 0.0
-    f_max: Frequency = 8000.0
-    floor: Positive = 1e-5  # smallest amplitude
     range_db: Positive = 80.0  # below the loudest bin of a clip
     scaling: Literal["zscore", "minmax"] = "zscore"  # over the data set (baseline); or per clip (section 4.1)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.f_min < self.f_max:
-            raise SedError(f"features.f_min is {self.f_min:g}; it must be less than features.f_max, {self.f_max:g}")
 
     @property
     def frames(self) -> int:
@@ -132,7 +113,7 @@ class Augment(Checked):
     effect_names: tuple[EffectName, ...] = get_args(EffectName)
     added_share: Share = 0.0  # of clips with weak or no labels that get one more background
     added_db: tuple[Level, Level] = (-30.0, 0.0)  # its peak against the clip's; ours, the paper gives none
-    noise_snr_db: tuple[()] | tuple[Level, Level] = ()  # range of the SNR of Gaussian noise on the features
+    noise_snr_db: tuple[Level, Level] | None = None  # range of the SNR of Gaussian noise on the features
     mel_masks: Count = 0  # SpecAugment's masks; how many and how wide the paper does not say
     mel_mask: Share = 0.125  # widest, as a share of the bands
     time_masks: Count = 0
@@ -246,13 +227,6 @@ class Adversarial(Checked):
     repeats: Size = 2  # of those blocks
     bottleneck: Size = 64  # channels between blocks
     hidden: Size = 128  # channels within
-    skip: Count = 0  # channels of skip connections to the output; 0: residual ones alone, as in the released code
-    kernel: Size = 3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.kernel % 2 == 0:
-            raise SedError(f"adversarial.kernel is {self.kernel}; it must be odd, so that frames keep their places")
 
 
 @dataclass(frozen=True)
@@ -265,17 +239,17 @@ class Decoding(Checked):
 
 @dataclass(frozen=True)
 class Config(Checked):
-    """Everything that a run depends on besides its data and its seed."""
+    """All that a run depends on besides its data and its seed."""
 
     profile: str = "paper"
     system: str = "baseline"
-    features: Features = field(default_factory=Features)
-    augment: Augment = field(default_factory=Augment)
-    pcen: Pcen = field(default_factory=Pcen)
-    model: Model = field(default_factory=Model)
-    training: Training = field(default_factory=Training)
-    adversarial: Adversarial = field(default_factory=Adversarial)
-    decoding: Decoding = field(default_factory=Decoding)
+    features: Features = Features()
+    augment: Augment = Augment()
+    pcen: Pcen = Pcen()
+    model: Model = Model()
+    training: Training = Training()
+    adversarial: Adversarial = Adversarial()
+    decoding: Decoding = Decoding()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -302,18 +276,12 @@ class Config(Checked):
         return self.features.frames // self.model.time_pooling
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as JSON has them."""
+        """Return plain values, as JSON has them."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], source: str = "configuration") -> Config:
-        """Inverse of `to_dict`.
-
-        Parameters
-        ----------
-        values : dict
-        source : str
-            The file they are from, for the error.
+        """Build a configuration from what `to_dict` gives; ``source`` is the file's name, for the error.
 
         Raises
         ------
@@ -324,30 +292,24 @@ class Config(Checked):
         try:
             return _built(cls, values)
         except SedError as error:
-            raise SedError(
-                f"{source}: {error}. Another version of sedlib may have written it; train the run again"
-            ) from None
+            fix = "Another version of sedlib may have written it; train the run again"
+            raise SedError(f"{source}: {error}. {fix}") from None
 
 
 def _built(kind: Any, values: Any, part: str = "") -> Any:
     """A checked dataclass and its parts, from exactly the names of their fields."""
-    if not isinstance(values, dict):
-        raise SedError(f"{part or 'the whole'} is {values!r}; it must be an object with names and values")
-    kinds, dot = _kinds(kind), f"{part}." if part else ""
-    missing = [name for name in kinds if name not in values]
-    for name in [name for name in values if name not in kinds]:
-        near = difflib.get_close_matches(name, missing, n=1)
-        raise SedError(f"{dot}{name} is unknown" + (f" (did you mean {dot}{near[0]}?)" if near else ""))
-    if missing:
-        raise SedError(f"{dot}{missing[0]} is missing")
-    fields = {}
-    for name, of in kinds.items():
-        fields[name] = _built(of, values[name], name) if dataclasses.is_dataclass(of) else _as_tuples(values[name])
-    return kind(**fields)
-
-
-def _as_tuples(value: Any) -> Any:
-    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(values, dict):
+            raise SedError(f"{part or 'the whole'} is {values!r}; it must be an object with names and values")
+        kinds, dot = _kinds(kind), f"{part}." if part else ""
+        missing = [name for name in kinds if name not in values]
+        for name in values.keys() - kinds.keys():
+            near = difflib.get_close_matches(name, missing, n=1)
+            raise SedError(f"{dot}{name} is unknown" + (f" (did you mean {dot}{near[0]}?)" if near else ""))
+        if missing:
+            raise SedError(f"{dot}{missing[0]} is missing")
+        return kind(**{name: _built(of, values[name], name) for name, of in kinds.items()})
+    return tuple(_built(None, value) for value in values) if isinstance(values, list) else values
 
 
 # Of both small profiles. PyTorch's initial weights learn sooner (docs/DIFFERENCES.md has the numbers); a frame lasts
@@ -382,7 +344,7 @@ FOREST_CALLS: dict[str, int] = {"paper": 200, "lesson": 200, "smoke": 20}
 
 
 def profile(name: str) -> Config:
-    """The configuration of a profile; `SedError` for an unknown name."""
+    """Return the configuration of a profile: ``paper``, ``lesson`` or ``smoke``; `SedError` for another name."""
     if name not in PROFILES:
         raise SedError(f"profile {name!r} does not exist; choose one of {', '.join(PROFILES)}")
     return PROFILES[name]

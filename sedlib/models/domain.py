@@ -25,8 +25,7 @@ class DomainClassifier(nn.Module):
     Parameters
     ----------
     settings : Adversarial
-        Uses ``blocks``, ``repeats``, ``bottleneck``, ``hidden``, ``skip`` and ``kernel``; the defaults are the released
-        code's.
+        Uses ``blocks``, ``repeats``, ``bottleneck`` and ``hidden``; the defaults are the released code's.
     features : int
         Size of an embedding; 128 in the paper.
     """
@@ -41,8 +40,7 @@ class DomainClassifier(nn.Module):
             n_repeats=settings.repeats,
             bn_chan=settings.bottleneck,
             hid_chan=settings.hidden,
-            skip_chan=settings.skip,
-            conv_kernel_size=settings.kernel,
+            skip_chan=0,  # residual connections alone, as in the released code
             norm_type=GLOBAL_NORM,
             mask_act="linear",
         )

@@ -58,5 +58,5 @@ def test_the_table_names_the_options_that_a_reader_would_ask_for():
         "augment.mel_masks",
         "pcen.alpha",
         "pcen.s",
-        "adversarial.skip",
+        "adversarial.blocks",
     } <= named
