@@ -298,18 +298,23 @@ class Config(Checked):
 
 def _built(kind: Any, values: Any, part: str = "") -> Any:
     """A checked dataclass and its parts, from exactly the names of their fields."""
-    if dataclasses.is_dataclass(kind):
-        if not isinstance(values, dict):
-            raise SedError(f"{part or 'the whole'} is {values!r}; it must be an object with names and values")
-        kinds, dot = _kinds(kind), f"{part}." if part else ""
-        missing = [name for name in kinds if name not in values]
-        for name in values.keys() - kinds.keys():
-            near = difflib.get_close_matches(name, missing, n=1)
-            raise SedError(f"{dot}{name} is unknown" + (f" (did you mean {dot}{near[0]}?)" if near else ""))
-        if missing:
-            raise SedError(f"{dot}{missing[0]} is missing")
-        return kind(**{name: _built(of, values[name], name) for name, of in kinds.items()})
-    return tuple(_built(None, value) for value in values) if isinstance(values, list) else values
+    if not isinstance(values, dict):
+        raise SedError(f"{part or 'the whole'} is {values!r}; it must be an object with names and values")
+    kinds, dot = _kinds(kind), f"{part}." if part else ""
+    missing = [name for name in kinds if name not in values]
+    for name in values.keys() - kinds.keys():
+        near = difflib.get_close_matches(name, missing, n=1)
+        raise SedError(f"{dot}{name} is unknown" + (f" (did you mean {dot}{near[0]}?)" if near else ""))
+    if missing:
+        raise SedError(f"{dot}{missing[0]} is missing")
+    fields = {}
+    for name, of in kinds.items():
+        fields[name] = _built(of, values[name], name) if dataclasses.is_dataclass(of) else _as_tuples(values[name])
+    return kind(**fields)
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
 # Of both small profiles. PyTorch's initial weights learn sooner (docs/DIFFERENCES.md has the numbers); a frame lasts

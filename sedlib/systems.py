@@ -1,5 +1,7 @@
 """The systems of the paper, and what each changes in a profile's configuration.
 
+Other packages add theirs as entry points of group "sedlib.systems": dictionaries such as `SYSTEMS`.
+
 Paper section 4; the finished tables are ``notebooks/07_paper_ledger.py``'s.
 """
 
@@ -7,9 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from importlib.metadata import entry_points
+from typing import Any, TypedDict
 
 from sedlib.config import Config, Features, profile
 from sedlib.errors import SedError
@@ -25,58 +27,98 @@ ENSEMBLES: dict[str, tuple[tuple[str, int], ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class System:
+# Fields of a configuration's parts, whose values `Config` checks.
+class FeatureChanges(TypedDict, total=False):
+    scaling: str
+    range_db: float
+
+
+class AugmentChanges(TypedDict, total=False):
+    mixing: bool
+    effects: int
+    added_share: float
+    noise_snr_db: tuple[float, float]
+    mel_masks: int
+    time_masks: int
+
+
+class PcenChanges(TypedDict, total=False):
+    layers: int
+    energy: str
+    smoother: str
+    trainable: bool
+    learn_s: bool
+    alpha: tuple[float, ...]
+    delta: tuple[float, ...]
+    r: tuple[float, ...]
+    s: tuple[float, ...]
+
+
+class TrainingChanges(TypedDict, total=False):
+    strong: int
+    weak: int
+    unlabelled: int
+    strong_from: str
+    consistency: float
+    epochs: int
+
+
+class AdversarialChanges(TypedDict, total=False):
+    updates: str
+    schedule: str
+    main_weight: float
+    domain_weight: float
+
+
+class Changes(TypedDict, total=False):
     """What a system changes in a profile's configuration, part by part."""
 
+    features: FeatureChanges
+    augment: AugmentChanges
+    pcen: PcenChanges
+    training: TrainingChanges
+    adversarial: AdversarialChanges
+
+
+@dataclass(frozen=True)
+class System:
+    """A row of the paper's tables, or a variant of one: its title, and what it changes."""
+
     title: str
-    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    changes: Changes = field(default_factory=Changes)
 
-
-# A batch as large as the mean teacher's, of clips with strong labels alone.
-ALONE = {"strong": 24, "weak": 0, "unlabelled": 0}
 
 # Table 1 scales each clip to [0, 1]. Mel energies keep all that lies above the floor, not only the loudest 80 dB.
-PER_CLIP = {"scaling": "minmax"}
-ON_MEL = {"features": PER_CLIP | {"range_db": 200.0}}
+PER_CLIP: FeatureChanges = {"scaling": "minmax"}
+ON_MEL: FeatureChanges = PER_CLIP | {"range_db": 200.0}
 
 
-def _fixed(alpha: float, seconds: float) -> Mapping[str, Mapping[str, Any]]:
+def _fixed(alpha: float, seconds: float) -> Changes:
     """A PCEN of section 4.1; the paper does not give its r, 0.5 is the usual one."""
     s = coefficient(seconds, PAPER_HOP / Features.sample_rate)
-    return ON_MEL | {
-        "pcen": {
-            "layers": 1,
-            "energy": "mel",
-            "trainable": False,
-            "alpha": (alpha,),
-            "delta": (2.0,),
-            "r": (0.5,),
-            "s": (s,),
-        }
-    }
+    values: PcenChanges = {"alpha": (alpha,), "delta": (2.0,), "r": (0.5,), "s": (s,)}
+    return {"features": ON_MEL, "pcen": values | {"layers": 1, "energy": "mel", "trainable": False}}
 
 
 # Where learning starts; the paper does not say. Two layers begin apart, in alpha.
-ONE = {"layers": 1, "alpha": (0.8,), "delta": (2.0,), "r": (0.5,)}
-TWO = {"layers": 2, "alpha": (0.8, 0.4), "delta": (2.0, 2.0), "r": (0.5, 0.5)}
+ONE: PcenChanges = {"layers": 1, "alpha": (0.8,), "delta": (2.0,), "r": (0.5,)}
+TWO: PcenChanges = {"layers": 2, "alpha": (0.8, 0.4), "delta": (2.0, 2.0), "r": (0.5, 0.5)}
 
 # Section 3.2. How many masks the paper does not say; two and two are SpecAugment's own. It says that the noise has an
 # SNR of -30 to 10 dB, with which nothing is learned (lesson 02). The released code divides the deviation of the
 # features by 10 to 30 for the network that learns (20 to 29.5 dB) and by 3 to 30 for its average (9.5 to 29.5 dB).
-MIXING = {"mixing": True}
-EFFECTS = {"effects": 2, "added_share": 0.5, "noise_snr_db": (10.0, 30.0), "mel_masks": 2, "time_masks": 2}
-AUGM = MIXING | EFFECTS
+AUGM: AugmentChanges = {
+    "mixing": True,
+    "effects": 2,
+    "added_share": 0.5,
+    "noise_snr_db": (10.0, 30.0),
+    "mel_masks": 2,
+    "time_masks": 2,
+}
 
 # Section 3.1. The weights are the released code's, for the main loss 1 and for the domain loss 0.1 (Adversarial); the
 # paper's text has 0.1 and 0.9.
-DAT = {"updates": "two-step"}
-PAPER_LAMBDA = DAT | {"main_weight": 0.1, "domain_weight": 0.9}
-# What it was made for, unsupervised domain adaptation: labels of synthetic clips alone, and no consistency with a
-# teacher.
-UDA = {"strong": 12, "weak": 0, "unlabelled": 12, "consistency": 0.0}
-REVERSAL = {"updates": "reversal", "schedule": "ganin"}
-LONGER = {"epochs": 30}
+DAT: AdversarialChanges = {"updates": "two-step"}
 
 SYSTEMS: dict[str, System] = {
     "baseline": System("mean-teacher CRNN on log-Mel, median filter"),
@@ -84,8 +126,10 @@ SYSTEMS: dict[str, System] = {
     "fixed_pcen_1": System("PCEN with alpha 0.98, 400 ms", _fixed(0.98, 0.4)),
     "fixed_pcen_2": System("PCEN with alpha 0.8, 400 ms", _fixed(0.8, 0.4)),
     "fixed_pcen_3": System("PCEN with alpha 0.8, 60 ms", _fixed(0.8, 0.06)),
-    "trainable_pcen": System("a PCEN layer that learns, on Mel", ON_MEL | {"pcen": ONE | {"energy": "mel"}}),
-    "ppcen_mel": System("two parallel PCEN layers that learn, on Mel", ON_MEL | {"pcen": TWO | {"energy": "mel"}}),
+    "trainable_pcen": System("a PCEN layer that learns, on Mel", {"features": ON_MEL, "pcen": ONE | {"energy": "mel"}}),
+    "ppcen_mel": System(
+        "two parallel PCEN layers that learn, on Mel", {"features": ON_MEL, "pcen": TWO | {"energy": "mel"}}
+    ),
     "ppcen_logmel": System("two parallel PCEN layers that learn, on log-Mel", {"features": PER_CLIP, "pcen": TWO}),
     "augm": System("the baseline with dynamic mixing and augmentation", {"augment": AUGM}),
     "ppcen_augm": System(
@@ -100,71 +144,29 @@ SYSTEMS: dict[str, System] = {
         "two parallel PCEN layers on log-Mel, with DAT, dynamic mixing and augmentation",
         {"features": PER_CLIP, "pcen": TWO, "adversarial": DAT, "augment": AUGM},
     ),
-    # Weights as the paper words them, and the gradient reversal that it compares with (lesson 05).
-    "dat_paper_lambda": System(
-        "domain-adversarial training with the paper's lambda, 0.1 for the main loss and 0.9 for the domain's",
-        {"adversarial": PAPER_LAMBDA},
-    ),
-    "dat_reversal": System(
-        "domain-adversarial training by gradient reversal, with its schedule", {"adversarial": REVERSAL}
-    ),
-    # The released code's way with other weights of the domain loss.
-    **{
-        f"dat_weight_{weight:g}": System(
-            f"domain-adversarial training with {weight:g} as the domain loss's weight",
-            {"adversarial": DAT | {"domain_weight": weight}},
-        )
-        for weight in (0.03, 0.3, 1.0)
-    },
-    # The same without weak labels and without a teacher; with weight 0 the domain classifier looks on.
-    **{
-        f"uda_weight_{weight:g}": System(
-            f"synthetic labels alone, no consistency, {weight:g} as the domain loss's weight",
-            {"training": UDA, "adversarial": DAT | {"domain_weight": weight}},
-        )
-        for weight in (0.0, 0.1)
-    },
-    # Is it the length? In profile lesson three times as many steps.
-    "baseline_30_epochs": System("the baseline, trained for 30 epochs", {"training": LONGER}),
-    "dat_30_epochs": System("domain-adversarial training for 30 epochs", {"training": LONGER, "adversarial": DAT}),
-    # The parts of augmentation, and the noise as the paper words it (lesson 02).
-    "augm_mixing": System("the baseline with dynamic mixing alone", {"augment": MIXING}),
-    "augm_effects": System("the baseline with effects alone, on clips that stay as they are", {"augment": EFFECTS}),
-    "augm_literal": System(
-        "dynamic mixing and augmentation with noise as the paper words it",
-        {"augment": AUGM | {"noise_snr_db": (-30.0, 10.0)}},
-    ),
-    # What the released code does otherwise, and what the paper leaves out (lesson 03).
-    "ppcen_zero_phase": System(
-        "the same with the released code's smoother, forwards and backwards in time",
-        {"features": PER_CLIP, "pcen": TWO | {"smoother": "zero-phase"}},
-    ),
-    "ppcen_learned_s": System(
-        "the same, but the smoothing coefficients learn too", {"features": PER_CLIP, "pcen": TWO | {"learn_s": True}}
-    ),
-    # Not in the paper: what the domain gap costs, and what could be won at most (lesson 01).
-    "synthetic_only": System("the baseline's CRNN, trained with the synthetic clips alone", {"training": ALONE}),
-    "oracle": System(
-        "the same, trained with strong labels of real clips, which only a made data set can have",
-        {"training": ALONE | {"strong_from": "unlabel_in_domain"}},
-    ),
 }
 
 
+def known() -> dict[str, System]:
+    """Return all systems by name: the paper's, and those that installed packages register."""
+    registered = [point.load() for point in entry_points(group="sedlib.systems")]
+    return SYSTEMS | {name: system for systems in registered for name, system in systems.items()}
+
+
 def configuration(system: str, profile_name: str) -> Config:
-    """Configuration of a system in a profile; `SedError` for an unknown name of either."""
+    """Return the configuration of a system in a profile; `SedError` for an unknown name of either."""
     if system in ENSEMBLES:
         members = ", ".join(name for name, _ in ENSEMBLES[system])
         raise SedError(
             f"system {system!r} is an average of others and is not trained itself; "
             f"train {members}, or call `sedlib reproduce`"
         )
-    if system not in SYSTEMS:
-        near = difflib.get_close_matches(system, SYSTEMS, n=1)
+    systems = known()
+    if system not in systems:
+        near = difflib.get_close_matches(system, systems, n=1)
         hint = f"did you mean {near[0]!r}? Otherwise " if near else ""
-        raise SedError(f"system {system!r} does not exist; {hint}choose one of {', '.join(SYSTEMS)}")
+        raise SedError(f"system {system!r} does not exist; {hint}choose one of {', '.join(systems)}")
     config = profile(profile_name)
-    parts = {
-        part: dataclasses.replace(getattr(config, part), **values) for part, values in SYSTEMS[system].changes.items()
-    }
+    changes: dict[str, Any] = dict(systems[system].changes)
+    parts = {part: dataclasses.replace(getattr(config, part), **values) for part, values in changes.items()}
     return dataclasses.replace(config, system=system, **parts)

@@ -26,7 +26,7 @@ from sedlib.config import (
 )
 from sedlib.data import audio
 from sedlib.errors import SedError
-from sedlib.systems import SYSTEMS, configuration
+from sedlib.systems import configuration, known
 
 PARTS = {part.name: type(part.default) for part in dataclasses.fields(Config) if dataclasses.is_dataclass(part.default)}
 FIELDS = [(part, known.name) for part, kind in PARTS.items() for known in dataclasses.fields(kind)]
@@ -37,7 +37,7 @@ def values() -> dict:
     return PROFILES["lesson"].to_dict()
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", known())
 @pytest.mark.parametrize("profile", PROFILES)
 def test_what_was_written_is_read(system, profile):
     config = configuration(system, profile)

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from reproduction.rows import ROWS
 from sedlib.config import PROFILES, Config, profile
 from sedlib.models import Detector
-from sedlib.systems import SYSTEMS, configuration
+from sedlib.systems import configuration, known
 from sedlib.training import MeanTeacher
 
 TABLE_1 = [row.system for row in ROWS if row.table == 1]
@@ -22,7 +22,7 @@ LAYERS = {
     "ppcen_mel": 2,
     "ppcen_logmel": 2,
 }
-WITH_PCEN = [system for system in SYSTEMS if configuration(system, "smoke").pcen.layers]
+WITH_PCEN = [system for system in known() if configuration(system, "smoke").pcen.layers]
 FIXED = [system for system in TABLE_1 if system.startswith("fixed")]
 
 
