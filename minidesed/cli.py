@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sedlib.cli import PROFILE, Command, check_made, examples
+from sedlib.cli import PATH, PROFILE, Command, check_made, examples
 
 # Imports that load more stand inside the commands, so that `sedlib --help` answers at once.
 
@@ -15,7 +15,7 @@ from sedlib.cli import PROFILE, Command, check_made, examples
     cls=Command,
     epilog=examples("sedlib data mini data/mini-lesson", "sedlib data mini data/tiny --profile smoke --without rooms"),
 )
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 @PROFILE
 @click.option("--seed", default=0, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), help="Processes; default: all cores. The result does not depend on it.")
@@ -45,9 +45,9 @@ def mini(folder: Path, profile_name: str, seed: int, jobs: int | None, without: 
         "sedlib data soundbank freesound data/mixed --real my_kitchen --profile smoke",
     ),
 )
-@click.argument("sounds", type=click.Path(path_type=Path))
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--real", type=click.Path(path_type=Path), help="Another folder of sounds for the real domain.")
+@click.argument("sounds", type=PATH)
+@click.argument("folder", type=PATH)
+@click.option("--real", type=PATH, help="Another folder of sounds for the real domain.")
 @PROFILE
 @click.option("--seed", default=0, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), help="Processes; default: all cores. The result does not depend on it.")
@@ -69,7 +69,7 @@ def soundbank(sounds: Path, folder: Path, real: Path | None, profile_name: str, 
 
 
 @click.command(cls=Command, epilog=examples("sedlib data statistics data/mini-lesson"))
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 def statistics(folder: Path) -> None:
     """Lay the event statistics of FOLDER beside DESED's published ones, class by class."""
     from minidesed import statistics

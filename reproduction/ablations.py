@@ -5,6 +5,9 @@ An entry point of group "sedlib.systems", so `sedlib train --system NAME` trains
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from sedlib.config import Augment
 from sedlib.systems import AUGM, DAT, PER_CLIP, TWO, System, TrainingChanges
 
 # Clips with strong labels alone, as many in a batch as the mean teacher has.
@@ -18,17 +21,17 @@ ABLATIONS: dict[str, System] = {
     # Weights as the paper words them, and the gradient reversal that it compares with (lesson 05).
     "dat_paper_lambda": System(
         "domain-adversarial training with the paper's lambda, 0.1 for the main loss and 0.9 for the domain's",
-        {"adversarial": DAT | {"main_weight": 0.1, "domain_weight": 0.9}},
+        adversarial=DAT | {"main_weight": 0.1, "domain_weight": 0.9},
     ),
     "dat_reversal": System(
         "domain-adversarial training by gradient reversal, with its schedule",
-        {"adversarial": {"updates": "reversal", "schedule": "ganin"}},
+        adversarial={"updates": "reversal", "schedule": "ganin"},
     ),
     # The released code's way with other weights of the domain loss.
     **{
         f"dat_weight_{weight:g}": System(
             f"domain-adversarial training with {weight:g} as the domain loss's weight",
-            {"adversarial": DAT | {"domain_weight": weight}},
+            adversarial=DAT | {"domain_weight": weight},
         )
         for weight in (0.03, 0.3, 1.0)
     },
@@ -36,35 +39,38 @@ ABLATIONS: dict[str, System] = {
     **{
         f"uda_weight_{weight:g}": System(
             f"synthetic labels alone, no consistency, {weight:g} as the domain loss's weight",
-            {"training": UDA, "adversarial": DAT | {"domain_weight": weight}},
+            training=UDA,
+            adversarial=DAT | {"domain_weight": weight},
         )
         for weight in (0.0, 0.1)
     },
     # Is it the length? In profile lesson three times as many steps.
-    "baseline_30_epochs": System("the baseline, trained for 30 epochs", {"training": LONGER}),
-    "dat_30_epochs": System("domain-adversarial training for 30 epochs", {"training": LONGER, "adversarial": DAT}),
+    "baseline_30_epochs": System("the baseline, trained for 30 epochs", training=LONGER),
+    "dat_30_epochs": System("domain-adversarial training for 30 epochs", training=LONGER, adversarial=DAT),
     # The parts of augmentation, and the noise as the paper words it (lesson 02).
-    "augm_mixing": System("the baseline with dynamic mixing alone", {"augment": {"mixing": True}}),
+    "augm_mixing": System("the baseline with dynamic mixing alone", augment=Augment(mixing=True)),
     "augm_effects": System(
-        "the baseline with effects alone, on clips that stay as they are", {"augment": AUGM | {"mixing": False}}
+        "the baseline with effects alone, on clips that stay as they are", augment=replace(AUGM, mixing=False)
     ),
     "augm_literal": System(
         "dynamic mixing and augmentation with noise as the paper words it",
-        {"augment": AUGM | {"noise_snr_db": (-30.0, 10.0)}},
+        augment=replace(AUGM, noise_snr_db=(-30.0, 10.0)),
     ),
     # What the released code does otherwise, and what the paper leaves out (lesson 03).
     "ppcen_zero_phase": System(
         "two parallel PCEN layers on log-Mel, smoothed forwards and backwards in time",
-        {"features": PER_CLIP, "pcen": TWO | {"smoother": "zero-phase"}},
+        features=PER_CLIP,
+        pcen=replace(TWO, smoother="zero-phase"),
     ),
     "ppcen_learned_s": System(
         "two parallel PCEN layers on log-Mel, whose smoothing coefficients learn too",
-        {"features": PER_CLIP, "pcen": TWO | {"learn_s": True}},
+        features=PER_CLIP,
+        pcen=replace(TWO, learn_s=True),
     ),
     # Not in the paper: what the domain gap costs, and what could be won at most (lesson 01).
-    "synthetic_only": System("the baseline's CRNN, trained with the synthetic clips alone", {"training": ALONE}),
+    "synthetic_only": System("the baseline's CRNN, trained with the synthetic clips alone", training=ALONE),
     "oracle": System(
         "the baseline's CRNN, trained with strong labels of real clips, which only a generated data set has",
-        {"training": ALONE | {"strong_from": "unlabel_in_domain"}},
+        training=ALONE | {"strong_from": "unlabel_in_domain"},
     ),
 }

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from sedlib.cli import Command, examples
+from sedlib.cli import PATH, Command, examples
 
 
 @click.command(cls=Command, epilog=examples("sedlib stub 04 notebooks/my_04.ipynb"))
 @click.argument("lesson")
-@click.argument("notebook", type=click.Path(path_type=Path))
+@click.argument("notebook", type=PATH)
 @click.option("--force", is_flag=True, help="Write over NOTEBOOK if it is there, with all that was done in it.")
 def stub(lesson: str, notebook: Path, force: bool) -> None:
     """Write LESSON as a notebook whose exercises are still to be solved."""

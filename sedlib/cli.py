@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import sys
-from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points, requires
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 import click
 
 from sedlib.errors import SedError
-from sedlib.files import check_folder, check_output, one_line, write_output
+from sedlib.files import check_folder, check_output, one_line, write_json, write_output
 from sedlib.workspace import home_path
 
 # Imports that load torch or numba stand inside the commands, so that `sedlib --help` answers at once.
 
-PATH = click.Path(path_type=Path)
-PROBABILITY = click.FloatRange(0, 1, min_open=True, max_open=True)
-PROFILE = click.option("--profile", "profile_name", default="lesson", show_default=True, help="smoke, lesson or paper.")
+
+class _Path(click.Path):
+    """A path in which ``~`` stands for the home, also where no shell has replaced it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        return home_path(str(super().convert(value, param, ctx)))
+
+
+PATH = _Path()
+PROFILE = click.option("--profile", "profile_name", default="lesson", help="smoke, lesson or paper.")
 _DATA_HELP = "A DESED-layout folder; 'mini' is the embedded data set."
-DATA = click.option("--data", "data_name", default="mini", show_default=True, help=_DATA_HELP)
-SEED = click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-SCORES = click.argument("scores", metavar="SCORES.npz", type=PATH)
+DATA = click.option("--data", "data_name", default="mini", help=_DATA_HELP)
+SEED = click.option("--seed", default=0, type=click.IntRange(0))
+_SCORES = click.argument("scores", metavar="SCORES.npz", type=PATH)
+_HMM = click.option("--hmm", "hmm_file", type=PATH, help="What `sedlib tune --json` wrote, instead of a median filter.")
 
 
 class Command(click.Command):
-    """A command that knows ``~`` in paths where no shell has replaced it, and names that begin with a dash."""
+    """A command that knows names of files that begin with a dash."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)
@@ -41,16 +46,6 @@ class Command(click.Command):
                     fix = f"Of a file whose name begins with a dash, write ./{name}"
                     raise click.UsageError(f"{error.format_message()} {fix}", ctx) from None
             raise
-
-    def invoke(self, ctx: click.Context) -> Any:
-        ctx.params = {name: _at_home(value) for name, value in ctx.params.items()}
-        return super().invoke(ctx)
-
-
-def _at_home(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(map(_at_home, value))
-    return home_path(value) if isinstance(value, Path) else value
 
 
 class Commands(click.Group):
@@ -84,18 +79,10 @@ class Commands(click.Group):
         except SedError as error:
             raise click.ClickException(str(error)) from None
         except ModuleNotFoundError as error:
-            for extra in ("reproduction", "course"):
-                if _needs(extra, error.name or ""):
-                    fix = f"pip install 'sedlib[{extra}]'"
-                    raise click.ClickException(f"{error.name} is not installed; {fix}") from None
-            raise
-
-
-def _needs(extra: str, module: str) -> bool:
-    """Whether a module that is missing belongs to an extra of this distribution."""
-    lines = [line for line in requires("sedlib") or () if f'extra == "{extra}"' in line]
-    packages = {re.split(r"[^\w-]", line)[0].replace("-", "_") for line in lines}
-    return module.split(".")[0].replace("-", "_") in packages
+            if (error.name or "sedlib").startswith(("sedlib", "minidesed", "reproduction", "sedcourse")):
+                raise
+            fix = "pip install 'sedlib[reproduction]'"
+            raise click.ClickException(f"{error.name} is not installed; {fix}") from None
 
 
 def check_made(folder: Path | None) -> None:
@@ -111,6 +98,7 @@ def examples(*lines: str) -> str:
 
 @click.group(
     cls=Commands,
+    context_settings={"show_default": True},
     epilog=examples(
         "sedlib data mini data/mini-lesson",
         "sedlib train --data data/mini-lesson --seed 0",
@@ -149,13 +137,13 @@ def check(folder: Path) -> None:
         "sedlib train --system baseline --profile paper --data /data/DESED --seed 1",
     )
 )
-@click.option("--system", default="baseline", show_default=True, help="A row of the paper's tables.")
+@click.option("--system", default="baseline", help="A row of the paper's tables.")
 @PROFILE
 @DATA
 @SEED
 @click.option("--run", "folder", type=PATH, help="Run folder; default: runs/PROFILE/DATA/SYSTEM/seedN.")
 @click.option("--epochs", type=click.IntRange(1), help="Instead of the profile's; needs a --run folder of its own.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(0), help="Threads that only read ahead.")
+@click.option("--workers", default=1, type=click.IntRange(0), help="Threads that only read ahead.")
 def train(
     system: str, profile_name: str, data_name: str, seed: int, folder: Path | None, epochs: int | None, workers: int
 ) -> None:
@@ -209,8 +197,8 @@ def runs(folder: Path | None) -> None:
 )
 @click.argument("recordings", metavar="AUDIO...", nargs=-1, required=True, type=PATH)
 @click.option("--run", "folder", required=True, type=PATH, help="A finished run.")
-@click.option("--format", "kind", type=click.Choice(["tsv", "audacity"]), default="tsv", show_default=True)
-@click.option("--hmm", "hmm_file", type=PATH, help="What `sedlib tune --json` wrote, instead of the median filter.")
+@click.option("--format", "kind", type=click.Choice(["tsv", "audacity"]), default="tsv")
+@_HMM
 @click.option("--out", type=PATH, help="File to write; default: standard output.")
 def detect(recordings: tuple[Path, ...], folder: Path, kind: str, hmm_file: Path | None, out: Path | None) -> None:
     """List the sound events in recordings of any length, sample rate and number of channels.
@@ -256,20 +244,6 @@ def detect(recordings: tuple[Path, ...], folder: Path, kind: str, hmm_file: Path
         raise SedError("\n".join([*title, *unread]))
 
 
-def _psds_criteria(command: Callable) -> Callable:
-    """The options of `sedlib.metrics.psds_from_operating_points`."""
-    for name, default, what in (
-        ("--max-efpr", 100.0, "largest effective false positive rate per hour"),
-        ("--alpha-st", 0.0, "cost of instability across classes"),
-        ("--alpha-ct", 0.0, "cost of cross-triggers"),
-        ("--cttc", 0.3, "cross-trigger tolerance"),
-        ("--gtc", 0.5, "ground truth intersection"),
-        ("--dtc", 0.5, "detection tolerance"),
-    ):
-        command = click.option(name, default=default, show_default=True, help=f"PSDS: {what}.")(command)
-    return command
-
-
 @cli.command(
     epilog=examples(
         "sedlib evaluate --reference validation.tsv --predictions mine.tsv",
@@ -281,7 +255,12 @@ def _psds_criteria(command: Callable) -> Callable:
 @click.option("--operating-points", type=PATH, help="Event tables at several thresholds, for PSDS.")
 @click.option("--scores", type=PATH, help="Posteriors (.npz), for PSDS: cut at the challenge's 50 thresholds.")
 @click.option("--durations", type=PATH, help="TSV filename, duration; default: 10 s each.")
-@_psds_criteria
+@click.option("--max-efpr", default=100.0, help="PSDS: largest effective false positive rate per hour.")
+@click.option("--alpha-st", default=0.0, help="PSDS: cost of instability across classes.")
+@click.option("--alpha-ct", default=0.0, help="PSDS: cost of cross-triggers.")
+@click.option("--cttc", default=0.3, help="PSDS: cross-trigger tolerance.")
+@click.option("--gtc", default=0.5, help="PSDS: ground truth intersection.")
+@click.option("--dtc", default=0.5, help="PSDS: detection tolerance.")
 @click.option("--json", "json_file", type=PATH, help="Write all numbers here, as fractions.")
 def evaluate(reference: Path, predictions: Path, json_file: Path | None, **options) -> None:
     """Score anybody's DCASE output: event-based and segment-based F1 with confidence intervals, and PSDS.
@@ -295,12 +274,11 @@ def evaluate(reference: Path, predictions: Path, json_file: Path | None, **optio
     result = evaluate_files(reference, predictions, **options)
     click.echo(report(result))
     if json_file is not None:
-        write_output(json_file, json.dumps(result, indent=2) + "\n")
+        write_json(json_file, result)
     if "error" in result.get("psds", {}):
         raise SedError(f"PSDS cannot be computed: {result['psds']['error']}")
 
 
-SEARCHES = ["forest", "exact", "robust"]  # sedlib.decode.tuning's
 _SEARCH_HELP = "The paper's random forest, the best of the same family, or one that holds on other clips."
 
 
@@ -310,10 +288,10 @@ _SEARCH_HELP = "The paper's random forest, the best of the same family, or one t
         "sedlib tune validation.npz --reference validation.tsv --search forest --fraction 0.5 --seed 3",
     )
 )
-@SCORES
+@_SCORES
 @click.option("--reference", required=True, type=PATH, help="Event table (TSV) of the same clips.")
-@click.option("--search", type=click.Choice(SEARCHES), default="robust", show_default=True, help=_SEARCH_HELP)
-@click.option("--fraction", default=0.5, show_default=True, help="Share of the clips to tune on; the others judge.")
+@click.option("--search", type=click.Choice(["forest", "exact", "robust"]), default="robust", help=_SEARCH_HELP)
+@click.option("--fraction", default=0.5, help="Share of the clips to tune on; the others judge.")
 @SEED
 @click.option("--json", "json_file", type=PATH, help="Write parameters and scores here, for `sedlib decode`.")
 def tune(scores: Path, reference: Path, search: str, fraction: float, seed: int, json_file: Path | None) -> None:
@@ -327,7 +305,7 @@ def tune(scores: Path, reference: Path, search: str, fraction: float, seed: int,
     result = tuning.tune(Posteriors.load(scores), truth, search, fraction, seed)
     click.echo(tuning.text(result))  # first, so that nothing that took long is lost
     if json_file is not None:
-        write_output(json_file, json.dumps(result, indent=1) + "\n")
+        write_json(json_file, result)
 
 
 @cli.command(
@@ -337,10 +315,10 @@ def tune(scores: Path, reference: Path, search: str, fraction: float, seed: int,
         "sedlib decode validation.npz --hmm hmm.json --points points.tsv -o events.tsv",
     )
 )
-@SCORES
-@click.option("--hmm", "hmm_file", type=PATH, help="What `sedlib tune --json` wrote.")
+@_SCORES
+@_HMM
 @click.option("--median", "median_s", type=click.FloatRange(0), help="Length of a median filter, seconds.")
-@click.option("--threshold", type=PROBABILITY, default=0.5, show_default=True)
+@click.option("--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.5)
 @click.option("-o", "--out", required=True, type=PATH, help="Event table to write.")
 @click.option("--points", type=PATH, help="Also write events at 50 thresholds: `sedlib evaluate --operating-points`.")
 def decode(
@@ -378,10 +356,5 @@ def decode(
     click.echo(f"{out}: {len(events)} events in {len(found.filenames)} clips", err=True)
 
 
-def main() -> None:
-    """Entry point of the command ``sedlib``."""
-    cli()
-
-
 if __name__ == "__main__":
-    main()
+    cli()

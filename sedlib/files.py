@@ -7,8 +7,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Container, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,42 +32,40 @@ _FIXES = dict.fromkeys(FULL, "make room there") | {
 
 
 @contextmanager
-def one_line() -> Iterator[None]:
-    """Turn an `OSError` that a user can fix into a `SedError` with path and fix; for a command's outermost function."""
+def one_line(path: Path | None = None, numbers: Container[int] = _FIXES) -> Iterator[None]:
+    """Turn an `OSError` that a user can fix into a `SedError` with path and fix; for a command's outermost function.
+
+    Parameters
+    ----------
+    path : path, optional
+        To name in place of the error's own.
+    numbers : container of errno
+        Errors to turn; others pass.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno not in _FIXES:
+        if error.errno is None or error.errno not in numbers:
             raise
         from sedlib.workspace import workspace  # which imports this module
 
-        path, fix = Path(error.filename or workspace()), _FIXES[error.errno]
+        path, fix = path or Path(error.filename or workspace()), _FIXES[error.errno]
         if error.errno in (errno.EACCES, errno.EPERM) and os.path.exists(path) and not os.access(path, os.R_OK):
             fix = "make it readable"
         if path.absolute().is_relative_to(workspace()):
             fix += " (or give another folder with SEDLIB_WORKSPACE)"
-        raise SedError(
-            f"{path}: {error.strerror}; {fix} and call the same command again: what is finished is kept"
-        ) from None
+        kept = "call the same command again: what is finished is kept"
+        raise SedError(f"{path}: {error.strerror}; {fix} and {kept}") from None
 
 
-@contextmanager
-def room_for(path: Path) -> Iterator[None]:
+def room_for(path: Path) -> AbstractContextManager[None]:
     """Turn a full disk within the block into a `SedError` that names ``path``."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        raise SedError(
-            f"{path}: no space left on the disk ({error.strerror}); make room and call the same command again: "
-            "what is finished is kept"
-        ) from None
+    return one_line(path, FULL)
 
 
 @contextmanager
 def whole(path: Path, sync: bool = True) -> Iterator[Path]:
-    """Write a file atomically: the block writes it under a temporary name, and it gets its own at the end.
+    """Write a file atomically: the block writes to the temporary name it gets, which is then renamed.
 
     A link stays a link; a pipe or a device, such as /dev/stdout, is written to directly.
 
@@ -77,11 +75,6 @@ def whole(path: Path, sync: bool = True) -> Iterator[Path]:
     sync : bool
         Flush to disk before renaming, so that no power cut leaves an empty file. False for files that come in thousands
         and whose reader checks that they are complete.
-
-    Yields
-    ------
-    path
-        The name to write to.
 
     Raises
     ------
@@ -141,7 +134,7 @@ def locked(path: Path, message: str | None = None, wait: bool = True) -> Iterato
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock file."""
+    """Tell whether a process holds the lock file."""
     try:
         lock = os.open(path, os.O_RDWR)
     except OSError:  # missing, or in a folder that cannot be written
@@ -153,13 +146,13 @@ def is_locked(path: Path) -> bool:
 
 
 def can_write(folder: Path) -> bool:
-    """Whether files can be written in a folder, or it can be made."""
+    """Tell whether files can be written in a folder, or it can be made."""
     place = _nearest(folder)
     return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
 
 
 def check_folder(folder: Path) -> None:
-    """Before work begins: `SedError` if files cannot be written in a folder, or it cannot be made."""
+    """Raise `SedError` if files cannot be written in a folder, or it cannot be made; for use before the work."""
     place = _nearest(folder)
     if not place.is_dir():
         raise SedError(f"{place}: is a file, and a folder is needed there; give another")
@@ -168,7 +161,7 @@ def check_folder(folder: Path) -> None:
 
 
 def check_output(path: Path | None, *inputs: Path | None) -> None:
-    """Before work begins: `SedError` if an output file cannot be written, is a folder, or would write over an input.
+    """Raise `SedError` if an output file cannot be written, is a folder, or would replace an input; before the work.
 
     Parameters
     ----------
@@ -204,7 +197,7 @@ def write_json(path: Path, values: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """JSON of a run's file; `SedError` that names it where it is damaged."""
+    """Read JSON of a run's file; `SedError` that names it where it is damaged."""
     with reading(path):
         return json.loads(path.read_text(encoding="utf-8"))
 
@@ -221,13 +214,11 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """Kind and first line of an error."""
+    """Return kind and first line of an error."""
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder itself, or what there is of the folders above it."""
+    """The folder itself, or the first one above it that exists."""
     place = folder.absolute()
-    while not os.path.lexists(place):
-        place = place.parent
-    return place
+    return next(place for place in (place, *place.parents) if os.path.lexists(place))

@@ -7,13 +7,12 @@ Paper section 4; the finished tables are ``notebooks/07_paper_ledger.py``'s.
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
-from typing import Any, TypedDict
+from typing import Literal, TypedDict
 
-from sedlib.config import Config, Features, profile
+from sedlib.config import Augment, Config, Features, Pcen, profile
 from sedlib.errors import SedError
 from sedlib.features.pcen import PAPER_HOP
 from sedlib.features.smoother import coefficient
@@ -27,65 +26,38 @@ ENSEMBLES: dict[str, tuple[tuple[str, int], ...]] = {
 }
 
 
-# Fields of a configuration's parts, whose values `Config` checks.
+# Keys are fields of a part of the configuration.
 class FeatureChanges(TypedDict, total=False):
-    scaling: str
+    scaling: Literal["zscore", "minmax"]
     range_db: float
-
-
-class AugmentChanges(TypedDict, total=False):
-    mixing: bool
-    effects: int
-    added_share: float
-    noise_snr_db: tuple[float, float]
-    mel_masks: int
-    time_masks: int
-
-
-class PcenChanges(TypedDict, total=False):
-    layers: int
-    energy: str
-    smoother: str
-    trainable: bool
-    learn_s: bool
-    alpha: tuple[float, ...]
-    delta: tuple[float, ...]
-    r: tuple[float, ...]
-    s: tuple[float, ...]
 
 
 class TrainingChanges(TypedDict, total=False):
     strong: int
     weak: int
     unlabelled: int
-    strong_from: str
+    strong_from: Literal["synthetic", "unlabel_in_domain"]
     consistency: float
     epochs: int
 
 
 class AdversarialChanges(TypedDict, total=False):
-    updates: str
-    schedule: str
+    updates: Literal["none", "two-step", "reversal"]
+    schedule: Literal["constant", "ganin"]
     main_weight: float
     domain_weight: float
 
 
-class Changes(TypedDict, total=False):
-    """What a system changes in a profile's configuration, part by part."""
-
-    features: FeatureChanges
-    augment: AugmentChanges
-    pcen: PcenChanges
-    training: TrainingChanges
-    adversarial: AdversarialChanges
-
-
 @dataclass(frozen=True)
 class System:
-    """A row of the paper's tables, or a variant of one: its title, and what it changes."""
+    """Two parts of a configuration, which profiles leave alone, and changes of three others of the profile's."""
 
     title: str
-    changes: Changes = field(default_factory=Changes)
+    augment: Augment = Augment()
+    pcen: Pcen = Pcen()
+    features: FeatureChanges = field(default_factory=FeatureChanges)
+    training: TrainingChanges = field(default_factory=TrainingChanges)
+    adversarial: AdversarialChanges = field(default_factory=AdversarialChanges)
 
 
 # Table 1 scales each clip to [0, 1]. Mel energies keep all that lies above the floor, not only the loudest 80 dB.
@@ -93,28 +65,21 @@ PER_CLIP: FeatureChanges = {"scaling": "minmax"}
 ON_MEL: FeatureChanges = PER_CLIP | {"range_db": 200.0}
 
 
-def _fixed(alpha: float, seconds: float) -> Changes:
+def _fixed(title: str, alpha: float, seconds: float) -> System:
     """A PCEN of section 4.1; the paper does not give its r, 0.5 is the usual one."""
     s = coefficient(seconds, PAPER_HOP / Features.sample_rate)
-    values: PcenChanges = {"alpha": (alpha,), "delta": (2.0,), "r": (0.5,), "s": (s,)}
-    return {"features": ON_MEL, "pcen": values | {"layers": 1, "energy": "mel", "trainable": False}}
+    pcen = Pcen(1, "mel", trainable=False, alpha=(alpha,), delta=(2.0,), r=(0.5,), s=(s,))
+    return System(title, features=ON_MEL, pcen=pcen)
 
 
 # Where learning starts; the paper does not say. Two layers begin apart, in alpha.
-ONE: PcenChanges = {"layers": 1, "alpha": (0.8,), "delta": (2.0,), "r": (0.5,)}
-TWO: PcenChanges = {"layers": 2, "alpha": (0.8, 0.4), "delta": (2.0, 2.0), "r": (0.5, 0.5)}
+ONE_ON_MEL = Pcen(1, "mel", alpha=(0.8,), delta=(2.0,), r=(0.5,))
+TWO = Pcen(2, alpha=(0.8, 0.4), delta=(2.0, 2.0), r=(0.5, 0.5))
 
 # Section 3.2. How many masks the paper does not say; two and two are SpecAugment's own. It says that the noise has an
 # SNR of -30 to 10 dB, with which nothing is learned (lesson 02). The released code divides the deviation of the
 # features by 10 to 30 for the network that learns (20 to 29.5 dB) and by 3 to 30 for its average (9.5 to 29.5 dB).
-AUGM: AugmentChanges = {
-    "mixing": True,
-    "effects": 2,
-    "added_share": 0.5,
-    "noise_snr_db": (10.0, 30.0),
-    "mel_masks": 2,
-    "time_masks": 2,
-}
+AUGM = Augment(mixing=True, effects=2, added_share=0.5, noise_snr_db=(10.0, 30.0), mel_masks=2, time_masks=2)
 
 # Section 3.1. The weights are the released code's, for the main loss 1 and for the domain loss 0.1 (Adversarial); the
 # paper's text has 0.1 and 0.9.
@@ -122,27 +87,27 @@ DAT: AdversarialChanges = {"updates": "two-step"}
 
 SYSTEMS: dict[str, System] = {
     "baseline": System("mean-teacher CRNN on log-Mel, median filter"),
-    "logmel": System("the baseline, each clip scaled by itself", {"features": PER_CLIP}),
-    "fixed_pcen_1": System("PCEN with alpha 0.98, 400 ms", _fixed(0.98, 0.4)),
-    "fixed_pcen_2": System("PCEN with alpha 0.8, 400 ms", _fixed(0.8, 0.4)),
-    "fixed_pcen_3": System("PCEN with alpha 0.8, 60 ms", _fixed(0.8, 0.06)),
-    "trainable_pcen": System("a PCEN layer that learns, on Mel", {"features": ON_MEL, "pcen": ONE | {"energy": "mel"}}),
+    "logmel": System("the baseline, each clip scaled by itself", features=PER_CLIP),
+    "fixed_pcen_1": _fixed("PCEN with alpha 0.98, 400 ms", 0.98, 0.4),
+    "fixed_pcen_2": _fixed("PCEN with alpha 0.8, 400 ms", 0.8, 0.4),
+    "fixed_pcen_3": _fixed("PCEN with alpha 0.8, 60 ms", 0.8, 0.06),
+    "trainable_pcen": System("a PCEN layer that learns, on Mel", features=ON_MEL, pcen=ONE_ON_MEL),
     "ppcen_mel": System(
-        "two parallel PCEN layers that learn, on Mel", {"features": ON_MEL, "pcen": TWO | {"energy": "mel"}}
+        "two parallel PCEN layers that learn, on Mel", features=ON_MEL, pcen=replace(TWO, energy="mel")
     ),
-    "ppcen_logmel": System("two parallel PCEN layers that learn, on log-Mel", {"features": PER_CLIP, "pcen": TWO}),
-    "augm": System("the baseline with dynamic mixing and augmentation", {"augment": AUGM}),
+    "ppcen_logmel": System("two parallel PCEN layers that learn, on log-Mel", features=PER_CLIP, pcen=TWO),
+    "augm": System("the baseline with dynamic mixing and augmentation", augment=AUGM),
     "ppcen_augm": System(
-        "two parallel PCEN layers on log-Mel, with dynamic mixing and augmentation",
-        {"features": PER_CLIP, "pcen": TWO, "augment": AUGM},
+        "two parallel PCEN layers on log-Mel, with mixing and augmentation", features=PER_CLIP, pcen=TWO, augment=AUGM
     ),
-    "dat": System("the baseline with domain-adversarial training", {"adversarial": DAT}),
-    "dat_augm": System(
-        "domain-adversarial training with dynamic mixing and augmentation", {"adversarial": DAT, "augment": AUGM}
-    ),
+    "dat": System("the baseline with domain-adversarial training", adversarial=DAT),
+    "dat_augm": System("domain-adversarial training with mixing and augmentation", adversarial=DAT, augment=AUGM),
     "ppcen_dat_augm": System(
-        "two parallel PCEN layers on log-Mel, with DAT, dynamic mixing and augmentation",
-        {"features": PER_CLIP, "pcen": TWO, "adversarial": DAT, "augment": AUGM},
+        "two parallel PCEN layers on log-Mel, with DAT, mixing and augmentation",
+        features=PER_CLIP,
+        pcen=TWO,
+        adversarial=DAT,
+        augment=AUGM,
     ),
 }
 
@@ -166,7 +131,13 @@ def configuration(system: str, profile_name: str) -> Config:
         near = difflib.get_close_matches(system, systems, n=1)
         hint = f"did you mean {near[0]!r}? Otherwise " if near else ""
         raise SedError(f"system {system!r} does not exist; {hint}choose one of {', '.join(systems)}")
-    config = profile(profile_name)
-    changes: dict[str, Any] = dict(systems[system].changes)
-    parts = {part: dataclasses.replace(getattr(config, part), **values) for part, values in changes.items()}
-    return dataclasses.replace(config, system=system, **parts)
+    config, chosen = profile(profile_name), systems[system]
+    return replace(
+        config,
+        system=system,
+        augment=chosen.augment,
+        pcen=chosen.pcen,
+        features=replace(config.features, **chosen.features),
+        training=replace(config.training, **chosen.training),
+        adversarial=replace(config.adversarial, **chosen.adversarial),
+    )

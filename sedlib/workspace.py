@@ -6,10 +6,8 @@ package (git ignores its ``data/ runs/ report/``), or the current folder where t
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
-import shutil
 import tempfile
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -28,46 +26,46 @@ _AT_HOME = {
 
 
 def home_path(path: str | Path) -> Path:
-    """A path with ``~`` expanded; `SedError` for a user without a home."""
+    """Expand ``~`` in a path; `SedError` for a user without a home."""
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise SedError(f"{path}: {str(error).rstrip('.').lower()}; write the path without ~") from None
 
 
-def workspace() -> Path:
-    """The workspace as an absolute path."""
-    named = os.environ.get("SEDLIB_WORKSPACE")
-    if named:
-        return home_path(named).absolute()
-    root = Path(__file__).resolve().parents[1]
-    return root if (root / "pyproject.toml").is_file() else Path.cwd()
-
-
-def outputs() -> Path | None:
-    """The folder of a system's outputs on real clips that ``SEDLIB_OUTPUTS`` names, as an absolute path."""
-    named = os.environ.get("SEDLIB_OUTPUTS")
+def _named(variable: str) -> Path | None:
+    """The folder that an environment variable names, as an absolute path."""
+    named = os.environ.get(variable)
     return home_path(named).absolute() if named else None
 
 
+def workspace() -> Path:
+    """Return the workspace as an absolute path."""
+    root = Path(__file__).resolve().parents[1]
+    return _named("SEDLIB_WORKSPACE") or (root if (root / "pyproject.toml").is_file() else Path.cwd())
+
+
+def outputs() -> Path | None:
+    """Return the folder of a system's outputs on real clips that ``SEDLIB_OUTPUTS`` names, as an absolute path."""
+    return _named("SEDLIB_OUTPUTS")
+
+
 def handed_on() -> dict[str, str]:
-    """Environment variables that name the same folders to a process that works in another folder."""
+    """Return the environment variables that name the same folders to a process in another folder."""
     named = {"SEDLIB_WORKSPACE": workspace(), "SEDLIB_OUTPUTS": outputs()}
     return {name: str(folder) for name, folder in named.items() if folder}
 
 
 def scratch() -> Path:
-    """A cache folder: ``.cache`` of the workspace, or a temporary one where that cannot be written."""
+    """Return a cache folder: ``.cache`` of the workspace, or a temporary one where that cannot be written."""
     folder = workspace() / ".cache"
-    return folder if can_write(folder) else _temporary()
+    return folder if can_write(folder) else Path(_temporary().name)
 
 
 @functools.cache
-def _temporary() -> Path:
+def _temporary() -> tempfile.TemporaryDirectory[str]:
     """One folder for this process, removed at its end."""
-    folder = Path(tempfile.mkdtemp(prefix="sedlib-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    return tempfile.TemporaryDirectory(prefix="sedlib-", ignore_cleanup_errors=True)
 
 
 def leave_home_alone() -> None:
@@ -84,7 +82,7 @@ def leave_home_alone() -> None:
 
 
 def dataset(data: str = "mini", profile_name: str = "lesson", progress: bool = True) -> Path:
-    """Folder of a data set; MiniDESED, or what is missing of it, is generated first.
+    """Return the folder of a data set; MiniDESED, or what is missing of it, is generated first.
 
     Parameters
     ----------
@@ -111,5 +109,5 @@ def dataset(data: str = "mini", profile_name: str = "lesson", progress: bool = T
 
 
 def run_folder(profile_name: str, data: Path, system: str, seed: int) -> Path:
-    """``runs/PROFILE/DATA/SYSTEM/seedN`` of the workspace."""
+    """Return ``runs/PROFILE/DATA/SYSTEM/seedN`` of the workspace."""
     return workspace() / "runs" / profile_name / data.resolve().name / system / f"seed{seed}"

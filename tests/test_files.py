@@ -46,7 +46,7 @@ def test_a_full_disk_is_named_leaves_no_half_file_and_keeps_what_was_there(tmp_p
         WRITERS[name](disk)
         before = (disk / name).read_bytes()
         ballast = fill(disk, leave=32768)
-        with pytest.raises(SedError, match=f"{name}: no space left on the disk .*what is finished is kept"):
+        with pytest.raises(SedError, match=f"{name}: No space left on device.*what is finished is kept"):
             WRITERS[name](disk)
         assert sorted(path.name for path in disk.iterdir()) == ["ballast", name]
         assert (disk / name).read_bytes() == before
@@ -98,7 +98,7 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_two_before_it(tmp_path):
         for step in (1, 2):
             run.save_checkpoint({"step": step, **STATE})
         fill(disk, leave=32768)
-        with pytest.raises(SedError, match="checkpoint.pt: no space left"):
+        with pytest.raises(SedError, match="checkpoint.pt: No space left"):
             run.save_checkpoint({"step": 3, **STATE})
         assert run.load_checkpoint()["step"] == 2
         (disk / "checkpoint.pt").unlink()

@@ -162,7 +162,7 @@ def test_what_cannot_be_kept_is_named_and_leaves_nothing(sounds, monkeypatch):
         return savez
 
     for code, said in (
-        (errno.ENOSPC, "soundbank.npz: no space left on the disk"),
+        (errno.ENOSPC, "soundbank.npz: No space left on device"),
         (errno.EROFS, "soundbank.npz: cannot be written"),
     ):
         monkeypatch.setattr(np, "savez", fail(code))

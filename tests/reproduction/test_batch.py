@@ -157,8 +157,8 @@ def test_what_fails_is_named_and_the_rest_is_done_and_then_the_same_command_fini
         if may_mount():
             assert (
                 "train-baseline-0: " in err
-                and "no space left on the disk" in err
-                and "no space left on the disk" in why["Baseline"]
+                and "No space left on device" in err
+                and "No space left on device" in why["Baseline"]
             )
             assert (
                 not list(full.glob("*.partial"))

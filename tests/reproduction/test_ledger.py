@@ -270,7 +270,7 @@ def test_the_checksum_follows_rows_configurations_and_claims(monkeypatch):
         (ledger, "CLAIMS", CLAIMS[1:]),
         (ledger, "ENSEMBLES", {"ensemble": (("ppcen_logmel", 0), ("dat_augm", 0), ("dat_augm", 2))}),
         (ledger.generate, "VERSION", ledger.generate.VERSION + 1),
-        (systems, "SYSTEMS", systems.SYSTEMS | {"baseline": systems.System("", {"training": {"epochs": 11}})}),
+        (systems, "SYSTEMS", systems.SYSTEMS | {"baseline": systems.System("", training={"epochs": 11})}),
     ]
     for owner, name, value in changes:
         with monkeypatch.context() as changed:
