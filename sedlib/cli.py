@@ -37,6 +37,7 @@ class Command(click.Command):
     """A command that knows names of files that begin with a dash."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does; of a file taken for an option the error says how to write it."""
         given = list(args)
         try:
             return super().parse_args(ctx, args)
@@ -49,30 +50,30 @@ class Command(click.Command):
 
 
 class Commands(click.Group):
-    """A group whose commands turn a user's mistake, and what the disk refuses, into one line and exit status 1.
+    """A group with its own commands and those that packages register as entry points of group "sedlib.commands".
 
-    Beside its own commands it has those that other packages register under the entry points of group
-    "sedlib.commands"; a dot in the name stands for a group: ``data.mini``.
+    A dot in the name stands for a group: ``data.mini``.
     """
 
     command_class = Command
     group_class = type
 
     def _registered(self) -> dict[str, EntryPoint]:
-        prefix = "data." if self.name == "data" else ""
-        points = [point for point in entry_points(group="sedlib.commands") if point.name.startswith(prefix)]
-        found = {point.name.removeprefix(prefix): point for point in points}
-        return {name: point for name, point in found.items() if "." not in name}
+        own = "data" if self.name == "data" else ""
+        points = {point.name.rpartition("."): point for point in entry_points(group="sedlib.commands")}
+        return {name: point for (group, _, name), point in points.items() if group == own}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the group's own commands and the registered ones."""
         return sorted({*super().list_commands(ctx), *self._registered()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in self.commands or cmd_name not in self._registered():
-            return super().get_command(ctx, cmd_name)
-        return self._registered()[cmd_name].load()
+        """Find a command; a registered one is imported only now."""
+        registered = self._registered()
+        return registered[cmd_name].load() if cmd_name in registered else super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; turn what a user can fix into click's one-line errors."""
         try:
             with one_line():
                 return super().invoke(ctx)
@@ -86,13 +87,13 @@ class Commands(click.Group):
 
 
 def check_made(folder: Path | None) -> None:
-    """`SedError` if a folder is not there and cannot be made either."""
+    """Raise `SedError` if a folder is not there and cannot be made either."""
     if folder is not None and not folder.is_dir():
         check_folder(folder)
 
 
 def examples(*lines: str) -> str:
-    """Epilogue with examples, kept as typed."""
+    """Return an epilogue with examples, kept as typed."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 

@@ -8,7 +8,6 @@ when it is built, before anything is read or trained.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import math
 from dataclasses import dataclass
@@ -51,13 +50,13 @@ class Checked:
 
 @lru_cache
 def _kinds(checked: type) -> dict[str, Any]:
-    """The annotation of each field."""
+    """Return the annotation of each field."""
     kinds = get_type_hints(checked, include_extras=True)
     return {known.name: kinds[known.name] for known in dataclasses.fields(checked)}
 
 
 def _wrong(value: Any, kind: Any) -> str:
-    """What a value must be by an annotation that it does not fit, else ""."""
+    """Say what a value must be by an annotation that it does not fit, else ""."""
     origin, options = get_origin(kind), get_args(kind)
     if origin is Annotated:
         number, words, holds = options
@@ -297,16 +296,13 @@ class Config(Checked):
 
 
 def _built(kind: Any, values: Any, part: str = "") -> Any:
-    """A checked dataclass and its parts, from exactly the names of their fields."""
+    """Build a checked dataclass and its parts, from exactly the names of their fields."""
     if not isinstance(values, dict):
         raise SedError(f"{part or 'the whole'} is {values!r}; it must be an object with names and values")
     kinds, dot = _kinds(kind), f"{part}." if part else ""
-    missing = [name for name in kinds if name not in values]
-    for name in values.keys() - kinds.keys():
-        near = difflib.get_close_matches(name, missing, n=1)
-        raise SedError(f"{dot}{name} is unknown" + (f" (did you mean {dot}{near[0]}?)" if near else ""))
-    if missing:
-        raise SedError(f"{dot}{missing[0]} is missing")
+    wrong = [f"{dot}{name} is unknown" for name in values if name not in kinds]
+    if wrong := wrong + [f"{dot}{name} is missing" for name in kinds if name not in values]:
+        raise SedError(", ".join(wrong))
     fields = {}
     for name, of in kinds.items():
         fields[name] = _built(of, values[name], name) if dataclasses.is_dataclass(of) else _as_tuples(values[name])

@@ -5,5 +5,5 @@ class SedError(ValueError):
     """Bad input. The message names the file, the value and the fix."""
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of a traceback."""
+        """Return what IPython shows in place of a traceback."""
         return [f"{type(self).__name__}: {self}"]

@@ -219,6 +219,6 @@ def first_line(error: Exception) -> str:
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder itself, or the first one above it that exists."""
+    """Return the folder itself, or the first one above it that exists."""
     place = folder.absolute()
     return next(place for place in (place, *place.parents) if os.path.lexists(place))

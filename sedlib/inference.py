@@ -26,7 +26,7 @@ from sedlib.models import Detector
 
 @torch.no_grad()
 def posteriors(detector: Detector, store: Store, frame_s: float, progress: bool = True, batch: int = 32) -> Posteriors:
-    """Strong posteriors of all clips of a store.
+    """Return the strong posteriors of all clips of a store.
 
     Parameters
     ----------
@@ -35,6 +35,9 @@ def posteriors(detector: Detector, store: Store, frame_s: float, progress: bool 
     store : Store
     frame_s : float
         Seconds of an output frame.
+    progress : bool
+    batch : int
+        Clips at once.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def posteriors(detector: Detector, store: Store, frame_s: float, progress: bool 
 def recording_posteriors(
     detector: Detector, config: Config, waveform: np.ndarray | Iterable[np.ndarray], filename: str, batch: int = 16
 ) -> Posteriors:
-    """Posteriors of a whole recording.
+    """Return the posteriors of a whole recording.
 
     The detector gets windows as long as its training clips, each starting half a window after the one before; the last
     ones are moved back to end with the recording's last whole frame and with the recording itself. So no window of a
@@ -70,6 +73,8 @@ def recording_posteriors(
         At the detector's sample rate. Of an `audio.Stream` no more than some windows are in memory.
     filename : str
         Name that the posteriors carry.
+    batch : int
+        Windows at once.
     """
     pool = config.model.time_pooling * config.features.hop  # samples of an output frame
     length = config.features.samples
@@ -110,10 +115,8 @@ def _joined(starts: np.ndarray, scores: np.ndarray, samples: int, length: int, p
     """(frame, class) scores of a recording from the (window, frame, class) ones of its windows."""
     middles = (np.arange(max(1, -(-samples // pool))) + 0.5) * pool
     limits = (starts[:-1] + length + starts[1:]) / 2  # the middle of what two windows share
-    if starts[-1] % pool:
-        limits[-1] = (
-            starts[-2] + length
-        )  # the last window's frames are off by a part of one: it gives what no other has
+    if starts[-1] % pool:  # the last window's frames are off by a part of one: it gives what no other has
+        limits[-1] = starts[-2] + length
     window = np.searchsorted(limits, middles, side="right")
     frame = (middles - starts[window]) // pool
     return scores[window, frame.clip(0, scores.shape[1] - 1).astype(int)]
@@ -122,7 +125,7 @@ def _joined(starts: np.ndarray, scores: np.ndarray, samples: int, length: int, p
 def detect(
     detector: Detector, config: Config, path: str | Path, hmm: Hmm | None = None, filename: str | None = None
 ) -> pd.DataFrame:
-    """Events of a recording of any length, sample rate and number of channels.
+    """Return the events of a recording of any length, sample rate and number of channels.
 
     Parameters
     ----------
@@ -147,5 +150,5 @@ def detect(
 
 
 def audacity_labels(events: pd.DataFrame) -> str:
-    """The events of one recording as an Audacity label track: onset, offset and label, tab separated."""
+    """Write the events of one recording as an Audacity label track: onset, offset and label, tab separated."""
     return "".join(f"{e.onset:.3f}\t{e.offset:.3f}\t{e.event_label}\n" for e in events.itertuples())

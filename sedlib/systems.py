@@ -26,13 +26,16 @@ ENSEMBLES: dict[str, tuple[tuple[str, int], ...]] = {
 }
 
 
-# Keys are fields of a part of the configuration.
 class FeatureChanges(TypedDict, total=False):
+    """Fields of `Features` that systems change."""
+
     scaling: Literal["zscore", "minmax"]
     range_db: float
 
 
 class TrainingChanges(TypedDict, total=False):
+    """Fields of `Training` that systems change."""
+
     strong: int
     weak: int
     unlabelled: int
@@ -42,6 +45,8 @@ class TrainingChanges(TypedDict, total=False):
 
 
 class AdversarialChanges(TypedDict, total=False):
+    """Fields of `Adversarial` that systems change."""
+
     updates: Literal["none", "two-step", "reversal"]
     schedule: Literal["constant", "ganin"]
     main_weight: float
@@ -66,7 +71,7 @@ ON_MEL: FeatureChanges = PER_CLIP | {"range_db": 200.0}
 
 
 def _fixed(title: str, alpha: float, seconds: float) -> System:
-    """A PCEN of section 4.1; the paper does not give its r, 0.5 is the usual one."""
+    """Fix a PCEN of section 4.1; the paper does not give its r, 0.5 is the usual one."""
     s = coefficient(seconds, PAPER_HOP / Features.sample_rate)
     pcen = Pcen(1, "mel", trainable=False, alpha=(alpha,), delta=(2.0,), r=(0.5,), s=(s,))
     return System(title, features=ON_MEL, pcen=pcen)

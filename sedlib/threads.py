@@ -11,7 +11,7 @@ import numba
 
 
 def share_threads() -> None:
-    """Have numba use torch's number of threads; to be called before every parallel numba function."""
+    """Have numba use torch's number of threads; call it before every parallel numba function."""
     torch = sys.modules.get("torch")  # `decode` and `metrics` work without
     if torch is None:
         return
@@ -25,7 +25,7 @@ def share_threads() -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Within it torch computes with one thread: faster for networks of a few weights, above all on busy cores."""
+    """Let torch compute with one thread: faster for networks of a few weights, above all on busy cores."""
     torch = sys.modules.get("torch")
     if torch is None:
         yield
@@ -39,15 +39,10 @@ def one_thread() -> Iterator[None]:
 
 
 def only_once(backward: Callable) -> Callable:
-    """Refuse a second derivative through the ``backward`` of a `torch.autograd.Function` that numba computes.
+    """Raise RuntimeError for a second derivative through the ``backward`` of an autograd function that numba computes.
 
     torch would take what it returns for constants; its own ``once_differentiable`` does not notice that where the
     incoming gradient has no graph, such as that of a sum.
-
-    Raises
-    ------
-    RuntimeError
-        With ``create_graph=True``.
     """
 
     @functools.wraps(backward)

@@ -34,7 +34,7 @@ def home_path(path: str | Path) -> Path:
 
 
 def _named(variable: str) -> Path | None:
-    """The folder that an environment variable names, as an absolute path."""
+    """Return the folder that an environment variable names, as an absolute path."""
     named = os.environ.get(variable)
     return home_path(named).absolute() if named else None
 
@@ -64,7 +64,7 @@ def scratch() -> Path:
 
 @functools.cache
 def _temporary() -> tempfile.TemporaryDirectory[str]:
-    """One folder for this process, removed at its end."""
+    """Make one folder for this process, removed at its end."""
     return tempfile.TemporaryDirectory(prefix="sedlib-", ignore_cleanup_errors=True)
 
 

@@ -66,7 +66,7 @@ def test_an_unknown_field_is_named(part):
 def test_a_misspelt_field_is_named_with_the_one_that_was_meant():
     found = values()
     found["training"]["emma"] = found["training"].pop("ema")
-    with pytest.raises(SedError, match=r"training.emma is unknown \(did you mean training.ema\?\)"):
+    with pytest.raises(SedError, match="training.emma is unknown, training.ema is missing"):
         Config.from_dict(found)
 
 
