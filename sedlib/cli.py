@@ -151,29 +151,26 @@ def train(
     """Train a system, or go on with a run that was stopped, then score it on the development and evaluation sets."""
     from dataclasses import replace
 
+    from sedlib import metrics, systems, training, workspace
     from sedlib.data import audit, layout
-    from sedlib.metrics import report
-    from sedlib.systems import configuration
-    from sedlib.training import score
-    from sedlib.training import train as train_run
     from sedlib.training.inputs import subsets_of
     from sedlib.training.scoring import SUBSETS
-    from sedlib.workspace import dataset, run_folder
 
     if epochs and folder is None:
         raise SedError(
             f"--epochs {epochs}: a run of another length must not stand among the profile's; give it a --run folder"
         )
     check_made(folder)
-    config = configuration(system, profile_name)
+    config = systems.configuration(system, profile_name)
     config = replace(config, training=replace(config.training, epochs=epochs or config.training.epochs))
-    root = dataset(data_name, profile_name)
+    root = workspace.dataset(data_name, profile_name)
     audit.preflight(root, [*subsets_of(config).values(), *layout.EVALUATED], config.augment.uses_soundbank)
-    run = train_run(config, root, seed, folder or run_folder(profile_name, root, system, seed), workers=workers)
-    results = score(run, root)
+    folder = folder or workspace.run_folder(profile_name, root, system, seed)
+    run = training.train(config, root, seed, folder, workers=workers)
+    results = training.score(run, root)
     for name in SUBSETS:
         if name in results:
-            click.echo(f"\n{name}\n{report(results[name])}")
+            click.echo(f"\n{name}\n{metrics.report(results[name])}")
     click.echo(f"\nrun: {run.folder}")
 
 
@@ -209,10 +206,9 @@ def detect(recordings: tuple[Path, ...], folder: Path, kind: str, hmm_file: Path
     """
     import pandas as pd
 
+    from sedlib import inference
     from sedlib.data import tables
     from sedlib.decode import Hmm
-    from sedlib.inference import audacity_labels
-    from sedlib.inference import detect as detect_events
     from sedlib.training import Run
 
     recordings = tuple(dict.fromkeys(recordings))
@@ -226,13 +222,13 @@ def detect(recordings: tuple[Path, ...], folder: Path, kind: str, hmm_file: Path
     bare = len({path.name for path in recordings}) == n
     for path in recordings:
         try:
-            found.append(detect_events(detector, config, path, hmm, path.name if bare else str(path)))
+            found.append(inference.detect(detector, config, path, hmm, path.name if bare else str(path)))
         except SedError as error:
             unread.append(str(error))
     if found:
         events = pd.concat(found, ignore_index=True)
         if kind == "audacity":
-            text = audacity_labels(events)
+            text = inference.audacity_labels(events)
         else:
             text = events[tables.EVENT_COLUMNS].to_csv(sep="\t", index=False, float_format="%.3f", lineterminator="\n")
         if out is None:
@@ -268,12 +264,11 @@ def evaluate(reference: Path, predictions: Path, json_file: Path | None, **optio
 
     Where PSDS cannot be computed, the rest is printed all the same, with the reason, and the exit status is 1.
     """
-    from sedlib.metrics import evaluate as evaluate_files
-    from sedlib.metrics import report
+    from sedlib import metrics
 
     check_output(json_file, reference, predictions, *(path for path in options.values() if isinstance(path, Path)))
-    result = evaluate_files(reference, predictions, **options)
-    click.echo(report(result))
+    result = metrics.evaluate(reference, predictions, **options)
+    click.echo(metrics.report(result))
     if json_file is not None:
         write_json(json_file, result)
     if "error" in result.get("psds", {}):
