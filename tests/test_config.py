@@ -203,3 +203,8 @@ def test_rate_and_length_of_clips_cannot_be_set():
     for name in ("sample_rate", "clip_s"):
         with pytest.raises(TypeError, match=name):
             Features(**{name: 5})
+
+
+def test_no_profile_has_an_augmentation_or_a_pcen_of_its_own():
+    """A system gives both whole."""
+    assert all(config.augment == Augment() and config.pcen == Pcen() for config in PROFILES.values())
