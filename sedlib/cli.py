@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points, requires
 from pathlib import Path
@@ -127,22 +126,6 @@ def data() -> None:
     """Make data sets in DESED's layout, and check any folder in that layout."""
 
 
-@data.command(epilog=examples("sedlib data check data/mini-lesson", "sedlib data check /data/DESED/dataset"))
-@click.argument("folder", type=PATH)
-def check(folder: Path) -> None:
-    """Say what FOLDER holds, what is missing and what is broken.
-
-    Exit status 1 for an error, which would stop a training or its scoring; what is missing or broken besides is left
-    out of both, and counted by subset and class.
-    """
-    from sedlib.data import audit
-
-    report = audit.check(folder)
-    click.echo(report.text())
-    if not report.ok:
-        sys.exit(1)
-
-
 @cli.command(
     epilog=examples(
         "sedlib train --data data/mini-lesson --seed 0",
@@ -162,7 +145,7 @@ def train(
     """Train a system, or go on with a run that was stopped, then score it on the development and evaluation sets."""
     from dataclasses import replace
 
-    from sedlib.data import audit, layout
+    from sedlib.data import layout
     from sedlib.metrics import report
     from sedlib.systems import configuration
     from sedlib.training import score
@@ -179,7 +162,7 @@ def train(
     config = configuration(system, profile_name)
     config = replace(config, training=replace(config.training, epochs=epochs or config.training.epochs))
     root = dataset(data_name, profile_name)
-    audit.preflight(root, [*subsets_of(config).values(), *layout.EVALUATED], config.augment.uses_soundbank)
+    layout.preflight(root, [*subsets_of(config).values(), *layout.EVALUATED], config.augment.uses_soundbank)
     run = train_run(config, root, seed, folder or run_folder(profile_name, root, system, seed), workers=workers)
     results = score(run, root)
     for name in SUBSETS:

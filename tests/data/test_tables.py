@@ -57,7 +57,7 @@ def test_every_name_comes_back_or_is_refused_when_written(folder, names):
     except SedError as error:
         assert not path.exists() and any(repr(name) in str(error) for name in names)
     else:
-        assert tables.read_unlabelled(path)["filename"].tolist() == names
+        assert tables.read(path, tables.UNLABELLED_COLUMNS)["filename"].tolist() == names
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_an_empty_name_is_not_written(tmp_path, name):
 def test_weak_labels_come_back_as_written(folder, clips):
     path = folder / "t.tsv"
     tables.write(pd.DataFrame([(n, ",".join(sorted(c))) for n, c in clips.items()], columns=tables.WEAK_COLUMNS), path)
-    back = tables.read_weak(path)
+    back = tables.read(path, tables.WEAK_COLUMNS)
     assert {row.filename: set(filter(None, row.event_labels.split(","))) for row in back.itertuples()} == clips
 
 
@@ -165,13 +165,9 @@ TEXT = st.text(st.sampled_from('\t\n\r",.-0123456789eninfaDog \x00\u00e9\u2028')
 def test_whatever_a_table_holds_it_is_read_or_refused(folder, head, body, encoding, name):
     path = folder / name
     path.write_bytes(head.encode() + (body if isinstance(body, bytes) else body.encode(encoding, "replace")))
-    for read, columns in (
-        (tables.read_events, tables.EVENT_COLUMNS),
-        (tables.read_weak, tables.WEAK_COLUMNS),
-        (tables.read_unlabelled, tables.UNLABELLED_COLUMNS),
-    ):
+    for columns in (tables.EVENT_COLUMNS, tables.WEAK_COLUMNS, tables.UNLABELLED_COLUMNS):
         try:
-            table = read(path)
+            table = tables.read(path, columns)
         except SedError as error:
             assert str(path) in str(error) and "\n" not in str(error)
             assert tables.problems(path, columns)[0] == str(error)
@@ -188,9 +184,9 @@ def test_a_table_in_latin_1_or_utf_16_is_named_with_its_line(tmp_path):
     for encoding, line in (("latin-1", 3), ("utf-16", 1), ("utf-16-le", 3)):
         (tmp_path / "t.tsv").write_bytes(text.encode(encoding))
         with pytest.raises(SedError, match=f"line {line}.* save (it as|the table as plain) UTF-8"):
-            tables.read_weak(tmp_path / "t.tsv")
+            tables.read(tmp_path / "t.tsv", tables.WEAK_COLUMNS)
     (tmp_path / "t.tsv").write_text(text, encoding="utf-8")
-    assert tables.read_weak(tmp_path / "t.tsv")["filename"][1] == "Ménage.wav"
+    assert tables.read(tmp_path / "t.tsv", tables.WEAK_COLUMNS)["filename"][1] == "Ménage.wav"
 
 
 def test_a_header_alone_and_empty_lines_at_the_end_are_fine(tmp_path):
@@ -222,22 +218,22 @@ def test_all_problems_are_listed_not_just_the_first(tmp_path):
 )
 def test_a_wrong_weak_table_is_named(tmp_path, text, words):
     with pytest.raises(SedError) as error:
-        tables.read_weak(tsv(tmp_path, text))
+        tables.read(tsv(tmp_path, text), tables.WEAK_COLUMNS)
     assert all(word in str(error.value) for word in words), error.value
 
 
 def test_a_missing_table_and_a_binary_one_are_named(tmp_path):
     with pytest.raises(SedError, match="no such file"):
-        tables.read_unlabelled(tmp_path / "no.tsv")
+        tables.read(tmp_path / "no.tsv", tables.UNLABELLED_COLUMNS)
     (tmp_path / "b.tsv").write_bytes(b"\xff\xfe\x00\x81" * 10)
     with pytest.raises(SedError, match="not a tab separated UTF-8 table"):
-        tables.read_unlabelled(tmp_path / "b.tsv")
+        tables.read(tmp_path / "b.tsv", tables.UNLABELLED_COLUMNS)
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
     path = tmp_path / "t.tsv"
     path.write_bytes(b"\xef\xbb\xbffilename\tevent_labels\r\na.wav\tDog\r\n")
-    assert tables.read_weak(path).values.tolist() == [["a.wav", "Dog"]]
+    assert tables.read(path, tables.WEAK_COLUMNS).values.tolist() == [["a.wav", "Dog"]]
 
 
 @pytest.mark.parametrize("label", ["dog", "DOG", "Dgo", "Speach", "vacuum_cleaner"])

@@ -1,57 +1,34 @@
-"""Whether a folder in DESED's layout can be used: `check` decodes and reports everything, `preflight` only raises.
+"""Whether a folder in DESED's layout can be used: ``sedlib data check`` decodes and reports everything.
 
 An **error** will stop a training or its scoring: a table that cannot be read, a subset without a usable clip;
-`preflight` raises the same one. What is **left out** is counted, and everything else goes on without it: a clip that is
-missing or broken, as in real downloads of DESED. A **note** is what may not be meant. Paper section 2; taught in
-``notebooks/01_data.py``.
+`sedlib.data.layout.preflight` raises the same one. What is **left out** is counted, and everything else goes on without
+it: a clip that is missing or broken, as in real downloads of DESED. A **note** is what may not be meant. Paper section
+2; taught in ``notebooks/01_data.py``.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
+import math
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-from sedlib.config import CLIP_S
+from sedlib.config import CLIP_S, RATE
 from sedlib.data import audio, layout, tables
-from sedlib.data.layout import EVALUATED, OPTIONAL, SOUNDBANK, STRONG, SUBSETS, UNLABELLED
-from sedlib.data.soundbank import Soundbank, check_complete
+from sedlib.data.layout import COLUMNS, EVALUATED, OPTIONAL, SOUNDBANK, STRONG, SUBSETS, UNLABELLED
+from sedlib.data.soundbank import Soundbank
 from sedlib.errors import SedError
 
 # What may stand in a file name on the disk and would break a line or fail to be written out.
 _UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
 Hashes = dict[str, bytes]  # of the audio of clips, by file name; empty if silent or not known
-
-
-def preflight(root: str | Path, subsets: Collection[str], soundbank: bool = False) -> None:
-    """Check that a training or a scoring will not fail for lack of data; cheap, as only the tables are opened.
-
-    Parameters
-    ----------
-    root : path
-        Folder with ``audio/`` and ``metadata/``.
-    subsets : collection of str
-        Those of `SUBSETS` that are needed; ``public``, which is scored where it is there, may be missing.
-    soundbank : bool
-        Whether isolated sounds are needed too: ``config.augment.uses_soundbank``.
-
-    Raises
-    ------
-    SedError
-        As `layout.load`; if none of the clips of a subset is there; if clips to be scored on hold no event; if the
-        soundbank lacks a class, backgrounds or room responses.
-    """
-    for subset in subsets:
-        if subset != OPTIONAL or layout.is_there(root, subset):
-            layout.check_usable(layout.load(root, subset))
-    if soundbank:
-        check_complete(Path(root) / SOUNDBANK)
 
 
 @dataclass
@@ -128,9 +105,8 @@ def check(root: str | Path) -> Report:
         elif name == OPTIONAL:
             report.notes.append(f"{name}: not there ({place.audio}/ with clips and {place.metadata}), so not scored")
         else:
-            hints = {layout.near(root / half) for half in (place.audio, place.metadata)} - {""}
-            fix = "; ".join(sorted(hints)) or "get it"
-            report.errors.append(f"{name}: not there ({place.audio}/ and {place.metadata}); {fix}")
+            fix = "".join(sorted({layout.near(root / half) for half in place[:2]})) or "; get it"
+            report.errors.append(f"{name}: not there ({place.audio}/ and {place.metadata}){fix}")
     _check_repeats(hashes, report)
     _check_soundbank(root / SOUNDBANK, report)
     return report
@@ -139,26 +115,26 @@ def check(root: str | Path) -> Report:
 def _check_subset(root: Path, name: str, report: Report) -> Hashes:
     """Add the findings on one subset to the report; the hashes of the clips of its table."""
     place = SUBSETS[name]
-    folder, metadata = layout.audio_folder(root, place), root / place.metadata
+    folder, metadata = layout.audio_folder(root, name), root / place.metadata
     present = {f.name for f in folder.iterdir() if f.is_file()} if folder.is_dir() else set()
     sounds = sorted(f for f in present if Path(f).suffix.lower() in audio.SUFFIXES)
-    found = tables.problems(metadata, layout.COLUMNS[place.kind]) if metadata.is_file() else []
+    found = tables.problems(metadata, COLUMNS[place.kind]) if metadata.is_file() else []
     refused: dict[str, str] = {}
     if not found and metadata.is_file():
-        refused = dict(layout.path_problems(metadata, layout.READERS[place.kind](metadata)))
+        refused = dict(layout.path_problems(metadata, tables.read(metadata, COLUMNS[place.kind])))
         found = list(refused.values())
     try:
-        layout.check_usable(layout.load(root, name))
+        layout.preflight(root, [name])
     except SedError as error:
         found += [str(error)] if str(error) not in found else []  # every wrong row is listed, `load` stops at the first
     report.errors += found
     if found and not refused:
         report.subsets[name] = [f"{len(sounds)} audio files, not usable"]
         return {}
-    table = layout.READERS[place.kind](metadata)
+    table = tables.read(metadata, COLUMNS[place.kind])
     listed = [filename for filename in tables.filenames(table) if filename not in refused]
     for filename in sorted(set(listed) - present):
-        fix = layout.why_missing(folder, filename)
+        fix = _why_missing(folder, filename)
         report.left_out.append(f"{folder / filename}: in the table but not in the folder; {fix}")
     for filename in sorted(set(sounds) - set(listed)):
         fix = f"add it to the table if it belongs to {name!r}"
@@ -200,9 +176,45 @@ def _read_all(folder: Path, filenames: list[str], report: Report) -> tuple[Hashe
             hashes[filename], infos[filename] = found
             if flaws := audio.flaws(found[1]):
                 report.notes.append(f"{folder / filename}: {flaws}")
-            if changes := audio.changes(found[1]):
+            if changes := _changes(found[1]):
                 report.changed.append(f"{folder / filename}: {changes}")
     return hashes, infos
+
+
+def _why_missing(folder: Path, filename: str) -> str:
+    """What to do about a clip of the table that the folder lacks: what has nearly its name there, or to get it."""
+    others = sorted(file.name for file in folder.glob(f"{glob.escape(Path(filename).stem)}.*"))
+    others = others or [file.name for file in folder.iterdir() if _loose(file.name) == _loose(filename)]
+    if not others:
+        deeper = next(folder.glob(f"*/{glob.escape(filename)}"), None)
+        return (
+            f"it lies in {deeper.parent}; move the clips up" if deeper else "get the file, or take it out of the table"
+        )
+    suffix = Path(filename).suffix
+    if Path(others[0]).suffix.lower() == suffix.lower():
+        return f"the folder has {others[0]}: correct the name"
+    return f"the folder has {others[0]}: convert it to {suffix}, or correct the name in the table"
+
+
+def _loose(filename: str) -> str:
+    """A name without its suffix, case, and the two ways to write accents."""
+    return unicodedata.normalize("NFC", Path(filename).stem).casefold()
+
+
+def _changes(info: audio.Info) -> str:
+    """What is done to a file on its way to 10 s of 16 bits at 16 kHz mono, as words; empty if nothing."""
+    done = []
+    if round(info.duration * RATE) < CLIP_S * RATE:
+        done.append(f"{info.duration:.2f} s: padded with silence to {CLIP_S:g} s")
+    if round(info.duration * RATE) > CLIP_S * RATE:
+        done.append(f"{info.duration:.2f} s: cut to its first {CLIP_S:g} s")
+    if info.channels > 1:
+        done.append(f"{info.channels} channels: mixed to one")
+    if info.rate != RATE:
+        done.append(f"{info.rate} Hz: resampled to {RATE} Hz")
+    if info.peak > 1.01:  # resampling alone adds less
+        done.append(f"peak {20 * math.log10(info.peak):.1f} dB above full scale: clipped there")
+    return "; ".join(done)
 
 
 def _check_repeats(hashes: dict[str, Hashes], report: Report) -> None:
@@ -247,7 +259,7 @@ def _check_events(metadata: Path, table: pd.DataFrame, infos: dict[str, audio.In
     """What a strong table's rows say about the clips and about each other."""
     rows = table.dropna(subset=["event_label"])
     end = rows["filename"].map({name: min(info.duration, CLIP_S) for name, info in infos.items()})
-    outside, late = rows["onset"] >= end, rows["offset"] > end + 0.5 / audio.RATE
+    outside, late = rows["onset"] >= end, rows["offset"] > end + 0.5 / RATE
     again, instant = rows.duplicated(), rows["onset"] == rows["offset"]
     ordered = rows.sort_values("onset", kind="stable")
     ends = ordered.groupby(["filename", "event_label"])["offset"].cummax()
