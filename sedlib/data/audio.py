@@ -36,6 +36,7 @@ _CUT_OFF = "cut off: the file ends before its header says; get the file again"
 _SHORT = re.compile(r"(?:data|SSND|Riff size) *: (\d+) \(should be (\d+)\)|(?i:end.of.stream)")
 _CONVERT = "convert it to WAV, FLAC or OGG: another name does not make it audio"
 _NOT_AUDIO = {  # by its first bytes, what often has the name of an audio file
+    rb"\Z": "empty (0 bytes); get the file again",
     rb"....ftyp|\xff[\xf1\xf9]": f"an AAC, MP4 or QuickTime file; {_CONVERT}",
     rb"\x1aE\xdf\xa3|RIFF....AVI |FLV|\x00\x00\x01\xba": f"a video; {_CONVERT}",
     rb"0&\xb2u": f"Windows Media; {_CONVERT}",
@@ -90,7 +91,8 @@ class Stream:
     def __init__(self, path: str | Path, seconds: float | None = None, channel: int | None = None):
         self.path, self.channel = Path(path), channel
         self.samples = self.clipped = 0
-        _check_size(self.path)
+        if self.path.suffix.lower() == ".raw":
+            raise SedError(f"{path}: raw samples do not say their rate; use {', '.join(SUFFIXES)}")
         with _named_errors(self.path), self.path.open("rb") as raw, soundfile.SoundFile(raw) as file:
             self.rate, self.channels, self.frames = file.samplerate, file.channels, file.frames
             self.subtype = file.subtype
@@ -128,17 +130,16 @@ class Stream:
 
 
 def read(path: str | Path, seconds: float | None = None, channel: int | None = None) -> tuple[np.ndarray, Info]:
-    """Read an audio file as 16 kHz mono; parameters and errors as of `Stream`.
+    """Read an audio file as 16 kHz mono; parameters and errors as for `Stream`.
 
     Returns
     -------
     (sample,) float32 array
-        Mean of the channels, or the one asked for; a file of 16 kHz mono is returned as it is, bit for bit.
+        Mean of the channels, or the given one; a file of 16 kHz mono is returned bit for bit.
     Info
-        Of the file and of what was read of it.
     """
     stream = Stream(path, seconds, channel)
-    waveform = np.concatenate(list(stream) or [np.empty(0, np.float32)])
+    waveform = np.concatenate(list(stream))
     used = stream.channels if channel is None else 1
     info = Info(
         duration=stream.frames / stream.rate,
@@ -168,20 +169,6 @@ def _resampled(blocks: Iterable[np.ndarray], rate: int, frames: int) -> Iterator
     yield np.pad(rest, (0, left - len(rest)))  # soxr rounds the number of samples, librosa rounds up
 
 
-def _check_size(path: Path) -> None:
-    """Raise `SedError` for a missing or empty file, a folder, or samples without a header."""
-    with _named_errors(path):
-        if path.is_dir():
-            raise SedError(f"{path}: is a folder; give the files in it ({path}/*.wav)")
-        size = path.stat().st_size if path.is_file() else None
-    if size is None:
-        raise SedError(f"{path}: no such audio file")
-    if size == 0:
-        raise SedError(f"{path}: 0 bytes; get the file again")
-    if path.suffix.lower() == ".raw":
-        raise SedError(f"{path}: raw samples do not say their rate; use {', '.join(SUFFIXES)}")
-
-
 def _header_problem(file: soundfile.SoundFile, raw: BinaryIO) -> str:
     """What is wrong with the header of a file, which is also open as ``raw``; empty if nothing.
 
@@ -201,8 +188,7 @@ def _header_problem(file: soundfile.SoundFile, raw: BinaryIO) -> str:
         if size - end > file.samplerate // 10 and not _only_chunks(raw, end, size):  # less may be a tag
             return (
                 f"the header says {file.frames / file.samplerate:.6g} s, but {size - end} more bytes of sound follow: "
-                f"written beyond 4 GiB or not closed; write it anew (`ffmpeg -ignore_length 1 -i {Path(raw.name).name} "
-                "-rf64 auto new.wav`)"
+                "written beyond 4 GiB or not closed; write it anew (`ffmpeg -ignore_length 1`)"
             )
     return "" if file.frames else "0 samples; get the file again"
 
@@ -237,12 +223,13 @@ def _named_errors(path: Path) -> Iterator[None]:
             start = file.read(512)
         what = next(what for pattern, what in _NOT_AUDIO.items() if re.match(pattern, start, re.DOTALL))
         raise SedError(f"{path}: not a readable audio file: it is {what}") from None
-    except OSError as error:  # no permission, a name that is too long, a failing disk
-        raise SedError(f"{path}: cannot be read ({error.strerror})") from None
+    except OSError as error:  # missing, no permission, a name that is too long, a failing disk
+        fix = f"; give the files in it, {path}/*.wav" if isinstance(error, IsADirectoryError) else ""
+        raise SedError(f"{path}: cannot be read ({error.strerror}){fix}") from None
 
 
 def to_int16(waveform: np.ndarray) -> np.ndarray:
-    """Float waveform in [-1, 1] as 16-bit integers; what lies outside is clipped. The inverse is ``/ 32768``."""
+    """Convert a float waveform in [-1, 1] to 16-bit integers, clipped; the inverse is ``/ 32768``."""
     return np.clip(np.rint(waveform * 32768.0), -32768, 32767).astype("<i2")
 
 
@@ -256,19 +243,19 @@ def write(path: str | Path, waveform: np.ndarray, sync: bool = False) -> None:
 
 
 def loud_blocks(waveform: np.ndarray, block: int, below_db: float) -> np.ndarray:
-    """Numbers of the blocks of ``block`` samples whose energy is within ``below_db`` of the largest one's."""
+    """Return the indices of the blocks of ``block`` samples with an energy within ``below_db`` of the largest."""
     energy = np.add.reduceat(waveform.astype(np.float64) ** 2, np.arange(0, len(waveform), block))
     return np.flatnonzero(energy >= energy.max() * 10 ** (-below_db / 10))
 
 
 def trim(waveform: np.ndarray, block: int, below_db: float) -> np.ndarray:
-    """A waveform from its first to its last loud block (`loud_blocks`)."""
+    """Cut a waveform before its first and after its last loud block (`loud_blocks`)."""
     loud = loud_blocks(waveform, block, below_db)
     return waveform[loud[0] * block : (loud[-1] + 1) * block]
 
 
 def flaws(info: Info) -> str:
-    """What is wrong with the sound of a file that is used all the same, as words; empty if nothing."""
+    """Describe what is wrong with the sound of a file that is used all the same; empty if nothing."""
     if info.peak < SILENT:
         return "silent; take it out if that is not meant"
     found = []
