@@ -217,12 +217,13 @@ def _only_chunks(raw: BinaryIO, place: int, size: int) -> bool:
 def _named_errors(path: Path) -> Iterator[None]:
     """Turn errors of libsndfile and of the disk into a `SedError` that names the file, what it is, and the fix."""
     try:
-        yield
-    except soundfile.LibsndfileError:
-        with path.open("rb") as file:
-            start = file.read(512)
-        what = next(what for pattern, what in _NOT_AUDIO.items() if re.match(pattern, start, re.DOTALL))
-        raise SedError(f"{path}: not a readable audio file: it is {what}") from None
+        try:
+            yield
+        except soundfile.LibsndfileError:
+            with path.open("rb") as file:
+                start = file.read(512)
+            what = next(what for pattern, what in _NOT_AUDIO.items() if re.match(pattern, start, re.DOTALL))
+            raise SedError(f"{path}: not a readable audio file: it is {what}") from None
     except OSError as error:  # missing, no permission, a name that is too long, a failing disk
         fix = f"; give the files in it, {path}/*.wav" if isinstance(error, IsADirectoryError) else ""
         raise SedError(f"{path}: cannot be read ({error.strerror}){fix}") from None

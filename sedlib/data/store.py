@@ -5,9 +5,8 @@ Full DESED is about 5.9 GB as 16-bit samples; training then reads rows of a file
 and checksums of the rows, and the audio files they were decoded from); the index's length and checksum; the number of
 this format. Paper section 2; taught in ``notebooks/01_data.py``.
 
-Rows and index are one file, which gets its name when it is complete; a lock lets one process build while others wait. A
-row's checksum is compared when it is first read. Rows are read, not mapped into memory, so that a file which somebody
-cuts off gives an error instead of a crash.
+The file gets its name when it is complete; a lock lets one process build while others wait. A row's checksum is
+compared when it is first read. Rows are read, not mapped into memory: a file that is cut off gives an error, no crash.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import struct
 import warnings
 import weakref
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +32,7 @@ from tqdm.auto import tqdm
 from sedlib.config import CLIP_S, SAMPLES
 from sedlib.data import audio, layout
 from sedlib.errors import SedError
-from sedlib.files import locked
+from sedlib.files import locked, whole
 
 FORMAT = 2  # increases when the store's content for the same audio files changes
 _ROW = 2 * SAMPLES  # bytes
@@ -68,7 +67,7 @@ class Store:
         return len(self.filenames)
 
     def waveforms(self, indices: np.ndarray | list[int]) -> np.ndarray:
-        """Rows of the store as a new (clip, sample) float32 array in [-1, 1].
+        """Read rows of the store as a new (clip, sample) float32 array in [-1, 1].
 
         Raises
         ------
@@ -135,18 +134,15 @@ def open_store(root: str | Path, subset: str, progress: bool = True) -> Store:
     path = Path(root) / "store" / f"{subset}.int16"
     store = _opened(path, _sources(loaded))
     if store is None:
+        message = f"{path}: another process builds this store; waiting for it ..." if progress else None
         try:
-            with locked(
-                path.with_suffix(".lock"),
-                f"{path}: another process builds this store; waiting for it ..." if progress else None,
-            ):
+            with locked(path.with_suffix(".lock"), message):
                 store = _opened(path, _sources(loaded)) or _build(path, loaded, progress)
         except OSError as error:
             megabytes = _ROW * len(loaded.filenames) / 1e6
             raise SedError(
                 f"{path.parent}: the store of {subset!r} ({megabytes:.0f} MB) cannot be written ({error.strerror}); "
-                "make room there, make the folder writable or a link to one that is, or copy the data set to a place "
-                "of your own"
+                "make room there, make the folder writable or a link to one that is"
             ) from None
     if store.skipped:
         first = next(iter(store.skipped.values()))
@@ -205,29 +201,22 @@ def _read_index(file: BinaryIO) -> dict | None:
 
 def _build(path: Path, subset: layout.Subset, progress: bool) -> Store:
     """Decode the audio files into a new store; the caller holds the lock."""
-    sources = _sources(subset)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.unlink(missing_ok=True)  # of a process that was killed
-    try:
+    sources, folder = _sources(subset), subset.audio_dir
+    with whole(path) as partial:
+        partial.unlink(missing_ok=True)  # of a process that was killed
         with open(partial, "xb", opener=lambda name, flags: os.open(name, flags, 0o444)) as file:
             index = _write_rows(file, subset, progress)
             now = _sources(subset)
             changed = [name for name, a, b in zip(subset.filenames, sources, now, strict=True) if a != b]
             if changed:
                 raise SedError(
-                    f"{subset.audio_dir}: {len(changed)} of {len(now)} audio files changed while they were decoded, "
+                    f"{folder}: {len(changed)} of {len(now)} audio files changed while they were decoded, "
                     f"the first: {changed[0]}; run this again when nothing writes there any more"
                 )
             if not index["filenames"]:
-                raise SedError(
-                    f"{subset.audio_dir}: none of the {len(now)} clips is readable, the first: "
-                    f"{next(iter(index['skipped'].values()))}"
-                )
+                first = next(iter(index["skipped"].values()))
+                raise SedError(f"{folder}: none of the {len(now)} clips is readable, the first: {first}")
             _write_index(file, index | {"sources": sources})
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     store = _opened(path, sources)
     assert store is not None, f"{path} was written and is not what was written"
     return store
@@ -236,44 +225,36 @@ def _build(path: Path, subset: layout.Subset, progress: bool) -> Store:
 def _write_rows(file: BinaryIO, subset: layout.Subset, progress: bool) -> dict:
     """Write the row of each clip that can be read; the index of the rows."""
     index = {"filenames": [], "durations": [], "checksums": [], "skipped": {}}
-    for name, clip in _decoded(subset, progress):
-        if isinstance(clip, SedError):
-            index["skipped"][name] = str(clip)
-            continue
-        row, info = clip
-        file.write(row.data)
-        index["filenames"].append(name)
-        index["durations"].append(info.duration)
-        index["checksums"].append(zlib.crc32(row.data))
+    bar = tqdm(total=len(subset.filenames), desc=f"decode {subset.name}", unit="clip", disable=not progress)
+    # Threads suffice: libsndfile and the resampler work outside Python's lock.
+    with bar, ThreadPoolExecutor(joblib.cpu_count()) as pool:
+        for start in range(0, len(subset.filenames), _BLOCK):
+            names = subset.filenames[start : start + _BLOCK]
+            clips = pool.map(_decode, [subset.audio_dir / name for name in names])
+            for name, clip in zip(names, clips, strict=True):
+                bar.update()
+                if isinstance(clip, SedError):
+                    index["skipped"][name] = str(clip)
+                    continue
+                row, duration = clip
+                file.write(row.data)
+                index["filenames"].append(name)
+                index["durations"].append(duration)
+                index["checksums"].append(zlib.crc32(row.data))
     return index
 
 
 def _write_index(file: BinaryIO, index: dict) -> None:
     text = json.dumps(index).encode()
     file.write(text + _END.pack(len(text), zlib.crc32(text), FORMAT))
-    file.flush()
 
 
-def _decoded(subset: layout.Subset, progress: bool) -> Iterator[tuple[str, tuple[np.ndarray, audio.Info] | SedError]]:
-    """Each clip of the table with its row, or the error."""
-    bar = tqdm(total=len(subset.filenames), desc=f"decode {subset.name}", unit="clip", disable=not progress)
-    # Threads suffice: libsndfile and the resampler work outside Python's lock.
-    with bar, ThreadPoolExecutor(joblib.cpu_count()) as pool:
-        for start in range(0, len(subset.filenames), _BLOCK):
-            names = subset.filenames[start : start + _BLOCK]
-            clips = pool.map(_decode, (subset.audio_dir / name for name in names))
-            for name, clip in zip(names, clips, strict=True):
-                yield name, clip
-                bar.update()
-
-
-def _decode(path: Path) -> tuple[np.ndarray, audio.Info] | SedError:
+def _decode(path: Path) -> tuple[np.ndarray, float] | SedError:
+    """A clip's row and the duration of its file in seconds, or why it cannot be read."""
     try:
         waveform, info = audio.read(path, seconds=CLIP_S)
     except SedError as error:
         return error
-    except OSError as error:  # removed at this moment, a failing disk
-        return SedError(f"{path}: cannot be read ({error.strerror}); get the file again")
     row = np.zeros(SAMPLES, dtype="<i2")
     row[: len(waveform)] = audio.to_int16(waveform)
-    return row, info
+    return row, info.duration
