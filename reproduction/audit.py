@@ -12,6 +12,7 @@ import glob
 import hashlib
 import math
 import re
+import shlex
 import unicodedata
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -89,7 +90,7 @@ def check(root: str | Path) -> Report:
     SedError
         If the folder is missing or holds no subset at all.
     """
-    root = layout.existing(root)
+    root = _existing(root)
     report = Report(root)
     there = {name for name, place in SUBSETS.items() if any((root / half).exists() for half in place[:2])}
     if not there:
@@ -105,7 +106,7 @@ def check(root: str | Path) -> Report:
         elif name == OPTIONAL:
             report.notes.append(f"{name}: not there ({place.audio}/ with clips and {place.metadata}), so not scored")
         else:
-            fix = "".join(sorted({layout.near(root / half) for half in place[:2]})) or "; get it"
+            fix = "".join(sorted({_near(root / half) for half in place[:2]})) or "; get it"
             report.errors.append(f"{name}: not there ({place.audio}/ and {place.metadata}){fix}")
     _check_repeats(hashes, report)
     _check_soundbank(root / SOUNDBANK, report)
@@ -118,21 +119,18 @@ def _check_subset(root: Path, name: str, report: Report) -> Hashes:
     folder, metadata = layout.audio_folder(root, name), root / place.metadata
     present = {f.name for f in folder.iterdir() if f.is_file()} if folder.is_dir() else set()
     sounds = sorted(f for f in present if Path(f).suffix.lower() in audio.SUFFIXES)
-    found = tables.problems(metadata, COLUMNS[place.kind]) if metadata.is_file() else []
-    refused: dict[str, str] = {}
-    if not found and metadata.is_file():
-        refused = dict(layout.path_problems(metadata, tables.read(metadata, COLUMNS[place.kind])))
-        found = list(refused.values())
+    found = _rows(metadata, COLUMNS[place.kind])
     try:
         layout.preflight(root, [name])
-    except SedError as error:
-        found += [str(error)] if str(error) not in found else []  # every wrong row is listed, `load` stops at the first
+    except SedError as error:  # of a table it names the first wrong row alone
+        halves = (metadata, root / place.audio)
+        found = found or [str(error) + "".join(_near(half) for half in halves if not half.exists())]
     report.errors += found
-    if found and not refused:
+    if found:
         report.subsets[name] = [f"{len(sounds)} audio files, not usable"]
         return {}
     table = tables.read(metadata, COLUMNS[place.kind])
-    listed = [filename for filename in tables.filenames(table) if filename not in refused]
+    listed = tables.filenames(table)
     for filename in sorted(set(listed) - present):
         fix = _why_missing(folder, filename)
         report.left_out.append(f"{folder / filename}: in the table but not in the folder; {fix}")
@@ -148,13 +146,57 @@ def _check_subset(root: Path, name: str, report: Report) -> Hashes:
             )
 
     hashes, infos = _read_all(folder, sorted(present & set(listed)), report)
-    if not infos and not found:
+    if not infos:
         wrong = f"none of the {len(listed)} clips of {name!r} can be read; what is left out says why"
         report.errors.append(f"{folder}: {wrong}")
     if place.kind == STRONG:
         _check_events(metadata, table, infos, report)
     report.subsets[name] = _holds(place.kind, table, infos)
     return dict.fromkeys(listed, b"") | hashes
+
+
+def _existing(root: str | Path) -> Path:
+    """A data set's folder; `SedError` if it is missing, or the folder above it."""
+    root = Path(root)
+    if not root.is_dir():
+        raise SedError(f"{root}: no such folder; give the folder that holds audio/ and metadata/")
+    if not (root / "metadata").is_dir() and (deeper := next(root.glob("*/metadata"), None)):
+        raise SedError(f"{root}: holds no DESED subset itself; give {deeper.parent}, which holds audio/ and metadata/")
+    return root
+
+
+def _near(expected: Path) -> str:
+    """What may be meant in place of a missing file or folder, with the fix; empty if nothing is similar.
+
+    Names are similar with the same letters, or of folders with the same first ones: ``weak.csv`` for ``weak.tsv``,
+    ``synthetic21_train`` for ``synthetic20``.
+    """
+    while not expected.parent.exists():
+        expected = expected.parent
+    wanted, is_file = _letters(expected), bool(expected.suffix)
+    for path in sorted(expected.parent.iterdir()):
+        letters = _letters(path)
+        if path.is_file() == is_file and (letters == wanted or not is_file and letters.startswith(wanted)):
+            link = f"ln -s {shlex.quote(path.name)} {shlex.quote(str(expected))}"
+            return (
+                f"; {expected.parent} has {path.name}; if that is meant, give it the name {expected.name}, by a link "
+                f"for example: {link}"
+            )
+    return ""
+
+
+def _letters(path: Path) -> str:
+    return "".join(filter(str.isalpha, path.stem.casefold()))
+
+
+def _rows(metadata: Path, columns: list[str]) -> list[str]:
+    """Everything that is wrong in a table, if it is there."""
+    if not metadata.is_file():
+        return []
+    try:
+        return list(tables.problems(tables.read_table(metadata, columns), metadata))
+    except SedError as error:
+        return [str(error)]
 
 
 def _read_all(folder: Path, filenames: list[str], report: Report) -> tuple[Hashes, dict[str, audio.Info]]:

@@ -30,6 +30,7 @@ _ABSURD = 2.0**32  # beyond 32-bit integers that somebody forgot to scale
 _BLOCK = 1 << 22  # samples decoded at once: a header with a wrong length cannot ask for more memory
 _UNKNOWN = (1 << 63) - 1  # libsndfile's number of frames where the header has none
 _CHUNKED = ("WAV", "WAVEX", "RF64", "AIFF")  # formats in which other chunks may follow the sound
+_CHUNK = re.compile(rb".?[\w ]{4}", re.DOTALL)  # such as LIST, bext or id3; the sound may lack its byte of padding
 _CUT_OFF = "cut off: the file ends before its header says; get the file again"
 # What libsndfile logs of a chunk with sound that is longer than the file (RF64: of the file), and of an OGG file whose
 # last page is missing.
@@ -63,16 +64,7 @@ class Info(NamedTuple):
 class Stream:
     """An audio file as 16 kHz mono, block by block: a long recording takes no more memory than a short one.
 
-    Iterate over it once for ``(sample,)`` float32 arrays, bit for bit the pieces of what `read` returns.
-
-    Parameters
-    ----------
-    path : path
-        WAV, FLAC, OGG or any other format of libsndfile.
-    seconds : float, optional
-        Read only this much from the start.
-    channel : int, optional
-        Take this channel; default: the mean of all.
+    Iterate over it once for ``(sample,)`` float32 arrays; parameters and errors as for `read`.
 
     Attributes
     ----------
@@ -80,12 +72,6 @@ class Stream:
         Of the file's header.
     samples, clipped : int
         Samples returned so far, at 16 kHz; samples of the file read so far that reach full scale.
-
-    Raises
-    ------
-    SedError
-        At once if the file is missing, empty, not audio, or shorter or longer than its header says; during the
-        iteration if it is damaged, or has samples that are not numbers.
     """
 
     def __init__(self, path: str | Path, seconds: float | None = None, channel: int | None = None):
@@ -130,27 +116,34 @@ class Stream:
 
 
 def read(path: str | Path, seconds: float | None = None, channel: int | None = None) -> tuple[np.ndarray, Info]:
-    """Read an audio file as 16 kHz mono; parameters and errors as for `Stream`.
+    """Read an audio file as 16 kHz mono; a file of 16 kHz mono is returned bit for bit.
+
+    Parameters
+    ----------
+    path : path
+        WAV, FLAC, OGG or any other format of libsndfile.
+    seconds : float, optional
+        Read only this much from the start.
+    channel : int, optional
+        Take this channel; default: the mean of all.
 
     Returns
     -------
     (sample,) float32 array
-        Mean of the channels, or the given one; a file of 16 kHz mono is returned bit for bit.
     Info
+
+    Raises
+    ------
+    SedError
+        If the file is missing, empty, not audio, damaged, shorter or longer than its header says, or has samples that
+        are not numbers.
     """
     stream = Stream(path, seconds, channel)
     waveform = np.concatenate(list(stream))
-    used = stream.channels if channel is None else 1
-    info = Info(
-        duration=stream.frames / stream.rate,
-        rate=stream.rate,
-        channels=stream.channels,
-        subtype=stream.subtype,
-        clipped=stream.clipped / (stream.wanted * used),
-        peak=float(max(waveform.max(), -waveform.min())),
-        dc=float(waveform.mean(dtype=np.float64)),
-    )
-    return waveform, info
+    clipped = stream.clipped / (stream.wanted * (stream.channels if channel is None else 1))
+    peak, dc = float(max(waveform.max(), -waveform.min())), float(waveform.mean(dtype=np.float64))
+    duration = stream.frames / stream.rate
+    return waveform, Info(duration, stream.rate, stream.channels, stream.subtype, clipped, peak, dc)
 
 
 def _resampled(blocks: Iterable[np.ndarray], rate: int, frames: int) -> Iterator[np.ndarray]:
@@ -185,32 +178,13 @@ def _header_problem(file: soundfile.SoundFile, raw: BinaryIO) -> str:
     if file.format in _CHUNKED:
         file.seek(file.frames)
         end, size = raw.tell(), raw.seek(0, os.SEEK_END)
-        if size - end > file.samplerate // 10 and not _only_chunks(raw, end, size):  # less may be a tag
+        raw.seek(end)
+        if size - end > file.samplerate // 10 and not _CHUNK.match(raw.read(5)):  # less may be a tag
             return (
                 f"the header says {file.frames / file.samplerate:.6g} s, but {size - end} more bytes of sound follow: "
                 "written beyond 4 GiB or not closed; write it anew (`ffmpeg -ignore_length 1`)"
             )
     return "" if file.frames else "0 samples; get the file again"
-
-
-def _only_chunks(raw: BinaryIO, place: int, size: int) -> bool:
-    """Whether only whole chunks, such as LIST, bext or id3, follow in a file from ``place`` to its end.
-
-    The format demands a byte of padding after an odd size; some programs leave it out.
-    """
-    raw.seek(0)
-    order = "big" if raw.read(4) in (b"RIFX", b"FORM") else "little"
-    places = {place, place + 1}
-    while places:
-        places.remove(place := min(places))
-        if 0 <= size - place < 8:
-            return True
-        raw.seek(place)
-        header = raw.read(8)
-        if len(header) == 8 and all(0x20 <= byte < 0x7F for byte in header[:4]):
-            length = int.from_bytes(header[4:], order)
-            places |= {place + 8 + length, place + 8 + length + length % 2}
-    return False
 
 
 @contextmanager

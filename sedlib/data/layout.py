@@ -6,9 +6,7 @@ one it works on. `reproduction.audit` lists what a folder lacks. Paper section 2
 
 from __future__ import annotations
 
-import os
-import shlex
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -77,20 +75,22 @@ def load(root: str | Path, subset: str) -> Subset:
     ------
     SedError
         For an unknown subset, a missing or empty folder or table, a wrong table (see `tables`), or a file name that
-        is a path.
+        is a path or too long.
     """
     if subset not in SUBSETS:
         raise SedError(f"subset {subset!r} is not known; use one of {', '.join(SUBSETS)}")
-    place, root = SUBSETS[subset], existing(root)
+    place, root = SUBSETS[subset], Path(root)
     metadata, folder = root / place.metadata, audio_folder(root, subset)
-    for path in (metadata, folder):
+    for path, what in ((metadata, "file"), (folder, "folder")):
         if not path.exists():
-            raise SedError(f"{path}: no such {'file' if path == metadata else 'folder'}{near(path)}")
+            raise SedError(f"{path}: no such {what}; `sedlib data check {root}` says what is there")
     table = tables.read(metadata, COLUMNS[place.kind])
     if table.empty:
         raise SedError(f"{metadata}: lists no clips; add a line per clip")
-    for _, problem in path_problems(metadata, table):
-        raise SedError(problem)
+    for row, name in table["filename"].items():
+        if {"/", "\\"} & {*name} or len(name.encode()) > 255:
+            where = tables.line_of(metadata, row)
+            raise SedError(f"{where}: filename {name!r} is a path, or too long; write the name of a file in {folder}")
     filenames = tables.filenames(table)
     if not any(folder.iterdir()):
         raise SedError(f"{folder}: the folder is empty; it should hold the {len(filenames)} clips of {subset!r}")
@@ -168,47 +168,3 @@ def audio_folder(root: Path, subset: str) -> Path:
     folder = root / SUBSETS[subset].audio
     deeper = folder / folder.name
     return deeper if deeper.is_dir() else folder
-
-
-def existing(root: str | Path) -> Path:
-    """Return a data set's folder; raise `SedError` if it is missing, or the folder above it."""
-    root = Path(root)
-    if not root.is_dir():
-        raise SedError(f"{root}: no such folder; give the folder that holds audio/ and metadata/")
-    if not (root / "metadata").is_dir() and (deeper := next(root.glob("*/metadata"), None)):
-        raise SedError(f"{root}: holds no DESED subset itself; give {deeper.parent}, which holds audio/ and metadata/")
-    return root
-
-
-def near(expected: Path) -> str:
-    """Name what may be meant in place of a missing file or folder, with the fix; empty if nothing is similar.
-
-    Names are similar with the same letters, or of folders with the same first ones: ``weak.csv`` for ``weak.tsv``,
-    ``synthetic21_train`` for ``synthetic20``.
-    """
-    while not expected.parent.exists():
-        expected = expected.parent
-    wanted, is_file = _letters(expected), bool(expected.suffix)
-    for path in sorted(expected.parent.iterdir()):
-        letters = _letters(path)
-        if path.is_file() == is_file and (letters == wanted or not is_file and letters.startswith(wanted)):
-            link = f"ln -s {shlex.quote(path.name)} {shlex.quote(str(expected))}"
-            return (
-                f"; {expected.parent} has {path.name}; if that is meant, give it the name {expected.name}, by a link "
-                f"for example: {link}"
-            )
-    return ""
-
-
-def _letters(path: Path) -> str:
-    return "".join(filter(str.isalpha, path.stem.casefold()))
-
-
-def path_problems(metadata: Path, table: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    """Yield file names, and what is wrong with them: a name must be that of a file in the audio folder itself."""
-    for row, name in table["filename"].drop_duplicates().items():
-        where = f"{tables.line_of(metadata, row)}: filename {name!r}"
-        if "/" in name or "\\" in name or name in (".", "..") or name[1:2] == ":":
-            yield name, f"{where} is a path; write the name of a file in the audio folder alone"
-        elif len(os.fsencode(name)) > 255:
-            yield name, f"{where} is longer than the 255 bytes a file name may have; shorten it"

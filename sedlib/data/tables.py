@@ -81,25 +81,18 @@ def read(path: str | Path, columns: list[str]) -> pd.DataFrame:
     table = read_table(path, columns)
     if columns == EVENT_COLUMNS:
         return typed_events(table, path)
-    _raise_first(_clip_problems(table, path))
+    for problem in problems(table, path):
+        raise SedError(problem)
     return table
 
 
 def typed_events(table: pd.DataFrame, path: str | Path) -> pd.DataFrame:
     """Convert the event columns of a `read_table` of ``path`` to numbers and NaN; raises as `read_events`."""
-    _raise_first(_event_problems(table, path))
+    for problem in problems(table, path):
+        raise SedError(problem)
     table[["onset", "offset"]] = _numbers(table)
     table["event_label"] = table["event_label"].where(table["event_label"] != "", np.nan)
     return table
-
-
-def problems(path: str | Path, columns: list[str]) -> list[str]:
-    """List everything that is wrong in a table, a sentence each; `read` raises the first."""
-    try:
-        table = read_table(path, columns)
-    except SedError as error:
-        return [str(error)]
-    return list((_event_problems if columns == EVENT_COLUMNS else _clip_problems)(table, path))
 
 
 def write(table: pd.DataFrame, path: str | Path) -> None:
@@ -113,8 +106,7 @@ def write(table: pd.DataFrame, path: str | Path) -> None:
     path = Path(path)
     for column in table.select_dtypes(exclude="number"):
         for value in table[column].dropna().unique():
-            spaces = column == "filename" and value != value.strip()
-            if spaces or "\t" in value or "\n" in value or _ODD.search(value):
+            if value != value.strip() or {"\t", "\n"} & {*value} or _ODD.search(value):
                 raise SedError(
                     f"{path}: {column} {value!r} cannot stand in a table; take out quotation marks, tabs, "
                     "line breaks, control characters and outer spaces"
@@ -224,8 +216,20 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
     return table[["onset", "offset"]].apply(pd.to_numeric, errors="coerce").astype(float)
 
 
+def problems(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
+    """Yield what is wrong in the rows of a `read_table` of ``path``, a sentence each; `read` raises the first."""
+    if "event_label" in table:
+        yield from _event_problems(table, path)
+        return
+    for i in np.flatnonzero(table["filename"].duplicated()):
+        yield f"{line_of(path, i)}: {table['filename'][i]!r} is listed before; leave one line per clip"
+    for i, labels in enumerate(table.get("event_labels", ())):
+        for label in filter(None, labels.split(",")):
+            if label not in CLASSES:
+                yield f"{line_of(path, i)}: {unknown_label(label)}"
+
+
 def _event_problems(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
-    """Check the rows of a strong table of text."""
     numbers, given = _numbers(table), table[_EVENT] != ""
     no_time = given[["onset", "offset"]] & ~((numbers >= 0) & (numbers < np.inf))
     incomplete = given.any(axis=1) & ~given.all(axis=1)
@@ -242,18 +246,3 @@ def _event_problems(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
             yield f"{where}: offset {row.offset} lies before onset {row.onset}; swap them"
         else:
             yield f"{where}: {unknown_label(row.event_label)}"
-
-
-def _clip_problems(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
-    """Check the rows of a weak or unlabelled table."""
-    for i in np.flatnonzero(table["filename"].duplicated()):
-        yield f"{line_of(path, i)}: {table['filename'][i]!r} is listed before; leave one line per clip"
-    for i, labels in enumerate(table.get("event_labels", ())):
-        for label in filter(None, labels.split(",")):
-            if label not in CLASSES:
-                yield f"{line_of(path, i)}: {unknown_label(label)}"
-
-
-def _raise_first(found: Iterator[str]) -> None:
-    for problem in found:
-        raise SedError(problem)

@@ -55,7 +55,7 @@ def test_check_tells_what_the_soundbank_holds_and_what_is_wrong_with_it(desed):
 def test_load_names_what_is_missing(desed, tmp_path):
     with pytest.raises(SedError, match="'wek' is not known; use one of synthetic, weak"):
         layout.load(desed, "wek")
-    with pytest.raises(SedError, match="no such folder"):
+    with pytest.raises(SedError, match="nowhere/.*weak.tsv: no such file; `sedlib data check .*nowhere`"):
         layout.load(tmp_path / "nowhere", "weak")
     (desed / VALIDATION_TABLE).unlink()
     with pytest.raises(SedError, match="validation.tsv: no such file"):
@@ -74,10 +74,10 @@ def test_load_names_what_is_missing(desed, tmp_path):
         layout.load(desed, "weak")
 
 
-@pytest.mark.parametrize("name", ["../secret.wav", "/etc/passwd", "a/b.wav", "..", "c:\\a.wav", "a\\b.wav", "x" * 300])
+@pytest.mark.parametrize("name", ["../secret.wav", "/etc/passwd", "a/b.wav", "c:\\a.wav", "a\\b.wav", "x" * 300])
 def test_file_names_that_are_paths_or_too_long_are_refused(desed, name):
     (desed / WEAK_TABLE).write_text(f"filename\tevent_labels\nweak_0.wav\t\n{name}\tDog\n")
-    words = f"weak.tsv, line 3: filename {name!r} is {'longer than' if len(name) > 255 else 'a path'}"
+    words = f"weak.tsv, line 3: filename {name!r} is a path, or too long; write the name of a file in"
     with pytest.raises(SedError) as error:
         layout.load(desed, "weak")
     assert words in str(error.value)
@@ -388,17 +388,17 @@ def test_an_evaluation_set_that_is_not_there_stops_nothing_and_a_broken_one_does
 def test_another_years_synthetic_set_is_named_and_a_link_to_it_works(desed):
     for half in ("audio", "metadata"):
         (desed / half / "train" / "synthetic20").rename(desed / half / "train" / "synthetic21_train")
-    with pytest.raises(SedError) as error:
+    with pytest.raises(SedError, match="soundscapes.tsv: no such file; `sedlib data check .*` says what is there"):
         layout.preflight(desed, ["synthetic"])
     report = audit.check(desed)
     assert not report.ok
-    for message in (str(error.value), *report.errors):
-        assert (
-            f"{desed / 'metadata/train'} has synthetic21_train; if that is meant, give it the name synthetic20"
-            in message
+    for half in ("audio", "metadata"):
+        place = desed / half / "train"
+        only(
+            report.errors,
+            f"{place} has synthetic21_train; if that is meant, give it the name synthetic20",
+            f"ln -s synthetic21_train {place / 'synthetic20'}",
         )
-        assert f"ln -s synthetic21_train {desed / 'metadata/train/synthetic20'}" in message
-    assert f"ln -s synthetic21_train {desed / 'audio/train/synthetic20'}" in report.errors[0]
     for half in ("audio", "metadata"):
         (desed / half / "train" / "synthetic20").symlink_to("synthetic21_train")
     layout.preflight(desed, layout.SUBSETS)
@@ -406,13 +406,12 @@ def test_another_years_synthetic_set_is_named_and_a_link_to_it_works(desed):
 
 def test_a_table_with_another_suffix_is_named(desed):
     (desed / WEAK_TABLE).rename((desed / WEAK_TABLE).with_suffix(".csv"))
-    with pytest.raises(SedError, match="weak.tsv: no such file; .* has weak.csv; if that is meant"):
-        layout.preflight(desed, ["weak"])
+    only(audit.check(desed).errors, "weak.tsv: no such file; ", " has weak.csv; if that is meant")
 
 
 def test_the_folder_above_is_told_where_the_data_set_lies(desed):
     with pytest.raises(SedError, match="holds no DESED subset itself; give .*/desed, which holds"):
-        layout.preflight(desed.parent, ["weak"])
+        audit.check(desed.parent)
 
 
 def test_validation_clips_may_lie_one_deeper_as_later_download_scripts_put_them(desed):
