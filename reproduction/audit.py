@@ -58,7 +58,7 @@ class Report:
         return not self.errors
 
     def text(self, most: int = 20) -> str:
-        """The report; of each kind of finding at most ``most`` lines are shown, the rest is counted."""
+        """Format the report; of each kind of finding at most ``most`` lines are shown, the rest is counted."""
         lines = [f"{self.root}"]
         for name, holds in self.subsets.items():
             lines += [f"  {name}: {holds[0]}", *(f"    {line}" for line in holds[1:])]
@@ -77,7 +77,7 @@ class Report:
 
 
 def check(root: str | Path) -> Report:
-    """What a folder in DESED's layout holds, what is missing and what is broken; every audio file is decoded.
+    """Report what a folder in DESED's layout holds, lacks, and what is broken; every audio file is decoded.
 
     Returns
     -------
@@ -122,9 +122,9 @@ def _check_subset(root: Path, name: str, report: Report) -> Hashes:
     found = _rows(metadata, COLUMNS[place.kind])
     try:
         layout.preflight(root, [name])
-    except SedError as error:  # of a table it names the first wrong row alone
-        halves = (metadata, root / place.audio)
-        found = found or [str(error) + "".join(_near(half) for half in halves if not half.exists())]
+    except SedError as error:  # perhaps the first of the wrong rows
+        wrong = str(error) + "".join(_near(root / half) for half in place[:2] if not (root / half).exists())
+        found += [wrong] if wrong not in found else []
     report.errors += found
     if found:
         report.subsets[name] = [f"{len(sounds)} audio files, not usable"]
@@ -156,7 +156,7 @@ def _check_subset(root: Path, name: str, report: Report) -> Hashes:
 
 
 def _existing(root: str | Path) -> Path:
-    """A data set's folder; `SedError` if it is missing, or the folder above it."""
+    """Return a data set's folder; raise `SedError` if it is missing, or the folder above it."""
     root = Path(root)
     if not root.is_dir():
         raise SedError(f"{root}: no such folder; give the folder that holds audio/ and metadata/")
@@ -166,7 +166,7 @@ def _existing(root: str | Path) -> Path:
 
 
 def _near(expected: Path) -> str:
-    """What may be meant in place of a missing file or folder, with the fix; empty if nothing is similar.
+    """Name what may be meant in place of a missing file or folder, with the fix; empty if nothing is similar.
 
     Names are similar with the same letters, or of folders with the same first ones: ``weak.csv`` for ``weak.tsv``,
     ``synthetic21_train`` for ``synthetic20``.
@@ -190,7 +190,7 @@ def _letters(path: Path) -> str:
 
 
 def _rows(metadata: Path, columns: list[str]) -> list[str]:
-    """Everything that is wrong in a table, if it is there."""
+    """List everything that is wrong in a table, if it is there."""
     if not metadata.is_file():
         return []
     try:
@@ -224,7 +224,7 @@ def _read_all(folder: Path, filenames: list[str], report: Report) -> tuple[Hashe
 
 
 def _why_missing(folder: Path, filename: str) -> str:
-    """What to do about a clip of the table that the folder lacks: what has nearly its name there, or to get it."""
+    """Say what to do about a clip of the table that the folder lacks: what has nearly its name, or to get it."""
     others = sorted(file.name for file in folder.glob(f"{glob.escape(Path(filename).stem)}.*"))
     others = others or [file.name for file in folder.iterdir() if _loose(file.name) == _loose(filename)]
     if not others:
@@ -239,12 +239,12 @@ def _why_missing(folder: Path, filename: str) -> str:
 
 
 def _loose(filename: str) -> str:
-    """A name without its suffix, case, and the two ways to write accents."""
+    """Return a name without its suffix, case, and the two ways to write accents."""
     return unicodedata.normalize("NFC", Path(filename).stem).casefold()
 
 
 def _changes(info: audio.Info) -> str:
-    """What is done to a file on its way to 10 s of 16 bits at 16 kHz mono, as words; empty if nothing."""
+    """Say what is done to a file on its way to 10 s of 16 bits at 16 kHz mono, as words; empty if nothing."""
     done = []
     if round(info.duration * RATE) < CLIP_S * RATE:
         done.append(f"{info.duration:.2f} s: padded with silence to {CLIP_S:g} s")
@@ -298,7 +298,7 @@ def _check_soundbank(folder: Path, report: Report) -> None:
 
 
 def _check_events(metadata: Path, table: pd.DataFrame, infos: dict[str, audio.Info], report: Report) -> None:
-    """What a strong table's rows say about the clips and about each other."""
+    """Compare a strong table's rows with the clips and with each other."""
     rows = table.dropna(subset=["event_label"])
     end = rows["filename"].map({name: min(info.duration, CLIP_S) for name, info in infos.items()})
     outside, late = rows["onset"] >= end, rows["offset"] > end + 0.5 / RATE
@@ -334,7 +334,7 @@ def _check_events(metadata: Path, table: pd.DataFrame, infos: dict[str, audio.In
 
 
 def _holds(kind: str, table: pd.DataFrame, infos: dict[str, audio.Info]) -> list[str]:
-    """What a subset holds: clips and hours, formats, labels, and what of them is left out."""
+    """List what a subset holds: clips and hours, formats, labels, and what of them is left out."""
     hours = sum(info.duration for info in infos.values()) / 3600
     lines = [f"{len(infos)} clips, {hours:.2f} h, {'no' if kind == UNLABELLED else kind} labels"]
     formats = Counter((info.rate, info.channels) for info in infos.values())

@@ -163,7 +163,7 @@ def _resampled(blocks: Iterable[np.ndarray], rate: int, frames: int) -> Iterator
 
 
 def _header_problem(file: soundfile.SoundFile, raw: BinaryIO) -> str:
-    """What is wrong with the header of a file, which is also open as ``raw``; empty if nothing.
+    """Describe what is wrong with the header of a file, which is also open as ``raw``; empty if nothing.
 
     libsndfile reads files that end early, and the start of those that go on, without an error.
     """

@@ -165,7 +165,7 @@ def _sources(subset: layout.Subset) -> list[str]:
 
 
 def _opened(path: Path, sources: list[str]) -> Store | None:
-    """The store, if there is one, whole as far as its index tells, of these audio files."""
+    """Open a store if it is there, whole as far as its index tells, and of these audio files."""
     try:
         file = path.open("rb", buffering=0)
     except OSError:
@@ -183,7 +183,7 @@ def _opened(path: Path, sources: list[str]) -> Store | None:
 
 
 def _read_index(file: BinaryIO) -> dict | None:
-    """The index at the end of a store; None if it is damaged, or the file is not as long as it says."""
+    """Read the index at the end of a store; None if it is damaged, or the file has not the length it says."""
     try:
         end = file.seek(-_END.size, os.SEEK_END)
         length, checksum, number = _END.unpack(file.read(_END.size))
@@ -223,7 +223,7 @@ def _build(path: Path, subset: layout.Subset, progress: bool) -> Store:
 
 
 def _write_rows(file: BinaryIO, subset: layout.Subset, progress: bool) -> dict:
-    """Write the row of each clip that can be read; the index of the rows."""
+    """Write the row of each clip that can be read; return the index of the rows."""
     index = {"filenames": [], "durations": [], "checksums": [], "skipped": {}}
     bar = tqdm(total=len(subset.filenames), desc=f"decode {subset.name}", unit="clip", disable=not progress)
     # Threads suffice: libsndfile and the resampler work outside Python's lock.
@@ -250,7 +250,7 @@ def _write_index(file: BinaryIO, index: dict) -> None:
 
 
 def _decode(path: Path) -> tuple[np.ndarray, float] | SedError:
-    """A clip's row and the duration of its file in seconds, or why it cannot be read."""
+    """Decode a clip to its row and the duration of its file in seconds, or the error."""
     try:
         waveform, info = audio.read(path, seconds=CLIP_S)
     except SedError as error:

@@ -43,24 +43,7 @@ _ODD = re.compile('[\x00-\x08\x0b-\x1f"\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]
 
 
 def read_events(path: str | Path) -> pd.DataFrame:
-    """Read a strong table; a clip without events is a row of NaN (in the file: empty cells, NaN or NA in all three).
-
-    Parameters
-    ----------
-    path : path
-        TSV with the columns ``filename onset offset event_label``; times in seconds.
-
-    Returns
-    -------
-    DataFrame
-        With these columns, in the order of the file.
-
-    Raises
-    ------
-    SedError
-        For a missing file, a wrong column, an unknown label, a time that is not a number, or an offset before its
-        onset; with file, line, value and fix.
-    """
+    """Read a strong table: `read` with `EVENT_COLUMNS`."""
     return read(path, EVENT_COLUMNS)
 
 
@@ -70,28 +53,31 @@ def read(path: str | Path, columns: list[str]) -> pd.DataFrame:
     Parameters
     ----------
     path : path
+        TSV; times in seconds. A clip without events has empty cells, NaN or NA in all three columns of an event.
     columns : list of str
         `EVENT_COLUMNS`, `WEAK_COLUMNS` (labels separated by commas) or `UNLABELLED_COLUMNS`.
+
+    Returns
+    -------
+    DataFrame
+        With these columns, in the order of the file; a clip without events is a row of NaN.
 
     Raises
     ------
     SedError
-        As `read_events`; for a clip with two lines in a weak or unlabelled table.
+        For a missing file, a wrong column, an unknown label, a time that is not a number, an offset before its onset,
+        or a clip with two lines in a weak or unlabelled table; with file, line, value and fix.
     """
-    table = read_table(path, columns)
-    if columns == EVENT_COLUMNS:
-        return typed_events(table, path)
-    for problem in problems(table, path):
-        raise SedError(problem)
-    return table
+    return typed_events(read_table(path, columns), path)
 
 
 def typed_events(table: pd.DataFrame, path: str | Path) -> pd.DataFrame:
-    """Convert the event columns of a `read_table` of ``path`` to numbers and NaN; raises as `read_events`."""
+    """Check the rows of a `read_table` of ``path``, and convert the columns of events to numbers and NaN."""
     for problem in problems(table, path):
         raise SedError(problem)
-    table[["onset", "offset"]] = _numbers(table)
-    table["event_label"] = table["event_label"].where(table["event_label"] != "", np.nan)
+    if "event_label" in table:
+        table[["onset", "offset"]] = _numbers(table)
+        table["event_label"] = table["event_label"].where(table["event_label"] != "", np.nan)
     return table
 
 
