@@ -1,12 +1,12 @@
 """Waveform store: the audio files of a subset decoded once into one file of 16-bit samples.
 
-Full DESED is about 5.9 GB as 16-bit samples; training then reads rows of a file and no decoder runs in its loop.
+Full DESED is about 5.9 GB; a training reads rows of a file, and no decoder runs in its loop. The file
 ``ROOT/store/SUBSET.int16`` holds one row of little-endian 16-bit samples per clip; an index as JSON (names, durations
 and checksums of the rows, and the audio files they were decoded from); the index's length and checksum; the number of
 this format. Paper section 2; taught in ``notebooks/01_data.py``.
 
-The file gets its name when it is complete; a lock lets one process build while others wait. A row's checksum is
-compared when it is first read. Rows are read, not mapped into memory: a file that is cut off gives an error, no crash.
+A lock lets one process build while others wait. A row's checksum is compared when it is first read. Rows are read, not
+mapped into memory: a file that is cut off gives an error, no crash.
 """
 
 from __future__ import annotations
@@ -46,19 +46,12 @@ class Store:
 
     Threads and forked processes may read from one store at once. A store that is open while another process builds it
     anew keeps its content.
-
-    Attributes
-    ----------
-    filenames, durations
-        Of the clips; seconds of the audio files, of which longer ones were cut and shorter ones padded.
-    skipped : mapping
-        For each clip of the table that is not here, the reason.
     """
 
     path: Path
     filenames: Sequence[str]
-    durations: np.ndarray
-    skipped: Mapping[str, str]
+    durations: np.ndarray  # of the audio files, s; longer ones were cut and shorter ones padded
+    skipped: Mapping[str, str]  # for each clip of the table that is not here, the reason
     _file: io.FileIO = field(repr=False)
     _checksums: list[int] = field(repr=False)  # CRC-32 of each row
     _verified: bytearray = field(repr=False)  # 1 for each row whose checksum was compared
@@ -117,18 +110,15 @@ def open_store(root: str | Path, subset: str, progress: bool = True) -> Store:
 
     Parameters
     ----------
-    root : path
-        A data set in DESED's layout.
-    subset : str
-        One of `layout.SUBSETS`.
+    root, subset
+        As for `layout.load`.
     progress : bool
         Show a bar while decoding, and a message while waiting for another process.
 
     Raises
     ------
     SedError
-        As `layout.load`; if no clip at all is readable, audio files change while they are decoded, or the store cannot
-        be written.
+        As `layout.load`; if no clip is readable, audio files change meanwhile, or the store cannot be written.
     """
     loaded = layout.load(root, subset)
     path = Path(root) / "store" / f"{subset}.int16"
@@ -153,15 +143,9 @@ def open_store(root: str | Path, subset: str, progress: bool = True) -> Store:
 
 def _sources(subset: layout.Subset) -> list[str]:
     """Name, size and time of change of every file of the table: what a store must have been built from."""
-    sources = []
-    for name in subset.filenames:
-        try:
-            stat = os.stat(f"{subset.audio_dir}/{name}")
-        except OSError:
-            sources.append(f"{name}: missing")
-        else:
-            sources.append(f"{name}: {stat.st_size} bytes, {stat.st_mtime_ns} ns")
-    return sources
+    stats = {file.name: file.stat() for file in os.scandir(subset.audio_dir) if file.is_file()}
+    found = {name: f"{name}: {stat.st_size} bytes, {stat.st_mtime_ns} ns" for name, stat in stats.items()}
+    return [found.get(name, f"{name}: missing") for name in subset.filenames]
 
 
 def _opened(path: Path, sources: list[str]) -> Store | None:
