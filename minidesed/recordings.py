@@ -5,7 +5,9 @@ Paper section 2; README, "Use your own sounds".
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import os
 from copy import copy
 from functools import lru_cache
 from pathlib import Path
@@ -27,11 +29,21 @@ class RecordedVoices(Soundbank):
     """The sounds of a `Soundbank`, with the interface of `voices.Voices`.
 
     Parameters, attributes and errors as of `Soundbank`; ``fingerprint`` is the name of the folder and a hash of its
-    files' names and contents.
+    files' names and contents. A ``sources.tsv`` with the columns ``file`` and ``recording_group`` says which files come
+    from one original recording; without it each file counts as its own.
     """
 
     def __init__(self, folder: str | Path):
+        sources = Path(folder) / "sources.tsv"
+        groups = _groups(sources)
         super().__init__(folder)
+        for label, found in self.recordings.items():
+            names = [recording.path.relative_to(self.folder).as_posix() for recording in found]
+            grouped = [r._replace(group=groups.get(name, name)) for r, name in zip(found, names, strict=True)]
+            self.recordings[label] = grouped
+        for file in sorted(name for name in groups if not os.path.isfile(self.folder / name)):
+            fix = "correct its name, or take the line out"
+            self.notes.append(f"{sources}: {file!r} is none of the sounds here; {fix}")
         self._procedural = Voices(REAL)
         digest = hashlib.sha256()
         for path in sorted(recording.path for found in self.recordings.values() for recording in found):
@@ -127,6 +139,21 @@ class RecordedVoices(Soundbank):
         found = self.recordings[label]
         recording = found[rng.integers(len(found))]
         return _decoded(recording, recording.path.stat().st_mtime_ns)
+
+
+def _groups(sources: Path) -> dict[str, str]:
+    """Column ``recording_group`` of a ``sources.tsv``, by ``file``; nothing if there is no such file."""
+    if not sources.is_file():
+        return {}
+    try:
+        with sources.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, delimiter="\t", restval="")
+            if lacking := {"file", "recording_group"} - set(rows.fieldnames or ()):
+                columns = ", ".join(sorted(lacking))
+                raise SedError(f"{sources}: lacks the column {columns}; add it, or take the file away")
+            return {row["file"]: row["recording_group"] or row["file"] for row in rows}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SedError(f"{sources}: not a tab separated UTF-8 table ({error}); save it as UTF-8") from None
 
 
 def _excerpt(waveform: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:

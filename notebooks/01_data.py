@@ -60,8 +60,9 @@ from tqdm.auto import tqdm
 # %%
 import sedlib.config
 from sedlib import decode, features, metrics, workspace
+from reproduction import audit
 from reproduction.studies import gap
-from sedlib.data import audio, audit, encoder, layout, store, tables
+from sedlib.data import audio, encoder, layout, store, tables
 from minidesed import desed, domains, generate, ranges, soundscapes, statistics, voices
 from sedlib.errors import SedError
 from sedcourse import check, explore, html, players, plots

@@ -21,7 +21,7 @@ from reproduction.keeper import kept, stoppable
 from reproduction.memory import available_memory
 from reproduction.plan import LEDGER_LESSON, SCORED_ON, TRAINED_ON, Plan
 from reproduction.progress import duration, watch
-from sedlib.data import audit
+from sedlib.data import layout
 from sedlib.errors import SedError
 from sedlib.files import FULL, locked, room_for
 from sedlib.systems import configuration
@@ -54,7 +54,7 @@ def reproduce(
     Raises
     ------
     SedError
-        For a plan that cannot be, data that cannot be trained or scored on (`audit.preflight`), runs of an older
+        For a plan that cannot be, data that cannot be trained or scored on (`layout.preflight`), runs of an older
         configuration, a second batch in the same workspace, a folder that cannot be written; and at the end if a job
         failed, when all others are done and the report says so.
     Stopped
@@ -64,7 +64,7 @@ def reproduce(
     place, profile_folder = workspace(), _profile(cluster)
     if plan.data != "mini":
         mixes = any(configuration(system, plan.profile).augment.uses_soundbank for system, _ in plan.trainings())
-        audit.preflight(plan.root, [*TRAINED_ON, *SCORED_ON], mixes)
+        layout.preflight(plan.root, [*TRAINED_ON, *SCORED_ON], mixes)
     cores = cores or joblib.cpu_count()
     with stoppable(), _alone(place), room_for(place):
         _refuse_older(plan)

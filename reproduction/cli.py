@@ -1,12 +1,14 @@
-"""``sedlib reproduce`` and ``sedlib gap``."""
+"""``sedlib reproduce``, ``sedlib gap`` and ``sedlib data check``."""
 
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 
 import click
 
-from sedlib.cli import DATA, PROFILE, Command, examples
+from sedlib.cli import DATA, PATH, PROFILE, Command, examples
 
 # Imports that load more stand inside the commands, so that `sedlib --help` answers at once.
 
@@ -80,3 +82,21 @@ def gap(profile_name: str, seeds: int) -> None:
 
     path = measure(profile_name, seeds)
     click.echo(f"{text(json.loads(path.read_text(encoding='utf-8')))}\n{path}")
+
+
+@click.command(
+    cls=Command, epilog=examples("sedlib data check data/mini-lesson", "sedlib data check /data/DESED/dataset")
+)
+@click.argument("folder", type=PATH)
+def check(folder: Path) -> None:
+    """Say what FOLDER holds, what is missing and what is broken.
+
+    Exit status 1 for an error, which would stop a training or its scoring; what is missing or broken besides is left
+    out of both, and counted by subset and class.
+    """
+    from reproduction import audit
+
+    report = audit.check(folder)
+    click.echo(report.text())
+    if not report.ok:
+        sys.exit(1)

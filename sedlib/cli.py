@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -116,22 +115,6 @@ def data() -> None:
     """Make data sets in DESED's layout, and check any folder in that layout."""
 
 
-@data.command(epilog=examples("sedlib data check data/mini-lesson", "sedlib data check /data/DESED/dataset"))
-@click.argument("folder", type=PATH)
-def check(folder: Path) -> None:
-    """Say what FOLDER holds, what is missing and what is broken.
-
-    Exit status 1 for an error, which would stop a training or its scoring; what is missing or broken besides is left
-    out of both, and counted by subset and class.
-    """
-    from sedlib.data import audit
-
-    report = audit.check(folder)
-    click.echo(report.text())
-    if not report.ok:
-        sys.exit(1)
-
-
 @cli.command(
     epilog=examples(
         "sedlib train --data data/mini-lesson --seed 0",
@@ -152,7 +135,7 @@ def train(
     from dataclasses import replace
 
     from sedlib import metrics, systems, training, workspace
-    from sedlib.data import audit, layout
+    from sedlib.data import layout
     from sedlib.training.inputs import subsets_of
     from sedlib.training.scoring import SUBSETS
 
@@ -164,7 +147,7 @@ def train(
     config = systems.configuration(system, profile_name)
     config = replace(config, training=replace(config.training, epochs=epochs or config.training.epochs))
     root = workspace.dataset(data_name, profile_name)
-    audit.preflight(root, [*subsets_of(config).values(), *layout.EVALUATED], config.augment.uses_soundbank)
+    layout.preflight(root, [*subsets_of(config).values(), *layout.EVALUATED], config.augment.uses_soundbank)
     folder = folder or workspace.run_folder(profile_name, root, system, seed)
     run = training.train(config, root, seed, folder, workers=workers)
     results = training.score(run, root)

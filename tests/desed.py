@@ -77,7 +77,7 @@ def build(metadata: Path, root: Path, seed: int = 0) -> Desed:
     durations = _durations(metadata)
     missing = {}
     for number, (subset, place) in enumerate(layout.SUBSETS.items()):
-        table = layout.READERS[place.kind](metadata / SOURCES[subset])
+        table = tables.read(metadata / SOURCES[subset], layout.COLUMNS[place.kind])
         clips = _sample(table, SIZES[subset], CHOSEN[subset], rng)
         table = table[table["filename"].isin(clips)]
         tables.write(table, root / place.metadata)

@@ -8,8 +8,8 @@ import dataclasses
 import pytest
 
 from minidesed import generate
+from reproduction import audit
 from sedlib.config import PROFILES
-from sedlib.data import audit
 from sedlib.inference import detect
 from sedlib.training import score, train
 

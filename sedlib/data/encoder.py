@@ -1,4 +1,4 @@
-"""Labels as frames, and which clips the n-th batch holds.
+"""Labels as frames, and the clips of the n-th batch.
 
 Paper section 2 (three kinds of labels); taught in ``notebooks/01_data.py`` and ``notebooks/04_mean_teacher.py``.
 """
@@ -19,7 +19,7 @@ from sedlib.data.tables import CLASSES
 def strong_labels(
     table: pd.DataFrame, filenames: list[str], frames: int, frame_s: float, ends: str = "nearest"
 ) -> np.ndarray:
-    """Event table to ones and zeros for every frame; frame t spans [t, t + 1) * frame_s.
+    """Convert an event table to ones and zeros for every frame; frame t spans [t, t + 1) * frame_s.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ def strong_labels(
     frames, frame_s : int, float
         Frames of a clip and seconds of a frame.
     ends : str
-        "nearest": onset and offset are rounded to the nearest frame, and an event shorter than a frame still has one,
-        so a label is off by half a frame at most. "floor": both are rounded down, as in the baseline, so a label is
-        half a frame early on average, and an event within one frame has none.
+        "nearest": onset and offset are rounded to the nearest frame, and an event shorter than a frame still has one.
+        "floor": both are rounded down, as in the baseline: a label is half a frame early on average, and an event
+        within one frame has none.
 
     Returns
     -------
@@ -48,14 +48,11 @@ def strong_labels(
 def event_labels(
     events: Iterable[tuple[float, float, str]], frames: int, frame_s: float, ends: str = "nearest"
 ) -> np.ndarray:
-    """The events (onset, offset, label) of one clip as frames, ``(frame, class)``; rounded as in `strong_labels`.
-
-    An event that begins after the clip has no frame.
-    """
+    """Convert the events (onset, offset, label) of one clip to frames, ``(frame, class)``, as `strong_labels` does."""
     labels = np.zeros((frames, len(CLASSES)), np.float32)
     for onset, offset, label in events:
         if onset >= CLIP_S:
-            continue
+            continue  # no frame
         if ends == "floor":
             first, last = (int(time / frame_s + 1e-6) for time in (onset, offset))  # rounding must not lose a frame
         else:
@@ -66,7 +63,7 @@ def event_labels(
 
 
 def weak_labels(table: pd.DataFrame, filenames: list[str]) -> np.ndarray:
-    """Weak table to ones and zeros for every clip, ``(clip, class)`` float32."""
+    """Convert a weak table to ones and zeros for every clip, ``(clip, class)`` float32."""
     labels = np.zeros((len(filenames), len(CLASSES)), np.float32)
     names = dict(zip(table["filename"], table["event_labels"], strict=True))
     for i, filename in enumerate(filenames):
@@ -81,13 +78,9 @@ def _order(clips: int, seed: tuple[int, ...], epoch: int) -> np.ndarray:
 
 
 def batch_indices(step: int, size: int, clips: int, *seed: int) -> np.ndarray:
-    """Clips of the batch number ``step`` of ``size`` clips: all clips in random order, again and again in a new one.
+    """Choose the clips of batch ``step``, (size,) ints: all clips in random order, again and again in a new one.
 
-    A pure function, so a training that starts again at any step sees the same batches.
-
-    Returns
-    -------
-    (size,) int array
+    A pure function: a training that starts again at any step sees the same batches.
     """
     epoch, place = np.divmod(np.arange(step * size, (step + 1) * size), clips)
     return np.concatenate([_order(clips, seed, int(e))[place[epoch == e]] for e in np.unique(epoch)])

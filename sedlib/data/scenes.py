@@ -91,9 +91,8 @@ class Event(NamedTuple):
 def scenario(rng: np.random.Generator, statistics: ClipStatistics = SYNTHETIC) -> list[Event]:
     """Draw which events happen when in a clip, in the order of their onsets.
 
-    A clip has a main class and perhaps others with it. Events of one class do not overlap; events of different classes
-    may, but the more they do, the less probable the scenario is. Where too many sound at once the times are drawn
-    again, as DESED's generator rejects such clips.
+    Events of one class do not overlap; of different classes they may, but the more they do, the less probable the
+    scenario is. Where too many sound at once all times are drawn again, as DESED's generator rejects such clips.
     """
     mix = statistics.mix
     shares = np.array([scene.clips for scene in mix.values()])
@@ -101,14 +100,13 @@ def scenario(rng: np.random.Generator, statistics: ClipStatistics = SYNTHETIC) -
     present = [main] + [label for label, probability in mix[main].company.items() if rng.random() < probability]
     present = [label for label in present if label != NOTHING]
     while True:
-        places = [(label, *place) for label in present for place in _place(statistics.events[label], rng)]
-        events = [Event(*place) for place in places]
+        events = [Event(label, *times) for label in present for times in _place(statistics.events[label], rng)]
         if polyphony(events) <= statistics.polyphony and rng.random() < np.exp(-overlap(events) / statistics.overlap_s):
             return sorted(events, key=lambda event: event.onset)
 
 
 def _place(statistics: EventStatistics, rng: np.random.Generator) -> list[tuple[float, float]]:
-    """Onsets and durations of the events of one class, in order, at least `GAP_S` apart, within the clip."""
+    """Draw onsets and durations of the events of one class, in order, at least `GAP_S` apart, within the clip."""
     count = 1 + rng.negative_binomial(statistics.spread, statistics.spread / (statistics.spread + statistics.more))
     starts, ends = rng.random() < statistics.starts, rng.random() < statistics.ends
     if count == 1 and starts and ends:
@@ -128,12 +126,12 @@ def _place(statistics: EventStatistics, rng: np.random.Generator) -> list[tuple[
 
 
 def overlap(events: list[Event]) -> float:
-    """Seconds in which events sound together, summed over pairs."""
+    """Return the seconds in which events sound together, summed over pairs."""
     pairs = combinations(events, 2)
     return sum(max(0.0, min(a.onset + a.duration, b.onset + b.duration) - max(a.onset, b.onset)) for a, b in pairs)
 
 
 def polyphony(events: list[Event]) -> int:
-    """Largest number of events at one time."""
+    """Return the largest number of events at one time."""
     at_onsets = (sum(e.onset <= event.onset < e.onset + e.duration for e in events) for event in events)
     return max(at_onsets, default=0)

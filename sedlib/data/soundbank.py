@@ -7,7 +7,6 @@ soundbank and MiniDESED's have this layout. Paper section 2; README, "Use your o
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,14 +28,14 @@ _FOLDERS = {label + ends: label for label in CLASSES for ends in ("", "_nOn", "_
 
 
 class Recording(NamedTuple):
-    """A file, and which original recording it comes from."""
+    """A file, its class (or `BACKGROUND` or `RIR`), and which original recording it comes from, if known."""
 
     path: Path
-    group: str
-    label: str = ""
+    label: str
+    group: str = ""
 
     def read(self) -> tuple[np.ndarray, audio.Info]:
-        """At most `LONGEST_S` of the recording, (sample,) float32, 16 kHz mono; and what the file holds.
+        """Read at most `LONGEST_S` as 16 kHz mono, (sample,) float32.
 
         Of a room response the first channel: the mean of several microphones would have several direct sounds.
         """
@@ -49,15 +48,14 @@ class Soundbank:
     Parameters
     ----------
     folder : path
-        See the head of this module. A ``sources.tsv`` with the columns ``file`` and ``recording_group`` says which
-        files come from one original recording; without it each file counts as its own.
+        See the head of this module.
 
     Attributes
     ----------
     recordings : dict of lists of Recording
         By class, `BACKGROUND` and `RIR`.
     notes : list of str
-        What was skipped, not found, flawed, shared between pools or replaced, a sentence each.
+        What was skipped, not found, flawed or replaced, a sentence each.
 
     Raises
     ------
@@ -68,38 +66,34 @@ class Soundbank:
     def __init__(self, folder: str | Path):
         self.folder = folder = Path(folder)
         classes, files = _files(folder)
-        names = {path: path.relative_to(folder).as_posix() for paths in files.values() for path in paths}
-        sources = folder / "sources.tsv"
-        groups = _groups(sources)
-        broken, flawed = _judge({path: label for label, paths in files.items() for path in paths})
-        self.notes = [f"skipped {problem}" for problem in broken.values()] + flawed
-        for file in sorted(set(groups) - set(names.values())):
-            fix = "correct its name, or take the line out"
-            self.notes.append(f"{sources}: {file!r} is none of the sounds here; {fix}")
-        self.recordings: dict[str, list[Recording]] = {}
-        for label, paths in files.items():
-            usable = [path for path in paths if path not in broken]
-            self.recordings[label] = [Recording(path, groups.get(names[path], names[path]), label) for path in usable]
+        listed = [Recording(path, label) for label, paths in files.items() for path in paths]
+        self.recordings: dict[str, list[Recording]] = {label: [] for label in files}
+        self.notes: list[str] = []
+        with ThreadPoolExecutor() as pool:
+            for recording, (usable, note) in zip(listed, pool.map(_judge, listed), strict=True):
+                self.recordings[recording.label] += [recording] * usable
+                self.notes += [note] if note else []
         if missing := [label for label in CLASSES if not self.recordings[label]]:
             raise SedError(_missing(folder, classes, missing))
-        self.notes += _unused(folder, classes, set(names))
+        self.notes += _unused(folder, classes, {recording.path for recording in listed})
         for label, replacement in ((BACKGROUND, "procedural backgrounds"), (RIR, "procedural rooms")):
             if not self.recordings[label]:
                 self.notes.append(f"{folder / label}: no recordings; {replacement} are used")
 
 
 def check_complete(folder: Path) -> None:
-    """`SedError` if a folder lacks files of a class, backgrounds or rooms; no file is opened."""
+    """Raise `SedError` if a folder lacks files of a class, backgrounds or rooms; no file is opened."""
     classes, files = _files(folder)
-    places = {what: folder / what if what in (BACKGROUND, RIR) else classes / what for what in files}
-    missing = [str(places[what]) for what, found in files.items() if not found]
+    missing = [
+        str((folder if what in (BACKGROUND, RIR) else classes) / what) for what, found in files.items() if not found
+    ]
     if missing:
         others = f" (and in {', '.join(missing[1:])})" if len(missing) > 1 else ""
         raise SedError(f"{missing[0]}: no isolated sounds, and dynamic mixing needs them; add *.wav there{others}")
 
 
 def looped(waveform: np.ndarray) -> np.ndarray:
-    """A recording that can be repeated without a click: its end is cross-faded into its beginning."""
+    """Make a recording repeatable without a click: its end is cross-faded into its beginning."""
     overlap = min(800, len(waveform) // 4)  # 50 ms
     ramp = np.sqrt(np.linspace(0, 1, overlap, dtype=np.float32))  # constant power
     once = waveform[: len(waveform) - overlap].copy()
@@ -108,7 +102,7 @@ def looped(waveform: np.ndarray) -> np.ndarray:
 
 
 def _files(folder: Path) -> tuple[Path, dict[str, list[Path]]]:
-    """Where the folders of the classes lie; the audio files of each class, of the backgrounds and of the rooms."""
+    """Where the folders of the classes are; the audio files of each class, of the backgrounds and of the rooms."""
     if not folder.is_dir():
         raise SedError(f"{folder}: no such folder; give one with a folder per class")
     classes = folder / "foreground" if (folder / "foreground").is_dir() else folder
@@ -126,49 +120,26 @@ def _audio_files(folder: Path, levels: int = 1) -> list[Path]:
     return sorted(p for p in found if p.suffix.lower() in audio.SUFFIXES)
 
 
-def _groups(sources: Path) -> dict[str, str]:
-    """Column ``recording_group`` of a ``sources.tsv``, by ``file``; nothing if there is no such file."""
-    if not sources.is_file():
-        return {}
+def _judge(recording: Recording) -> tuple[bool, str]:
+    """Whether a recording can be used, and a sentence on what is wrong with it; empty if nothing."""
+    path, is_room = recording.path, recording.label == RIR
     try:
-        with sources.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, delimiter="\t", restval="")
-            if lacking := {"file", "recording_group"} - set(rows.fieldnames or ()):
-                columns = ", ".join(sorted(lacking))
-                raise SedError(f"{sources}: lacks the column {columns}; add it, or take the file away")
-            return {row["file"]: row["recording_group"] or row["file"] for row in rows}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SedError(f"{sources}: not a tab separated UTF-8 table ({error}); save it as UTF-8") from None
-
-
-def _judge(labels: dict[Path, str]) -> tuple[dict[Path, str], list[str]]:
-    """Files that cannot be used and why; and sentences on those that are used with a flaw."""
-    with ThreadPoolExecutor() as pool:
-        found = dict(zip(labels, pool.map(_problem, labels, labels.values()), strict=True))
-    return {path: broken for path, (broken, _) in found.items() if broken}, [flaw for _, flaw in found.values() if flaw]
-
-
-def _problem(path: Path, label: str) -> tuple[str, str]:
-    """Why a file cannot be used, and what is wrong with one that is used; empty if nothing."""
-    try:
-        _, info = Recording(path, "", label).read()
+        _, info = recording.read()
     except SedError as error:
-        return str(error), ""
+        return False, f"skipped {error}"
     if info.peak < audio.SILENT:
-        return f"{path}: silent; take it out", ""
-    if info.duration < _SHORTEST_S and label != RIR:
-        return f"{path}: {info.duration:.3f} s; a recording of {_SHORTEST_S:g} s or more is needed", ""
-    channels = f"{info.channels} channels: the first is used" if label == RIR and info.channels > 1 else ""
+        return False, f"skipped {path}: silent; take it out"
+    if info.duration < _SHORTEST_S and not is_room:
+        return False, f"skipped {path}: {info.duration:.3f} s; a recording of {_SHORTEST_S:g} s or more is needed"
+    channels = f"{info.channels} channels: the first is used" if is_room and info.channels > 1 else ""
     flaws = "; ".join(filter(None, [channels, audio.flaws(info)]))
-    return "", f"{path}: {flaws}" if flaws else ""
+    return True, f"{path}: {flaws}" if flaws else ""
 
 
 def _missing(folder: Path, classes: Path, missing: list[str]) -> str:
     """Sentence on classes without a readable recording, with the folders that may be meant."""
-    unknown = {
-        p.name: unknown_label(p.name) for p in sorted(classes.iterdir()) if p.is_dir() and p.name not in _FOLDERS
-    }
-    meant = [f"{name}/: {sentence}" for name, sentence in unknown.items() if "did you mean" in sentence]
+    others = sorted(p.name for p in classes.iterdir() if p.is_dir() and p.name not in _FOLDERS)
+    meant = [f"{name}/: {sentence}" for name in others if "did you mean" in (sentence := unknown_label(name))]
     fix = f"add {classes / missing[0]}/*.wav (or {', '.join(audio.SUFFIXES[1:])})"
     return "; ".join([f"{folder}: no readable recording of {', '.join(missing)}", *meant, fix])
 

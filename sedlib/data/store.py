@@ -1,13 +1,12 @@
 """Waveform store: the audio files of a subset decoded once into one file of 16-bit samples.
 
-Full DESED is about 5.9 GB as 16-bit samples; training then reads rows of a file and no decoder runs in its loop.
+Full DESED is about 5.9 GB; a training reads rows of a file, and no decoder runs in its loop. The file
 ``ROOT/store/SUBSET.int16`` holds one row of little-endian 16-bit samples per clip; an index as JSON (names, durations
 and checksums of the rows, and the audio files they were decoded from); the index's length and checksum; the number of
 this format. Paper section 2; taught in ``notebooks/01_data.py``.
 
-Rows and index are one file, which gets its name when it is complete; a lock lets one process build while others wait. A
-row's checksum is compared when it is first read. Rows are read, not mapped into memory, so that a file which somebody
-cuts off gives an error instead of a crash.
+A lock lets one process build while others wait. A row's checksum is compared when it is first read. Rows are read, not
+mapped into memory: a file that is cut off gives an error, no crash.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import struct
 import warnings
 import weakref
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +32,7 @@ from tqdm.auto import tqdm
 from sedlib.config import CLIP_S, SAMPLES
 from sedlib.data import audio, layout
 from sedlib.errors import SedError
-from sedlib.files import locked
+from sedlib.files import locked, whole
 
 FORMAT = 2  # increases when the store's content for the same audio files changes
 _ROW = 2 * SAMPLES  # bytes
@@ -47,19 +46,12 @@ class Store:
 
     Threads and forked processes may read from one store at once. A store that is open while another process builds it
     anew keeps its content.
-
-    Attributes
-    ----------
-    filenames, durations
-        Of the clips; seconds of the audio files, of which longer ones were cut and shorter ones padded.
-    skipped : mapping
-        For each clip of the table that is not here, the reason.
     """
 
     path: Path
     filenames: Sequence[str]
-    durations: np.ndarray
-    skipped: Mapping[str, str]
+    durations: np.ndarray  # of the audio files, s; longer ones were cut and shorter ones padded
+    skipped: Mapping[str, str]  # for each clip of the table that is not here, the reason
     _file: io.FileIO = field(repr=False)
     _checksums: list[int] = field(repr=False)  # CRC-32 of each row
     _verified: bytearray = field(repr=False)  # 1 for each row whose checksum was compared
@@ -68,7 +60,7 @@ class Store:
         return len(self.filenames)
 
     def waveforms(self, indices: np.ndarray | list[int]) -> np.ndarray:
-        """Rows of the store as a new (clip, sample) float32 array in [-1, 1].
+        """Read rows of the store as a new (clip, sample) float32 array in [-1, 1].
 
         Raises
         ------
@@ -118,35 +110,29 @@ def open_store(root: str | Path, subset: str, progress: bool = True) -> Store:
 
     Parameters
     ----------
-    root : path
-        A data set in DESED's layout.
-    subset : str
-        One of `layout.SUBSETS`.
+    root, subset
+        As for `layout.load`.
     progress : bool
         Show a bar while decoding, and a message while waiting for another process.
 
     Raises
     ------
     SedError
-        As `layout.load`; if no clip at all is readable, audio files change while they are decoded, or the store cannot
-        be written.
+        As `layout.load`; if no clip is readable, audio files change meanwhile, or the store cannot be written.
     """
     loaded = layout.load(root, subset)
     path = Path(root) / "store" / f"{subset}.int16"
     store = _opened(path, _sources(loaded))
     if store is None:
+        message = f"{path}: another process builds this store; waiting for it ..." if progress else None
         try:
-            with locked(
-                path.with_suffix(".lock"),
-                f"{path}: another process builds this store; waiting for it ..." if progress else None,
-            ):
+            with locked(path.with_suffix(".lock"), message):
                 store = _opened(path, _sources(loaded)) or _build(path, loaded, progress)
         except OSError as error:
             megabytes = _ROW * len(loaded.filenames) / 1e6
             raise SedError(
                 f"{path.parent}: the store of {subset!r} ({megabytes:.0f} MB) cannot be written ({error.strerror}); "
-                "make room there, make the folder writable or a link to one that is, or copy the data set to a place "
-                "of your own"
+                "make room there, make the folder writable or a link to one that is"
             ) from None
     if store.skipped:
         first = next(iter(store.skipped.values()))
@@ -157,19 +143,13 @@ def open_store(root: str | Path, subset: str, progress: bool = True) -> Store:
 
 def _sources(subset: layout.Subset) -> list[str]:
     """Name, size and time of change of every file of the table: what a store must have been built from."""
-    sources = []
-    for name in subset.filenames:
-        try:
-            stat = os.stat(f"{subset.audio_dir}/{name}")
-        except OSError:
-            sources.append(f"{name}: missing")
-        else:
-            sources.append(f"{name}: {stat.st_size} bytes, {stat.st_mtime_ns} ns")
-    return sources
+    stats = {file.name: file.stat() for file in os.scandir(subset.audio_dir) if file.is_file()}
+    found = {name: f"{name}: {stat.st_size} bytes, {stat.st_mtime_ns} ns" for name, stat in stats.items()}
+    return [found.get(name, f"{name}: missing") for name in subset.filenames]
 
 
 def _opened(path: Path, sources: list[str]) -> Store | None:
-    """The store, if there is one, whole as far as its index tells, of these audio files."""
+    """Open a store if it is there, whole as far as its index tells, and of these audio files."""
     try:
         file = path.open("rb", buffering=0)
     except OSError:
@@ -187,7 +167,7 @@ def _opened(path: Path, sources: list[str]) -> Store | None:
 
 
 def _read_index(file: BinaryIO) -> dict | None:
-    """The index at the end of a store; None if it is damaged, or the file is not as long as it says."""
+    """Read the index at the end of a store; None if it is damaged, or the file has not the length it says."""
     try:
         end = file.seek(-_END.size, os.SEEK_END)
         length, checksum, number = _END.unpack(file.read(_END.size))
@@ -205,75 +185,60 @@ def _read_index(file: BinaryIO) -> dict | None:
 
 def _build(path: Path, subset: layout.Subset, progress: bool) -> Store:
     """Decode the audio files into a new store; the caller holds the lock."""
-    sources = _sources(subset)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.unlink(missing_ok=True)  # of a process that was killed
-    try:
+    sources, folder = _sources(subset), subset.audio_dir
+    with whole(path) as partial:
+        partial.unlink(missing_ok=True)  # of a process that was killed
         with open(partial, "xb", opener=lambda name, flags: os.open(name, flags, 0o444)) as file:
             index = _write_rows(file, subset, progress)
             now = _sources(subset)
             changed = [name for name, a, b in zip(subset.filenames, sources, now, strict=True) if a != b]
             if changed:
                 raise SedError(
-                    f"{subset.audio_dir}: {len(changed)} of {len(now)} audio files changed while they were decoded, "
+                    f"{folder}: {len(changed)} of {len(now)} audio files changed while they were decoded, "
                     f"the first: {changed[0]}; run this again when nothing writes there any more"
                 )
             if not index["filenames"]:
-                raise SedError(
-                    f"{subset.audio_dir}: none of the {len(now)} clips is readable, the first: "
-                    f"{next(iter(index['skipped'].values()))}"
-                )
+                first = next(iter(index["skipped"].values()))
+                raise SedError(f"{folder}: none of the {len(now)} clips is readable, the first: {first}")
             _write_index(file, index | {"sources": sources})
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     store = _opened(path, sources)
     assert store is not None, f"{path} was written and is not what was written"
     return store
 
 
 def _write_rows(file: BinaryIO, subset: layout.Subset, progress: bool) -> dict:
-    """Write the row of each clip that can be read; the index of the rows."""
+    """Write the row of each clip that can be read; return the index of the rows."""
     index = {"filenames": [], "durations": [], "checksums": [], "skipped": {}}
-    for name, clip in _decoded(subset, progress):
-        if isinstance(clip, SedError):
-            index["skipped"][name] = str(clip)
-            continue
-        row, info = clip
-        file.write(row.data)
-        index["filenames"].append(name)
-        index["durations"].append(info.duration)
-        index["checksums"].append(zlib.crc32(row.data))
+    bar = tqdm(total=len(subset.filenames), desc=f"decode {subset.name}", unit="clip", disable=not progress)
+    # Threads suffice: libsndfile and the resampler work outside Python's lock.
+    with bar, ThreadPoolExecutor(joblib.cpu_count()) as pool:
+        for start in range(0, len(subset.filenames), _BLOCK):
+            names = subset.filenames[start : start + _BLOCK]
+            clips = pool.map(_decode, [subset.audio_dir / name for name in names])
+            for name, clip in zip(names, clips, strict=True):
+                bar.update()
+                if isinstance(clip, SedError):
+                    index["skipped"][name] = str(clip)
+                    continue
+                row, duration = clip
+                file.write(row.data)
+                index["filenames"].append(name)
+                index["durations"].append(duration)
+                index["checksums"].append(zlib.crc32(row.data))
     return index
 
 
 def _write_index(file: BinaryIO, index: dict) -> None:
     text = json.dumps(index).encode()
     file.write(text + _END.pack(len(text), zlib.crc32(text), FORMAT))
-    file.flush()
 
 
-def _decoded(subset: layout.Subset, progress: bool) -> Iterator[tuple[str, tuple[np.ndarray, audio.Info] | SedError]]:
-    """Each clip of the table with its row, or the error."""
-    bar = tqdm(total=len(subset.filenames), desc=f"decode {subset.name}", unit="clip", disable=not progress)
-    # Threads suffice: libsndfile and the resampler work outside Python's lock.
-    with bar, ThreadPoolExecutor(joblib.cpu_count()) as pool:
-        for start in range(0, len(subset.filenames), _BLOCK):
-            names = subset.filenames[start : start + _BLOCK]
-            clips = pool.map(_decode, (subset.audio_dir / name for name in names))
-            for name, clip in zip(names, clips, strict=True):
-                yield name, clip
-                bar.update()
-
-
-def _decode(path: Path) -> tuple[np.ndarray, audio.Info] | SedError:
+def _decode(path: Path) -> tuple[np.ndarray, float] | SedError:
+    """Decode a clip to its row and the duration of its file in seconds, or the error."""
     try:
         waveform, info = audio.read(path, seconds=CLIP_S)
     except SedError as error:
         return error
-    except OSError as error:  # removed at this moment, a failing disk
-        return SedError(f"{path}: cannot be read ({error.strerror}); get the file again")
     row = np.zeros(SAMPLES, dtype="<i2")
     row[: len(waveform)] = audio.to_int16(waveform)
-    return row, info
+    return row, info.duration

@@ -1,7 +1,7 @@
 """The ten classes and the three kinds of DESED tables: strong, weak and unlabelled.
 
-Paper section 2; taught in ``notebooks/00_start_here.py``. A table is a pandas DataFrame whose columns are those of the
-DESED TSV files, so that reference, prediction and export are one thing.
+A table is a pandas DataFrame with the columns of DESED's TSV files: reference, prediction and export are one format.
+Paper section 2; taught in ``notebooks/00_start_here.py``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import re
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +33,8 @@ CLASSES = (
     "Speech",
     "Vacuum_cleaner",
 )
-EVENT_COLUMNS = ["filename", "onset", "offset", "event_label"]
+_EVENT = ["onset", "offset", "event_label"]
+EVENT_COLUMNS = ["filename", *_EVENT]
 WEAK_COLUMNS = ["filename", "event_labels"]
 UNLABELLED_COLUMNS = ["filename"]
 # DESED's tables have no quoting. So a quotation mark is refused, as are invisible characters and line breaks: control
@@ -43,61 +43,42 @@ _ODD = re.compile('[\x00-\x08\x0b-\x1f"\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]
 
 
 def read_events(path: str | Path) -> pd.DataFrame:
-    """Read a strong table; a clip without events is a row of NaN (in the file: empty cells, NaN or NA in all three).
+    """Read a strong table: `read` with `EVENT_COLUMNS`."""
+    return read(path, EVENT_COLUMNS)
+
+
+def read(path: str | Path, columns: list[str]) -> pd.DataFrame:
+    """Read a table of one kind and check its rows.
 
     Parameters
     ----------
     path : path
-        TSV with the columns ``filename onset offset event_label``; times in seconds.
+        TSV; times in seconds. A clip without events has empty cells, NaN or NA in all three columns of an event.
+    columns : list of str
+        `EVENT_COLUMNS`, `WEAK_COLUMNS` (labels separated by commas) or `UNLABELLED_COLUMNS`.
 
     Returns
     -------
-    DataFrame with these columns, in the order of the file.
+    DataFrame
+        With these columns, in the order of the file; a clip without events is a row of NaN.
 
     Raises
     ------
     SedError
-        For a missing file, a wrong column, an unknown label, a time that is not a number, or an offset before its
-        onset; with file, line, value and fix.
+        For a missing file, a wrong column, an unknown label, a time that is not a number, an offset before its onset,
+        or a clip with two lines in a weak or unlabelled table; with file, line, value and fix.
     """
-    return typed_events(read_table(path, EVENT_COLUMNS), path)
+    return typed_events(read_table(path, columns), path)
 
 
 def typed_events(table: pd.DataFrame, path: str | Path) -> pd.DataFrame:
-    """Text of `read_table` with the columns of events, and perhaps others, as numbers, with NaN for what is empty.
-
-    Raises as `read_events`, which names ``path``.
-    """
-    table = _without_nan(table)
-    _raise_first(_event_problems(table, path))
-    table[["onset", "offset"]] = _numbers(table)
-    table["event_label"] = table["event_label"].where(table["event_label"] != "", np.nan)
+    """Check the rows of a `read_table` of ``path``, and convert the columns of events to numbers and NaN."""
+    for problem in problems(table, path):
+        raise SedError(problem)
+    if "event_label" in table:
+        table[["onset", "offset"]] = _numbers(table)
+        table["event_label"] = table["event_label"].where(table["event_label"] != "", np.nan)
     return table
-
-
-def read_weak(path: str | Path) -> pd.DataFrame:
-    """Read a weak table ``filename event_labels``; labels are separated by commas. Raises as `read_events`."""
-    table = read_table(path, WEAK_COLUMNS)
-    _raise_first(_weak_problems(table, path))
-    return table
-
-
-def read_unlabelled(path: str | Path) -> pd.DataFrame:
-    """Read a table with the one column ``filename``. Raises as `read_events`."""
-    table = read_table(path, UNLABELLED_COLUMNS)
-    _raise_first(_repeated(table, path))
-    return table
-
-
-def problems(path: str | Path, columns: list[str]) -> list[str]:
-    """Everything that is wrong in a table of these columns, a sentence each; the readers stop at the first."""
-    try:
-        table = read_table(path, columns)
-    except SedError as error:
-        return [str(error)]
-    if columns == EVENT_COLUMNS:
-        return list(_event_problems(_without_nan(table), path))
-    return list(_weak_problems(table, path) if columns == WEAK_COLUMNS else _repeated(table, path))
 
 
 def write(table: pd.DataFrame, path: str | Path) -> None:
@@ -111,13 +92,12 @@ def write(table: pd.DataFrame, path: str | Path) -> None:
     path = Path(path)
     for column in table.select_dtypes(exclude="number"):
         for value in table[column].dropna().unique():
-            spaces = column == "filename" and value != value.strip()
-            if spaces or "\t" in value or "\n" in value or _ODD.search(value):
+            if value != value.strip() or {"\t", "\n"} & {*value} or _ODD.search(value):
                 raise SedError(
                     f"{path}: {column} {value!r} cannot stand in a table; take out quotation marks, tabs, "
                     "line breaks, control characters and outer spaces"
                 )
-    if not table["filename"].astype(bool).all() or table["filename"].isna().any():
+    if not table["filename"].fillna("").all():
         raise SedError(f"{path}: a filename is empty; give each clip a name")
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as partial:
@@ -125,24 +105,28 @@ def write(table: pd.DataFrame, path: str | Path) -> None:
 
 
 def events(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of an event table that are events: clips without any are left out."""
+    """Return the rows of an event table that are events, without the clips that have none."""
     return table.dropna(subset=["event_label"]).reset_index(drop=True)
 
 
 def filenames(table: pd.DataFrame) -> list[str]:
-    """All clips of a table, each once, in order of first appearance."""
+    """List the clips of a table, each once, in order of first appearance."""
     return table["filename"].drop_duplicates().tolist()
 
 
 def empty_events() -> pd.DataFrame:
-    """An event table without rows, with the right types."""
+    """Return an event table without rows, with the right types."""
     types = {"filename": str, "onset": float, "offset": float, "event_label": str}
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
 
 
 @lru_cache(maxsize=1000)  # one wrong word is often in very many lines
 def unknown_label(label: str, classes: tuple[str, ...] = CLASSES) -> str:
-    """Sentence for a label that is not a class, with the likely meaning."""
+    """Say that a label is not a class, and which class is probably meant.
+
+    >>> unknown_label("dogs")
+    "label 'dogs' is not one of the 10 classes; did you mean 'Dog'?"
+    """
     lower = {c.lower(): c for c in classes}
     near = difflib.get_close_matches(str(label).lower(), lower, n=1, cutoff=0.5)
     hint = f"; did you mean {lower[near[0]]!r}?" if near else f": {', '.join(classes)}"
@@ -150,45 +134,42 @@ def unknown_label(label: str, classes: tuple[str, ...] = CLASSES) -> str:
 
 
 def line_of(path: str | Path, row: int) -> str:
-    """Where a row of a table stands in its file."""
+    """Name the line of a file that holds a row of its table."""
     return f"{path}, line {row + 2}"
 
 
 def read_table(path: str | Path, columns: list[str]) -> pd.DataFrame:
-    """Read any table with exactly these columns, in whatever order, all of them text; `SedError` for anything else.
+    """Read any TSV with exactly these columns, in any order, as text; raise `SedError` for anything else.
 
-    The fields that a short line lacks are empty. The row with index i stands in line i + 2.
+    Fields that a short line lacks are empty, as are NaN and NA in all three cells of an event. The row with index i is
+    line i + 2 of the file; ``.gz`` is unpacked.
     """
     path = Path(path)
-    text = _text(path, columns)
-    header, *lines = text.split("\n")
-    header = header.split("\t")
+    header, *rows = [line.split("\t") for line in _text(path, columns).split("\n")]
     if sorted(header) != sorted(columns):  # some systems write another order
         raise SedError(f"{path}: columns are {header}, expected {columns} (tab separated)")
-    for i, line in enumerate(lines):
-        if (fields := line.count("\t") + 1) > len(header):
+    for i, fields in enumerate(rows):
+        where = line_of(path, i)
+        if len(fields) > len(header):
             raise SedError(
-                f"{line_of(path, i)}: {fields} fields for the {len(header)} columns {' '.join(header)}: {line!r}; "
-                "take out what is too much"
+                f"{where}: {len(fields)} fields for the {len(header)} columns {' '.join(header)}: "
+                f"{chr(9).join(fields)!r}; take out what is too much"
             )
-    form = {
-        "sep": "\t",
-        "dtype": object,
-        "keep_default_na": False,
-        "quoting": csv.QUOTE_NONE,
-        "skip_blank_lines": False,
-    }
-    table = pd.read_csv(StringIO(text), **form).fillna("")
-    names = table["filename"]
-    for i in np.flatnonzero(names.eq("") | names.ne(names.str.strip())):
-        wrong = f"filename {names[i]!r} begins or ends with a space; take it out"
-        wrong = wrong if names[i] else "the filename is empty; name the clip, or take the line out"
-        raise SedError(f"{line_of(path, i)}: {wrong}")
-    return table[columns]
+        fields += [""] * (len(header) - len(fields))
+        name = fields[header.index("filename")]
+        if not name:
+            raise SedError(f"{where}: the filename is empty; name the clip, or take the line out")
+        if name != name.strip():
+            raise SedError(f"{where}: filename {name!r} begins or ends with a space; take it out")
+    table = pd.DataFrame(rows, columns=header, dtype=object)[columns]
+    if {*_EVENT} <= {*columns}:
+        nothing = table[_EVENT].apply(lambda column: column.str.lower().isin(("", "nan", "na"))).all(axis=1)
+        table.loc[nothing, _EVENT] = ""
+    return table
 
 
 def _text(path: Path, columns: list[str]) -> str:
-    """Content of a table's file, lines ended by newlines, the last ones not empty; ``.gz`` is unpacked."""
+    """Content of a table's file with newlines as line ends, without empty lines at its end."""
     if not path.is_file():
         raise SedError(f"{path}: no such file; a table with the columns {' '.join(columns)} is expected")
     try:
@@ -216,23 +197,26 @@ def _text(path: Path, columns: list[str]) -> str:
     return text
 
 
-def _without_nan(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of text; clips without events that pandas and others print as NaN, nan or NA have empty cells instead."""
-    cells = ["onset", "offset", "event_label"]
-    nothing = table[cells].apply(lambda column: column.str.lower().isin(("", "nan", "na"))).all(axis=1)
-    table.loc[nothing, cells] = ""
-    return table
-
-
 def _numbers(table: pd.DataFrame) -> pd.DataFrame:
     """Onset and offset of a table of text; NaN for what is no number."""
     return table[["onset", "offset"]].apply(pd.to_numeric, errors="coerce").astype(float)
 
 
+def problems(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
+    """Yield what is wrong in the rows of a `read_table` of ``path``, a sentence each; `read` raises the first."""
+    if "event_label" in table:
+        yield from _event_problems(table, path)
+        return
+    for i in np.flatnonzero(table["filename"].duplicated()):
+        yield f"{line_of(path, i)}: {table['filename'][i]!r} is listed before; leave one line per clip"
+    for i, labels in enumerate(table.get("event_labels", ())):
+        for label in filter(None, labels.split(",")):
+            if label not in CLASSES:
+                yield f"{line_of(path, i)}: {unknown_label(label)}"
+
+
 def _event_problems(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
-    """Sentences on the rows of a strong table as it stands in the file, all columns text."""
-    numbers = _numbers(table)
-    given = table[["onset", "offset", "event_label"]] != ""
+    numbers, given = _numbers(table), table[_EVENT] != ""
     no_time = given[["onset", "offset"]] & ~((numbers >= 0) & (numbers < np.inf))
     incomplete = given.any(axis=1) & ~given.all(axis=1)
     backwards = numbers["offset"] < numbers["onset"]
@@ -243,28 +227,8 @@ def _event_problems(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
             name = "onset" if no_time["onset"][i] else "offset"
             yield f"{where}: {name} {row[name]!r} is not a time in seconds, 0 or later"
         elif incomplete[i]:
-            fix = "(a clip without events leaves all three empty)"
-            yield f"{where}: an event needs onset, offset and event_label {fix}"
+            yield f"{where}: an event needs onset, offset and event_label (all empty: a clip without events)"
         elif backwards[i]:
             yield f"{where}: offset {row.offset} lies before onset {row.onset}; swap them"
         else:
             yield f"{where}: {unknown_label(row.event_label)}"
-
-
-def _weak_problems(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
-    yield from _repeated(table, path)
-    for i, labels in enumerate(table["event_labels"]):
-        for label in filter(None, labels.split(",")):
-            if label not in CLASSES:
-                yield f"{line_of(path, i)}: {unknown_label(label)}"
-
-
-def _repeated(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
-    """Weak and unlabelled tables have one line per clip."""
-    for i in np.flatnonzero(table["filename"].duplicated()):
-        yield f"{line_of(path, i)}: {table['filename'][i]!r} is listed before; leave one line per clip"
-
-
-def _raise_first(found: Iterator[str]) -> None:
-    for problem in found:
-        raise SedError(problem)

@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from sedlib.augment import views
 from sedlib.config import Config
-from sedlib.data import audit, tables
+from sedlib.data import layout, tables
 from sedlib.decode import Posteriors, median_events
 from sedlib.features import ZScore
 from sedlib.metrics import event_f1
@@ -83,7 +83,7 @@ def train(
     """
     data, run = Path(data), Run(folder)
     if not run.finished:
-        audit.preflight(data, subsets_of(config).values(), config.augment.uses_soundbank)
+        layout.preflight(data, subsets_of(config).values(), config.augment.uses_soundbank)
     with run.only_one():
         run.start(config, data, seed)
         if not run.finished:

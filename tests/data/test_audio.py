@@ -216,12 +216,12 @@ def broken(folder, case):
 @pytest.mark.parametrize(
     ("case", "words"),
     [
-        ("missing", "no such audio file"),
+        ("missing", "No such file"),
         ("x" * 300, "name too long"),
         ("raw", "do not say their rate"),
         ("infinite", "not numbers"),
         ("huge", "not numbers"),
-        ("1 Hz", "1 Hz is no rate"),
+        ("1 Hz", "1 Hz is no sample rate"),
         ("0 bytes", "0 bytes"),
         ("0 samples", "0 samples"),
         ("not audio", "not a readable audio file"),
@@ -257,7 +257,7 @@ def test_a_wav_that_was_never_closed_is_read_or_refused(tmp_path, riff):
     try:
         assert len(audio.read(path)[0]) == 48000
     except SedError as error:
-        assert "the header says 0 s, the file holds 96000 bytes of sound" in str(error)
+        assert "the header says 0 s, but 96000 more bytes of sound follow" in str(error)
 
 
 KINDS = {"WAV": "PCM_16", "WAVEX": "PCM_24", "RF64": "FLOAT", "AIFF": "PCM_16"}
@@ -289,9 +289,9 @@ def lying(path, kind, seconds, holds=6):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_header_that_promises_less_than_the_file_holds_is_refused(tmp_path, kind):
     path = lying(tmp_path / "a.wav", kind, 1)
-    with pytest.raises(
-        SedError, match=r"a.wav: the header says 1 s, the file holds 6(\.\d+)? s: written beyond 4 GiB or not closed"
-    ):
+    more = 5 * 16000 * {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}[KINDS[kind]]
+    words = f"a.wav: the header says 1 s, but {more} more bytes of sound follow: written beyond 4 GiB or not closed"
+    with pytest.raises(SedError, match=words):
         audio.read(path)
     with pytest.raises(SedError, match="the header says 1 s"):  # also where less than that is asked for
         audio.read(path, seconds=0.5)
@@ -338,21 +338,21 @@ def test_files_of_64_bits_and_of_the_other_byte_order(tmp_path, kind):
 
 NOISE = bytes(np.random.default_rng(0).integers(128, 256, 1000, dtype=np.uint8))
 OTHERS = {
-    b"\0\0\0\x20ftypM4A \0\0\0\0": "it is MP4 audio .AAC.; convert it .*another name does not",
-    b"\0\0\0\x20ftypisom\0\0\0\0": "it is an MP4 file .AAC, or a video.; convert it",
-    b"\0\0\0\x14ftypqt  \0\0\0\0": "it is a QuickTime video; convert it",
-    b"\x1aE\xdf\xa3": "it is a Matroska or WebM video; convert it",
-    b"RIFF\0\0\1\0AVI LIST": "it is an AVI video; convert it",
-    b"RIFF\0\0\1\0WAVEfmt \x10\0\0\0\x99\x99\1\0": "a WAV file that is damaged, or whose codec is not supported",
-    b"\xff\xf1\x50\x80": "it is AAC audio; convert it",
-    b"0&\xb2u\x8ef\xcf\x11": "it is Windows Media",
-    b"PK\3\4": "it is a ZIP archive; unpack it",
-    b"\x1f\x8b\x08": "it is a gzip archive; unpack it",
-    b"\r\n<!DOCTYPE html><title>404</title>": "it is a web page .*; get the file again",
+    b"\0\0\0\x20ftypM4A \0\0\0\0": "it is an AAC, MP4 or QuickTime file; convert it .*another name does not",
+    b"\0\0\0\x20ftypisom\0\0\0\0": "it is an AAC, MP4 or QuickTime file; convert it",
+    b"\0\0\0\x14ftypqt  \0\0\0\0": "it is an AAC, MP4 or QuickTime file; convert it",
+    b"\x1aE\xdf\xa3": "it is a video; convert it",
+    b"RIFF\0\0\1\0AVI LIST": "it is a video; convert it",
+    b"RIFF\0\0\1\0WAVEfmt \x10\0\0\0\x99\x99\1\0": "it is damaged, or of an unknown format; get it again",
+    b"\xff\xf1\x50\x80": "it is an AAC, .*; convert it",
+    b"0&\xb2u\x8ef\xcf\x11": "it is Windows Media; convert it",
+    b"PK\3\4": "it is an archive; unpack it",
+    b"\x1f\x8b\x08": "it is an archive; unpack it",
+    b"\r\n<!DOCTYPE html><title>404</title>": "it is a web page.*; get the file again",
     b"<html>": "it is a web page",
-    b"version https://git-lfs.github.com/spec/v1\n": "it is a pointer of Git LFS .*git lfs pull",
-    b"\x89PNG\r\n": "it is a picture .PNG.",
-    b"": "(Format not recognised|damaged, or no audio).*get it again, or convert it to WAV, FLAC or OGG",
+    b"version https://git-lfs.github.com/spec/v1\n": "it is a pointer of Git LFS; .*git lfs pull",
+    b"\x89PNG\r\n": "it is a picture",
+    b"": "damaged, or of an unknown format; get it again, or convert it to WAV, FLAC or OGG",
 }
 
 
@@ -367,5 +367,5 @@ def test_a_file_is_called_what_it_is_whatever_its_name(tmp_path, start, suffix):
 
 
 def test_a_folder_is_no_recording(tmp_path):
-    with pytest.raises(SedError, match=f"{tmp_path}: is a folder; give the files in it"):
+    with pytest.raises(SedError, match=f"{tmp_path}: cannot be read .*; give the files in it"):
         audio.read(tmp_path)

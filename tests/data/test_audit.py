@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from sedlib.data import audit, layout, tables
+from reproduction import audit
+from sedlib.data import layout, tables
 from sedlib.errors import SedError
 
 WEAK_AUDIO, WEAK_TABLE = layout.SUBSETS["weak"].audio, layout.SUBSETS["weak"].metadata
@@ -54,7 +55,7 @@ def test_check_tells_what_the_soundbank_holds_and_what_is_wrong_with_it(desed):
 def test_load_names_what_is_missing(desed, tmp_path):
     with pytest.raises(SedError, match="'wek' is not known; use one of synthetic, weak"):
         layout.load(desed, "wek")
-    with pytest.raises(SedError, match="no such folder"):
+    with pytest.raises(SedError, match="nowhere/.*weak.tsv: no such file; `sedlib data check .*nowhere`"):
         layout.load(tmp_path / "nowhere", "weak")
     (desed / VALIDATION_TABLE).unlink()
     with pytest.raises(SedError, match="validation.tsv: no such file"):
@@ -63,18 +64,20 @@ def test_load_names_what_is_missing(desed, tmp_path):
         file.unlink()
     with pytest.raises(SedError, match="weak: the folder is empty"):
         layout.load(desed, "weak")
-    (desed / WEAK_AUDIO).rmdir()
-    with pytest.raises(SedError, match="weak: no such folder"):
-        layout.load(desed, "weak")
+    table = (desed / WEAK_TABLE).read_text()
     (desed / WEAK_TABLE).write_text("filename\tevent_labels\n")
     with pytest.raises(SedError, match="weak.tsv: lists no clips"):
         layout.load(desed, "weak")
+    (desed / WEAK_TABLE).write_text(table)
+    (desed / WEAK_AUDIO).rmdir()
+    with pytest.raises(SedError, match="weak: no such folder"):
+        layout.load(desed, "weak")
 
 
-@pytest.mark.parametrize("name", ["../secret.wav", "/etc/passwd", "a/b.wav", "..", "c:\\a.wav", "a\\b.wav", "x" * 300])
+@pytest.mark.parametrize("name", ["../secret.wav", "/etc/passwd", "a/b.wav", "c:\\a.wav", "a\\b.wav", "x" * 300])
 def test_file_names_that_are_paths_or_too_long_are_refused(desed, name):
     (desed / WEAK_TABLE).write_text(f"filename\tevent_labels\nweak_0.wav\t\n{name}\tDog\n")
-    words = f"weak.tsv, line 3: filename {name!r} is {'longer than' if len(name) > 255 else 'a path'}"
+    words = f"weak.tsv, line 3: filename {name!r} is a path, or too long; write the name of a file in"
     with pytest.raises(SedError) as error:
         layout.load(desed, "weak")
     assert words in str(error.value)
@@ -157,11 +160,10 @@ def test_near_misses_of_a_clip_are_named(desed, name, fix):
     only(audit.check(desed).left_out, "weak_0.wav", fix)
     for i in (1, 2):
         (folder / f"weak_{i}.wav").unlink()
-    message = "weak: none of the 3 clips of 'weak' is there; the first, weak_0.wav: "
     report = audit.check(desed)
-    only(report.errors, message, fix)
+    only(report.errors, "weak: none of the 3 clips of 'weak' is there, or all have 0 bytes; `sedlib data check")
     with pytest.raises(SedError) as error:
-        audit.preflight(desed, ["weak"])
+        layout.preflight(desed, ["weak"])
     assert str(error.value) in report.errors
 
 
@@ -324,11 +326,11 @@ NEEDED = [name for name in layout.SUBSETS if name != layout.OPTIONAL]
 
 
 def test_preflight_lets_whole_and_incomplete_folders_pass(desed):
-    audit.preflight(desed, layout.SUBSETS)
+    layout.preflight(desed, layout.SUBSETS)
     for name in layout.SUBSETS:
         (desed / layout.SUBSETS[name].audio / f"{name}_1.wav").unlink()
         (desed / layout.SUBSETS[name].audio / f"{name}_2.wav").write_bytes(b"")
-    audit.preflight(desed, layout.SUBSETS)
+    layout.preflight(desed, layout.SUBSETS)
     assert audit.check(desed).ok
 
 
@@ -346,11 +348,11 @@ def test_preflight_and_check_refuse_a_subset_without_clips_in_the_same_words(des
         elif how == "0 bytes":
             file.write_bytes(b"")
     with pytest.raises(SedError) as error:
-        audit.preflight(desed, layout.SUBSETS)
+        layout.preflight(desed, layout.SUBSETS)
     assert str(table if how == "no table" else folder) in str(error.value)
     report = audit.check(desed)
     assert not report.ok and report.errors == [str(error.value)]
-    audit.preflight(desed, set(layout.SUBSETS) - {subset})
+    layout.preflight(desed, set(layout.SUBSETS) - {subset})
 
 
 def test_a_subset_whose_clips_are_all_unreadable_is_an_error(desed):
@@ -364,9 +366,9 @@ def test_a_subset_whose_clips_are_all_unreadable_is_an_error(desed):
 def test_clips_to_be_scored_on_must_hold_an_event(desed):
     for i in (0, 1):
         (desed / VALIDATION_AUDIO / f"validation_{i}.wav").unlink()
-    with pytest.raises(SedError, match="validation: the clips that are there hold no event"):
-        audit.preflight(desed, ["validation"])
-    only(audit.check(desed).errors, "hold no event")
+    with pytest.raises(SedError, match="validation: no clip that is there has an event"):
+        layout.preflight(desed, ["validation"])
+    only(audit.check(desed).errors, "no clip that is there has an event")
 
 
 def test_an_evaluation_set_that_is_not_there_stops_nothing_and_a_broken_one_does(desed):
@@ -374,43 +376,42 @@ def test_an_evaluation_set_that_is_not_there_stops_nothing_and_a_broken_one_does
     for file in (desed / public.audio).iterdir():
         file.unlink()
     assert not layout.is_there(desed, "public")
-    audit.preflight(desed, layout.SUBSETS)
+    layout.preflight(desed, layout.SUBSETS)
     report = audit.check(desed)
     assert report.ok and len(found(report.notes)) == 1 and "public: not there" in report.notes[-2]
     (desed / public.audio / "other.wav").write_bytes(b"-")
     with pytest.raises(SedError, match="none of the 3 clips of 'public' is there"):
-        audit.preflight(desed, layout.SUBSETS)
+        layout.preflight(desed, layout.SUBSETS)
     assert not audit.check(desed).ok
 
 
 def test_another_years_synthetic_set_is_named_and_a_link_to_it_works(desed):
     for half in ("audio", "metadata"):
         (desed / half / "train" / "synthetic20").rename(desed / half / "train" / "synthetic21_train")
-    with pytest.raises(SedError) as error:
-        audit.preflight(desed, ["synthetic"])
+    with pytest.raises(SedError, match="soundscapes.tsv: no such file; `sedlib data check .*` says what is there"):
+        layout.preflight(desed, ["synthetic"])
     report = audit.check(desed)
     assert not report.ok
-    for message in (str(error.value), *report.errors):
-        assert (
-            f"{desed / 'metadata/train'} has synthetic21_train; if that is meant, give it the name synthetic20"
-            in message
+    for half in ("audio", "metadata"):
+        place = desed / half / "train"
+        only(
+            report.errors,
+            f"{place} has synthetic21_train; if that is meant, give it the name synthetic20",
+            f"ln -s synthetic21_train {place / 'synthetic20'}",
         )
-        assert f"ln -s synthetic21_train {desed / 'metadata/train/synthetic20'}" in message
-    assert f"ln -s synthetic21_train {desed / 'audio/train/synthetic20'}" in report.errors[0]
     for half in ("audio", "metadata"):
         (desed / half / "train" / "synthetic20").symlink_to("synthetic21_train")
-    audit.preflight(desed, layout.SUBSETS)
+    layout.preflight(desed, layout.SUBSETS)
 
 
 def test_a_table_with_another_suffix_is_named(desed):
     (desed / WEAK_TABLE).rename((desed / WEAK_TABLE).with_suffix(".csv"))
-    with pytest.raises(SedError, match="weak.tsv: no such file; .* has weak.csv; if that is meant"):
-        audit.preflight(desed, ["weak"])
+    only(audit.check(desed).errors, "weak.tsv: no such file; ", " has weak.csv; if that is meant")
 
 
 def test_the_folder_above_is_told_where_the_data_set_lies(desed):
     with pytest.raises(SedError, match="holds no DESED subset itself; give .*/desed, which holds"):
-        audit.preflight(desed.parent, ["weak"])
+        audit.check(desed.parent)
 
 
 def test_validation_clips_may_lie_one_deeper_as_later_download_scripts_put_them(desed):
@@ -418,7 +419,7 @@ def test_validation_clips_may_lie_one_deeper_as_later_download_scripts_put_them(
     deeper.mkdir()
     for file in (desed / VALIDATION_AUDIO).glob("*.wav"):
         file.rename(deeper / file.name)
-    audit.preflight(desed, layout.SUBSETS)
+    layout.preflight(desed, layout.SUBSETS)
     assert layout.load(desed, "validation").audio_dir == deeper
     assert audit.check(desed).ok and "3 clips" in audit.check(desed).subsets["validation"][0]
 
@@ -427,14 +428,14 @@ def test_validation_clips_may_lie_one_deeper_as_later_download_scripts_put_them(
 def test_preflight_of_what_mixes_wants_every_kind_of_isolated_sound(desed, lacking):
     bank = desed / layout.SOUNDBANK
     with pytest.raises(SedError, match="soundbank: no such folder"):
-        audit.preflight(desed, ["weak"], soundbank=True)
-    audit.preflight(desed, ["weak"])
+        layout.preflight(desed, ["weak"], soundbank=True)
+    layout.preflight(desed, ["weak"])
     for folder in (*(f"foreground/{label}" for label in tables.CLASSES), "background/sins", "rir"):
         (bank / folder).mkdir(parents=True)
         (bank / folder / "a.wav").touch()
     if lacking is None:
-        audit.preflight(desed, ["weak"], soundbank=True)
+        layout.preflight(desed, ["weak"], soundbank=True)
         return
     shutil.rmtree(bank / lacking)
     with pytest.raises(SedError, match=f"soundbank/{lacking}: no isolated sounds, and dynamic mixing needs them"):
-        audit.preflight(desed, ["weak"], soundbank=True)
+        layout.preflight(desed, ["weak"], soundbank=True)

@@ -19,6 +19,14 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("tables")
 
 
+def problems(path, columns):
+    """All that is wrong in a table; where it cannot be read at all, that."""
+    try:
+        return list(tables.problems(tables.read_table(path, columns), path))
+    except SedError as error:
+        return [str(error)]
+
+
 def tsv(tmp_path, text, name="t.tsv"):
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
@@ -40,7 +48,7 @@ def test_events_come_back_as_written(folder, rows):
         assert np.array_equal(back[time].to_numpy(float), table[time].to_numpy(float), equal_nan=True)
     assert back["event_label"].fillna("").tolist() == table["event_label"].fillna("").tolist()
     assert len(tables.events(back)) == sum(c is not None for *_, c in rows)
-    assert tables.problems(path, tables.EVENT_COLUMNS) == []
+    assert problems(path, tables.EVENT_COLUMNS) == []
 
 
 EVENT_ROWS = st.lists(st.tuples(NAMES, MS, MS, st.sampled_from(tables.CLASSES)), min_size=1, max_size=12)
@@ -57,7 +65,7 @@ def test_every_name_comes_back_or_is_refused_when_written(folder, names):
     except SedError as error:
         assert not path.exists() and any(repr(name) in str(error) for name in names)
     else:
-        assert tables.read_unlabelled(path)["filename"].tolist() == names
+        assert tables.read(path, tables.UNLABELLED_COLUMNS)["filename"].tolist() == names
 
 
 @pytest.mark.parametrize(
@@ -80,7 +88,7 @@ def test_an_empty_name_is_not_written(tmp_path, name):
 def test_weak_labels_come_back_as_written(folder, clips):
     path = folder / "t.tsv"
     tables.write(pd.DataFrame([(n, ",".join(sorted(c))) for n, c in clips.items()], columns=tables.WEAK_COLUMNS), path)
-    back = tables.read_weak(path)
+    back = tables.read(path, tables.WEAK_COLUMNS)
     assert {row.filename: set(filter(None, row.event_labels.split(","))) for row in back.itertuples()} == clips
 
 
@@ -118,7 +126,7 @@ def test_a_wrong_strong_table_is_named(tmp_path, text, words):
     with pytest.raises(SedError) as error:
         tables.read_events(path)
     assert all(word in str(error.value) for word in [str(path), *words]), error.value
-    assert str(error.value) == tables.problems(path, tables.EVENT_COLUMNS)[0]
+    assert str(error.value) == problems(path, tables.EVENT_COLUMNS)[0]
 
 
 BAD_ROWS = {  # a row: what its sentence must name
@@ -165,18 +173,14 @@ TEXT = st.text(st.sampled_from('\t\n\r",.-0123456789eninfaDog \x00\u00e9\u2028')
 def test_whatever_a_table_holds_it_is_read_or_refused(folder, head, body, encoding, name):
     path = folder / name
     path.write_bytes(head.encode() + (body if isinstance(body, bytes) else body.encode(encoding, "replace")))
-    for read, columns in (
-        (tables.read_events, tables.EVENT_COLUMNS),
-        (tables.read_weak, tables.WEAK_COLUMNS),
-        (tables.read_unlabelled, tables.UNLABELLED_COLUMNS),
-    ):
+    for columns in (tables.EVENT_COLUMNS, tables.WEAK_COLUMNS, tables.UNLABELLED_COLUMNS):
         try:
-            table = read(path)
+            table = tables.read(path, columns)
         except SedError as error:
             assert str(path) in str(error) and "\n" not in str(error)
-            assert tables.problems(path, columns)[0] == str(error)
+            assert problems(path, columns)[0] == str(error)
         else:
-            assert list(table.columns) == columns and tables.problems(path, columns) == []
+            assert list(table.columns) == columns and problems(path, columns) == []
             if columns == tables.EVENT_COLUMNS:
                 events = tables.events(table)
                 assert events[["onset", "offset"]].dtypes.eq(float).all()
@@ -188,9 +192,9 @@ def test_a_table_in_latin_1_or_utf_16_is_named_with_its_line(tmp_path):
     for encoding, line in (("latin-1", 3), ("utf-16", 1), ("utf-16-le", 3)):
         (tmp_path / "t.tsv").write_bytes(text.encode(encoding))
         with pytest.raises(SedError, match=f"line {line}.* save (it as|the table as plain) UTF-8"):
-            tables.read_weak(tmp_path / "t.tsv")
+            tables.read(tmp_path / "t.tsv", tables.WEAK_COLUMNS)
     (tmp_path / "t.tsv").write_text(text, encoding="utf-8")
-    assert tables.read_weak(tmp_path / "t.tsv")["filename"][1] == "Ménage.wav"
+    assert tables.read(tmp_path / "t.tsv", tables.WEAK_COLUMNS)["filename"][1] == "Ménage.wav"
 
 
 def test_a_header_alone_and_empty_lines_at_the_end_are_fine(tmp_path):
@@ -201,14 +205,14 @@ def test_a_header_alone_and_empty_lines_at_the_end_are_fine(tmp_path):
 def test_many_rows_each_with_a_fault_are_all_listed(tmp_path):
     rows = [f"{i}.wav\t{i}\t{i + 1 if i % 1000 else i - 1}\tDog\n" for i in range(1, 100_001)]
     path = tsv(tmp_path, HEAD + "".join(rows))
-    found = tables.problems(path, tables.EVENT_COLUMNS)
+    found = problems(path, tables.EVENT_COLUMNS)
     assert len(found) == 100 and f"{path}, line 1001: offset 999 lies before onset 1000" in found[0]
     assert "line 100001" in found[-1]
 
 
 def test_all_problems_are_listed_not_just_the_first(tmp_path):
     path = tsv(tmp_path, HEAD + "a.wav\t2\t1\tDog\nb.wav\t0\t1\tDog\nc.wav\t0\t1\tKat\n")
-    swapped, unknown = tables.problems(path, tables.EVENT_COLUMNS)
+    swapped, unknown = problems(path, tables.EVENT_COLUMNS)
     assert "line 2" in swapped and "line 4" in unknown
 
 
@@ -222,22 +226,22 @@ def test_all_problems_are_listed_not_just_the_first(tmp_path):
 )
 def test_a_wrong_weak_table_is_named(tmp_path, text, words):
     with pytest.raises(SedError) as error:
-        tables.read_weak(tsv(tmp_path, text))
+        tables.read(tsv(tmp_path, text), tables.WEAK_COLUMNS)
     assert all(word in str(error.value) for word in words), error.value
 
 
 def test_a_missing_table_and_a_binary_one_are_named(tmp_path):
     with pytest.raises(SedError, match="no such file"):
-        tables.read_unlabelled(tmp_path / "no.tsv")
+        tables.read(tmp_path / "no.tsv", tables.UNLABELLED_COLUMNS)
     (tmp_path / "b.tsv").write_bytes(b"\xff\xfe\x00\x81" * 10)
     with pytest.raises(SedError, match="not a tab separated UTF-8 table"):
-        tables.read_unlabelled(tmp_path / "b.tsv")
+        tables.read(tmp_path / "b.tsv", tables.UNLABELLED_COLUMNS)
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
     path = tmp_path / "t.tsv"
     path.write_bytes(b"\xef\xbb\xbffilename\tevent_labels\r\na.wav\tDog\r\n")
-    assert tables.read_weak(path).values.tolist() == [["a.wav", "Dog"]]
+    assert tables.read(path, tables.WEAK_COLUMNS).values.tolist() == [["a.wav", "Dog"]]
 
 
 @pytest.mark.parametrize("label", ["dog", "DOG", "Dgo", "Speach", "vacuum_cleaner"])

@@ -20,8 +20,9 @@ from minidesed import domains, generate, soundscapes
 from minidesed.recordings import RecordedVoices
 from minidesed.soundscapes import mini_recipe
 from minidesed.voices import Voices
+from reproduction import audit
 from sedlib.config import CLIP_S
-from sedlib.data import audio, audit, layout, tables
+from sedlib.data import audio, layout, tables
 from sedlib.data.layout import SUBSETS
 from sedlib.data.scenes import SYNTHETIC, Event
 from sedlib.data.soundbank import CONTINUOUS

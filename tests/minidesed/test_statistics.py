@@ -83,8 +83,8 @@ def test_times_are_what_counting_tenths_of_seconds_gives(clips):
 
 
 def read(subset):
-    reader = tables.read_weak if subset == "weak" else tables.read_events
-    return reader(SHARED / "metadata" / f"{TABLES[subset]}.tsv")
+    columns = tables.WEAK_COLUMNS if subset == "weak" else tables.EVENT_COLUMNS
+    return tables.read(SHARED / "metadata" / f"{TABLES[subset]}.tsv", columns)
 
 
 @with_desed

@@ -1,57 +1,35 @@
-"""Whether a folder in DESED's layout can be used: `check` decodes and reports everything, `preflight` only raises.
+"""Whether a folder in DESED's layout can be used: ``sedlib data check`` decodes and reports everything.
 
 An **error** will stop a training or its scoring: a table that cannot be read, a subset without a usable clip;
-`preflight` raises the same one. What is **left out** is counted, and everything else goes on without it: a clip that is
-missing or broken, as in real downloads of DESED. A **note** is what may not be meant. Paper section 2; taught in
-``notebooks/01_data.py``.
+`sedlib.data.layout.preflight` raises the same one. What is **left out** is counted, and everything else goes on without
+it: a clip that is missing or broken, as in real downloads of DESED. A **note** is what may not be meant. Paper section
+2; taught in ``notebooks/01_data.py``.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
+import math
 import re
+import shlex
+import unicodedata
 from collections import Counter
-from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-from sedlib.config import CLIP_S
+from sedlib.config import CLIP_S, RATE
 from sedlib.data import audio, layout, tables
-from sedlib.data.layout import EVALUATED, OPTIONAL, SOUNDBANK, STRONG, SUBSETS, UNLABELLED
-from sedlib.data.soundbank import Soundbank, check_complete
+from sedlib.data.layout import COLUMNS, EVALUATED, OPTIONAL, SOUNDBANK, STRONG, SUBSETS, UNLABELLED
+from sedlib.data.soundbank import Soundbank
 from sedlib.errors import SedError
 
 # What may stand in a file name on the disk and would break a line or fail to be written out.
 _UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
 Hashes = dict[str, bytes]  # of the audio of clips, by file name; empty if silent or not known
-
-
-def preflight(root: str | Path, subsets: Collection[str], soundbank: bool = False) -> None:
-    """Check that a training or a scoring will not fail for lack of data; cheap, as only the tables are opened.
-
-    Parameters
-    ----------
-    root : path
-        Folder with ``audio/`` and ``metadata/``.
-    subsets : collection of str
-        Those of `SUBSETS` that are needed; ``public``, which is scored where it is there, may be missing.
-    soundbank : bool
-        Whether isolated sounds are needed too: ``config.augment.uses_soundbank``.
-
-    Raises
-    ------
-    SedError
-        As `layout.load`; if none of the clips of a subset is there; if clips to be scored on hold no event; if the
-        soundbank lacks a class, backgrounds or room responses.
-    """
-    for subset in subsets:
-        if subset != OPTIONAL or layout.is_there(root, subset):
-            layout.check_usable(layout.load(root, subset))
-    if soundbank:
-        check_complete(Path(root) / SOUNDBANK)
 
 
 @dataclass
@@ -80,7 +58,7 @@ class Report:
         return not self.errors
 
     def text(self, most: int = 20) -> str:
-        """The report; of each kind of finding at most ``most`` lines are shown, the rest is counted."""
+        """Format the report; of each kind of finding at most ``most`` lines are shown, the rest is counted."""
         lines = [f"{self.root}"]
         for name, holds in self.subsets.items():
             lines += [f"  {name}: {holds[0]}", *(f"    {line}" for line in holds[1:])]
@@ -99,7 +77,7 @@ class Report:
 
 
 def check(root: str | Path) -> Report:
-    """What a folder in DESED's layout holds, what is missing and what is broken; every audio file is decoded.
+    """Report what a folder in DESED's layout holds, lacks, and what is broken; every audio file is decoded.
 
     Returns
     -------
@@ -112,7 +90,7 @@ def check(root: str | Path) -> Report:
     SedError
         If the folder is missing or holds no subset at all.
     """
-    root = layout.existing(root)
+    root = _existing(root)
     report = Report(root)
     there = {name for name, place in SUBSETS.items() if any((root / half).exists() for half in place[:2])}
     if not there:
@@ -128,9 +106,8 @@ def check(root: str | Path) -> Report:
         elif name == OPTIONAL:
             report.notes.append(f"{name}: not there ({place.audio}/ with clips and {place.metadata}), so not scored")
         else:
-            hints = {layout.near(root / half) for half in (place.audio, place.metadata)} - {""}
-            fix = "; ".join(sorted(hints)) or "get it"
-            report.errors.append(f"{name}: not there ({place.audio}/ and {place.metadata}); {fix}")
+            fix = "".join(sorted({_near(root / half) for half in place[:2]})) or "; get it"
+            report.errors.append(f"{name}: not there ({place.audio}/ and {place.metadata}){fix}")
     _check_repeats(hashes, report)
     _check_soundbank(root / SOUNDBANK, report)
     return report
@@ -139,26 +116,23 @@ def check(root: str | Path) -> Report:
 def _check_subset(root: Path, name: str, report: Report) -> Hashes:
     """Add the findings on one subset to the report; the hashes of the clips of its table."""
     place = SUBSETS[name]
-    folder, metadata = layout.audio_folder(root, place), root / place.metadata
+    folder, metadata = layout.audio_folder(root, name), root / place.metadata
     present = {f.name for f in folder.iterdir() if f.is_file()} if folder.is_dir() else set()
     sounds = sorted(f for f in present if Path(f).suffix.lower() in audio.SUFFIXES)
-    found = tables.problems(metadata, layout.COLUMNS[place.kind]) if metadata.is_file() else []
-    refused: dict[str, str] = {}
-    if not found and metadata.is_file():
-        refused = dict(layout.path_problems(metadata, layout.READERS[place.kind](metadata)))
-        found = list(refused.values())
+    found = _rows(metadata, COLUMNS[place.kind])
     try:
-        layout.check_usable(layout.load(root, name))
-    except SedError as error:
-        found += [str(error)] if str(error) not in found else []  # every wrong row is listed, `load` stops at the first
+        layout.preflight(root, [name])
+    except SedError as error:  # perhaps the first of the wrong rows
+        wrong = str(error) + "".join(_near(root / half) for half in place[:2] if not (root / half).exists())
+        found += [wrong] if wrong not in found else []
     report.errors += found
-    if found and not refused:
+    if found:
         report.subsets[name] = [f"{len(sounds)} audio files, not usable"]
         return {}
-    table = layout.READERS[place.kind](metadata)
-    listed = [filename for filename in tables.filenames(table) if filename not in refused]
+    table = tables.read(metadata, COLUMNS[place.kind])
+    listed = tables.filenames(table)
     for filename in sorted(set(listed) - present):
-        fix = layout.why_missing(folder, filename)
+        fix = _why_missing(folder, filename)
         report.left_out.append(f"{folder / filename}: in the table but not in the folder; {fix}")
     for filename in sorted(set(sounds) - set(listed)):
         fix = f"add it to the table if it belongs to {name!r}"
@@ -172,13 +146,57 @@ def _check_subset(root: Path, name: str, report: Report) -> Hashes:
             )
 
     hashes, infos = _read_all(folder, sorted(present & set(listed)), report)
-    if not infos and not found:
+    if not infos:
         wrong = f"none of the {len(listed)} clips of {name!r} can be read; what is left out says why"
         report.errors.append(f"{folder}: {wrong}")
     if place.kind == STRONG:
         _check_events(metadata, table, infos, report)
     report.subsets[name] = _holds(place.kind, table, infos)
     return dict.fromkeys(listed, b"") | hashes
+
+
+def _existing(root: str | Path) -> Path:
+    """Return a data set's folder; raise `SedError` if it is missing, or the folder above it."""
+    root = Path(root)
+    if not root.is_dir():
+        raise SedError(f"{root}: no such folder; give the folder that holds audio/ and metadata/")
+    if not (root / "metadata").is_dir() and (deeper := next(root.glob("*/metadata"), None)):
+        raise SedError(f"{root}: holds no DESED subset itself; give {deeper.parent}, which holds audio/ and metadata/")
+    return root
+
+
+def _near(expected: Path) -> str:
+    """Name what may be meant in place of a missing file or folder, with the fix; empty if nothing is similar.
+
+    Names are similar with the same letters, or of folders with the same first ones: ``weak.csv`` for ``weak.tsv``,
+    ``synthetic21_train`` for ``synthetic20``.
+    """
+    while not expected.parent.exists():
+        expected = expected.parent
+    wanted, is_file = _letters(expected), bool(expected.suffix)
+    for path in sorted(expected.parent.iterdir()):
+        letters = _letters(path)
+        if path.is_file() == is_file and (letters == wanted or not is_file and letters.startswith(wanted)):
+            link = f"ln -s {shlex.quote(path.name)} {shlex.quote(str(expected))}"
+            return (
+                f"; {expected.parent} has {path.name}; if that is meant, give it the name {expected.name}, by a link "
+                f"for example: {link}"
+            )
+    return ""
+
+
+def _letters(path: Path) -> str:
+    return "".join(filter(str.isalpha, path.stem.casefold()))
+
+
+def _rows(metadata: Path, columns: list[str]) -> list[str]:
+    """List everything that is wrong in a table, if it is there."""
+    if not metadata.is_file():
+        return []
+    try:
+        return list(tables.problems(tables.read_table(metadata, columns), metadata))
+    except SedError as error:
+        return [str(error)]
 
 
 def _read_all(folder: Path, filenames: list[str], report: Report) -> tuple[Hashes, dict[str, audio.Info]]:
@@ -200,9 +218,45 @@ def _read_all(folder: Path, filenames: list[str], report: Report) -> tuple[Hashe
             hashes[filename], infos[filename] = found
             if flaws := audio.flaws(found[1]):
                 report.notes.append(f"{folder / filename}: {flaws}")
-            if changes := audio.changes(found[1]):
+            if changes := _changes(found[1]):
                 report.changed.append(f"{folder / filename}: {changes}")
     return hashes, infos
+
+
+def _why_missing(folder: Path, filename: str) -> str:
+    """Say what to do about a clip of the table that the folder lacks: what has nearly its name, or to get it."""
+    others = sorted(file.name for file in folder.glob(f"{glob.escape(Path(filename).stem)}.*"))
+    others = others or [file.name for file in folder.iterdir() if _loose(file.name) == _loose(filename)]
+    if not others:
+        deeper = next(folder.glob(f"*/{glob.escape(filename)}"), None)
+        return (
+            f"it lies in {deeper.parent}; move the clips up" if deeper else "get the file, or take it out of the table"
+        )
+    suffix = Path(filename).suffix
+    if Path(others[0]).suffix.lower() == suffix.lower():
+        return f"the folder has {others[0]}: correct the name"
+    return f"the folder has {others[0]}: convert it to {suffix}, or correct the name in the table"
+
+
+def _loose(filename: str) -> str:
+    """Return a name without its suffix, case, and the two ways to write accents."""
+    return unicodedata.normalize("NFC", Path(filename).stem).casefold()
+
+
+def _changes(info: audio.Info) -> str:
+    """Say what is done to a file on its way to 10 s of 16 bits at 16 kHz mono, as words; empty if nothing."""
+    done = []
+    if round(info.duration * RATE) < CLIP_S * RATE:
+        done.append(f"{info.duration:.2f} s: padded with silence to {CLIP_S:g} s")
+    if round(info.duration * RATE) > CLIP_S * RATE:
+        done.append(f"{info.duration:.2f} s: cut to its first {CLIP_S:g} s")
+    if info.channels > 1:
+        done.append(f"{info.channels} channels: mixed to one")
+    if info.rate != RATE:
+        done.append(f"{info.rate} Hz: resampled to {RATE} Hz")
+    if info.peak > 1.01:  # resampling alone adds less
+        done.append(f"peak {20 * math.log10(info.peak):.1f} dB above full scale: clipped there")
+    return "; ".join(done)
 
 
 def _check_repeats(hashes: dict[str, Hashes], report: Report) -> None:
@@ -244,10 +298,10 @@ def _check_soundbank(folder: Path, report: Report) -> None:
 
 
 def _check_events(metadata: Path, table: pd.DataFrame, infos: dict[str, audio.Info], report: Report) -> None:
-    """What a strong table's rows say about the clips and about each other."""
+    """Compare a strong table's rows with the clips and with each other."""
     rows = table.dropna(subset=["event_label"])
     end = rows["filename"].map({name: min(info.duration, CLIP_S) for name, info in infos.items()})
-    outside, late = rows["onset"] >= end, rows["offset"] > end + 0.5 / audio.RATE
+    outside, late = rows["onset"] >= end, rows["offset"] > end + 0.5 / RATE
     again, instant = rows.duplicated(), rows["onset"] == rows["offset"]
     ordered = rows.sort_values("onset", kind="stable")
     ends = ordered.groupby(["filename", "event_label"])["offset"].cummax()
@@ -280,7 +334,7 @@ def _check_events(metadata: Path, table: pd.DataFrame, infos: dict[str, audio.In
 
 
 def _holds(kind: str, table: pd.DataFrame, infos: dict[str, audio.Info]) -> list[str]:
-    """What a subset holds: clips and hours, formats, labels, and what of them is left out."""
+    """List what a subset holds: clips and hours, formats, labels, and what of them is left out."""
     hours = sum(info.duration for info in infos.values()) / 3600
     lines = [f"{len(infos)} clips, {hours:.2f} h, {'no' if kind == UNLABELLED else kind} labels"]
     formats = Counter((info.rate, info.channels) for info in infos.values())
