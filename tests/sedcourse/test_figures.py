@@ -9,11 +9,12 @@ import time
 
 import numpy as np
 import pytest
+import screens
 import torch
 from PIL import Image
 
 from bench import cost
-from sedcourse import figures, plots, screens
+from sedcourse import figures, plots
 from sedcourse.figures import FIGURES
 from sedlib import __version__
 from sedlib.config import PROFILES
@@ -32,6 +33,7 @@ def test_one_picture_drawn_anew_leaves_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "dataset", lambda *_: tmp_path)
     before = [{"file": "ppcen.png", "alt": "old"}, {"file": "table1.png", "alt": "old"}, {"file": "forgotten.png"}]
     (tmp_path / "manifest.json").write_text(json.dumps(before), encoding="utf-8")
+    (tmp_path / "table1.png").touch()
     monkeypatch.setitem(figures.DRAWN, "ppcen", lambda *_: (plots.figure()[0], {"alt": "new"}))
     figures.draw(["ppcen"])
     after = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
@@ -39,7 +41,7 @@ def test_one_picture_drawn_anew_leaves_the_others(tmp_path, monkeypatch):
         {"file": "ppcen.png", "measured_by": __version__, "alt": "new"},
         {"file": "table1.png", "alt": "old"},
     ]
-    assert [path.name for path in tmp_path.glob("*.png")] == ["ppcen.png"]
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["ppcen.png", "table1.png"]
     with pytest.raises(SedError, match="no picture 'pcen'; choose from detection, ppcen"):
         figures.draw(["pcen"])
 
@@ -49,7 +51,7 @@ def test_pictures_of_the_browser_are_described_and_light():
     for name, seen in {"lab": "JupyterLab", "explore": "explorer", "report": "report"}.items():
         if name == "report" and "report.png" not in manifest:
             continue
-        assert name in figures.DRAWN and seen in manifest[f"{name}.png"]["alt"]
+        assert name in screens.PICTURES and seen in manifest[f"{name}.png"]["alt"]
         width, height = Image.open(FIGURES / f"{name}.png").size
         assert width >= 1000 and height >= 700 and (FIGURES / f"{name}.png").stat().st_size < 250_000
 
@@ -58,15 +60,14 @@ def test_bytes_are_a_picture_too(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "FIGURES", tmp_path)
     monkeypatch.setattr(figures, "dataset", lambda *_: tmp_path)
     (tmp_path / "manifest.json").write_text("[]", encoding="utf-8")
-    monkeypatch.setitem(figures.DRAWN, "lab", lambda *_: (b"png", {"alt": "new"}))
-    figures.draw(["lab"])
+    figures.draw(["lab"], pictures={"lab": lambda *_: (b"png", {"alt": "new"})})
     assert (tmp_path / "lab.png").read_bytes() == b"png"
 
 
 def test_what_a_picture_of_the_browser_lacks_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("SEDLIB_WORKSPACE", str(tmp_path))
     with pytest.raises(SedError, match="no report; `make reproduce` writes it"):
-        figures.DRAWN["report"]("lesson", tmp_path, 0)
+        screens.PICTURES["report"]("lesson", tmp_path, 0)
     monkeypatch.setattr(screens, "find_browser", lambda: None)
     with pytest.raises(SedError, match="need Chromium"), screens.browser():
         pass
