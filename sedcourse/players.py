@@ -19,8 +19,8 @@ PEAK_LIMIT = 0.7  # about -3 dB below full scale: no clip startles
 def play(waveform: np.ndarray, label: str, sample_rate: int = 16000) -> None:
     """Show a player under its label.
 
-    Levels are left as they are, so that clips can be compared; only a waveform whose peak is above `PEAK_LIMIT` is
-    turned down as a whole, and its label says so.
+    Levels stay as they are, so that clips can be compared; only a waveform whose peak is above `PEAK_LIMIT` is turned
+    down as a whole, and its label says so.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def play(waveform: np.ndarray, label: str, sample_rate: int = 16000) -> None:
 
 
 def player(waveform: np.ndarray, label: str, sample_rate: int = 16000) -> Shown:
-    """The player that `play` shows."""
+    """Return the player that `play` shows."""
     waveform = np.asarray(waveform, dtype=np.float32)
     if waveform.ndim != 1:
         raise SedError(f"a player takes one waveform (sample,), not shape {waveform.shape}; pick one, as in x[0]")
@@ -46,11 +46,9 @@ def player(waveform: np.ndarray, label: str, sample_rate: int = 16000) -> Shown:
         label += f", turned down by {20 * np.log10(peak / PEAK_LIMIT):.1f} dB"
     file = io.BytesIO()
     soundfile.write(file, waveform, sample_rate, format="WAV", subtype="PCM_16")
-    data = base64.b64encode(file.getvalue()).decode("ascii")
-    name = html.escape(label)
+    data, name = base64.b64encode(file.getvalue()).decode("ascii"), html.escape(label)
     return Shown(
-        f'<figure style="margin:0.5em 0"><figcaption>{name}</figcaption>'
-        f'<audio controls aria-label="{name}" style="max-width:100%" src="data:audio/wav;base64,{data}"></audio>'
-        "</figure>",
+        f'<figure style="margin:0.5em 0"><figcaption>{name}</figcaption><audio controls aria-label="{name}" '
+        f'style="max-width:100%" src="data:audio/wav;base64,{data}"></audio></figure>',
         f"[sound: {label}]",
     )

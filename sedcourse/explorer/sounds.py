@@ -47,20 +47,14 @@ SOUNDS: dict[str, Callable[[], np.ndarray]] = {
 
 @functools.cache
 def sound(name: str) -> np.ndarray:
-    """(160000,) waveform of one of `SOUNDS`, made by code; always the same."""
+    """Return the (160000,) waveform of one of `SOUNDS`, made by code; always the same."""
     if name not in SOUNDS:
         raise SedError(f"sound {name!r} does not exist; choose one of {', '.join(SOUNDS)}")
     return SOUNDS[name]()
 
 
 def uploaded(name: str, content: bytes) -> tuple[np.ndarray, str]:
-    """Waveform of an uploaded file, and what there is to say about it.
-
-    Raises
-    ------
-    SedError
-        If it is no audio, damaged or too short; the message begins with the file's name.
-    """
+    """Return the waveform of an uploaded file and a description; `SedError` if it is no audio, damaged or too short."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sound"  # a name of our own: the file's might lead anywhere
         path.write_bytes(content)

@@ -12,21 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from sedcourse.plots.style import (
-    BLACK,
-    BLUE,
-    ORANGE,
-    SKY,
-    VERMILION,
-    figure,
-    grid,
-    in_rows,
-    legend_above,
-    mel_image,
-    mel_ticks,
-    stacked,
-    styled,
-)
+from sedcourse.plots.axes import grid, in_rows, legend_above, mel_image, mel_ticks, stacked
+from sedcourse.plots.style import BLACK, BLUE, ORANGE, SKY, VERMILION, figure, hatched, styled
 from sedlib.data import tables
 
 
@@ -39,7 +26,7 @@ def spectrogram(
     reference: pd.DataFrame | None = None,
     prediction: pd.DataFrame | None = None,
 ) -> Figure:
-    """A log-Mel spectrogram, with the events of the clip below it if there are any.
+    """Draw a log-Mel spectrogram, with the events of the clip below it if there are any.
 
     Parameters
     ----------
@@ -53,7 +40,7 @@ def spectrogram(
     """
     given = [table for table in (reference, prediction) if table is not None]
     fig, axes = stacked([3.2, *([0.6 + 0.4 * _classes(given)] if given else [])])
-    spectrogram_on(axes[0], logmel, frame_s, sample_rate)
+    _spectrogram_on(axes[0], logmel, frame_s, sample_rate)
     axes[0].set_title(title)
     if given:
         events_on(axes[1], reference, prediction)
@@ -64,10 +51,9 @@ def _classes(of_clip: list[pd.DataFrame]) -> int:
     return max(1, pd.concat(of_clip)["event_label"].nunique())
 
 
-def spectrogram_on(
+def _spectrogram_on(
     ax: Axes, logmel: np.ndarray, frame_s: float, sample_rate: int = 16000, label: str = "level (dB)"
 ) -> None:
-    """Draw a spectrogram, (mel, frame), with its axis in Hz and its colour bar: log-Mel, or what ``label`` says."""
     logmel = np.asarray(logmel)
     bands, frames = logmel.shape
     drawn = mel_image(ax, logmel, frame_s)
@@ -85,14 +71,12 @@ def _centres(bands: int, sample_rate: int) -> np.ndarray:
 def spectrogram_grid(
     panels: dict[str, np.ndarray], frame_s: float, columns: int = 5, sample_rate: int = 16000, common: bool = True
 ) -> Figure:
-    """Small log-Mel spectrograms beside each other, all with the same axes and, unless ``common`` is off, levels.
+    """Draw small log-Mel spectrograms on the same axes and, unless ``common`` is off, with the same levels.
 
     Parameters
     ----------
     panels : dict of title to (mel, frame) array
-        dB; bands as for `spectrogram`. The longest has the width of a panel.
-    frame_s : float
-        Seconds from frame to frame (the hop).
+        dB; bands and ``frame_s`` as for `spectrogram`. The longest has the width of a panel.
     """
     rows = -(-len(panels) // columns)
     fig, axes = figure(10, 0.4 + 1.9 * rows, nrows=rows, ncols=columns, sharex=True, sharey=True)
@@ -121,21 +105,18 @@ def spectrogram_grid(
 
 @styled
 def front_ends(panels: dict[str, np.ndarray], frame_s: float, events: pd.DataFrame | None = None) -> Figure:
-    """What front-ends make of one clip, below each other over one time axis; each on its own scale. Figure 2 is one.
+    """Draw what front-ends make of one clip over one time axis, each on its own scale, as the paper's Figure 2.
 
     Parameters
     ----------
     panels : dict of title to (mel, frame) array
-        Without unit: scaled log-Mel, PCEN layers. Bands as for `spectrogram`.
-    frame_s : float
-        Seconds from frame to frame (the hop).
+        Without unit: scaled log-Mel, PCEN layers. Bands and ``frame_s`` as for `spectrogram`.
     events : event table of the clip, optional
-        Drawn below.
     """
     below = [] if events is None else [0.4 + 0.35 * _classes([events])]
     fig, axes = stacked([2.1] * len(panels) + below, more=0.6)
     for ax, (title, panel) in zip(axes, panels.items(), strict=False):
-        spectrogram_on(ax, panel, frame_s, label="value (no unit)")
+        _spectrogram_on(ax, panel, frame_s, label="value (no unit)")
         ax.set_title(title, loc="left")
     if below:
         events_on(axes[-1], events)
@@ -152,14 +133,13 @@ def events_on(
 
     Parameters
     ----------
-    reference, prediction : event tables of one clip
-        None leaves a side out.
+    reference, prediction : event tables of one clip, optional
     classes : sequence of str, optional
         Rows from top to bottom; default: the classes that occur.
     """
     looks = (("reference", reference, BLUE, "///"), ("prediction", prediction, ORANGE, "..."))
     kinds: list[tuple[pd.DataFrame, dict[str, Any]]] = [
-        (tables.events(table), {"facecolor": colour, "edgecolor": "white", "hatch": hatch, "label": name})
+        (tables.events(table), hatched(colour, hatch, label=name))
         for name, table, colour, hatch in looks
         if table is not None
     ]
@@ -169,23 +149,16 @@ def events_on(
     for k, (table, look) in enumerate(kinds):
         rows = np.array([classes.index(label) for label in table["event_label"]])
         lengths = table["offset"] - table["onset"]
-        ax.barh(rows - 0.4 + k * height, lengths, height, table["onset"], align="edge", linewidth=0, **look)
+        ax.barh(rows - 0.4 + k * height, lengths, height, table["onset"], align="edge", **look)
     in_rows(ax, classes)
     grid(ax, "x")
     legend_above(ax, handles=[Patch(**look) for _, look in kinds])
 
 
 def in_words(table: pd.DataFrame) -> str:
-    """The events of one clip as text for a description: "Dog 1.2 to 1.9 s; Speech 3.0 to 7.4 s"."""
+    """Return the events of one clip as text for a description: "Dog 1.2 to 1.9 s; Speech 3.0 to 7.4 s"."""
     events = tables.events(table)
     return "; ".join(f"{e.event_label} {e.onset:.1f} to {e.offset:.1f} s" for e in events.itertuples()) or "none"
-
-
-def posteriors_on(ax: Axes, scores: np.ndarray, frame_s: float, classes: Sequence[str] = tables.CLASSES) -> None:
-    """Draw posteriors, (frame, class) in [0, 1], a row per class, with their colour bar."""
-    in_rows(ax, classes)
-    drawn = _activity(ax, np.asarray(scores), len(scores) * frame_s)
-    ax.figure.colorbar(drawn, ax=ax, label="posterior", pad=0.01)
 
 
 def _activity(ax: Axes, values, clip_s: float):
@@ -206,7 +179,7 @@ def detection(
     title: str = "",
     span: tuple[float, float] | None = None,
 ) -> Figure:
-    """Spectrogram, posteriors and events of one clip over one time axis.
+    """Draw spectrogram, posteriors and events of one clip over one time axis.
 
     Parameters
     ----------
@@ -219,9 +192,11 @@ def detection(
         Seconds to point out with two dashed lines.
     """
     fig, axes = stacked([2.4, 2.8, 0.5 + 0.4 * _classes([reference, prediction])])
-    spectrogram_on(axes[0], logmel, hop_s)
+    _spectrogram_on(axes[0], logmel, hop_s)
     axes[0].set_title(title)
-    posteriors_on(axes[1], scores, frame_s)
+    in_rows(axes[1], tables.CLASSES)
+    drawn = _activity(axes[1], np.asarray(scores), len(scores) * frame_s)
+    fig.colorbar(drawn, ax=axes[1], label="posterior", pad=0.01)
     events_on(axes[2], reference, prediction)
     for ax, colour in zip(axes, ("white", "white", BLACK), strict=True):
         for time in span or ():
@@ -231,14 +206,12 @@ def detection(
 
 @styled
 def labels(panels: dict[str, np.ndarray | None], clip_s: float) -> Figure:
-    """Labels of clips as pictures, class by time, side by side.
+    """Draw the labels of clips, class by time, side by side.
 
     Parameters
     ----------
     panels : dict of title to labels
         Strong labels (frame, class), weak labels (class,), or None where nothing is known.
-    clip_s : float
-        Seconds of a clip.
     """
     fig, axes = figure(10, 3.2, ncols=len(panels), sharey=True)
     for ax, (title, known) in zip(axes[0], panels.items(), strict=True):
@@ -260,7 +233,7 @@ def labels(panels: dict[str, np.ndarray | None], clip_s: float) -> Figure:
 def decisions(
     scores: np.ndarray, threshold: float, decided: dict[str, np.ndarray], frame_s: float, title: str = ""
 ) -> Figure:
-    """The posterior of one class in one clip with its threshold, and the active frames that follow from it.
+    """Draw the posterior of one class in one clip with its threshold, and the active frames that follow from it.
 
     Parameters
     ----------
@@ -268,8 +241,6 @@ def decisions(
         In [0, 1].
     decided : dict of name to (frame,) bool array
         A row each.
-    frame_s : float
-        Seconds of a frame.
     """
     fig, (top, bottom) = stacked([2.4, 1.2], more=0)
     edges = frame_s * np.arange(len(scores) + 1)
@@ -279,8 +250,8 @@ def decisions(
     legend_above(top, ncols=1)
     for row, (active, colour) in enumerate(zip(decided.values(), (SKY, ORANGE), strict=False)):
         bottom.bar(edges[:-1], np.where(active, 0.6, 0), frame_s, row - 0.3, align="edge", color=colour)
-    bottom.set_yticks(range(len(decided)), list(decided))
-    bottom.set(xlim=(0, edges[-1]), ylim=(len(decided) - 0.5, -0.5))
+    in_rows(bottom, list(decided))
+    bottom.set_xlim(0, edges[-1])
     return fig
 
 
@@ -288,7 +259,7 @@ def decisions(
 def stems(
     waveforms: np.ndarray, titles: Sequence[str], spans: Sequence[tuple[float, float] | None], sample_rate: int = 16000
 ) -> Figure:
-    """The parts of a mixture below each other: the level of each over time, and where its label says it sounds.
+    """Draw the parts of a mixture below each other: the level over time, and where the label says it sounds.
 
     Parameters
     ----------

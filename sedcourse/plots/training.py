@@ -10,25 +10,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sedcourse.plots.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    LINES,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    figure,
-    grid,
-    legend_above,
-    styled,
-)
+from sedcourse.plots.axes import grid, in_rows, legend_above
+from sedcourse.plots.style import BLACK, BLUE, GREEN, LINES, ORANGE, PURPLE, SKY, VERMILION, figure, styled
 
 
 @styled
 def curves(metrics: pd.DataFrame) -> Figure:
-    """Training curves: terms of the loss and validation F1 above, learning rate and weights of terms below.
+    """Draw training curves: terms of the loss and validation F1 above, learning rate and weights of terms below.
 
     Parameters
     ----------
@@ -54,7 +42,7 @@ def curves(metrics: pd.DataFrame) -> Figure:
 
 @styled
 def pcen_paths(metrics: pd.DataFrame) -> Figure:
-    """The parameters of the PCEN layers over a training.
+    """Draw the parameters of the PCEN layers over a training.
 
     Parameters
     ----------
@@ -89,7 +77,7 @@ def _lines(ax: Axes, metrics: pd.DataFrame, columns: str, scale: float, label: s
 
 @styled
 def training_cost(records: dict[str, dict[str, Any]]) -> Figure:
-    """What a training costs: time and memory of a step against clips and width, and the whole of it on real DESED.
+    """Draw what a training costs: time and memory of a step against clips and width, and the whole on real DESED.
 
     Parameters
     ----------
@@ -159,7 +147,7 @@ def _values_on(ax: Axes, values: dict[str, float], texts: list[str], shift: floa
     ax.plot(list(values.values()), rows, linestyle="", **look)
     for row, text in zip(rows, texts, strict=True):
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), color=look["color"], va="center")
-    ax.set_yticks(range(len(values)), list(values))
+    in_rows(ax, list(values))
     ax.set_ylim(len(values) - 0.2, -0.5)
 
 
