@@ -61,27 +61,6 @@ def filter_lengths(seconds: np.ndarray, f1: pd.DataFrame) -> Figure:
     return fig
 
 
-@styled
-def _path(scores: np.ndarray, frame_s: float, states: np.ndarray, reference: pd.DataFrame, title: str) -> Figure:
-    fig, axes = figure(11, 4, nrows=2, sharex=True, height_ratios=[3, 1])
-    above, below = axes[:, 0]
-    edges = np.arange(len(scores) + 1) * frame_s
-    above.stairs(scores, edges, color=BLACK, label="posterior", lw=1.5)
-    above.axhline(0.5, color=BLACK, lw=0.8, linestyle=":")
-    path = {"facecolor": ORANGE, "alpha": 0.35, "label": "path in the event", "hatch": "...", "edgecolor": "white"}
-    above.fill_between(edges[:-1], 0, states, step="post", **path)
-    above.set(ylabel="posterior", ylim=(0, 1.02), title=title)
-    legend_above(above, 0.5, borderaxespad=1.8)
-    given = reference["onset"].to_numpy(float), reference["offset"].to_numpy(float)
-    looks = hatched(BLUE, "///"), hatched(ORANGE, "...")
-    for row, ((onsets, offsets), look) in enumerate(zip((given, _runs(states, frame_s)), looks, strict=True)):
-        below.barh(np.full(len(onsets), row), offsets - onsets, 0.7, onsets, **look)
-    in_rows(below, ["reference", "path"])
-    below.set(xlabel="time (s)", xlim=(0, edges[-1]))
-    grid(below, "x")
-    return fig
-
-
 def _runs(states: np.ndarray, frame_s: float) -> tuple[np.ndarray, np.ndarray]:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(states, int), [0]])))
     return edges[::2] * frame_s, edges[1::2] * frame_s
@@ -92,6 +71,7 @@ def _best(scores: np.ndarray, p_silence: float, p_event: float) -> np.ndarray:
     return viterbi(emissions(scores[None, :, None]), np.array([p_silence]), np.array([p_event]))[0, :, 0]
 
 
+@styled
 def draw_path(
     scores: np.ndarray, frame_s: float, reference: pd.DataFrame, p_silence: float, p_event: float, title: str = ""
 ) -> tuple[Figure, str]:
@@ -107,9 +87,22 @@ def draw_path(
     found = ", ".join(f"{on:.1f} to {off:.1f} s" for on, off in zip(onsets, offsets, strict=True)) or "none"
     given = "; ".join(f"{e.onset:.1f} to {e.offset:.1f} s" for e in reference.itertuples()) or "none"
     words = f"silence stays with {p_silence:g}, event with {p_event:g}: {len(onsets)} events"
-    return _path(scores, frame_s, states, reference, f"{title}{words}"), (
-        f"Posteriors of one class, the best path and the reference. {words}: {found}. Reference: {given}."
-    )
+    fig, axes = figure(11, 4, nrows=2, sharex=True, height_ratios=[3, 1])
+    above, below = axes[:, 0]
+    edges = np.arange(len(scores) + 1) * frame_s
+    above.stairs(scores, edges, color=BLACK, label="posterior", lw=1.5)
+    above.axhline(0.5, color=BLACK, lw=0.8, linestyle=":")
+    path = {"facecolor": ORANGE, "alpha": 0.35, "label": "path in the event", "hatch": "...", "edgecolor": "white"}
+    above.fill_between(edges[:-1], 0, states, step="post", **path)
+    above.set(ylabel="posterior", ylim=(0, 1.02), title=f"{title}{words}")
+    legend_above(above, 0.5, borderaxespad=1.8)
+    starts, lengths = reference["onset"].to_numpy(float), (reference["offset"] - reference["onset"]).to_numpy(float)
+    below.barh(np.zeros(len(starts)), lengths, 0.7, starts, **hatched(BLUE, "///"))
+    below.barh(np.ones(len(onsets)), offsets - onsets, 0.7, onsets, **hatched(ORANGE, "..."))
+    in_rows(below, ["reference", "path"])
+    below.set(xlabel="time (s)", xlim=(0, edges[-1]))
+    grid(below, "x")
+    return fig, f"Posteriors of one class, the best path and the reference. {words}: {found}. Reference: {given}."
 
 
 @styled
@@ -162,21 +155,19 @@ def _entry(ax: Axes, t: int, state: int, score: float, on_path: bool) -> None:
 
 
 def _way(ax: Axes, t: int, state: int, came: int, walked: bool, full: bool) -> None:
-    """An arrow from the state before."""
     look = {"lw": 2.5, "color": VERMILION} if walked else {"lw": 1, "color": BLACK}
     look |= {"arrowstyle": "-|>", "linestyle": "-" if walked or not full else ":"}
     ax.annotate("", (t - 0.3, state + 0.16 * np.sign(came - state)), (t - 0.7, came), arrowprops=look)
 
 
 @styled
-def search_progress(f1: Sequence[float], best_possible: float | None = None) -> Figure:
+def search_progress(f1: Sequence[float], best_possible: float) -> Figure:
     """Draw F1 of every evaluation of a search, the best so far, and that of the exact optimum."""
     fig, axes = figure(10, 3.4)
     ax, percent = axes[0, 0], 100 * np.asarray(f1)
     ax.plot(percent, ".", color=BLUE, label="an evaluation")
     ax.plot(np.maximum.accumulate(percent), color=VERMILION, lw=2, drawstyle="steps-post", label="best so far")
-    if best_possible is not None:
-        ax.axhline(100 * best_possible, color=BLACK, linestyle="--", label="exact optimum of the grid")
+    ax.axhline(100 * best_possible, color=BLACK, linestyle="--", label="exact optimum of the grid")
     ax.set(xlabel="evaluation", ylabel="macro F1, tuned half (%)", xlim=(-1, max(10, len(percent))))
     grid(ax)
     ax.legend(frameon=False, loc="lower right")

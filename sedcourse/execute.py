@@ -33,7 +33,7 @@ class ThisInterpreter(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        # the kernel works in the folder of the lesson
+        """Return this interpreter's kernel, which works in the folder of the lesson."""
         return KernelSpec(**get_kernel_dict(), env=handed_on())
 
 

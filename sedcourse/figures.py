@@ -131,7 +131,7 @@ def _invariance(profile: str, root: Path, seed: int) -> Drawn:
 
 
 def _compared(profile: str, root: Path, seed: int, comparison: Comparison, lesson: str, what: str) -> Drawn:
-    """Publishes the numbers, too."""
+    """Publish the numbers, and draw them."""
     measured = comparison.publish(profile, root)
     rows = comparison.scores(measured)[: len(comparison.rows)]
     first, *_ = comparison.rows.values()

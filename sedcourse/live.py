@@ -72,13 +72,13 @@ class LiveSearch(_Redrawn):
     ----------
     interactive : bool
         False, as in a batch run: draw once, at the end.
-    best_possible : float, optional
+    best_possible : float
         F1 that no evaluation can pass.
     calls : int
         Number of evaluations.
     """
 
-    def __init__(self, interactive: bool, best_possible: float | None, calls: int) -> None:
+    def __init__(self, interactive: bool, best_possible: float, calls: int) -> None:
         super().__init__()
         self.interactive, self.best_possible, self.calls = interactive, best_possible, calls
 
@@ -86,10 +86,11 @@ class LiveSearch(_Redrawn):
         """Show F1 of all evaluations so far; every tenth time, for drawing takes as long as an evaluation."""
         if len(f1) < self.calls and not (self.interactive and len(f1) % 10 == 0):
             return
-        alt = f"F1 of {len(f1)} evaluations, and the best so far, which ends at {100 * max(f1):.1f} %"
-        if self.best_possible is not None:
-            alt += f"; the exact optimum of the grid is {100 * self.best_possible:.1f} %"
-        self._redraw(decoding.search_progress(f1, self.best_possible), f"{alt}.")
+        alt = (
+            f"F1 of {len(f1)} evaluations, and the best so far, which ends at {100 * max(f1):.1f} %; "
+            f"the exact optimum of the grid is {100 * self.best_possible:.1f} %."
+        )
+        self._redraw(decoding.search_progress(f1, self.best_possible), alt)
 
 
 def watch(run: Run, every_s: float = 5.0) -> None:

@@ -36,6 +36,7 @@ class Box(NamedTuple):
 
     @property
     def text(self) -> str:
+        """Return what is written in the box."""
         return f"{self.name}\n{self.kind}\n{' x '.join(map(str, self.shape))}\n{self.parameters:,} parameters"
 
 

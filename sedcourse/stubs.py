@@ -19,7 +19,7 @@ YOUR_TURN = "...  # your turn"
 
 
 def stub(solution: str) -> str:
-    """Reduce the source of a solution to what the learner starts from.
+    r"""Reduce the source of a solution to what the learner starts from.
 
     Functions keep their signature, docstring and given lines; ``name = value`` becomes ``name = ...``; imports stay.
 

@@ -60,6 +60,7 @@ class Check:
         object.__setattr__(self, "__doc__", self.task)  # what `check.NAME?` shows in a notebook
 
     def __call__(self, answer: Callable) -> None:
+        """Judge the answer, and print "correct" if it is."""
         self.judge(answer)
         print(f"correct: {self.correct}")
 
@@ -84,7 +85,7 @@ class Check:
 
 
 def call(answer: Callable, *arguments: Any) -> Any:
-    """What the learner's function returns; `WrongAnswer` if there is no function, or nothing is returned."""
+    """Return what the learner's function returns; `WrongAnswer` if there is no function, or nothing is returned."""
     if answer is ...:
         raise WrongAnswer("nothing here yet: replace the ... by your answer")
     if not callable(answer):

@@ -48,7 +48,7 @@ _TAIL = np.exp(-np.arange(60) / 15) * _ROOM.normal(size=60)
 
 
 def _response(direct, before, reflection):
-    """A room response with noise before its direct sound, as a recorded one has."""
+    """Make a room response with noise before its direct sound, as a recorded one has."""
     return np.concatenate([np.zeros(3), 0.01 * _ROOM.normal(size=before), [direct], reflection * _TAIL])
 
 

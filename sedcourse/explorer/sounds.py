@@ -31,6 +31,7 @@ class Plan(NamedTuple):
     recipe: domains.Recipe = domains.SYNTHETIC
 
     def __call__(self) -> np.ndarray:
+        """Make the sound."""
         events = [Event(label, *time) for label, times in self.events.items() for time in times]
         return soundscapes.mix(events, Voices("synthetic"), self.recipe, np.random.default_rng(0))[0]
 

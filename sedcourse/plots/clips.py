@@ -14,36 +14,27 @@ from matplotlib.patches import Patch
 
 from sedcourse.plots.axes import grid, in_rows, legend_above, mel_image, mel_ticks, stacked
 from sedcourse.plots.style import BLACK, BLUE, ORANGE, SKY, VERMILION, figure, hatched, styled
+from sedlib.config import RATE
 from sedlib.data import tables
 
 
 @styled
-def spectrogram(
-    logmel: np.ndarray,
-    frame_s: float,
-    sample_rate: int = 16000,
-    title: str = "",
-    reference: pd.DataFrame | None = None,
-    prediction: pd.DataFrame | None = None,
-) -> Figure:
+def spectrogram(logmel: np.ndarray, frame_s: float, title: str = "", reference: pd.DataFrame | None = None) -> Figure:
     """Draw a log-Mel spectrogram, with the events of the clip below it if there are any.
 
     Parameters
     ----------
     logmel : (mel, frame) array
-        dB; bands from 0 Hz to half the sample rate on the Slaney Mel scale.
+        dB; bands from 0 Hz to 8 kHz on the Slaney Mel scale.
     frame_s : float
         Seconds from frame to frame (the hop).
-    sample_rate : int
-        Hz.
-    reference, prediction : event tables of this clip, optional
+    reference : event table of this clip, optional
     """
-    given = [table for table in (reference, prediction) if table is not None]
-    fig, axes = stacked([3.2, *([0.6 + 0.4 * _classes(given)] if given else [])])
-    _spectrogram_on(axes[0], logmel, frame_s, sample_rate)
+    fig, axes = stacked([3.2] if reference is None else [3.2, 0.6 + 0.4 * _classes([reference])])
+    _spectrogram_on(axes[0], logmel, frame_s)
     axes[0].set_title(title)
-    if given:
-        events_on(axes[1], reference, prediction)
+    if reference is not None:
+        events_on(axes[1], reference)
     return fig
 
 
@@ -51,26 +42,22 @@ def _classes(of_clip: list[pd.DataFrame]) -> int:
     return max(1, pd.concat(of_clip)["event_label"].nunique())
 
 
-def _spectrogram_on(
-    ax: Axes, logmel: np.ndarray, frame_s: float, sample_rate: int = 16000, label: str = "level (dB)"
-) -> None:
+def _spectrogram_on(ax: Axes, logmel: np.ndarray, frame_s: float, label: str = "level (dB)") -> None:
     logmel = np.asarray(logmel)
     bands, frames = logmel.shape
     drawn = mel_image(ax, logmel, frame_s)
-    mel_ticks(ax, _centres(bands, sample_rate), (250, 500, 1000, 2000, 4000, 8000))
+    mel_ticks(ax, _centres(bands), (250, 500, 1000, 2000, 4000, 8000))
     ax.set_ylabel("frequency (Hz)")
     ax.figure.colorbar(drawn, ax=ax, label=label, pad=0.01)
     ax.set_xlim(0, (frames - 1) * frame_s)
 
 
-def _centres(bands: int, sample_rate: int) -> np.ndarray:
-    return librosa.mel_frequencies(n_mels=bands + 2, fmin=0, fmax=sample_rate / 2)[1:-1]
+def _centres(bands: int) -> np.ndarray:
+    return librosa.mel_frequencies(n_mels=bands + 2, fmin=0, fmax=RATE / 2)[1:-1]
 
 
 @styled
-def spectrogram_grid(
-    panels: dict[str, np.ndarray], frame_s: float, columns: int = 5, sample_rate: int = 16000, common: bool = True
-) -> Figure:
+def spectrogram_grid(panels: dict[str, np.ndarray], frame_s: float, columns: int = 5, common: bool = True) -> Figure:
     """Draw small log-Mel spectrograms on the same axes and, unless ``common`` is off, with the same levels.
 
     Parameters
@@ -93,7 +80,7 @@ def spectrogram_grid(
         ax.set_title(title, fontsize=10)
         ax.set_xlim(0, (longest - 1) * frame_s)
     *_, last = panels.values()
-    mel_ticks(axes[0, 0], _centres(len(last), sample_rate), (500, 1000, 2000, 4000))
+    mel_ticks(axes[0, 0], _centres(len(last)), (500, 1000, 2000, 4000))
     fig.supxlabel("time (s)", fontsize=11)
     fig.supylabel("frequency (Hz)", fontsize=11)
     if common:
@@ -256,9 +243,7 @@ def decisions(
 
 
 @styled
-def stems(
-    waveforms: np.ndarray, titles: Sequence[str], spans: Sequence[tuple[float, float] | None], sample_rate: int = 16000
-) -> Figure:
+def stems(waveforms: np.ndarray, titles: Sequence[str], spans: Sequence[tuple[float, float] | None]) -> Figure:
     """Draw the parts of a mixture below each other: the level over time, and where the label says it sounds.
 
     Parameters
@@ -268,9 +253,9 @@ def stems(
     spans : sequence of (onset, offset) in seconds, or None
         None: no label, as a background has none.
     """
-    block = sample_rate // 100
+    block = RATE // 100
     blocks = np.abs(waveforms[:, : waveforms.shape[1] // block * block]).reshape(len(waveforms), -1, block).max(2)
-    level, times = 20 * np.log10(blocks.clip(1e-4)), block / sample_rate * np.arange(blocks.shape[1])
+    level, times = 20 * np.log10(blocks.clip(1e-4)), block / RATE * np.arange(blocks.shape[1])
     fig, axes = figure(10, 0.7 + 1.15 * len(waveforms), nrows=len(waveforms), sharex=True, sharey=True)
     for ax, curve, title, span in zip(axes[:, 0], level, titles, spans, strict=True):
         ax.fill_between(times, -80, curve, step="post", color=SKY if span is None else BLUE, linewidth=0)
@@ -280,6 +265,6 @@ def stems(
                 ax.axvline(time, color=VERMILION, linestyle="--")
         ax.set_title(title, loc="left", fontsize=10)
         grid(ax)
-    axes[-1, 0].set(xlabel="time (s)", xlim=(0, waveforms.shape[1] / sample_rate), ylim=(-80, 3))
+    axes[-1, 0].set(xlabel="time (s)", xlim=(0, waveforms.shape[1] / RATE), ylim=(-80, 3))
     fig.supylabel("peak level in 10 ms (dB of full scale)", fontsize=11)
     return fig

@@ -79,7 +79,7 @@ def beside_desed(comparisons: dict[str, pd.DataFrame]) -> Figure:
 
 
 def _statistics_on(axes: np.ndarray, comparison: pd.DataFrame) -> None:
-    """A row of panels: three with a row a class, one of how many events sound at once."""
+    """Draw a row of panels: three with a row a class, one of how many events sound at once."""
     values = comparison[["ours", "DESED"]].unstack("quantity")
     at_once = {"events_0": "none", "events_1": "1", "events_2": "2", "events_3": "3 or more"}
     for shift, source, colour, marker, line in ((-0.17, "ours", BLUE, "o", "-"), (0.17, "DESED", ORANGE, "D", "--")):
@@ -135,7 +135,7 @@ def gap(systems: dict[str, dict[str, list[float]]], shares: pd.DataFrame) -> Fig
 
 
 def _scores_on(ax: Axes, systems: dict[str, dict[str, list[float]]]) -> None:
-    """A group of bars a system, a bar a test set, a dot a seed."""
+    """Draw a group of bars a system, a bar a test set, a dot a seed."""
     tests = list(dict.fromkeys(test for found in systems.values() for test in found))
     styles = dict(zip(tests, ((SKY, "///", -0.27), (BLUE, "", 0), (ORANGE, "xxx", 0.27)), strict=False))
     for row, found in enumerate(systems.values()):

@@ -78,7 +78,7 @@ def system_scores(scores: dict[str, tuple[float, list[float], tuple[float, float
 
 
 def _won_on(ax: Axes, classes: pd.DataFrame) -> None:
-    """What each column has more than the first, by class, as numbers over colours."""
+    """Draw what each column has more than the first, by class, as numbers over colours."""
     first, *others = classes.columns
     won = classes[others].sub(classes[first], axis=0)
     limit = np.nanmax(np.abs(won.to_numpy()))

@@ -112,7 +112,7 @@ def training_cost(records: dict[str, dict[str, Any]]) -> Figure:
 
 
 def _device_on(axes: np.ndarray, device: str, record: dict[str, Any], shift: float, look: dict[str, str]) -> None:
-    """One device in all six panels."""
+    """Draw one device in all six panels."""
     cases, predicted = pd.DataFrame(record["cases"]), record["prediction"]
     cases["fitted_s"], cases["fitted_mb"] = (record["fits"][kind]["fitted"] for kind in ("step_s", "memory_mb"))
     by_clips = cases[cases["width"] == 1].groupby("frames", sort=False)
@@ -132,7 +132,7 @@ def _device_on(axes: np.ndarray, device: str, record: dict[str, Any], shift: flo
 
 
 def _cost_on(axes: np.ndarray, cases: pd.DataFrame, x: str, line: Any, **look: Any) -> None:
-    """Measured and fitted seconds on the first of two axes, gigabytes on the second."""
+    """Draw measured and fitted seconds on the first of two axes, gigabytes on the second."""
     cases = cases.sort_values(x)
     kinds = ("step_s", "fitted_s", 1), ("memory_mb", "fitted_mb", 1e-3)
     for ax, (measured, fitted, scale) in zip(axes, kinds, strict=True):
@@ -142,7 +142,7 @@ def _cost_on(axes: np.ndarray, cases: pd.DataFrame, x: str, line: Any, **look: A
 
 
 def _values_on(ax: Axes, values: dict[str, float], texts: list[str], shift: float, **look: Any) -> None:
-    """A row for every value, and its text at the end of the row."""
+    """Draw a row for every value, and its text at the end of the row."""
     rows = np.arange(len(values)) + shift
     ax.plot(list(values.values()), rows, linestyle="", **look)
     for row, text in zip(rows, texts, strict=True):
@@ -152,7 +152,7 @@ def _values_on(ax: Axes, values: dict[str, float], texts: list[str], shift: floa
 
 
 def _duration(hours: float) -> str:
-    """Hours in words, in the unit that fits."""
+    """Return hours in words, in the unit that fits."""
     for unit, size in (("days", 24), ("h", 1), ("min", 1 / 60)):
         if hours >= 2 * size:
             return f"{hours / size:.1f} {unit}"
