@@ -1,4 +1,4 @@
-"""``python tests/screens.py [lab] [explore] [report]``: the README's pictures of the course as it is seen in a browser.
+"""``python -m tests.screens [lab] [explore] [report]``: the README's pictures of the course as it is seen in a browser.
 
 Each is a headless Chromium, driven by Playwright (``pip install -e ".[test]"``), on what this machine serves; nothing
 else is asked. Lessons are copied, and the settings of Jupyter and IPython lie in a temporary folder.
@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from PIL import Image
 
+from figures import draw
+from figures.draw import Drawn, measured_entry
 from reproduction import ledger
 from reproduction.keeper import kept
 from reproduction.lessons import lessons
-from sedcourse import figures
-from sedcourse.figures import Drawn, measured_entry
 from sedlib.errors import SedError
 from sedlib.workspace import workspace
 
@@ -293,4 +293,4 @@ def _report(profile: str, root: Path, seed: int) -> Drawn:
 PICTURES = {"lab": _lab, "explore": _explore, "report": _report}
 
 if __name__ == "__main__":
-    figures.main(sys.argv[1:], PICTURES)
+    draw.main(sys.argv[1:], PICTURES)

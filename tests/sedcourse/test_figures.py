@@ -14,8 +14,9 @@ import torch
 from PIL import Image
 
 from bench import cost
-from sedcourse import figures, plots
-from sedcourse.figures import FIGURES
+from figures import draw as figures
+from figures.draw import FIGURES
+from sedcourse import plots
 from sedlib import __version__
 from sedlib.config import PROFILES
 from sedlib.errors import SedError
@@ -160,7 +161,7 @@ def test_a_fit_says_how_far_it_is_off_and_no_part_costs_less_than_nothing():
 def test_points_are_drawn_where_they_were_measured_and_lines_where_they_were_fitted():
     made = record("a", 0.5)
     made["cases"][1]["step_s"] *= 2  # the slowest; its line stays
-    steps, width, hours, memory, _, need = plots.training_cost({"a": made}).axes
+    steps, width, hours, memory, _, need = figures.training_cost({"a": made}).axes
     line, points, half, _ = steps.lines
     assert points.get_xdata().tolist() == line.get_xdata().tolist() == [8, 24, 48]
     assert line.get_ydata() == pytest.approx([0.5 + 0.3 * clips for clips in (8, 24, 48)])
@@ -176,7 +177,7 @@ def test_points_are_drawn_where_they_were_measured_and_lines_where_they_were_fit
 
 
 def test_devices_of_very_different_speed_are_told_apart():
-    steps, width, *_ = plots.training_cost({"a": record("a", 0.5), "b": record("b", 0.005)}).axes
+    steps, width, *_ = figures.training_cost({"a": record("a", 0.5), "b": record("b", 0.005)}).axes
     assert steps.get_yscale() == width.get_yscale() == "log"
     assert len({line.get_color() for line in width.lines}) == 2
     assert len({line.get_marker() for line in width.lines[1::2]}) == 2
@@ -217,7 +218,7 @@ def test_the_costs_are_measured_part_by_part(monkeypatch):
         measured["steps"] == 2 and measured["measured_by"] == __version__ and not {"/", "\\"} & set(measured["device"])
     )
     assert len(cost.text(measured).splitlines()) == 1 + 9 + 5 + 2 + 1
-    plots.training_cost({"here": json.loads(json.dumps(measured))})
+    figures.training_cost({"here": json.loads(json.dumps(measured))})
 
 
 def test_a_scaled_configuration_keeps_the_proportions_of_batch_and_network():

@@ -1,7 +1,7 @@
-"""``python -m sedcourse.figures [NAME ...]``: draw the README's pictures, or some of them, anew from finished runs.
+"""``python -m figures.draw [NAME ...]``: draw the README's pictures, or some of them, anew from finished runs.
 
 ``figures/manifest.json`` lists for every picture its lesson, profile, data and seed, the version of sedlib that
-measured it, the rule by which its clip was chosen, and a description. ``python tests/screens.py`` adds the browser's.
+measured it, the rule by which its clip was chosen, and a description. ``python -m tests.screens`` adds the browser's.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from minidesed import statistics
 from reproduction import ledger, retention, sounds
 from reproduction.comparisons import ADVERSARIAL, AUGMENTATION, TABLE1, Comparison
-from reproduction.shipped import shipped
 from reproduction.studies import gap, invariance, overfitting
 from sedcourse import decoding, plots
+from sedcourse.plots.axes import grid, in_rows
+from sedcourse.plots.style import BLUE, GREEN, LINES, VERMILION, figure, styled
 from sedlib import __version__
 from sedlib.data import layout, tables
 from sedlib.data.store import open_store
@@ -30,7 +34,7 @@ from sedlib.errors import SedError
 from sedlib.training import Run
 from sedlib.workspace import dataset, run_folder
 
-FIGURES = shipped("figures")
+FIGURES = Path(__file__).parent
 Drawn = tuple[Figure | bytes, dict[str, Any]]  # a picture, or a PNG, and its entry in the manifest
 Pictures = Mapping[str, Callable[[str, Path, int], Drawn]]  # by name, from profile, data set and seed
 
@@ -186,7 +190,91 @@ def _training_cost(profile: str, root: Path, seed: int) -> Drawn:
     )
     versions = ", ".join(sorted({record["measured_by"] for record in records.values()}))
     measured = {"profile": "paper", "measured_by": versions}
-    return plots.training_cost(records), measured_entry("04_mean_teacher", measured, "noise", 0, alt)
+    return training_cost(records), measured_entry("04_mean_teacher", measured, "noise", 0, alt)
+
+
+@styled
+def training_cost(records: dict[str, dict[str, Any]]) -> Figure:
+    """Draw what a training costs: time and memory of a step against clips and width, and the whole on real DESED.
+
+    Parameters
+    ----------
+    records : dict of device to record
+        As ``python -m bench cost`` keeps them. Points are measured (bars: from the fastest to the slowest step), lines
+        are fitted to all of a device's points at once.
+    """
+    fig, axes = figure(12, 6.4, nrows=2, ncols=3)
+    devices = list(zip(records, (BLUE, VERMILION, GREEN), "oDs", strict=False))
+    for number, (device, colour, marker) in enumerate(devices):
+        look = {"color": colour, "marker": marker}
+        _device_on(axes, device, records[device], number / len(records), look)
+    predicted = records[devices[-1][0]]["prediction"]
+    labels = "clips in a step", f"channels, times the paper's ({predicted['batch']} clips)"
+    for column, label in enumerate(labels):
+        axes[0, column].set(xlabel=label, ylabel="time of a step (s)")
+        axes[1, column].set(xlabel=label, ylabel="peak of memory (GB)")
+    for ax in axes[:, :2].flat:
+        ax.set_xlim(left=0)
+        if ax in axes[0] and len(records) > 1:  # a GPU's line would lie on the axis
+            ax.set_yscale("log")
+        else:
+            ax.set_ylim(bottom=0)
+    axes[0, 2].set(xlabel=f"training on DESED, {predicted['epochs']} epochs (hours)", xscale="log")
+    axes[1, 2].set(xlabel="needed for DESED (GB)", xlim=(0, None))
+    for ax in axes.flat:
+        grid(ax)
+    handles = axes[0, 0].get_legend_handles_labels()
+    title = "points measured, lines fitted"
+    fig.legend(*handles, loc="outside upper center", ncols=2, frameon=False, title=title)
+    return fig
+
+
+def _device_on(axes: np.ndarray, device: str, record: dict[str, Any], shift: float, look: dict[str, str]) -> None:
+    """Draw one device in all six panels."""
+    cases, predicted = pd.DataFrame(record["cases"]), record["prediction"]
+    cases["fitted_s"], cases["fitted_mb"] = (record["fits"][kind]["fitted"] for kind in ("step_s", "memory_mb"))
+    by_clips = cases[cases["width"] == 1].groupby("frames", sort=False)
+    for (frames, of_length), line, face in zip(by_clips, LINES, (look["color"], "white"), strict=False):
+        name = f"{device}, {frames} frames a clip"
+        _cost_on(axes[:, 0], of_length, "clips", line, label=name, markerfacecolor=face, **look)
+    full = cases["frames"] == cases["frames"].max()
+    _cost_on(axes[:, 1], cases[full & (cases["clips"] == predicted["batch"])], "width", LINES[0], **look)
+    hours = {**predicted["hours"], "all": predicted["total_hours"]}
+    _values_on(axes[0, 2], hours, [_duration(value) for value in hours.values()], shift, **look)
+    gigabytes = {
+        "memory": predicted["memory_mb"] / 1000,
+        "waveforms, on disk": predicted["store_mb"] / 1000,
+        "spectrograms, if kept": predicted["spectrograms_mb"] / 1000,
+    }
+    _values_on(axes[1, 2], gigabytes, [f"{value:.1f} GB" for value in gigabytes.values()], shift, **look)
+
+
+def _cost_on(axes: np.ndarray, cases: pd.DataFrame, x: str, line: Any, **look: Any) -> None:
+    """Draw measured and fitted seconds on the first of two axes, gigabytes on the second."""
+    cases = cases.sort_values(x)
+    kinds = ("step_s", "fitted_s", 1), ("memory_mb", "fitted_mb", 1e-3)
+    for ax, (measured, fitted, scale) in zip(axes, kinds, strict=True):
+        ax.plot(cases[x], scale * cases[fitted], linestyle=line, color=look["color"])
+        ax.plot(cases[x], scale * cases[measured], linestyle="", zorder=3, **look)
+    axes[0].vlines(cases[x], cases["range_s"].str[0], cases["range_s"].str[1], color=look["color"])
+
+
+def _values_on(ax: Axes, values: dict[str, float], texts: list[str], shift: float, **look: Any) -> None:
+    """Draw a row for every value, and its text at the end of the row."""
+    rows = np.arange(len(values)) + shift
+    ax.plot(list(values.values()), rows, linestyle="", **look)
+    for row, text in zip(rows, texts, strict=True):
+        ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), color=look["color"], va="center")
+    in_rows(ax, list(values))
+    ax.set_ylim(len(values) - 0.2, -0.5)
+
+
+def _duration(hours: float) -> str:
+    """Return hours in words, in the unit that fits."""
+    for unit, size in (("days", 24), ("h", 1), ("min", 1 / 60)):
+        if hours >= 2 * size:
+            return f"{hours / size:.1f} {unit}"
+    return f"{3600 * hours:.1f} s"
 
 
 def _ledger(profile: str, root: Path, seed: int) -> Drawn:
