@@ -13,9 +13,7 @@ from minidesed.signals import (
     from_db,
     modes,
     motor_sound,
-    n_samples,
     oscillate,
-    sample_times,
     scatter,
     shape,
     smooth_noise,
@@ -27,7 +25,7 @@ from sedlib.config import RATE
 
 def room(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """Make a room's noise with mains hum, and often one more thing of `EXTRAS`."""
-    n = n_samples(duration)
+    n = round(duration * RATE)
     tone = unit_rms(shape(white_noise(n, rng), coloured(draw(rng, ranges, "slope"), 60, rng, bumps=3)))
     tone *= from_db(draw(rng, ranges, "drift") * smooth_noise(n, rng, 0.5))
     mains = np.full(n, float(pick(rng, ranges["mains"])))
@@ -42,7 +40,7 @@ def _wind(n: int, rng: np.random.Generator) -> np.ndarray:
 
 def _traffic(n: int, rng: np.random.Generator) -> np.ndarray:
     """Make vehicles that pass: low noise that swells and fades."""
-    t = sample_times(n)[:, None]
+    t = (np.arange(n) / RATE)[:, None]
     passing = rng.uniform(-1, n / RATE + 1, 3)
     swell = 0.2 + (1 / (1 + ((t - passing) / rng.uniform(0.8, 2.5, 3)) ** 2)).sum(axis=1)
     return unit_rms(shape(white_noise(n, rng), coloured(-8, 80, rng, bumps=2)) * swell)

@@ -10,17 +10,16 @@ from minidesed.signals import (
     frame_times,
     from_db,
     moving_average,
-    n_samples,
     oscillate,
     power_law,
     resonances,
-    sample_times,
     scatter,
     shape,
     smooth_noise,
     unit_rms,
     white_noise,
 )
+from sedlib.config import RATE
 
 
 def call_times(duration: float, ranges: Ranges, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -47,7 +46,7 @@ def cat(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray
     starts, lengths = call_times(duration, ranges, rng)
     calls = []
     for length in lengths:
-        n = n_samples(length)
+        n = round(length * RATE)
         top = rng.uniform(0.15, 0.55)  # where in the call the pitch and the mouth are highest
         u = np.linspace(0, 1, n)
         rise = np.interp(u, [0, top, 1], [0, 1, rng.uniform(-0.3, 0.6)])
@@ -59,7 +58,7 @@ def cat(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray
         formants = np.stack([mouth * opening, 2.2 * mouth * opening**0.5, highest], axis=1)
         envelope = np.interp(u, [0, 0.1, 0.75, 1], [0, 1, 0.7, 0]) * np.exp(0.15 * smooth_noise(n, rng, 12))
         calls.append(shape(source * envelope, resonances(formants, np.array([250, 350, 700]))))
-    return scatter(n_samples(duration), starts, rng.uniform(0.6, 1, len(calls)), calls)
+    return scatter(round(duration * RATE), starts, rng.uniform(0.6, 1, len(calls)), calls)
 
 
 def dog(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
@@ -75,7 +74,7 @@ def dog(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray
     starts, lengths = call_times(duration, ranges, rng)
     barks = []
     for length in lengths:
-        n = n_samples(length)
+        n = round(length * RATE)
         u = np.linspace(0, 1, n)
         swell = np.sin(np.pi * u**0.6)
         f0 = pitch * rng.uniform(0.9, 1.1) * arc ** (swell - 1) * (1 + rough * smooth_noise(n, rng, 150))
@@ -87,7 +86,7 @@ def dog(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray
         envelope = np.clip(u / 0.06, 0, 1) * (1 - u) ** rng.uniform(0.5, 1.5)
         barks.append(shape(source * envelope, resonances(formants, np.array([300, 450, 800, 1200]))))
     barks = [bark / np.abs(bark).max() for bark in barks]
-    return scatter(n_samples(duration), starts, rng.uniform(0.5, 1, len(barks)), barks)
+    return scatter(round(duration * RATE), starts, rng.uniform(0.5, 1, len(barks)), barks)
 
 
 # First three formants in Hz of a man's vowels (Peterson and Barney, 1952).
@@ -114,7 +113,7 @@ _BURST = [0.02, 0.0, 0.9, 3000, 2500]
 
 def speech(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """Make syllables: a glottal source through formants that move from vowel to vowel, with consonants between."""
-    n = n_samples(duration)
+    n = round(duration * RATE)
     segments, vowels, accents = _syllables(duration, rng, ranges)
     ends = np.cumsum(segments[:, 0]) * duration / segments[:, 0].sum()
     middles = ends - 0.5 * np.diff(ends, prepend=0)
@@ -129,7 +128,7 @@ def speech(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndar
     throat = resonances(tract * np.array([3500, 4500, 5500, 6500]), np.array([200, 300, 400, 500]))
 
     # The melody falls over the phrase; every syllable has its own accent.
-    now = sample_times(n)
+    now = np.arange(n) / RATE
     semitones = np.interp(now, middles, accents) * draw(rng, ranges, "melody") + 2 - 4 * now / duration
     f0 = draw(rng, ranges, "pitch") * 2 ** ((semitones + 0.15 * smooth_noise(n, rng, 30)).clip(-6, 7) / 12)
     glottis = oscillate(f0, power_law(f0.max(), draw(rng, ranges, "tilt")), pulses=True)

@@ -67,7 +67,7 @@ def modes(frequencies: np.ndarray, decays: np.ndarray, amplitudes: np.ndarray, d
     frequencies, decays, amplitudes : (mode,) arrays
         Hz; seconds in which a mode falls to 1/e; linear. Modes above 7.9 kHz are left out.
     """
-    t = np.arange(n_samples(duration), dtype=np.float32) / np.float32(RATE)
+    t = np.arange(round(duration * RATE), dtype=np.float32) / np.float32(RATE)
     audible = np.asarray(frequencies) < 7900
     f, decay, amplitude = (np.asarray(a, np.float32)[audible, None] for a in (frequencies, decays, amplitudes))
     return (amplitude * np.exp(-t / decay) * np.sin(2 * np.float32(np.pi) * (f * t % 1))).sum(axis=0)
@@ -153,9 +153,9 @@ def motor_speed(n: int, rng: np.random.Generator, constant: float, switch: str =
     if switch == "pulsed":
         pulses = 1 + int(n / RATE / 0.4)
         edges = np.cumsum(rng.uniform([0.3, 0.1], [1.5, 0.3], (pulses, 2)).ravel())  # s, on and off
-        on = (np.searchsorted(edges, sample_times(n)) % 2 == 0).astype(float)
+        on = (np.searchsorted(edges, np.arange(n) / RATE) % 2 == 0).astype(float)
     elif rng.random() < 0.5:
-        on[-min(n_samples(1.5 * constant), n // 3) :] = 0  # switched off, it runs down
+        on[-min(round(1.5 * constant * RATE), n // 3) :] = 0  # switched off, it runs down
     a = np.exp(-1 / (constant * RATE))
     start = rng.integers(2)
     speed, _ = lfilter([1 - a], [1, -a], on, zi=[a * start])
@@ -165,16 +165,6 @@ def motor_speed(n: int, rng: np.random.Generator, constant: float, switch: str =
 def power_law(highest: float, tilt: float) -> np.ndarray:
     """Return amplitudes k^-tilt of all harmonics that stay under 7.8 kHz when the pitch is `highest`."""
     return np.arange(1, max(int(7800 / highest), 1) + 1) ** -float(tilt)
-
-
-def n_samples(seconds: float) -> int:
-    """Return the number of samples of a duration."""
-    return round(seconds * RATE)
-
-
-def sample_times(n: int) -> np.ndarray:
-    """Return the seconds of the first n samples."""
-    return np.arange(n) / RATE
 
 
 def frame_times(n: int) -> np.ndarray:

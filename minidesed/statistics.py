@@ -176,9 +176,9 @@ def table(comparison: pd.DataFrame) -> pd.DataFrame:
         "active_time": ("median active time (s)", 1, ".1f"),
     }
     cells = {}
-    for quantity, (name, *look) in columns.items():
+    for quantity, (name, scale, form) in columns.items():
         if ("Speech", quantity) in comparison.index:
-            cells[name] = [_cell(comparison.loc[(label, quantity)], *look) for label in tables.CLASSES]
+            cells[name] = [_cell(comparison.loc[(label, quantity)], scale, form) for label in tables.CLASSES]
     return pd.DataFrame({"class": [label.replace("_", " ") for label in tables.CLASSES], **cells})
 
 

@@ -25,10 +25,8 @@ from minidesed.signals import (
     modes,
     motor_sound,
     motor_speed,
-    n_samples,
     oscillate,
     power_law,
-    sample_times,
     scatter,
     shape,
     slow_gain,
@@ -119,7 +117,7 @@ class Voices:
 
 def alarm_bell_ringing(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """Make repeated tones, sirens, electric bells, telephones and chimes: steady partials, switched by a machine."""
-    n = n_samples(duration)
+    n = round(duration * RATE)
     kind = pick(rng, ranges["kind"])
     if kind in ("beeps", "siren"):
         tone = draw(rng, ranges, "tone")
@@ -167,7 +165,7 @@ def _siren(n: int, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
 
 def blender(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """Make a fast motor that the food slows down again and again, and the noise of blades, food and jar."""
-    n = n_samples(duration)
+    n = round(duration * RATE)
     load = np.clip(0.5 + 0.5 * smooth_noise(n, rng, draw(rng, ranges, "load_rate")), 0, 1)
     speed = motor_speed(n, rng, draw(rng, ranges, "spin"), pick(rng, ranges["switch"]))
     speed = speed * (1 - draw(rng, ranges, "load") * load)
@@ -180,7 +178,7 @@ def blender(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.nda
 
 def dishes(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """Make plates, glasses, pans and cutlery: struck bodies whose inharmonic modes ring and die out."""
-    n = n_samples(duration)
+    n = round(duration * RATE)
     clinks = []
     for _ in range(round(draw(rng, ranges, "bodies"))):
         ratios = np.cumprod(np.concatenate([[1.0], rng.uniform(1.03, 1.3, 19)]))
@@ -211,7 +209,7 @@ def dishes(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndar
 
 def electric_shaver_toothbrush(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """Make a small fast drive: a bright buzz whose level and colour follow the strokes of the hand."""
-    n = n_samples(duration)
+    n = round(duration * RATE)
     stroke = smooth_noise(n, rng, 2 * draw(rng, ranges, "hand"))
     speed = 1 - draw(rng, ranges, "load") * (0.5 + 0.5 * stroke)
     buzz = motor_sound(speed, draw(rng, ranges, "buzz"), draw(rng, ranges, "tilt"), rng)
@@ -226,7 +224,7 @@ def electric_shaver_toothbrush(duration: float, rng: np.random.Generator, ranges
 
 def frying(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """Make water that bursts in hot fat: pops at random times (a Poisson process) over a hiss."""
-    n = n_samples(duration)
+    n = round(duration * RATE)
     pop = draw(rng, ranges, "pop")
     pops = [
         modes(pop * rng.uniform(0.5, 1.6, 3).clip(0, 7800 / pop), rng.uniform(0.0003, 0.0015, 3), np.ones(3), 0.008)
@@ -243,7 +241,7 @@ def frying(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndar
 
 def running_water(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """Make bubbles that sing (Minnaert's resonance), splashes, and a jet heard through the vessel that it fills."""
-    n = n_samples(duration)
+    n = round(duration * RATE)
     radii = np.exp(rng.uniform(np.log(draw(rng, ranges, "smallest")), np.log(draw(rng, ranges, "largest")), 48))  # mm
     rise = draw(rng, ranges, "rise")
     bubbles = [_bubble(radius, rise) for radius in radii]
@@ -274,7 +272,7 @@ def _splash(bubbles: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
     """Make a gush that meets water: a burst of noise and a crowd of bubbles that thins out."""
     n, dies = 4000, rng.uniform(0.02, 0.08)  # s
     burst = shape(white_noise(n, rng), coloured(rng.uniform(-4, 2), 150, rng, bumps=2))
-    burst = burst * np.exp(-sample_times(n) / dies)
+    burst = burst * np.exp(-np.arange(n) / RATE / dies)
     starts = rng.exponential(dies, 15).clip(0, 0.2)
     crowd = scatter(n, starts, rng.uniform(0.2, 1, 15), [bubbles[i] for i in rng.integers(len(bubbles), size=15)])
     return burst / np.abs(burst).max() + crowd
@@ -284,13 +282,13 @@ def _bubble(radius: float, rise: float) -> np.ndarray:
     """Make the damped sine of a bubble of `radius` mm, whose pitch rises by the share `rise` while it falls to 1/e."""
     pitch = 3260 / radius  # Hz (Minnaert 1933)
     damping = 0.13 * pitch + 0.0072 * pitch**1.5  # 1/s (van den Doel 2005)
-    t = np.arange(n_samples(min(6 / damping, 0.1))) / RATE
+    t = np.arange(round(min(6 / damping, 0.1) * RATE)) / RATE
     return (np.exp(-damping * t) * np.sin(2 * np.pi * pitch * t * (1 + 0.5 * rise * damping * t))).astype(np.float32)
 
 
 def vacuum_cleaner(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
     """Make a strong steady stream of air with the tone of the motor in it."""
-    n = n_samples(duration)
+    n = round(duration * RATE)
     speed = motor_speed(n, rng, draw(rng, ranges, "spin")) * (1 + 0.003 * smooth_noise(n, rng, 1))
     motor = motor_sound(speed, draw(rng, ranges, "rotation"), draw(rng, ranges, "tilt"), rng)
     spectrum = coloured(draw(rng, ranges, "slope"), 100, rng, bumps=4)

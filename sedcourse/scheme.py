@@ -117,7 +117,8 @@ def _box(ax: Axes, box: Box, at: tuple[float, float]) -> None:
     corner = x - 0.78, y - 0.55
     look: dict[str, Any] = {"boxstyle": "round,pad=0.03"} | _look(box.group)
     ax.add_patch(FancyBboxPatch(corner, 1.56, 1.1, fc="white", gid=box.name, alpha=0.35, **look))
-    ax.add_patch(FancyBboxPatch(corner, 1.56, 1.1, fc="none", **look | {"hatch": ""}))
+    look["hatch"] = ""
+    ax.add_patch(FancyBboxPatch(corner, 1.56, 1.1, fc="none", **look))
     behind = {"fc": "white", "ec": "none", "alpha": 0.85, "pad": 1.5}
     ax.text(x, y, box.text, ha="center", va="center", fontsize=8.5, linespacing=1.35, bbox=behind)
 
