@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from sedcourse.plots.axes import grid, in_rows, legend_above, mel_image, mel_ticks, stacked
-from sedcourse.plots.style import BLACK, BLUE, ORANGE, SKY, VERMILION, figure, hatched, styled
+from sedcourse.plots.style import BLACK, BLUE, ORANGE, SKY, VERMILION, figure, styled
 from sedlib.config import RATE
 from sedlib.data import tables
 
@@ -126,7 +126,7 @@ def events_on(
     """
     looks = (("reference", reference, BLUE, "///"), ("prediction", prediction, ORANGE, "..."))
     kinds: list[tuple[pd.DataFrame, dict[str, Any]]] = [
-        (tables.events(table), hatched(colour, hatch, label=name))
+        (tables.events(table), {"facecolor": colour, "edgecolor": "white", "hatch": hatch, "label": name})
         for name, table, colour, hatch in looks
         if table is not None
     ]
@@ -136,7 +136,7 @@ def events_on(
     for k, (table, look) in enumerate(kinds):
         rows = np.array([classes.index(label) for label in table["event_label"]])
         lengths = table["offset"] - table["onset"]
-        ax.barh(rows - 0.4 + k * height, lengths, height, table["onset"], align="edge", **look)
+        ax.barh(rows - 0.4 + k * height, lengths, height, table["onset"], align="edge", linewidth=0, **look)
     in_rows(ax, classes)
     grid(ax, "x")
     legend_above(ax, handles=[Patch(**look) for _, look in kinds])
