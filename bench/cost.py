@@ -3,7 +3,7 @@
 ``python -m bench cost`` takes the GPU where there is one. Every measurement has a process of its own, so that its peak
 of memory is its own, and rounds alternate, so that other work on the machine hits all of them. The clips are noise: no
 part's time depends on what is heard. ``figures/training_cost.json`` keeps a record for every device that was measured;
-`sedcourse.figures` draws it. Paper section 2 (counts of clips); the step is taught in
+`figures.draw` draws it. Paper section 2 (counts of clips); the step is taught in
 ``notebooks/04_mean_teacher.py``.
 """
 

@@ -13,9 +13,7 @@ from minidesed.signals import (
     from_db,
     modes,
     motor_sound,
-    n_samples,
     oscillate,
-    sample_times,
     scatter,
     shape,
     smooth_noise,
@@ -26,8 +24,8 @@ from sedlib.config import RATE
 
 
 def room(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
-    """A room's noise with mains hum, and often one more thing of `EXTRAS`."""
-    n = n_samples(duration)
+    """Make a room's noise with mains hum, and often one more thing of `EXTRAS`."""
+    n = round(duration * RATE)
     tone = unit_rms(shape(white_noise(n, rng), coloured(draw(rng, ranges, "slope"), 60, rng, bumps=3)))
     tone *= from_db(draw(rng, ranges, "drift") * smooth_noise(n, rng, 0.5))
     mains = np.full(n, float(pick(rng, ranges["mains"])))
@@ -41,15 +39,15 @@ def _wind(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _traffic(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Vehicles that pass: low noise that swells and fades."""
-    t = sample_times(n)[:, None]
+    """Make vehicles that pass: low noise that swells and fades."""
+    t = (np.arange(n) / RATE)[:, None]
     passing = rng.uniform(-1, n / RATE + 1, 3)
     swell = 0.2 + (1 / (1 + ((t - passing) / rng.uniform(0.8, 2.5, 3)) ** 2)).sum(axis=1)
     return unit_rms(shape(white_noise(n, rng), coloured(-8, 80, rng, bumps=2)) * swell)
 
 
 def _murmur(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Talkers behind a wall: the rhythm and melody of their voices, no word."""
+    """Make talkers behind a wall: the rhythm and melody of their voices, no word."""
     talkers = np.zeros(n, np.float32)
     for pitch in rng.uniform(90, 250, 3):
         syllables = smooth_noise(n, rng, 8).clip(0) * smooth_noise(n, rng, 0.7).clip(0)
@@ -58,7 +56,7 @@ def _murmur(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _knocks(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Steps, doors and things put down: dull, heavily damped modes at random times."""
+    """Make steps, doors and things put down: dull, heavily damped modes at random times."""
     knock = modes(rng.uniform(80, 900, 8), rng.uniform(0.005, 0.03, 8), np.ones(8), 0.15)
     starts = rng.uniform(0, n / RATE, rng.poisson(1.5 * n / RATE))
     return scatter(n, starts, np.exp(rng.normal(0, 0.8, len(starts))), [knock] * len(starts))

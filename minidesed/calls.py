@@ -10,21 +10,20 @@ from minidesed.signals import (
     frame_times,
     from_db,
     moving_average,
-    n_samples,
     oscillate,
     power_law,
     resonances,
-    sample_times,
     scatter,
     shape,
     smooth_noise,
     unit_rms,
     white_noise,
 )
+from sedlib.config import RATE
 
 
 def call_times(duration: float, ranges: Ranges, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and lengths in seconds of calls of one animal: as many as fit, stretched to end with the event."""
+    """Draw starts and lengths in seconds of an animal's calls: as many as fit, stretched to end with the event."""
     usual, pause = draw(rng, ranges, "length"), draw(rng, ranges, "gap")
     starts, lengths = [0.0], [min(usual, duration)]
     while True:
@@ -39,7 +38,7 @@ def call_times(duration: float, ranges: Ranges, rng: np.random.Generator) -> tup
 
 
 def cat(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
-    """Meows: a harmonic call that glides up and down while the mouth opens and closes."""
+    """Make meows: a harmonic call that glides up and down while the mouth opens and closes."""
     pitch, arc = draw(rng, ranges, "pitch"), draw(rng, ranges, "arc")
     breath, tilt = from_db(draw(rng, ranges, "breath")), draw(rng, ranges, "tilt")
     rough = draw(rng, ranges, "rough")
@@ -47,27 +46,23 @@ def cat(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray
     starts, lengths = call_times(duration, ranges, rng)
     calls = []
     for length in lengths:
-        n = n_samples(length)
+        n = round(length * RATE)
         top = rng.uniform(0.15, 0.55)  # where in the call the pitch and the mouth are highest
         u = np.linspace(0, 1, n)
         rise = np.interp(u, [0, top, 1], [0, 1, rng.uniform(-0.3, 0.6)])
-        f0 = (
-            pitch
-            * rng.uniform(0.92, 1.08)
-            * arc ** (moving_average(rise, n // 3) - 1)
-            * (1 + rough * smooth_noise(n, rng, 60))
-        )
+        f0 = pitch * rng.uniform(0.92, 1.08) * arc ** (moving_average(rise, n // 3) - 1)
+        f0 = f0 * (1 + rough * smooth_noise(n, rng, 60))
         source = oscillate(f0, power_law(f0.max(), tilt)) + breath * white_noise(n, rng)
         opening = np.interp(frame_times(n), np.array([0, 0.1, top, 0.8, 1]) * length, [0.5, 0.8, 1, 0.8, 0.6])
         highest = np.full_like(opening, min(4 * mouth, 7500))
         formants = np.stack([mouth * opening, 2.2 * mouth * opening**0.5, highest], axis=1)
         envelope = np.interp(u, [0, 0.1, 0.75, 1], [0, 1, 0.7, 0]) * np.exp(0.15 * smooth_noise(n, rng, 12))
         calls.append(shape(source * envelope, resonances(formants, np.array([250, 350, 700]))))
-    return scatter(n_samples(duration), starts, rng.uniform(0.6, 1, len(calls)), calls)
+    return scatter(round(duration * RATE), starts, rng.uniform(0.6, 1, len(calls)), calls)
 
 
 def dog(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
-    """Barks: short harsh bursts of voice, whose pitch and mouth rise and fall; also yelps and growls."""
+    """Make barks: short harsh bursts of voice, whose pitch and mouth rise and fall; also yelps and growls."""
     pitch, mouth = draw(rng, ranges, "pitch"), draw(rng, ranges, "mouth")
     arc = draw(rng, ranges, "arc")
     harsh, rough, tilt = from_db(draw(rng, ranges, "harsh")), draw(rng, ranges, "rough"), draw(rng, ranges, "tilt")
@@ -79,7 +74,7 @@ def dog(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray
     starts, lengths = call_times(duration, ranges, rng)
     barks = []
     for length in lengths:
-        n = n_samples(length)
+        n = round(length * RATE)
         u = np.linspace(0, 1, n)
         swell = np.sin(np.pi * u**0.6)
         f0 = pitch * rng.uniform(0.9, 1.1) * arc ** (swell - 1) * (1 + rough * smooth_noise(n, rng, 150))
@@ -91,26 +86,17 @@ def dog(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray
         envelope = np.clip(u / 0.06, 0, 1) * (1 - u) ** rng.uniform(0.5, 1.5)
         barks.append(shape(source * envelope, resonances(formants, np.array([300, 450, 800, 1200]))))
     barks = [bark / np.abs(bark).max() for bark in barks]
-    return scatter(n_samples(duration), starts, rng.uniform(0.5, 1, len(barks)), barks)
+    return scatter(round(duration * RATE), starts, rng.uniform(0.5, 1, len(barks)), barks)
 
 
 # First three formants in Hz of a man's vowels (Peterson and Barney, 1952).
-VOWELS = np.array(
-    [
-        [270, 2290, 3010],
-        [390, 1990, 2550],
-        [530, 1840, 2480],
-        [660, 1720, 2410],
-        [730, 1090, 2440],
-        [570, 840, 2410],
-        [440, 1020, 2240],
-        [300, 870, 2240],
-        [640, 1190, 2390],
-        [490, 1350, 1690],
-    ]
-)
+_VOWELS = """
+    270 2290 3010   390 1990 2550   530 1840 2480   660 1720 2410   730 1090 2440
+    570  840 2410   440 1020 2240   300  870 2240   640 1190 2390   490 1350 1690
+"""
+_FORMANTS = np.array(_VOWELS.split(), int).reshape(10, 3)
 # Consonants: seconds; levels of voice and noise; centre and width of the noise in Hz. A vowel has the same columns.
-CONSONANTS = np.array(
+_CONSONANTS = np.array(
     [
         [0.11, 0.0, 1.0, 6000, 1500],  # s
         [0.11, 0.0, 1.0, 3200, 1100],  # sh
@@ -121,13 +107,13 @@ CONSONANTS = np.array(
         [0.07, 0.0, 0.0, 4000, 1000],  # p, t, k: closed; the burst follows
     ]
 )
-STOP = len(CONSONANTS) - 1
-BURST = [0.02, 0.0, 0.9, 3000, 2500]
+_STOP = len(_CONSONANTS) - 1
+_BURST = [0.02, 0.0, 0.9, 3000, 2500]
 
 
 def speech(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
-    """Syllables: a glottal source through formants that move from vowel to vowel, with consonants between."""
-    n = n_samples(duration)
+    """Make syllables: a glottal source through formants that move from vowel to vowel, with consonants between."""
+    n = round(duration * RATE)
     segments, vowels, accents = _syllables(duration, rng, ranges)
     ends = np.cumsum(segments[:, 0]) * duration / segments[:, 0].sum()
     middles = ends - 0.5 * np.diff(ends, prepend=0)
@@ -142,9 +128,8 @@ def speech(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndar
     throat = resonances(tract * np.array([3500, 4500, 5500, 6500]), np.array([200, 300, 400, 500]))
 
     # The melody falls over the phrase; every syllable has its own accent.
-    semitones = (
-        np.interp(sample_times(n), middles, accents) * draw(rng, ranges, "melody") + 2 - 4 * sample_times(n) / duration
-    )
+    now = np.arange(n) / RATE
+    semitones = np.interp(now, middles, accents) * draw(rng, ranges, "melody") + 2 - 4 * now / duration
     f0 = draw(rng, ranges, "pitch") * 2 ** ((semitones + 0.15 * smooth_noise(n, rng, 30)).clip(-6, 7) / 12)
     glottis = oscillate(f0, power_law(f0.max(), draw(rng, ranges, "tilt")), pulses=True)
     breath = white_noise(n, rng)
@@ -156,18 +141,16 @@ def speech(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndar
 
 
 def _syllables(duration: float, rng: np.random.Generator, ranges: Ranges) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Segments (rows as in CONSONANTS), the vowel each belongs to (formants), and its accent."""
+    """Draw segments (rows as in _CONSONANTS), the vowel each belongs to (formants), and its accent."""
     count = max(1, round(duration * draw(rng, ranges, "rate")))
     segments, vowels, accents = [], [], []
     phrase = rng.integers(4, 10)
     for i in range(count):
-        vowel, accent = VOWELS[rng.integers(len(VOWELS))], rng.normal()
-        kind = rng.integers(len(CONSONANTS) + 2)  # two of nine syllables start with their vowel
-        parts = [CONSONANTS[kind]] if kind < len(CONSONANTS) and count > 1 else []
-        if kind == STOP and i == 0:
-            parts = []
-        if kind == STOP and parts:
-            parts.append(BURST)
+        vowel, accent = _FORMANTS[rng.integers(len(_FORMANTS))], rng.normal()
+        kind = rng.integers(len(_CONSONANTS) + 2)  # two of nine syllables start with their vowel
+        parts = []
+        if kind < len(_CONSONANTS) and count > 1 and not (kind == _STOP and i == 0):
+            parts = [_CONSONANTS[kind], _BURST] if kind == _STOP else [_CONSONANTS[kind]]
         parts.append([rng.uniform(0.08, 0.2), rng.uniform(0.5, 1), 0, 4000, 1000])
         if i % phrase == phrase - 1 and i < count - 1:
             parts[-1][0] *= 1.5  # lengthened before a pause

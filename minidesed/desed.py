@@ -17,15 +17,11 @@ SUBSETS = {  # which table each subset's numbers come from, below dataset/metada
     "validation": "validation/validation.tsv, 1168 clips",
     "public": "eval/public.tsv, 692 clips",
 }
+# Of a class, as in `statistics.per_class`.
 QUANTITIES = (
-    "clip_share",
-    "events_per_clip",
-    "events_per_clip_mean",
-    "duration_25",
-    "duration_50",
-    "duration_75",
-    "active_time",
-)  # of a class, as in `statistics.per_class`
+    *("clip_share", "events_per_clip", "events_per_clip_mean"),
+    *("duration_25", "duration_50", "duration_75", "active_time"),
+)
 
 # Subset, class and `QUANTITIES`: share of the clips that hold the class; median and mean number of its events in such a
 # clip; quartiles of their durations, s; median time in which it is heard in such a clip, s. Weak labels tell the first.
@@ -102,7 +98,7 @@ Speech                     Vacuum_cleaner                  0.051      0.029     
 
 
 def facts(subset: str) -> pd.Series:
-    """DESED's numbers of one of `SUBSETS`, in the form of `statistics.facts`."""
+    """Return DESED's numbers of one of `SUBSETS`, in the form of `statistics.facts`."""
     classes = _read(_CLASSES, ["subset", "what", *QUANTITIES]).query("subset == @subset").drop(columns="subset")
     whole = _read(_WHOLE).query("subset == @subset").drop(columns="subset").assign(what="all")
     pairs = _read(_PAIRS)

@@ -19,58 +19,39 @@ from sedlib.data.audio import RATE
 from sedlib.errors import SedError
 
 Range = tuple[float, float]  # lower and upper end of a uniform draw
-LN_60_DB = np.float32(np.log(1000))  # exp(-LN_60_DB) is 60 dB less amplitude
+_LN_60_DB = np.float32(np.log(1000))  # exp(-_LN_60_DB) is 60 dB less amplitude
+_OCTAVES = np.linspace(-5.06, 3, 259)  # from 1 kHz, at which levels are computed: 30 Hz to 8 kHz, 32 to the octave
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Ranges from which the acoustics of one clip are drawn. Levels in dB, times in s, frequencies in Hz.
+    """Ranges from which the acoustics of one clip are drawn; by default those of synthetic clips.
 
-    A ``..._share`` is the probability that a clip has the thing at all.
+    Levels in dB, times in s, frequencies in Hz. A ``..._share`` is the probability that a clip has the thing at all.
     """
 
-    snr: Range  # level of a clip's events over its background, both as RMS while they sound
-    snr_of_class: float  # a class differs from that by up to this, either way
-    snr_of_event: float  # and an event from its class by up to this
-    background_level: Range  # RMS of the background, relative to full scale
-    room_share: float  # clips with reverberation; the others are dry
-    rt60: Range  # reverberation time
-    direct_to_reverberant: Range  # energy of the direct sound over that of all reflections
-    microphone_share: float  # clips with a microphone's colouring: tilt, bumps, high-pass
-    tilt: Range  # spectral slope, dB per octave around 1 kHz
-    bump: float  # each of three broad resonances is up to this, either way
-    high_pass: Range  # corner of the microphone's low cut
-    band_limit_share: float  # clips whose band ends early
-    band_limit: Range  # where it ends
-    noise_share: float  # clips with added stationary noise
-    noise_level: Range  # its RMS relative to that of the clip
-    gain: Range  # last gain; a clip that would exceed full scale is turned down
-    codec_share: float  # clips that went through lossy coding
-    codec_step: Range  # quantisation step relative to a band's RMS: the larger, the coarser
-    label_jitter: float  # annotators miss a boundary by up to this, either way
+    snr: Range = (10, 26)  # level of a clip's events over its background, both as RMS while they sound
+    snr_of_class: float = 4  # a class differs from that by up to this, either way
+    snr_of_event: float = 2  # and an event from its class by up to this: together about DESED's 6 to 30 dB
+    background_level: Range = (-50, -42)  # RMS of the background, relative to full scale; DESED: -55 LUFS
+    room_share: float = 0.5  # clips with reverberation; the others are dry
+    rt60: Range = (0.15, 0.3)  # reverberation time
+    direct_to_reverberant: Range = (6, 12)  # energy of the direct sound over that of all reflections
+    microphone_share: float = 0  # clips with a microphone's colouring: tilt, bumps, high-pass
+    tilt: Range = (0, 0)  # spectral slope, dB per octave around 1 kHz
+    bump: float = 0  # each of three broad resonances is up to this, either way
+    high_pass: Range = (20, 20)  # corner of the microphone's low cut
+    band_limit_share: float = 0  # clips whose band ends early
+    band_limit: Range = (8000, 8000)  # where it ends
+    noise_share: float = 0  # clips with added stationary noise
+    noise_level: Range = (-90, -90)  # its RMS relative to that of the clip
+    gain: Range = (0, 0)  # last gain; a clip that would exceed full scale is turned down
+    codec_share: float = 0  # clips that went through lossy coding
+    codec_step: Range = (0, 0)  # quantisation step relative to a band's RMS: the larger, the coarser
+    label_jitter: float = 0  # annotators miss a boundary by up to this, either way
 
 
-SYNTHETIC = Recipe(
-    snr=(10, 26),  # with the next two about DESED's 6 to 30 dB
-    snr_of_class=4,
-    snr_of_event=2,
-    background_level=(-50, -42),  # DESED: -55 LUFS
-    room_share=0.5,
-    rt60=(0.15, 0.3),
-    direct_to_reverberant=(6, 12),
-    microphone_share=0,
-    tilt=(0, 0),
-    bump=0,
-    high_pass=(20, 20),
-    band_limit_share=0,
-    band_limit=(8000, 8000),
-    noise_share=0,
-    noise_level=(-90, -90),
-    gain=(0, 0),
-    codec_share=0,
-    codec_step=(0, 0),
-    label_jitter=0,
-)
+SYNTHETIC = Recipe()
 REAL = Recipe(
     snr=(8, 24),
     snr_of_class=5,
@@ -93,7 +74,6 @@ REAL = Recipe(
     label_jitter=0.05,
 )
 
-
 # What the real domain differs in, and which entries of the recipe make it. Those without an entry are not acoustics:
 # which events happen when (`scenes`), and what the voices draw their parameters from (`voices`).
 INGREDIENTS: dict[str, tuple[str, ...]] = {
@@ -111,7 +91,7 @@ INGREDIENTS: dict[str, tuple[str, ...]] = {
 
 
 def real_without(ingredients: Collection[str]) -> Recipe:
-    """The real domain's recipe in which some of the `INGREDIENTS` are as in synthetic clips.
+    """Return the real domain's recipe in which some of the `INGREDIENTS` are as in synthetic clips.
 
     Raises
     ------
@@ -120,26 +100,27 @@ def real_without(ingredients: Collection[str]) -> Recipe:
     """
     for name in ingredients:
         if name not in INGREDIENTS:
-            choices = ", ".join(INGREDIENTS)
-            raise SedError(f"ingredient {name!r} of the domain gap does not exist; choose from {choices}")
+            raise SedError(
+                f"ingredient {name!r} of the domain gap does not exist; choose from {', '.join(INGREDIENTS)}"
+            )
     return replace(REAL, **{entry: getattr(SYNTHETIC, entry) for name in ingredients for entry in INGREDIENTS[name]})
 
 
 def room_response(recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
-    """Impulse response of a made-up room: direct sound at sample 0, sparse early reflections, decaying noise.
+    """Make the impulse response of a room: direct sound, sparse early reflections, decaying noise.
 
     The late part decays by 60 dB in RT60, twice as fast above about 2 kHz as below, as air and furniture do it.
 
     Returns
     -------
     (sample,) float32 array
-        Direct sound 1; as long as RT60.
+        Begins with the direct sound, 1; as long as RT60.
     """
     rt60 = rng.uniform(*recipe.rt60)
     time = np.arange(int(rt60 * RATE), dtype=np.float32) / np.float32(RATE)
     noise = rng.standard_normal(len(time), dtype=np.float32)
     low = signal.lfilter([0.5], [1, -0.5], noise)  # one pole: half amplitude at about 2 kHz
-    decay = np.exp(-LN_60_DB * time / rt60)
+    decay = np.exp(-_LN_60_DB * time / rt60)
     late = (low * decay + (noise - low) * decay**2) * (time > 0.005)
     early = np.zeros_like(late)
     arrivals = rng.uniform(0.001, 0.04, size=8)
@@ -151,23 +132,13 @@ def room_response(recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
 
 
 def fit_room(measured: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
-    """A measured impulse response made to fit a recipe: a hall becomes a room, with its fine structure kept.
+    """Make a measured impulse response fit a recipe: a hall becomes a room, with its fine structure kept.
 
     It is damped as if the drawn RT60 were added to its own, and its reflections are scaled to the drawn
-    direct-to-reverberant ratio.
-
-    Parameters
-    ----------
-    measured : (sample,) float32 array
-        Begins with the direct sound.
-
-    Returns
-    -------
-    (sample,) float32 array
-        Direct sound 1.
+    direct-to-reverberant ratio. Both responses are (sample,) float32 and begin with the direct sound, in the result 1.
     """
     time = np.arange(len(measured), dtype=np.float32) / np.float32(RATE)
-    room = measured * np.exp(-LN_60_DB * time / np.float32(rng.uniform(*recipe.rt60)))
+    room = measured * np.exp(-_LN_60_DB * time / np.float32(rng.uniform(*recipe.rt60)))
     direct = RATE // 400  # 2.5 ms
     ratio = from_db(-rng.uniform(*recipe.direct_to_reverberant))
     late = np.linalg.norm(room[direct:])
@@ -177,7 +148,7 @@ def fit_room(measured: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> 
 
 
 def apply_channel(mixture: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
-    """What happens between the room and the file: noise, microphone, gain, codec.
+    """Add noise, microphone, gain and codec: what happens between the room and the file.
 
     Parameters
     ----------
@@ -187,7 +158,7 @@ def apply_channel(mixture: np.ndarray, recipe: Recipe, rng: np.random.Generator)
     Returns
     -------
     (sample,) float32 array in [-1, 1]
-        As long as the mixture and not shifted in time: all filters have zero phase.
+        Not shifted in time: all filters have zero phase.
     """
     # A random generator for each: with one switched off, the others stay as they were.
     rng_noise, rng_microphone, rng_band, rng_gain, rng_codec = rng.spawn(5)
@@ -201,7 +172,7 @@ def apply_channel(mixture: np.ndarray, recipe: Recipe, rng: np.random.Generator)
             noise = _coloured_noise(len(spectrum), rng_noise)
             ratio = from_db(rng_noise.uniform(*recipe.noise_level))
             spectrum += noise * (ratio * np.linalg.norm(spectrum) / np.linalg.norm(noise))  # Parseval: as RMS
-        response = np.zeros_like(_octaves())  # dB
+        response = np.zeros_like(_OCTAVES)  # dB
         if coloured:
             response += _microphone(recipe, rng_microphone)
         if limited:
@@ -215,7 +186,7 @@ def apply_channel(mixture: np.ndarray, recipe: Recipe, rng: np.random.Generator)
 
 
 def codec(waveform: np.ndarray, step: float) -> np.ndarray:
-    """Stand-in for lossy coding: short-time spectra rounded to a grid that is coarser in louder bands.
+    """Round short-time spectra to a grid that is coarser in louder bands: a stand-in for lossy coding.
 
     As a real coder it hides its error under what is loud in the same band, and drops what falls below; but its output
     does not depend on the version of an encoder.
@@ -223,7 +194,7 @@ def codec(waveform: np.ndarray, step: float) -> np.ndarray:
     Parameters
     ----------
     waveform : (sample,) float32 array
-        Sound, 16 kHz.
+        16 kHz.
     step : float
         Rounding step relative to the RMS of the band of a frame; 0 changes nothing.
     """
@@ -248,41 +219,35 @@ def codec(waveform: np.ndarray, step: float) -> np.ndarray:
 
 
 def rms(waveform: np.ndarray) -> float:
-    """Root of the mean square; of silence a number so small that one can divide by it."""
+    """Return the root mean square; of silence a number so small that one can divide by it."""
     return float(np.sqrt(np.mean(np.square(waveform), dtype=np.float64))) + 1e-12
 
 
 def from_db(level: float) -> np.float32:
-    """Amplitude of a level in dB."""
+    """Return the amplitude of a level in dB."""
     return np.float32(10 ** (level / 20))
 
 
 def _coloured_noise(bins: int, rng: np.random.Generator) -> np.ndarray:
-    """Spectrum of stationary noise that falls by 0 to 6 dB per octave: (bin,) complex64, 0 Hz to half the rate."""
+    """Draw the spectrum of noise that falls by 0 to 6 dB per octave: (bin,) complex64, 0 Hz to half the rate."""
     noise = rng.standard_normal((bins, 2), dtype=np.float32).view(np.complex64)[:, 0]
-    return noise * _over_bins(bins, -rng.uniform(0, 6) * _octaves())
+    return noise * _over_bins(bins, -rng.uniform(0, 6) * _OCTAVES)
 
 
 def _microphone(recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
-    """A tilt, three bumps and a low cut: dB at `_octaves`."""
-    octave = _octaves()
-    level = rng.uniform(*recipe.tilt) * octave
+    """Draw a tilt, three bumps and a low cut: dB at `_OCTAVES`."""
+    level = rng.uniform(*recipe.tilt) * _OCTAVES
     for centre in rng.uniform(-3, 3, size=3):
-        level += rng.uniform(-recipe.bump, recipe.bump) * np.exp(-0.5 * ((octave - centre) / 0.5) ** 2)
-    return level - 10 * np.log10(1 + (rng.uniform(*recipe.high_pass) / (1000 * 2**octave)) ** 4)  # second order
+        level += rng.uniform(-recipe.bump, recipe.bump) * np.exp(-0.5 * ((_OCTAVES - centre) / 0.5) ** 2)
+    return level - 10 * np.log10(1 + (rng.uniform(*recipe.high_pass) / (1000 * 2**_OCTAVES)) ** 4)  # second order
 
 
 def _band_limit(corner: float) -> np.ndarray:
-    """A low-pass as steep as a resampler's: dB at `_octaves`."""
-    return -10 * np.log10(1 + (1000 * 2 ** _octaves() / corner) ** 32)
-
-
-def _octaves() -> np.ndarray:
-    """Octaves from 1 kHz at which levels are worked out: 30 Hz to 8 kHz, 32 to the octave."""
-    return np.linspace(-5.06, 3, 259)
+    """Return a low-pass as steep as a resampler's: dB at `_OCTAVES`."""
+    return -10 * np.log10(1 + (1000 * 2**_OCTAVES / corner) ** 32)
 
 
 def _over_bins(bins: int, level: np.ndarray) -> np.ndarray:
-    """Levels in dB at `_octaves`, as amplitudes of evenly spaced bins; below 30 Hz the value at 30 Hz."""
+    """Turn levels in dB at `_OCTAVES` into amplitudes of evenly spaced bins; below 30 Hz the value at 30 Hz."""
     frequency = np.linspace(0, RATE / 2, bins)
-    return np.interp(frequency, 1000 * 2 ** _octaves(), 10 ** (level / 20)).astype(np.float32)
+    return np.interp(frequency, 1000 * 2**_OCTAVES, 10 ** (level / 20)).astype(np.float32)

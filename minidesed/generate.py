@@ -1,16 +1,16 @@
 """The generator: clips and isolated sounds -> a data set in DESED's layout, on all cores.
 
 Neither the number of processes nor a resume nor a larger data set changes a byte of what is there (`soundscapes` says
-why). Beside the clips lie isolated sounds, as in DESED, from which dynamic mixing makes new ones. Paper sections 2 and
+why). Isolated sounds, as in DESED, lie beside the clips; dynamic mixing makes new clips from them. Paper sections 2 and
 3.2; taught in ``notebooks/01_data.py``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -24,7 +24,7 @@ from sedlib.config import SAMPLES
 from sedlib.data import audio, tables
 from sedlib.data.layout import SOUNDBANK, STRONG, SUBSETS, SYNTHETIC, WEAK, truth_path
 from sedlib.errors import SedError
-from sedlib.files import locked, whole
+from sedlib.files import locked, write_output
 
 # Clips that a profile's MiniDESED holds; the paper's are DESED's own counts (section 2).
 SIZES: dict[str, dict[str, int]] = {
@@ -42,33 +42,24 @@ _BLOCK = 16  # clips a process makes before it writes their labels down
 _FEW = 64  # so many clips are made before further processes have started
 
 
-def mini(
-    root: str | Path,
-    sizes: Mapping[str, int],
-    seed: int,
-    jobs: int | None = None,
-    progress: bool = True,
-    without: Collection[str] = (),
-    sounds: int = 0,
-) -> str:
+def mini(root: str | Path, sizes: Mapping[str, int], seed: int, without: Collection[str] = (), **options: Any) -> str:
     """Make MiniDESED, the embedded data set, from procedural voices.
 
     Parameters
     ----------
     without : collection of str
         Names from `domains.INGREDIENTS`: in these respects the real clips are made like the synthetic ones.
-
-    Other arguments, result and errors as of `generate`.
+    root, sizes, seed, **options
+        As of `generate`, with its result and errors.
     """
-    _check_request(sizes, seed, sounds)
-    recipes = {subset: mini_recipe(subset, without) for subset in sizes}
     kind = "mini" + (f" without {', '.join(sorted(without))}" if without else "")
-    return generate(root, recipes, sizes, seed, kind, jobs, progress, sounds)
+    recipes = {subset: mini_recipe(subset, without) for subset in SUBSETS}
+    return generate(root, recipes, sizes, seed, kind, **options)
 
 
 def of_profile(root: str | Path, profile_name: str, progress: bool = True) -> None:
-    """MiniDESED in the size of a profile, seed 0: the entry point ``mini`` of group "sedlib.datasets"."""
-    mini(root, sizes=SIZES[profile_name], seed=0, progress=progress, sounds=SOUNDS[profile_name])
+    """Make MiniDESED in the size of a profile, seed 0: the entry point ``mini`` of group "sedlib.datasets"."""
+    mini(root, SIZES[profile_name], 0, progress=progress, sounds=SOUNDS[profile_name])
 
 
 def from_soundbank(
@@ -77,11 +68,9 @@ def from_soundbank(
     sizes: Mapping[str, int],
     seed: int,
     real: str | Path | None = None,
-    jobs: int | None = None,
-    progress: bool = True,
-    sounds: int = 0,
+    **options: Any,
 ) -> str:
-    """Make a data set from a folder of recordings (see `soundbank`).
+    """Make a data set from a folder of recordings (see `sedlib.data.soundbank`).
 
     Synthetic, real training and real development or evaluation clips are made of different recordings, as far as there
     are enough; isolated sounds come from those of the synthetic clips.
@@ -92,8 +81,8 @@ def from_soundbank(
         Recordings for the synthetic clips and, without ``real``, for all.
     real : path, optional
         Recordings for the real clips.
-
-    Other arguments, result and errors as of `generate`.
+    root, sizes, seed, **options
+        As of `generate`, with its result and errors.
     """
     if real is None:
         synthetic, training, evaluation = RecordedVoices(folder).split(SYNTHETIC, TRAINING, EVALUATION)
@@ -103,7 +92,7 @@ def from_soundbank(
     recipes = {"synthetic": SubsetRecipe("synthetic", synthetic, domains.SYNTHETIC)}
     recipes |= {subset: SubsetRecipe(subset, source, domains.REAL) for subset, source in real_clips.items()}
     made_from = f"soundbank {synthetic.fingerprint}" + ("" if real is None else f", real {training.fingerprint}")
-    summary = generate(root, recipes, sizes, seed, made_from, jobs, progress, sounds)
+    summary = generate(root, recipes, sizes, seed, made_from, **options)
     notes = dict.fromkeys(note for source in (synthetic, training, evaluation) for note in source.notes)
     return "\n".join([summary, *notes])
 
@@ -129,7 +118,7 @@ def generate(
     root : path
         Folder of the data set; made if it is not there.
     recipes : mapping
-        For each subset of ``sizes`` how its clips are made.
+        How the clips of each subset are made.
     sizes : mapping
         Clips per subset of `layout.SUBSETS`.
     seed : int
@@ -156,27 +145,29 @@ def generate(
     root = Path(root)
     workers.exit_while_importing()
     _check_request(sizes, seed, sounds)
-    with _alone(root, progress):
-        summary = _generate_clips(root, recipes, sizes, seed, kind, jobs, progress)
+    if not root.is_file():  # which will be refused in a moment
+        root.mkdir(parents=True, exist_ok=True)
+    with locked(root, f"{root}: another process makes this data set; waiting for it ..." if progress else None):
+        _claim(root, {"generator": VERSION, "kind": kind, "seed": seed}, sizes)
+        _make_clips(root, recipes, sizes, seed, jobs, progress)
+        counts = sound_counts(sounds) if sounds else {}
         if sounds:
-            made = _generate_sounds(root, recipes["synthetic"].source, sounds, seed, progress)
-            summary += f", {made} isolated sounds"
-        return summary
+            _make_sounds(root, recipes["synthetic"].source, counts, seed, progress)
+    summary = f"{root}: " + ", ".join(f"{size} {subset}" for subset, size in sizes.items()) + " clips"
+    return summary + (f", {sum(counts.values())} isolated sounds" if sounds else "")
 
 
-ClipLabels = dict[str, Labels]  # by file name
+_ClipLabels = dict[str, Labels]  # by file name
 
 
-def _generate_clips(
+def _make_clips(
     root: Path,
     recipes: Mapping[str, SubsetRecipe],
     sizes: Mapping[str, int],
     seed: int,
-    kind: str,
     jobs: int | None,
     progress: bool,
-) -> str:
-    _claim(root, {"generator": VERSION, "kind": kind, "seed": seed}, sizes)
+) -> None:
     made = {subset: _existing_labels(root, subset) for subset in sizes}
     tasks, clips = [], 0
     for subset, size in sizes.items():
@@ -199,10 +190,9 @@ def _generate_clips(
             tables.write(_weaker_table(SUBSETS[subset].kind, labels), root / SUBSETS[subset].metadata)
         for part in _parts(root, subset):
             part.unlink()
-    return f"{root}: " + ", ".join(f"{size} {subset}" for subset, size in sizes.items()) + " clips"
 
 
-def _make_block(root: Path, subset: str, how: SubsetRecipe, seed: int, indices: list[int]) -> tuple[str, ClipLabels]:
+def _make_block(root: Path, subset: str, how: SubsetRecipe, seed: int, indices: list[int]) -> tuple[str, _ClipLabels]:
     """Write some clips, then a part of the table with their labels: from then on they count as made."""
     labels = {}
     for index in indices:
@@ -214,66 +204,54 @@ def _make_block(root: Path, subset: str, how: SubsetRecipe, seed: int, indices: 
 
 
 def clip_name(subset: str, index: int) -> str:
-    """File name of a clip."""
+    """Return the file name of a clip."""
     return f"{subset}_{index:06d}.wav"
 
 
 def sound_counts(sounds: int) -> dict[str, int]:
-    """How many isolated sounds of each kind there are with ``sounds`` of each class.
+    """Return how many isolated sounds of each kind there are with ``sounds`` of each class.
 
     Twice as many backgrounds and rooms: as every mixture has a background, they come round oftener than a class does.
     """
     return {what: sounds if what in tables.CLASSES else 2 * sounds for what in SOUND_KINDS}
 
 
-def sound_path(root: Path, what: str, index: int) -> Path:
-    """Where an isolated sound of a data set lies."""
-    return root / SOUNDBANK / ("foreground" if what in tables.CLASSES else "") / what / clip_name(what, index)
-
-
-def _generate_sounds(root: Path, source: Source, sounds: int, seed: int, progress: bool) -> int:
+def _make_sounds(root: Path, source: Source, counts: dict[str, int], seed: int, progress: bool) -> None:
     """Make the isolated sounds, or finish them, in this process (12 ms a sound); the description is written last."""
-    path, counts = root / SOUNDBANK / "soundbank.json", sound_counts(sounds)
-    identity = {"generator": SOUNDS_VERSION}  # seed and kind are the data set's
+    bank, identity = root / SOUNDBANK, {"generator": SOUNDS_VERSION}  # seed and kind are the data set's
+    path = bank / "soundbank.json"
     if path.is_file():
-        _refuse_other(path, identity, counts, "sounds", f"remove {path.parent} and have it made again")
-    every = [(what, index) for what, count in counts.items() for index in range(count)]
-    todo = [(what, index) for what, index in every if not sound_path(root, what, index).is_file()]
-    for what, index in tqdm(todo, desc=f"make {root.name}: soundbank", unit="sound", disable=not (progress and todo)):
-        place = sound_path(root, what, index)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        _refuse_other(path, identity, counts, "sounds", f"remove {bank} and have it made again")
+    todo = []
+    for what, count in counts.items():
+        folder = bank / ("foreground" if what in tables.CLASSES else "") / what
+        folder.mkdir(parents=True, exist_ok=True)
+        places = [(folder / clip_name(what, index), what, index) for index in range(count)]
+        todo += [of_sound for of_sound in places if not of_sound[0].is_file()]
+    bar = {"desc": f"make {root.name}: soundbank", "unit": "sound", "disable": not (progress and todo)}
+    for place, what, index in tqdm(todo, **bar):
         audio.write(place, make_sound(what, source, seed, index), sync=True)  # what is there counts as made
     _describe(path, identity, counts)
-    return len(every)
 
 
-@contextmanager
-def _alone(root: Path, progress: bool) -> Iterator[None]:
-    """Hold the folder of a data set, so that no other process makes the same clips; it is made if it is not there."""
-    if not root.is_file():  # which will be refused in a moment
-        root.mkdir(parents=True, exist_ok=True)
-    with locked(root, f"{root}: another process makes this data set; waiting for it ..." if progress else None):
-        yield
-
-
-def _weaker_table(kind: str, labels: ClipLabels) -> pd.DataFrame:
-    """The table of a weak or unlabelled subset."""
+def _weaker_table(kind: str, labels: _ClipLabels) -> pd.DataFrame:
+    """Return the table of a weak or unlabelled subset."""
     if kind == WEAK:
         rows = [(name, ",".join(sorted({label for *_, label in events}))) for name, events in labels.items()]
         return pd.DataFrame(rows, columns=tables.WEAK_COLUMNS)
     return pd.DataFrame({"filename": list(labels)})
 
 
-def _strong_table(labels: ClipLabels) -> pd.DataFrame:
-    """An event table; a clip without events is a row of NaN."""
+def _strong_table(labels: _ClipLabels) -> pd.DataFrame:
+    """Return an event table; a clip without events is a row of NaN."""
     rows = [(name, *event) for name, events in labels.items() for event in events or [(np.nan, np.nan, np.nan)]]
     return pd.DataFrame(rows, columns=tables.EVENT_COLUMNS)
 
 
-def _existing_labels(root: Path, subset: str) -> ClipLabels:
-    """Labels of the clips that an earlier call finished: listed in a table, with their audio complete."""
+def _existing_labels(root: Path, subset: str) -> _ClipLabels:
+    """Read labels of the clips that an earlier call finished: listed in a table, with their audio complete."""
     truth = truth_path(root, subset)
-    labels: ClipLabels = {}
+    labels: _ClipLabels = {}
     for path in [*([truth] if truth.is_file() else []), *_parts(root, subset)]:
         table = tables.read_events(path)
         labels.update({name: [] for name in tables.filenames(table)})
@@ -312,7 +290,6 @@ def _claim(root: Path, identity: dict, sizes: Mapping[str, int]) -> None:
         _refuse_other(path, identity, sizes, "clips", "give another folder")
     elif root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise SedError(f"{root}: is not empty and holds no dataset.json of the generator; give an empty folder")
-    root.mkdir(parents=True, exist_ok=True)
     _describe(path, identity, sizes)
 
 
@@ -326,14 +303,11 @@ def _refuse_other(path: Path, identity: dict, sizes: Mapping[str, int], things: 
     for key, wanted in identity.items():
         if found.get(key) != wanted:
             raise SedError(f"{path}: {key} is {found.get(key)!r}, asked for {wanted!r}; {fix}")
-    for name in found_sizes:
-        if sizes.get(name, 0) < found_sizes[name]:
-            raise SedError(
-                f"{path}: is for {found_sizes[name]} {things} of {name!r}, asked for {sizes.get(name, 0)}; "
-                f"ask for at least as many, or {fix}"
-            )
+    for name, there in found_sizes.items():
+        if sizes.get(name, 0) < there:
+            asked = f"is for {there} {things} of {name!r}, asked for {sizes.get(name, 0)}"
+            raise SedError(f"{path}: {asked}; ask for at least as many, or {fix}")
 
 
 def _describe(path: Path, identity: dict, sizes: Mapping[str, int]) -> None:
-    with whole(path) as partial:
-        partial.write_text(json.dumps({**identity, "sizes": dict(sizes)}, indent=1) + "\n", encoding="utf-8")
+    write_output(path, json.dumps({**identity, "sizes": dict(sizes)}, indent=1) + "\n")

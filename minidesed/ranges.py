@@ -141,14 +141,14 @@ Ranges = Mapping[str, tuple]  # a column of `RANGES`: parameter -> interval or k
 
 
 def column(label: str, domain: str) -> dict[str, tuple]:
-    """What a class draws from in one domain; `SedError` for another domain."""
+    """Return what a class draws from in one domain; `SedError` for another domain."""
     if domain not in DOMAINS:
         raise SedError(f"voices: domain {domain!r} is not one of {', '.join(DOMAINS)}")
     return {name: pair[DOMAINS.index(domain)] for name, pair in RANGES[label].items()}
 
 
 def narrowed(rng: np.random.Generator, name: str, ends: tuple) -> tuple:
-    """One kind, or `INDIVIDUAL` of an interval, on the scale on which `draw` draws it."""
+    """Draw one kind, or `INDIVIDUAL` of an interval, on the scale on which `draw` draws it."""
     if isinstance(ends[0], str):
         return (pick(rng, ends),)
     first, last = np.log(ends) if name in LOGARITHMIC else ends
@@ -159,12 +159,12 @@ def narrowed(rng: np.random.Generator, name: str, ends: tuple) -> tuple:
 
 
 def draw(rng: np.random.Generator, ranges: Ranges, name: str) -> float:
-    """A parameter from its interval; uniform, or log-uniform for `LOGARITHMIC` ones."""
+    """Draw a parameter from its interval; uniform, or log-uniform for `LOGARITHMIC` ones."""
     if name in LOGARITHMIC:
         return float(np.exp(rng.uniform(*np.log(ranges[name]))))
     return rng.uniform(*ranges[name])
 
 
 def pick(rng: np.random.Generator, choices: tuple):
-    """Any of some choices, each as likely."""
+    """Draw one of some choices, each as likely."""
     return choices[rng.integers(len(choices))]

@@ -51,7 +51,7 @@ class RecordedVoices(Soundbank):
         self.fingerprint = f"{self.folder.resolve().name} {digest.hexdigest()[:12]}"
 
     def split(self, *pools: str) -> list[RecordedVoices]:
-        """Soundbanks of disjoint recordings, one per pool; a class with too few recordings is shared and noted."""
+        """Divide into soundbanks of disjoint recordings, one per pool; too few recordings are shared and noted."""
         banks: list[RecordedVoices] = [copy(self) for _ in pools]
         for bank in banks:
             bank.recordings = {}
@@ -71,10 +71,7 @@ class RecordedVoices(Soundbank):
         return banks
 
     def of_clip(self, rng: np.random.Generator) -> RecordedVoices:
-        """The same source narrowed to one clip: one original recording per class, background and room.
-
-        Each is as likely as another, however many files it has.
-        """
+        """Narrow the source to one clip: one original recording per class, background and room, all as likely."""
         bank = copy(self)
         bank.recordings = {}
         for (label, found), u in zip(self.recordings.items(), rng.random(len(self.recordings)), strict=True):
@@ -83,25 +80,10 @@ class RecordedVoices(Soundbank):
         return bank
 
     def event(self, label: str, duration: float, rng: np.random.Generator) -> np.ndarray:
-        """One isolated sound of a class, without silence at either end.
+        """Draw one isolated sound of a class, without silence at either end, as `voices.Voices.event`.
 
-        Parameters
-        ----------
-        label : str
-            One of `tables.CLASSES`.
-        duration : float
-            Seconds. The sound is never longer; it is shorter where the recorded one is.
-
-        Returns
-        -------
-        (sample,) float32 array
-            16 kHz, peak 1. Of a recording with several barks (calls, words), one; of a class in `CONTINUOUS` any
-            part, repeated if need be.
-
-        Raises
-        ------
-        SedError
-            For an unknown label.
+        Of a recording with several barks (calls, words), one, perhaps shorter than ``duration`` seconds; of a class in
+        `CONTINUOUS` any part, repeated if need be.
         """
         if label not in CLASSES:
             raise SedError(f"soundbank: {unknown_label(label)}")
@@ -118,7 +100,7 @@ class RecordedVoices(Soundbank):
         return sound / np.abs(sound).max()
 
     def background(self, duration: float, rng: np.random.Generator) -> np.ndarray:
-        """Background of exactly ``duration`` seconds, (sample,) float32, peak 1; procedural if none was recorded."""
+        """Draw a background of exactly ``duration`` seconds, peak 1; procedural if none was recorded."""
         if not self.recordings[BACKGROUND]:
             return self._procedural.background(duration, rng)
         waveform, _ = self._draw(BACKGROUND, rng)
@@ -127,7 +109,7 @@ class RecordedVoices(Soundbank):
         return sound / max(np.abs(sound).max(), np.float32(1e-9))  # the recording may fall silent for a while
 
     def rir(self, rng: np.random.Generator) -> np.ndarray | None:
-        """Room impulse response from its direct sound on, (sample,) float32, peak 1; None if none was recorded."""
+        """Draw a room impulse response from its direct sound on, peak 1; None if none was recorded."""
         if not self.recordings[RIR]:
             return None
         waveform, _ = self._draw(RIR, rng)
@@ -135,7 +117,7 @@ class RecordedVoices(Soundbank):
         return waveform[direct:] / waveform[direct]
 
     def _draw(self, label: str, rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[int, int]]]:
-        """Any of the recordings: its waveform, and where in it sound is."""
+        """Draw a recording: its waveform, and where in it sound is."""
         found = self.recordings[label]
         recording = found[rng.integers(len(found))]
         return _decoded(recording, recording.path.stat().st_mtime_ns)
@@ -157,7 +139,7 @@ def _groups(sources: Path) -> dict[str, str]:
 
 
 def _excerpt(waveform: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
-    """``wanted`` samples from a random place on; a shorter recording is repeated, its joints cross-faded."""
+    """Draw ``wanted`` samples from a random place on; a shorter recording is repeated, its joints cross-faded."""
     if len(waveform) < wanted:
         once = looped(waveform)
         start = rng.integers(len(once))
@@ -168,20 +150,20 @@ def _excerpt(waveform: np.ndarray, wanted: int, rng: np.random.Generator) -> np.
 
 @lru_cache(maxsize=256)
 def _decoded(recording: Recording, changed: int) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """A decoded file as it was when it ``changed`` last, and its `_stretches`."""
+    """Decode a file as it was when it ``changed`` last, and find its `_stretches`."""
     waveform, _ = recording.read()
     return waveform, _stretches(waveform)
 
 
-def _stretches(waveform: np.ndarray, below_peak: float = 30.0, gap: float = 0.2) -> list[tuple[int, int]]:
-    """Where sound is: (first, last + 1) samples of each stretch that is within ``below_peak`` dB of the loudest 10 ms.
+def _stretches(waveform: np.ndarray, below_peak: float = 30.0) -> list[tuple[int, int]]:
+    """Find sound: (first, last + 1) samples of each stretch that is within ``below_peak`` dB of the loudest 10 ms.
 
-    Pauses up to ``gap`` seconds, less than the shortest event has, belong to a stretch; a stretch under 0.1 s is left
+    Pauses up to 0.2 s, less than the shortest event has, belong to a stretch; a stretch under 0.1 s is left
     out if there is a longer one.
     """
     block = RATE // 100
     loud = loud_blocks(waveform, block, below_peak)
-    breaks = np.flatnonzero(np.diff(loud) > gap * RATE / block)
+    breaks = np.flatnonzero(np.diff(loud) > 0.2 * RATE / block)
     firsts, lasts = loud[np.r_[0, breaks + 1]], loud[np.r_[breaks, len(loud) - 1]]
     ends = np.minimum((lasts + 1) * block, len(waveform))
     found = list(zip((firsts * block).tolist(), ends.tolist(), strict=True))

@@ -17,7 +17,7 @@ _TABLE = 16384
 
 
 def oscillate(frequency: np.ndarray, amplitudes: np.ndarray, pulses: bool = False) -> np.ndarray:
-    """Harmonic sound of varying pitch, read from a table of one period.
+    """Make a harmonic sound of varying pitch from a table of one period.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ def oscillate(frequency: np.ndarray, amplitudes: np.ndarray, pulses: bool = Fals
 
 
 def white_noise(n: int, rng: np.random.Generator) -> np.ndarray:
-    """(n,) float32 white noise, root mean square 1."""
+    """Return (n,) float32 white noise, root mean square 1."""
     return rng.standard_normal(n, dtype=np.float32)
 
 
 def smooth_noise(n: int, rng: np.random.Generator, rate: float) -> np.ndarray:
-    """(n,) float32 random curve, about normal(0, 1) and within [-2, 2], with `rate` new values per second."""
+    """Return an (n,) float32 random curve, about normal(0, 1) and within [-2, 2], with `rate` new values per second."""
     knots = rng.normal(size=int((n / RATE + 0.004) * rate) + 3).clip(-2, 2)
     coarse = np.arange(n // 32 + 2) * (32 / RATE)  # np.interp at every sample would take ten times as long
     values = np.interp(coarse * rate + rng.random(), np.arange(len(knots)), knots).astype(np.float32)
@@ -55,32 +55,26 @@ def smooth_noise(n: int, rng: np.random.Generator, rate: float) -> np.ndarray:
 
 
 def slow_gain(n: int, rng: np.random.Generator, span: float, rate: float) -> np.ndarray:
-    """(n,) float32 gain that varies within `span` dB, with `rate` new values per second."""
+    """Return an (n,) float32 gain that varies within `span` dB, with `rate` new values per second."""
     return from_db(0.25 * span * smooth_noise(n, rng, rate))
 
 
 def modes(frequencies: np.ndarray, decays: np.ndarray, amplitudes: np.ndarray, duration: float) -> np.ndarray:
-    """A struck body: sum of damped sines.
+    """Add the damped sines of a struck body, (sample,) float32, ``duration`` seconds long.
 
     Parameters
     ----------
     frequencies, decays, amplitudes : (mode,) arrays
         Hz; seconds in which a mode falls to 1/e; linear. Modes above 7.9 kHz are left out.
-    duration : float
-        Seconds.
-
-    Returns
-    -------
-    (sample,) float32 array
     """
-    t = np.arange(n_samples(duration), dtype=np.float32) / np.float32(RATE)
+    t = np.arange(round(duration * RATE), dtype=np.float32) / np.float32(RATE)
     audible = np.asarray(frequencies) < 7900
     f, decay, amplitude = (np.asarray(a, np.float32)[audible, None] for a in (frequencies, decays, amplitudes))
     return (amplitude * np.exp(-t / decay) * np.sin(2 * np.float32(np.pi) * (f * t % 1))).sum(axis=0)
 
 
 def scatter(n: int, starts: np.ndarray, amplitudes: np.ndarray, sounds: list[np.ndarray]) -> np.ndarray:
-    """(n,) float32 sum of ``amplitudes[i] * sounds[i]`` put at ``starts[i]`` seconds, cut at the end."""
+    """Return the (n,) float32 sum of ``amplitudes[i] * sounds[i]`` put at ``starts[i]`` seconds, cut at the end."""
     out = np.zeros(n + max((len(s) for s in sounds), default=0), np.float32)
     for start, amplitude, sound in zip((np.asarray(starts) * RATE).astype(int), amplitudes, sounds, strict=True):
         out[start : start + len(sound)] += np.float32(amplitude) * sound
@@ -88,17 +82,12 @@ def scatter(n: int, starts: np.ndarray, amplitudes: np.ndarray, sounds: list[np.
 
 
 def shape(sound: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """Filter that may change with time: short-time spectra times `gain`, added up again.
+    """Filter a (sample,) sound by short-time spectra times ``gain``, which may change with time.
 
     Parameters
     ----------
-    sound : (sample,) array
     gain : (257,) or (frame, 257) array
         Linear gain at `FREQUENCIES`, for all frames or at the times that `frame_times` gives.
-
-    Returns
-    -------
-    (sample,) float32 array
     """
     n, frames = len(sound), len(frame_times(len(sound)))
     padded = np.zeros((frames + 1) * HOP, np.float32)
@@ -112,7 +101,7 @@ def shape(sound: np.ndarray, gain: np.ndarray) -> np.ndarray:
 
 
 def resonances(centres: np.ndarray, bandwidths: np.ndarray) -> np.ndarray:
-    """Gain at `FREQUENCIES` of resonators in a row, as of a vocal tract (Klatt 1980).
+    """Return the gain at `FREQUENCIES` of resonators in a row, as of a vocal tract (Klatt 1980).
 
     Parameters
     ----------
@@ -132,7 +121,7 @@ def resonances(centres: np.ndarray, bandwidths: np.ndarray) -> np.ndarray:
 
 
 def coloured(slope: float, low: float, rng: np.random.Generator, bumps: int) -> np.ndarray:
-    """A random spectral envelope: `slope` dB per octave above `low` Hz, and some broad bumps and dips."""
+    """Draw a spectral envelope: `slope` dB per octave above `low` Hz, and some broad bumps and dips."""
     octaves = np.log2(FREQUENCIES / 1000)
     level = slope * octaves - 24 * np.log2(low / FREQUENCIES).clip(0)
     centres, heights, widths = rng.uniform(-2.5, 3, bumps), rng.normal(0, 5, bumps), rng.uniform(0.15, 0.8, bumps)
@@ -143,7 +132,7 @@ def coloured(slope: float, low: float, rng: np.random.Generator, bumps: int) -> 
 def motor_sound(
     speed: np.ndarray, rotation: float, tilt: float, rng: np.random.Generator, whine: float = 0
 ) -> np.ndarray:
-    """Harmonics of the rotation; which ones are strong (poles, blades, brushes) is random. Root mean square 1.
+    """Make the harmonics of a rotation; which ones are strong (poles, blades, brushes) is random. RMS 1.
 
     Every segment of the commutator passes the brushes once in a turn: multiples of their number, with sidebands one
     turn away, are `whine` dB stronger.
@@ -156,7 +145,7 @@ def motor_sound(
 
 
 def motor_speed(n: int, rng: np.random.Generator, constant: float, switch: str = "steady") -> np.ndarray:
-    """Relative speed of a motor, 0.05 to 1, which follows its switch with a time constant (s).
+    """Draw the relative speed of a motor, 0.05 to 1, which follows its switch with a time constant (s).
 
     Half of the motors are started within the sound, the others run already.
     """
@@ -164,9 +153,9 @@ def motor_speed(n: int, rng: np.random.Generator, constant: float, switch: str =
     if switch == "pulsed":
         pulses = 1 + int(n / RATE / 0.4)
         edges = np.cumsum(rng.uniform([0.3, 0.1], [1.5, 0.3], (pulses, 2)).ravel())  # s, on and off
-        on = (np.searchsorted(edges, sample_times(n)) % 2 == 0).astype(float)
+        on = (np.searchsorted(edges, np.arange(n) / RATE) % 2 == 0).astype(float)
     elif rng.random() < 0.5:
-        on[-min(n_samples(1.5 * constant), n // 3) :] = 0  # switched off, it runs down
+        on[-min(round(1.5 * constant * RATE), n // 3) :] = 0  # switched off, it runs down
     a = np.exp(-1 / (constant * RATE))
     start = rng.integers(2)
     speed, _ = lfilter([1 - a], [1, -a], on, zi=[a * start])
@@ -174,33 +163,23 @@ def motor_speed(n: int, rng: np.random.Generator, constant: float, switch: str =
 
 
 def power_law(highest: float, tilt: float) -> np.ndarray:
-    """Amplitudes k^-tilt of all harmonics that stay under 7.8 kHz when the pitch is `highest`."""
+    """Return amplitudes k^-tilt of all harmonics that stay under 7.8 kHz when the pitch is `highest`."""
     return np.arange(1, max(int(7800 / highest), 1) + 1) ** -float(tilt)
 
 
-def n_samples(seconds: float) -> int:
-    """Samples of a duration."""
-    return round(seconds * RATE)
-
-
-def sample_times(n: int) -> np.ndarray:
-    """Seconds of the first n samples."""
-    return np.arange(n) / RATE
-
-
 def frame_times(n: int) -> np.ndarray:
-    """Seconds at which the frames of `shape` are centred."""
+    """Return the seconds at which the frames of `shape` are centred."""
     return np.arange(-(-n // HOP) + 1) * HOP / RATE
 
 
 def at_frames(track: np.ndarray) -> np.ndarray:
-    """A track of samples, read at the frames of `shape`."""
+    """Read a track of samples at the frames of `shape`."""
     n = len(track)
     return track[(frame_times(n) * RATE).astype(int).clip(0, n - 1)]
 
 
 def moving_average(track: np.ndarray, width: int) -> np.ndarray:
-    """Moving average over `width` values, the ends held."""
+    """Average over `width` values, the ends held."""
     if width < 2:
         return track
     padded = np.pad(track, (width // 2, width - 1 - width // 2), mode="edge")
@@ -209,11 +188,11 @@ def moving_average(track: np.ndarray, width: int) -> np.ndarray:
 
 
 def from_db(level):
-    """Amplitude of a level in dB."""
+    """Return the amplitude of a level in dB."""
     return 10 ** (np.asarray(level, np.float32) / np.float32(20))
 
 
 def unit_rms(sound: np.ndarray) -> np.ndarray:
-    """float32, scaled to a root mean square of 1; digital silence stays."""
+    """Scale to a root mean square of 1, float32; digital silence stays."""
     sound = sound.astype(np.float32)
     return sound / max(np.sqrt(np.mean(sound**2)), 1e-9)

@@ -1,9 +1,8 @@
 """One clip or one isolated sound of a data set: a scenario turned into sound.
 
-`scenes.scenario` decides which events happen when; `mix` turns that into a waveform, with a `Source` of isolated sounds
-and a `domains.Recipe`. A clip depends on (seed, subset, index) alone, an isolated sound on (seed, what, index), and
-every part of it has a random generator of its own, so that a change of one part leaves the others as they are. Paper
-section 2; taught in ``notebooks/01_data.py``.
+`scenes.scenario` decides which events happen when; `mix` makes a waveform of that. A clip depends on (seed, subset,
+index) alone, an isolated sound on (seed, what, index), and every part of it has a random generator of its own, so that
+a change of one part leaves the others as they are. Paper section 2; taught in ``notebooks/01_data.py``.
 """
 
 from __future__ import annotations
@@ -40,15 +39,15 @@ class Source(Protocol):
     """
 
     def of_clip(self, rng: np.random.Generator) -> Source:
-        """The source for the length of a clip, in which all events of a class come from one dog, one talker."""
+        """Narrow the source to a clip, in which all events of a class come from one dog, one talker."""
         ...
 
     def event(self, label: str, duration: float, rng: np.random.Generator) -> np.ndarray:
-        """(sample,) sound of a class, at most ``duration`` seconds, no silence at its ends."""
+        """Draw a (sample,) sound of a class, at most ``duration`` seconds, no silence at its ends."""
         ...
 
     def background(self, duration: float, rng: np.random.Generator) -> np.ndarray:
-        """(sample,) background of exactly ``duration`` seconds."""
+        """Draw a (sample,) background of exactly ``duration`` seconds."""
         ...
 
 
@@ -61,7 +60,7 @@ class SubsetRecipe(NamedTuple):
 
 
 def mini_recipe(subset: str, without: Collection[str] = ()) -> SubsetRecipe:
-    """How MiniDESED makes a subset; its real clips without some of the `domains.INGREDIENTS` of the domain gap."""
+    """Return how MiniDESED makes a subset; its real clips without some `domains.INGREDIENTS` of the domain gap."""
     if SUBSETS[subset].domain == "synthetic":
         return SubsetRecipe(subset, Voices("synthetic"), domains.SYNTHETIC)
     recipe = domains.real_without(without)
@@ -70,7 +69,7 @@ def mini_recipe(subset: str, without: Collection[str] = ()) -> SubsetRecipe:
 
 
 def make_clip(subset: str, how: SubsetRecipe, seed: int, index: int) -> tuple[np.ndarray, Labels]:
-    """Waveform and events of clip ``index`` of a subset: a pure function of its arguments. Shapes as `mix`."""
+    """Make clip ``index`` of a subset, waveform and events as of `mix`: a pure function of its arguments."""
     rng_plan, rng_sound = np.random.default_rng([seed, list(SUBSETS).index(subset), index]).spawn(2)
     return mix(scenario(rng_plan, STATISTICS[how.scenes]), how.source, how.recipe, rng_sound)
 
@@ -78,7 +77,7 @@ def make_clip(subset: str, how: SubsetRecipe, seed: int, index: int) -> tuple[np
 def mix(
     events: list[Event], source: Source, recipe: domains.Recipe, rng: np.random.Generator
 ) -> tuple[np.ndarray, Labels]:
-    """The sound of a scenario and where its events are.
+    """Make the sound of a scenario, and say where its events are.
 
     Returns
     -------
@@ -96,12 +95,9 @@ def mix(
     mixture = background * (domains.from_db(floor) / domains.rms(background))
     room = None
     if rng_room.random() < recipe.room_share:
-        room = _measured_room(source, rng_room)
-        if room is None:
-            room = domains.room_response(recipe, rng_room)
-        else:
-            room = domains.fit_room(room, recipe, rng_room)
-        room /= np.linalg.norm(room)
+        found = _measured_room(source, rng_room)
+        fitted = domains.room_response(recipe, rng_room) if found is None else domains.fit_room(found, recipe, rng_room)
+        room = fitted / np.linalg.norm(fitted)
     clip_level = floor + rng_level.uniform(*recipe.snr)
     present = dict.fromkeys(event.label for event in events)
     levels = {label: clip_level + rng_level.uniform(-1, 1) * recipe.snr_of_class for label in present}
@@ -119,7 +115,7 @@ def mix(
 
 
 def make_sound(what: str, source: Source, seed: int, index: int) -> np.ndarray:
-    """Isolated sound ``index`` of a class, or a background, or a room response: a pure function of its arguments.
+    """Make isolated sound ``index`` of a class, a background or a room response: a pure function of its arguments.
 
     Parameters
     ----------
@@ -150,13 +146,13 @@ def make_sound(what: str, source: Source, seed: int, index: int) -> np.ndarray:
 
 
 def _measured_room(source: Source, rng: np.random.Generator) -> np.ndarray | None:
-    """A recorded room response, if the source has any."""
+    """Draw a recorded room response, if the source has any."""
     rir: Callable[[np.random.Generator], np.ndarray | None] | None = getattr(source, "rir", None)
     return None if rir is None else rir(rng)
 
 
 def _annotated(onset: float, offset: float, jitter: float, rng: np.random.Generator) -> tuple[float, float]:
-    """The times an annotator writes down, at most ``jitter`` off; where the clip cuts an event they are exact."""
+    """Return the times an annotator writes down, at most ``jitter`` off; exact where the clip cuts an event."""
     early, late = rng.uniform(-jitter, jitter, 2)
     onset = max(0.0, onset + early) if onset > 0 else 0.0
     offset = min(CLIP_S, offset + late) if offset < CLIP_S else CLIP_S

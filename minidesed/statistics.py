@@ -6,6 +6,7 @@ set with the published numbers of DESED in `desed`. Paper section 2; taught in `
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ AT_START, AT_END, WHOLE = 0.02, 9.95, 9.5  # s: an event that begins before, end
 
 
 def per_class(table: pd.DataFrame) -> pd.DataFrame:
-    """How each class behaves.
+    """Measure how each class behaves.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ def per_class(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def active_time(table: pd.DataFrame) -> pd.Series:
-    """Seconds in which a class is heard in a clip that holds it, however often at once; indexed by class and clip."""
+    """Return the seconds in which a class sounds in a clip that holds it, however often at once, by class and clip."""
     events = tables.events(table).sort_values(["event_label", "filename", "onset"])
     group = events.groupby(["event_label", "filename"])
     heard_until = group["offset"].cummax().groupby([events["event_label"], events["filename"]]).shift()
@@ -75,10 +76,7 @@ def active_time(table: pd.DataFrame) -> pd.Series:
 
 
 def presence(table: pd.DataFrame) -> pd.DataFrame:
-    """Which classes a clip holds: a row per clip, a column per class of `tables.CLASSES`, bool.
-
-    ``table`` has strong or weak labels.
-    """
+    """Return which classes a clip holds by its strong or weak labels: a row per clip, a column per class, bool."""
     if "event_labels" in table:
         table = table.assign(event_label=table["event_labels"].str.split(",")).explode("event_label")
     clips, classes = pd.Index(tables.filenames(table)), pd.Index(tables.CLASSES)
@@ -89,24 +87,13 @@ def presence(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def co_occurrence(table: pd.DataFrame) -> pd.DataFrame:
-    """Clips that hold both classes, class by class; the diagonal counts those that hold the class. Labels as there."""
+    """Count the clips that hold both classes, class by class; on the diagonal those that hold the class."""
     held = presence(table).astype(int)
     return held.T @ held
 
 
-def classes_per_clip(table: pd.DataFrame) -> pd.Series:
-    """Clips by the number of different classes they hold. Labels as for `presence`."""
-    return presence(table).sum(axis=1).value_counts().sort_index().rename_axis("classes").rename("clips")
-
-
-def events_per_clip(table: pd.DataFrame) -> pd.Series:
-    """Clips by the number of events they hold, 0 included; strong labels."""
-    held = table.groupby("filename")["event_label"].count()
-    return held.value_counts().sort_index().rename_axis("events").rename("clips")
-
-
 def polyphony(table: pd.DataFrame) -> pd.Series:
-    """Share of the time in which k events are heard at once; strong labels; k = 0 is silence.
+    """Return the share of the time in which k events sound at once; k = 0 is silence.
 
     All clips are laid one after another on one axis: there every onset is a step up and every offset a step down.
     """
@@ -122,11 +109,7 @@ def polyphony(table: pd.DataFrame) -> pd.Series:
 
 
 def facts(table: pd.DataFrame) -> pd.Series:
-    """The numbers of a subset that are compared, in one row: what `desed.facts` has of DESED.
-
-    Parameters
-    ----------
-    table : event table or weak table
+    """Return the numbers of a subset, event table or weak table, that `desed.facts` has of DESED.
 
     Returns
     -------
@@ -137,12 +120,8 @@ def facts(table: pd.DataFrame) -> pd.Series:
     """
     held = presence(table)
     together = co_occurrence(table).to_numpy() / len(held)
-    pairs = {
-        (f"{a} + {b}", "clip_share"): together[i, j]
-        for i, a in enumerate(tables.CLASSES)
-        for j, b in enumerate(tables.CLASSES)
-        if i < j
-    }
+    pairs = itertools.combinations(range(len(tables.CLASSES)), 2)
+    pairs = {(f"{tables.CLASSES[i]} + {tables.CLASSES[j]}", "clip_share"): together[i, j] for i, j in pairs}
     if "event_labels" in table:
         return _series({(label, "clip_share"): share for label, share in held.mean().items()} | pairs)
     classes = per_class(table)[list(desed.QUANTITIES)].stack(future_stack=True).to_dict()
@@ -150,9 +129,7 @@ def facts(table: pd.DataFrame) -> pd.Series:
     whole = {
         "without_events": 1 - held.any(axis=1).mean(),
         "events_per_clip_mean": len(tables.events(table)) / len(held),
-        "events_0": at_once[0],
-        "events_1": at_once[1],
-        "events_2": at_once[2],
+        **{f"events_{k}": at_once[k] for k in range(3)},
         "events_3": at_once[3:].sum(),
     }
     return _series(classes | pairs | {("all", quantity): value for quantity, value in whole.items()})
@@ -163,12 +140,7 @@ def _series(values: dict[tuple[str, str], float]) -> pd.Series:
 
 
 def compare(ours: pd.Series, theirs: pd.Series) -> pd.DataFrame:
-    """Our numbers beside DESED's.
-
-    Parameters
-    ----------
-    ours, theirs : Series
-        As `facts` and `desed.facts` give them; rows of ``theirs`` are compared.
+    """Put our `facts` beside DESED's, for the rows of ``theirs``.
 
     Returns
     -------
@@ -180,9 +152,12 @@ def compare(ours: pd.Series, theirs: pd.Series) -> pd.DataFrame:
 
 
 def compare_folder(root: str | Path) -> pd.DataFrame:
-    """`compare` of every subset of a data set that has labels and a counterpart in `desed`, one above the other.
+    """Compare every subset of a data set that has labels and a counterpart in `desed`; first index ``subset``.
 
-    The rows have a further first index, ``subset``. Raises `SedError` as `layout.load`.
+    Raises
+    ------
+    SedError
+        As `layout.load`.
     """
     subsets = [name for name in desed.SUBSETS if (Path(root) / layout.SUBSETS[name].metadata).is_file()]
     if not subsets:
@@ -193,20 +168,17 @@ def compare_folder(root: str | Path) -> pd.DataFrame:
 
 
 def table(comparison: pd.DataFrame) -> pd.DataFrame:
-    """A comparison of one subset for people: a row per class, each cell "ours / DESED"."""
+    """Return a comparison of one subset for people: a row per class, each cell "ours / DESED"."""
     columns = {
         "clip_share": ("clips (%)", 100, ".0f"),
         "events_per_clip_mean": ("events per clip", 1, ".1f"),
         "duration_50": ("median duration (s)", 1, ".2f"),
         "active_time": ("median active time (s)", 1, ".1f"),
     }
-    known = [quantity for quantity in columns if ("Speech", quantity) in comparison.index]
-    cells = {
-        columns[quantity][0]: [
-            _cell(comparison.loc[(label, quantity)], *columns[quantity][1:]) for label in tables.CLASSES
-        ]
-        for quantity in known
-    }
+    cells = {}
+    for quantity, (name, scale, form) in columns.items():
+        if ("Speech", quantity) in comparison.index:
+            cells[name] = [_cell(comparison.loc[(label, quantity)], scale, form) for label in tables.CLASSES]
     return pd.DataFrame({"class": [label.replace("_", " ") for label in tables.CLASSES], **cells})
 
 

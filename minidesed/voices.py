@@ -25,10 +25,8 @@ from minidesed.signals import (
     modes,
     motor_sound,
     motor_speed,
-    n_samples,
     oscillate,
     power_law,
-    sample_times,
     scatter,
     shape,
     slow_gain,
@@ -71,7 +69,7 @@ class Voices:
         self.ranges["background"] = column("background", background or domain)
 
     def of_clip(self, rng: np.random.Generator) -> Voices:
-        """The same source narrowed to one clip: of each class one individual (one dog, one vacuum cleaner).
+        """Narrow the source to one clip: of each class one individual (one dog, one vacuum cleaner).
 
         Every interval becomes a part of it, `INDIVIDUAL` wide, at a random place, and every list of kinds one kind.
         Backgrounds stay as they are. All classes are drawn, whichever will be asked for.
@@ -83,7 +81,7 @@ class Voices:
         return clip
 
     def event(self, label: str, duration: float, rng: np.random.Generator) -> np.ndarray:
-        """One isolated sound of a class, without silence at either end; a pure function of its arguments.
+        """Make one isolated sound of a class, without silence at either end; a pure function of its arguments.
 
         Parameters
         ----------
@@ -108,13 +106,7 @@ class Voices:
         return _peak_one(_fade(trim(sound, RATE // 200, below_db=30.0)))
 
     def background(self, duration: float, rng: np.random.Generator) -> np.ndarray:
-        """A room without any of the ten classes, ``(sample,)`` float32, peak 1; exactly ``duration`` seconds.
-
-        Raises
-        ------
-        SedError
-            For a duration under 0.1 s.
-        """
+        """Make a room without any of the ten classes, (sample,) float32, peak 1, of exactly ``duration`` seconds."""
         return _peak_one(room(_checked(duration), rng, self.ranges["background"]))
 
 
@@ -124,8 +116,8 @@ class Voices:
 
 
 def alarm_bell_ringing(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
-    """Repeated tones, sirens, electric bells, telephones and chimes: steady partials, switched by a machine."""
-    n = n_samples(duration)
+    """Make repeated tones, sirens, electric bells, telephones and chimes: steady partials, switched by a machine."""
+    n = round(duration * RATE)
     kind = pick(rng, ranges["kind"])
     if kind in ("beeps", "siren"):
         tone = draw(rng, ranges, "tone")
@@ -154,7 +146,7 @@ def alarm_bell_ringing(duration: float, rng: np.random.Generator, ranges: Ranges
 
 
 def _beeps(n: int, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
-    """On and off: groups of equal beeps, with a rest after each group; ends of 3 ms against clicks."""
+    """Switch on and off: groups of equal beeps, with a rest after each group; ends of 3 ms against clicks."""
     on, off = draw(rng, ranges, "beep"), draw(rng, ranges, "beep")
     group = int(rng.integers(1, 5))
     rest = min(off * rng.uniform(1, 4), 0.8) if group > 1 else off
@@ -165,15 +157,15 @@ def _beeps(n: int, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
 
 
 def _siren(n: int, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
-    """Relative frequency: triangle (wail), saw (whoop) or square (two tones) between 1 and 1/span."""
+    """Draw a relative frequency: triangle (wail), saw (whoop) or square (two tones) between 1 and 1/span."""
     cycle = np.arange(n) / RATE * draw(rng, ranges, "sweep") % 1
     height = {"triangle": 2 * np.abs(cycle - 0.5), "saw": cycle, "square": (cycle < 0.5).astype(float)}
     return draw(rng, ranges, "span") ** (height[pick(rng, tuple(height))] - 1)
 
 
 def blender(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
-    """A fast motor that the food slows down again and again, and the noise of blades, food and jar."""
-    n = n_samples(duration)
+    """Make a fast motor that the food slows down again and again, and the noise of blades, food and jar."""
+    n = round(duration * RATE)
     load = np.clip(0.5 + 0.5 * smooth_noise(n, rng, draw(rng, ranges, "load_rate")), 0, 1)
     speed = motor_speed(n, rng, draw(rng, ranges, "spin"), pick(rng, ranges["switch"]))
     speed = speed * (1 - draw(rng, ranges, "load") * load)
@@ -185,8 +177,8 @@ def blender(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.nda
 
 
 def dishes(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
-    """Plates, glasses, pans and cutlery: struck bodies whose inharmonic modes ring and die out."""
-    n = n_samples(duration)
+    """Make plates, glasses, pans and cutlery: struck bodies whose inharmonic modes ring and die out."""
+    n = round(duration * RATE)
     clinks = []
     for _ in range(round(draw(rng, ranges, "bodies"))):
         ratios = np.cumprod(np.concatenate([[1.0], rng.uniform(1.03, 1.3, 19)]))
@@ -216,8 +208,8 @@ def dishes(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndar
 
 
 def electric_shaver_toothbrush(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
-    """A small fast drive: a bright buzz whose level and colour follow the strokes of the hand."""
-    n = n_samples(duration)
+    """Make a small fast drive: a bright buzz whose level and colour follow the strokes of the hand."""
+    n = round(duration * RATE)
     stroke = smooth_noise(n, rng, 2 * draw(rng, ranges, "hand"))
     speed = 1 - draw(rng, ranges, "load") * (0.5 + 0.5 * stroke)
     buzz = motor_sound(speed, draw(rng, ranges, "buzz"), draw(rng, ranges, "tilt"), rng)
@@ -231,8 +223,8 @@ def electric_shaver_toothbrush(duration: float, rng: np.random.Generator, ranges
 
 
 def frying(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
-    """Water that bursts in hot fat: pops at random times (a Poisson process) over a hiss."""
-    n = n_samples(duration)
+    """Make water that bursts in hot fat: pops at random times (a Poisson process) over a hiss."""
+    n = round(duration * RATE)
     pop = draw(rng, ranges, "pop")
     pops = [
         modes(pop * rng.uniform(0.5, 1.6, 3).clip(0, 7800 / pop), rng.uniform(0.0003, 0.0015, 3), np.ones(3), 0.008)
@@ -248,8 +240,8 @@ def frying(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndar
 
 
 def running_water(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
-    """Bubbles that sing (Minnaert's resonance), splashes, and a jet heard through the vessel that it fills."""
-    n = n_samples(duration)
+    """Make bubbles that sing (Minnaert's resonance), splashes, and a jet heard through the vessel that it fills."""
+    n = round(duration * RATE)
     radii = np.exp(rng.uniform(np.log(draw(rng, ranges, "smallest")), np.log(draw(rng, ranges, "largest")), 48))  # mm
     rise = draw(rng, ranges, "rise")
     bubbles = [_bubble(radius, rise) for radius in radii]
@@ -277,26 +269,26 @@ def running_water(duration: float, rng: np.random.Generator, ranges: Ranges) -> 
 
 
 def _splash(bubbles: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """A gush that meets water: a burst of noise and a crowd of bubbles that thins out."""
+    """Make a gush that meets water: a burst of noise and a crowd of bubbles that thins out."""
     n, dies = 4000, rng.uniform(0.02, 0.08)  # s
     burst = shape(white_noise(n, rng), coloured(rng.uniform(-4, 2), 150, rng, bumps=2))
-    burst = burst * np.exp(-sample_times(n) / dies)
+    burst = burst * np.exp(-np.arange(n) / RATE / dies)
     starts = rng.exponential(dies, 15).clip(0, 0.2)
     crowd = scatter(n, starts, rng.uniform(0.2, 1, 15), [bubbles[i] for i in rng.integers(len(bubbles), size=15)])
     return burst / np.abs(burst).max() + crowd
 
 
 def _bubble(radius: float, rise: float) -> np.ndarray:
-    """Damped sine of a bubble of `radius` mm, whose pitch rises by the share `rise` while it falls to 1/e."""
+    """Make the damped sine of a bubble of `radius` mm, whose pitch rises by the share `rise` while it falls to 1/e."""
     pitch = 3260 / radius  # Hz (Minnaert 1933)
     damping = 0.13 * pitch + 0.0072 * pitch**1.5  # 1/s (van den Doel 2005)
-    t = np.arange(n_samples(min(6 / damping, 0.1))) / RATE
+    t = np.arange(round(min(6 / damping, 0.1) * RATE)) / RATE
     return (np.exp(-damping * t) * np.sin(2 * np.pi * pitch * t * (1 + 0.5 * rise * damping * t))).astype(np.float32)
 
 
 def vacuum_cleaner(duration: float, rng: np.random.Generator, ranges: Ranges) -> np.ndarray:
-    """A strong steady stream of air with the tone of the motor in it."""
-    n = n_samples(duration)
+    """Make a strong steady stream of air with the tone of the motor in it."""
+    n = round(duration * RATE)
     speed = motor_speed(n, rng, draw(rng, ranges, "spin")) * (1 + 0.003 * smooth_noise(n, rng, 1))
     motor = motor_sound(speed, draw(rng, ranges, "rotation"), draw(rng, ranges, "tilt"), rng)
     spectrum = coloured(draw(rng, ranges, "slope"), 100, rng, bumps=4)
@@ -328,8 +320,7 @@ def _checked(duration: float) -> float:
 
 
 def _fade(sound: np.ndarray) -> np.ndarray:
-    """Ends of 2 ms, against clicks."""
-    ramp = np.arange(1, 33, dtype=np.float32) / 32
+    ramp = np.arange(1, 33, dtype=np.float32) / 32  # 2 ms, against clicks
     sound = sound.astype(np.float32)
     sound[:32] *= ramp
     sound[-32:] *= ramp[::-1]

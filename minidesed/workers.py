@@ -21,14 +21,14 @@ Result = TypeVar("Result")
 def exit_while_importing() -> None:
     """End a process of the pool that comes here while it imports a script without ``if __name__ == "__main__":``.
 
-    It would wait for the folder that is held by the process which waits for it. That one raises the error.
+    It would wait for the folder that the process which waits for it holds; that one raises the error.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):  # what multiprocessing itself tests
         sys.exit(1)
 
 
 def run(function: Callable[..., Result], tasks: list[tuple], jobs: int) -> Iterator[Result]:
-    """Results of ``function(*task)`` in any order, from ``jobs`` processes; with one job from this process.
+    """Yield results of ``function(*task)`` in any order, from ``jobs`` processes; with one job from this process.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def _begin(begun: Event) -> None:
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Processes started inside use one thread for linear algebra: there is one process per core already."""
+    """Give processes started inside one thread for linear algebra: there is one process per core already."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))

@@ -1,16 +1,15 @@
 """The composer: a mixture by hand, out of the same numbers that `mixing.draw` draws.
 
-``composer(bank, interactive=interactive)`` shows it: controls for up to five foregrounds and a background, the picture
-of what comes of them, and a player; a batch run draws the same pictures of drawn mixtures. Its state is a
-`mixing.Mixture` and nothing else, so `mixing` makes all the sound and all the labels; everything that is seen is a pure
-function of it (`compose`, `picture`, `table`). Paper section 3.2; used in ``notebooks/02_augmentation.py``.
+Controls for up to five foregrounds and a background, the picture of what comes of them, and a player; a batch run draws
+the same pictures of drawn mixtures. The state is a `mixing.Mixture` and nothing else, so `mixing` makes all the sound
+and all the labels; everything that is shown is a pure function of it (`compose`, `picture`, `table`). Paper section
+3.2; used in ``notebooks/02_augmentation.py``.
 """
 
 from __future__ import annotations
 
 import functools
 import html
-import io
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -26,8 +25,9 @@ from torch import Tensor
 from sedcourse import html as pieces
 from sedcourse import players
 from sedcourse.explorer.model import spectrogram
-from sedcourse.plots.style import FONT, ORANGE, SKY, in_rows, mel_centres, mel_image, mel_ticks
-from sedcourse.widgets import DPI, WIDTH, Canvas, Slider, Widget, auto, place_of, row, wide
+from sedcourse.plots.axes import in_rows, mel_centres, mel_image, mel_ticks
+from sedcourse.plots.style import FONT, ORANGE, SKY
+from sedcourse.widgets import DPI, WIDTH, Canvas, Widget, auto, place_of, row, wide
 from sedlib.augment import EFFECTS, Bank, Mixture, Source, draw, draw_effect, events, mixing
 from sedlib.config import CLIP_S
 from sedlib.data.audio import RATE
@@ -39,16 +39,8 @@ SETTINGS, FEATURES = _CONFIG.augment, _CONFIG.features
 FEWEST, MOST = SETTINGS.sources
 OVER_DB = SETTINGS.background_db[1]  # the background may be so far over the quietest foreground
 LEVELS_DB = (-40.0, 50.0)  # colours of the picture, always the same, so that loud looks loud
-_UNITS = {
-    "start": " s",
-    "duration": " s",
-    "snr_db": " dB",
-    "frequency": " Hz",
-    "delay": " ms",
-    "rate": " Hz",
-    "threshold_db": " dB",
-    "cutoff": " Hz",
-}
+_UNITS = {"s": "start duration", "ms": "delay", "dB": "snr_db threshold_db", "Hz": "frequency rate cutoff"}
+_LOOK = wide("6.5em", "23em")  # of most controls
 
 
 class Composed(NamedTuple):
@@ -62,14 +54,9 @@ class Composed(NamedTuple):
 
 
 def compose(mixture: Mixture, bank: Bank, before: Composed | None = None) -> Composed:
-    """The sound of a mixture and its log-Mel spectrogram.
+    """Make the sound of a mixture and its log-Mel spectrogram.
 
-    Parameters
-    ----------
-    mixture : Mixture
-    bank : Bank
-    before : Composed, optional
-        Of the same bank: what has not changed since is taken from there.
+    What has not changed since ``before``, of the same bank, is taken from there.
     """
     kept = {} if before is None else before.stems
     alone = [Mixture((source,), mixture.background._replace(level_db=0.0)) for source in mixture.sources]
@@ -85,26 +72,26 @@ def compose(mixture: Mixture, bank: Bank, before: Composed | None = None) -> Com
 
 
 def with_sound(source: Source, number: int, bank: Bank) -> Source:
-    """Another sound of the bank in its place, from its beginning, as much of it as a clip holds."""
+    """Put another sound of the bank in its place, from its beginning, as much of it as a clip holds."""
     samples = min(bank.foregrounds[number].samples, mixing.SAMPLES)
     return _fitted(source._replace(sound=number, first=0, samples=samples))
 
 
 def with_length(source: Source, seconds: float, bank: Bank) -> Source:
-    """So much of the sound, or as much as there is."""
+    """Take so much of the sound, or as much as there is."""
     there = bank.foregrounds[source.sound].samples - source.first
     return _fitted(source._replace(samples=min(round(seconds * RATE), there)))
 
 
 def with_effect(source: Source, place: int, name: str, rng: np.random.Generator) -> Source:
-    """An effect with random values at a place of the cascade; none for an empty name."""
+    """Put an effect with random values at a place of the cascade; none for an empty name."""
     effects = list(source.effects)
     effects[place : place + 1] = [(name, draw_effect(rng, name, source.samples / RATE))] if name else []
     return source._replace(effects=tuple(effects))
 
 
 def _fitted(source: Source) -> Source:
-    """Bursts moved to where the sound is."""
+    """Move bursts to where the sound is."""
     seconds, effects = source.samples / RATE, []
     for name, values in source.effects:
         if "start" in values:
@@ -115,18 +102,22 @@ def _fitted(source: Source) -> Source:
 
 
 def limit_db(mixture: Mixture) -> float:
-    """The paper's highest level of the background, against the quietest foreground."""
+    """Return the paper's highest level of the background, against the quietest foreground."""
     return min(source.level_db for source in mixture.sources) + OVER_DB
 
 
 def in_words(name: str, values: dict[str, float]) -> str:
-    """An effect: "low-pass (cutoff 1200 Hz)"."""
-    said = ", ".join(f"{key.removesuffix('_db')} {value:.4g}{_UNITS.get(key, '')}" for key, value in values.items())
-    return f"{name} ({said})"
+    """Describe an effect: "low-pass (cutoff 1200 Hz)"."""
+
+    def one(key: str, value: float) -> str:
+        unit = "".join(f" {unit}" for unit, names in _UNITS.items() if key in names.split())
+        return f"{key.removesuffix('_db')} {value:.4g}{unit}"
+
+    return f"{name} ({', '.join(one(*item) for item in values.items())})"
 
 
 def table(mixture: Mixture, bank: Bank) -> pd.DataFrame:
-    """A row for each foreground: its number, label and times, and what was done to it."""
+    """Return a row for each foreground: its number, label and times, and what was done to it."""
     rows = []
     for k, (source, (onset, offset, label)) in enumerate(zip(mixture.sources, events(mixture, bank), strict=True), 1):
         room = "dry" if source.room is None else bank.rooms[source.room].name.split("/")[-1]
@@ -136,7 +127,7 @@ def table(mixture: Mixture, bank: Bank) -> pd.DataFrame:
 
 
 def rule(mixture: Mixture) -> str:
-    """How loud the background is, held against the paper's rule."""
+    """Compare the level of the background with the paper's rule."""
     over = mixture.background.level_db - limit_db(mixture) + OVER_DB
     held = "beyond" if mixture.background.level_db > limit_db(mixture) else "within"
     return (
@@ -146,14 +137,14 @@ def rule(mixture: Mixture) -> str:
 
 
 def loudness(composed: Composed) -> str:
-    """The peak of the sum, and how far it was turned down."""
+    """Return the peak of the sum, and how far it was turned down, as a sentence."""
     peak_db = 20 * np.log10(max(composed.peak, 1e-9))
     turned = f"the mixture is turned down by {peak_db:.1f} dB" if peak_db > 0 else "nothing is turned down"
     return f"Before scaling the peak is {composed.peak:.2f} ({peak_db:+.1f} dB of full scale): {turned}"
 
 
 def description(composed: Composed, bank: Bank) -> str:
-    """The picture in words, for its alt text."""
+    """Describe the picture, for its alt text."""
     said = "; ".join(f"{label} {on:.2f} to {off:.2f} s" for on, off, label in events(composed.mixture, bank))
     return f"Log-Mel spectrogram of a mixture over its labels: {said}. {rule(composed.mixture)}. {loudness(composed)}."
 
@@ -178,33 +169,35 @@ class _Canvas(Canvas):
         self._keep()
 
     def draw(self, composed: Composed, bank: Bank, chosen: int | None) -> bytes:
-        """PNG."""
-        file = io.BytesIO()
-        with self._drawing(file):
-            self.image.set_data(composed.logmel)
-            self.mel.draw_artist(self.image)
-            for k, (onset, offset, label) in enumerate(events(composed.mixture, bank)):
-                row, (colour, hatch) = CLASSES.index(label), (ORANGE, "") if k == chosen else (SKY, "///")
-                look = {"facecolor": colour, "hatch": hatch, "edgecolor": "black", "alpha": 0.8}
-                bar = self.labels.add_patch(Rectangle((onset, row - 0.42), offset - onset, 0.84, **look))
-                look = {"fontweight": "bold", "bbox": {"facecolor": colour, "edgecolor": "none", "pad": 0.5}}
-                number = self.labels.text(onset + 0.05, row, str(k + 1), va="center", fontsize=9, **look)
-                for artist in (bar, number):
-                    self.labels.draw_artist(artist)
-                    artist.remove()
-        return file.getvalue()
+        """Return the PNG."""
+        self._clear()
+        self.image.set_data(composed.logmel)
+        self.mel.draw_artist(self.image)
+        for k, (onset, offset, label) in enumerate(events(composed.mixture, bank)):
+            row, (colour, hatch) = CLASSES.index(label), (ORANGE, "") if k == chosen else (SKY, "///")
+            look = {"facecolor": colour, "hatch": hatch, "edgecolor": "black", "alpha": 0.8}
+            bar = self.labels.add_patch(Rectangle((onset, row - 0.42), offset - onset, 0.84, **look))
+            look = {"fontweight": "bold", "bbox": {"facecolor": colour, "edgecolor": "none", "pad": 0.5}}
+            number = self.labels.text(onset + 0.05, row, str(k + 1), va="center", fontsize=9, **look)
+            for artist in (bar, number):
+                self.labels.draw_artist(artist)
+                artist.remove()
+        return self._png()
 
 
 _canvas = functools.cache(_Canvas)
 
 
 def picture(composed: Composed, bank: Bank, chosen: int | None = None) -> bytes:
-    """PNG: the log-Mel spectrogram, and below it a numbered bar for each foreground; ``chosen`` is its place."""
+    """Draw the log-Mel spectrogram, and below it a numbered bar for each foreground, as a PNG.
+
+    ``chosen`` is the place of the foreground that is edited.
+    """
     return _canvas().draw(composed, bank, chosen)
 
 
 def values_at(composed: Composed, frame: int, band: int) -> str:
-    """Time, frequency and level at a point of the spectrogram."""
+    """Return time, frequency and level at a point of the spectrogram."""
     seconds, hertz = frame * FEATURES.hop / RATE, mel_centres(FEATURES)[band]
     return f"{seconds:.2f} s, {hertz:.0f} Hz: {composed.logmel[band, frame]:.1f} dB"
 
@@ -218,58 +211,67 @@ class Composer(Widget):
         self.composed: Composed | None = None
         self.mine: Mixture | None = None  # the last one that was changed by hand
         self._streams = 0
-        look, small = wide("6.5em", "23em"), {"layout": auto()}
-
-        def choice(name: str, options: list, change: Callable[[Any], None]) -> ipywidgets.Dropdown:
-            return self._choice(name, options, change, **look)
-
-        def slider(name: str, span: tuple[float, float], step: float, change: Callable[[float], None]) -> Slider:
-            return self._slider(name, span, step, f".{1 if step == 0.5 else 2}f", change, **look)
-
-        def source(change: Callable[[Source, Any], Source]) -> Callable[[Any], None]:
-            return lambda value: self._edit(change(self.mixture.sources[self.chosen], value))
-
-        def effect(place: int) -> ipywidgets.Dropdown:
-            options = [("none", ""), *((name, name) for name in EFFECTS)]
-            change = source(lambda s, name: with_effect(s, place, name, self._rng()))
-            return choice(f"effect {place + 1}", options, change)
-
-        self.seed = ipywidgets.BoundedIntText(0, max=9999, description="seed", **wide("3em", "9em"))
-        self.draw = self._button("Draw one as the training does", self._draw, **small)
-        self.back = self._button("Back to mine", self._back, **small)
-        toggles = ipywidgets.ToggleButtons(style={"button_width": "auto"})
-        self.which = self._follow(toggles, lambda number: self.show(self.mixture, number))
-        self.add = self._button("Add a foreground", self._add, **small)
-        self.remove = self._button("Remove it", self._remove, **small)
-        classes = [(label.replace("_", " "), label) for label in CLASSES]
-        self.label = choice("class", classes, source(lambda s, label: with_sound(s, bank.classes[label][0], bank)))
-        self.sound = choice("sound", [], source(lambda s, number: with_sound(s, number, bank)))
-        rooms = [("dry", -1), *_named(bank.rooms)]
-        self.room = choice("room", rooms, source(lambda s, room: s._replace(room=None if room < 0 else room)))
-        onset = source(lambda s, onset: s._replace(onset=round(onset * RATE)))
-        self.onset = slider("onset (s)", (0.0, CLIP_S - 0.1), 0.01, onset)
-        self.length = slider("length (s)", (0.01, CLIP_S), 0.01, source(lambda s, length: with_length(s, length, bank)))
-        level = source(lambda s, level: s._replace(level_db=level))
-        self.level = slider("peak (dB)", SETTINGS.foreground_db, 0.5, level)
-        self.effects = [effect(place) for place in range(SETTINGS.effects)]
-        self.values = self._button("New values for the effects", self._new_values, **small)
-        backgrounds = _named(bank.backgrounds)
-        self.behind = choice("background", backgrounds, lambda number: self._background(sound=number, first=0))
-        span = SETTINGS.background_db[0], SETTINGS.foreground_db[1] + OVER_DB
-        self.behind_level = slider("peak (dB)", span, 0.5, lambda level: self._background(level_db=level))
-        self.keep = self._button(f"Put it {OVER_DB:g} dB over", self._to_limit, **small)
-        self.rule, self.table, self.heard = (ipywidgets.HTML() for _ in range(3))
+        rows = [*self._mixture_controls(), *self._source_controls(), self._background_controls()]
+        self.table, self.heard = ipywidgets.HTML(), ipywidgets.HTML()
         self.picture.panels, self.picture.grid = [place_of(_canvas().mel)], [FEATURES.frames, FEATURES.n_mels]
-
-        rows = (
-            (self.seed, self.draw, self.back), (self.which, self.add, self.remove), (self.label, self.sound, self.room),
-            (self.onset.widget, self.length.widget, self.level.widget), (*self.effects, self.values),
-            (self.behind, self.behind_level.widget, self.rule, self.keep),
-        )  # fmt: skip
         below = self.status, self.picture, self.at_cursor, self.heard, self.table
         self.box = ipywidgets.VBox([*(row(*controls, align_items="center") for controls in rows), *below])
         self.box.add_class("mixture-composer")
         self._draw()
+
+    def _mixture_controls(self) -> list[tuple]:
+        self.seed = ipywidgets.BoundedIntText(0, max=9999, description="seed", **wide("3em", "9em"))
+        self.draw = self._button("Draw one as the training does", self._draw, layout=auto())
+        self.back = self._button("Back to mine", lambda: self.mine and self.show(self.mine), layout=auto())
+        toggles = ipywidgets.ToggleButtons(style={"button_width": "auto"})
+        self.which = self._follow(toggles, lambda number: self.show(self.mixture, number))
+        self.add = self._button("Add a foreground", self._add, layout=auto())
+        self.remove = self._button("Remove it", self._edit, layout=auto())
+        return [(self.seed, self.draw, self.back), (self.which, self.add, self.remove)]
+
+    def _source_controls(self) -> list[tuple]:
+        def edits(change: Callable[[Source, Any], Source]) -> Callable[[Any], None]:
+            return lambda value: self._edit(change(self.mixture.sources[self.chosen], value))
+
+        def effect(place: int) -> ipywidgets.Dropdown:
+            change = edits(lambda s, name: with_effect(s, place, name, self._rng()))
+            return self._choice(
+                f"effect {place + 1}", [("none", ""), *zip(EFFECTS, EFFECTS, strict=True)], change, **_LOOK
+            )
+
+        bank = self.bank
+        classes, rooms = [(label.replace("_", " "), label) for label in CLASSES], [("dry", -1), *_named(bank.rooms)]
+        of_class = edits(lambda s, label: with_sound(s, bank.classes[label][0], bank))
+        of_sound = edits(lambda s, number: with_sound(s, number, bank))
+        of_room = edits(lambda s, room: s._replace(room=None if room < 0 else room))
+        onset = edits(lambda s, onset: s._replace(onset=round(onset * RATE)))
+        length = edits(lambda s, length: with_length(s, length, bank))
+        level = edits(lambda s, level: s._replace(level_db=level))
+        self.label = self._choice("class", classes, of_class, **_LOOK)
+        self.sound = self._choice("sound", [], of_sound, **_LOOK)
+        self.room = self._choice("room", rooms, of_room, **_LOOK)
+        self.onset = self._slider("onset (s)", (0.0, CLIP_S - 0.1), 0.01, ".2f", onset, **_LOOK)
+        self.length = self._slider("length (s)", (0.01, CLIP_S), 0.01, ".2f", length, **_LOOK)
+        self.level = self._slider("peak (dB)", SETTINGS.foreground_db, 0.5, ".1f", level, **_LOOK)
+        self.effects = [effect(place) for place in range(SETTINGS.effects)]
+        self.values = self._button("New values for the effects", self._new_values, layout=auto())
+        of_signal = self.onset, self.length, self.level
+        return [(self.label, self.sound, self.room), of_signal, (*self.effects, self.values)]
+
+    def _background_controls(self) -> tuple:
+        def background(**changes: Any) -> None:
+            self._change(self.mixture._replace(background=self.mixture.background._replace(**changes)))
+
+        def to_level(level: float) -> None:
+            background(level_db=level)
+
+        choices, span = _named(self.bank.backgrounds), (SETTINGS.background_db[0], SETTINGS.foreground_db[1] + OVER_DB)
+        self.behind = self._choice("background", choices, lambda number: background(sound=number, first=0), **_LOOK)
+        self.behind_level = self._slider("peak (dB)", span, 0.5, ".1f", to_level, **_LOOK)
+        over = f"Put it {OVER_DB:g} dB over"
+        self.keep = self._button(over, lambda: to_level(limit_db(self.mixture)), layout=auto())
+        self.rule = ipywidgets.HTML()
+        return self.behind, self.behind_level, self.rule, self.keep
 
     def show(self, mixture: Mixture, chosen: int | None = None) -> None:
         """Show a mixture: picture, sound, table, and all controls where it is; ``chosen`` is the foreground to edit."""
@@ -282,22 +284,20 @@ class Composer(Widget):
         self.heard.value = players.player(composed.waveform.numpy(), "the mixture in this player").data
         self.table.value = pieces.table(table(mixture, self.bank), "The foregrounds, and how they were made").data
         self.status.value = html.escape(loudness(composed))
-        self._move_controls()
+        self._settle()
         self._read_cursor()
 
     def _move_controls(self) -> None:
-        source, background, sounds = self.mixture.sources[self.chosen], self.mixture.background, self.bank.foregrounds
+        sources, background, sounds = self.mixture.sources, self.mixture.background, self.bank.foregrounds
+        source = sources[self.chosen]
         label = sounds[source.sound].label
-        sources = self.mixture.sources
-        with self._silent():
-            self.which.options = [
-                (f"{k + 1} {sounds[s.sound].label.replace('_', ' ')}", k) for k, s in enumerate(sources)
-            ]
-            self.sound.options = [(_name(sounds[number]), number) for number in self.bank.classes[label]]
-            self.which.value, self.label.value, self.sound.value = self.chosen, label, source.sound
-            self.room.value, self.behind.value = -1 if source.room is None else source.room, background.sound
-            for place, control in enumerate(self.effects):
-                control.value = source.effects[place][0] if place < len(source.effects) else ""
+        labels = [sounds[one.sound].label.replace("_", " ") for one in sources]
+        self.which.options = [(f"{k + 1} {name}", k) for k, name in enumerate(labels)]
+        self.sound.options = [(_name(sounds[number]), number) for number in self.bank.classes[label]]
+        self.which.value, self.label.value, self.sound.value = self.chosen, label, source.sound
+        self.room.value, self.behind.value = -1 if source.room is None else source.room, background.sound
+        for place, control in enumerate(self.effects):
+            control.value = source.effects[place][0] if place < len(source.effects) else ""
         self.onset.show(source.onset / RATE)
         self.length.show(source.samples / RATE)
         self.level.show(source.level_db)
@@ -305,41 +305,27 @@ class Composer(Widget):
         text, broken = html.escape(rule(self.mixture)), background.level_db > limit_db(self.mixture)
         self.rule.value = f'<b role="alert">{text}</b>' if broken else text
         self.keep.disabled, self.values.disabled, self.back.disabled = not broken, not source.effects, self.mine is None
-        self.add.disabled, self.remove.disabled = (len(self.mixture.sources) == end for end in (MOST, FEWEST))
+        self.add.disabled, self.remove.disabled = (len(sources) == end for end in (MOST, FEWEST))
 
     def _change(self, mixture: Mixture, chosen: int | None = None) -> None:
-        """By hand."""
+        """Show a mixture that was made by hand."""
         self.mine = mixture
         self.show(mixture, chosen)
 
-    def _sources(self, *sources: Source, chosen: int | None = None) -> None:
-        self._change(self.mixture._replace(sources=sources), chosen)
-
-    def _edit(self, source: Source) -> None:
+    def _edit(self, *instead: Source) -> None:
+        """Put a source, or none, in the place of the chosen one."""
         sources = self.mixture.sources
-        self._sources(*sources[: self.chosen], source, *sources[self.chosen + 1 :])
-
-    def _background(self, **changes: Any) -> None:
-        self._change(self.mixture._replace(background=self.mixture.background._replace(**changes)))
-
-    def _back(self) -> None:
-        assert self.mine is not None
-        self.show(self.mine)
-
-    def _to_limit(self) -> None:
-        self._background(level_db=limit_db(self.mixture))
+        self._change(self.mixture._replace(sources=(*sources[: self.chosen], *instead, *sources[self.chosen + 1 :])))
 
     def _draw(self) -> None:
         self.show(draw(np.random.default_rng([self.seed.value]), self.bank, SETTINGS), 0)
 
     def _add(self) -> None:
-        used = {self.bank.foregrounds[source.sound].label for source in self.mixture.sources}
+        sources = self.mixture.sources
+        used = {self.bank.foregrounds[source.sound].label for source in sources}
         number = self.bank.classes[next(label for label in CLASSES if label not in used)][0]
         added = with_sound(Source(number, 0, 0, 0, -15.0), number, self.bank)
-        self._sources(*self.mixture.sources, added, chosen=len(self.mixture.sources))
-
-    def _remove(self) -> None:
-        self._sources(*self.mixture.sources[: self.chosen], *self.mixture.sources[self.chosen + 1 :])
+        self._change(self.mixture._replace(sources=(*sources, added)), chosen=len(sources))
 
     def _new_values(self) -> None:
         source = self.mixture.sources[self.chosen]
@@ -348,13 +334,12 @@ class Composer(Widget):
         self._edit(source)
 
     def _rng(self) -> np.random.Generator:
-        """Another random generator every time, the same ones in every session."""
+        """Return another random generator every time, the same ones in every session."""
         self._streams += 1
         return np.random.default_rng([self._streams])
 
     def _read_cursor(self) -> None:
-        if self.picture.cursor:
-            assert self.composed is not None
+        if self.picture.cursor and self.composed:
             self.at_cursor.value = values_at(self.composed, *self.picture.cursor)
 
 

@@ -12,8 +12,21 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reproduction.comparisons import STATIONARY
-from sedcourse.plots import style
-from sedcourse.plots.style import BLACK, BLUE, GREEN, LINES, ORANGE, PURPLE, SKY, VERMILION, figure, styled
+from sedcourse.plots.axes import grid, in_rows, legend_above
+from sedcourse.plots.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    LINES,
+    OKABE_ITO,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    figure,
+    hatched,
+    styled,
+)
 from sedlib.data import tables
 from sedlib.decode.hmm import emissions, transitions, viterbi
 from sedlib.decode.tuning import HIGH, LOW, log_odds
@@ -23,7 +36,7 @@ STATES = ("silence", "event")
 
 @styled
 def filter_lengths(seconds: np.ndarray, f1: pd.DataFrame) -> Figure:
-    """F1 against the length of the median filter: lasting sounds left, the others right, their mean in both.
+    """Draw F1 against the length of the median filter: lasting sounds left, the others right, their mean in both.
 
     Parameters
     ----------
@@ -48,31 +61,6 @@ def filter_lengths(seconds: np.ndarray, f1: pd.DataFrame) -> Figure:
     return fig
 
 
-@styled
-def _path(scores: np.ndarray, frame_s: float, states: np.ndarray, reference: pd.DataFrame, title: str) -> Figure:
-    """Posteriors of one class in one clip, the path through its two states, and the reference events."""
-    fig, axes = figure(11, 4, nrows=2, sharex=True, height_ratios=[3, 1])
-    above, below = axes[:, 0]
-    edges = np.arange(len(scores) + 1) * frame_s
-    bars = {"hatch": "...", "edgecolor": "white"}
-    above.stairs(scores, edges, color=BLACK, label="posterior", lw=1.5)
-    above.axhline(0.5, color=BLACK, lw=0.8, linestyle=":")
-    path = {"facecolor": ORANGE, "alpha": 0.35, "label": "path in the event"}
-    above.fill_between(edges[:-1], 0, states, step="post", **path, **bars)
-    above.set(ylabel="posterior", ylim=(0, 1.02), title=title)
-    above.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False, borderaxespad=1.8)
-    given = reference["onset"].to_numpy(float), reference["offset"].to_numpy(float)
-    for row, ((onsets, offsets), colour, hatch) in enumerate(
-        ((given, BLUE, "///"), (_runs(states, frame_s), ORANGE, "..."))
-    ):
-        look = {"facecolor": colour, "edgecolor": "white", "hatch": hatch, "linewidth": 0}
-        below.barh(np.full(len(onsets), row), offsets - onsets, 0.7, onsets, **look)
-    style.in_rows(below, ["reference", "path"])
-    below.set(xlabel="time (s)", xlim=(0, edges[-1]))
-    style.grid(below, "x")
-    return fig
-
-
 def _runs(states: np.ndarray, frame_s: float) -> tuple[np.ndarray, np.ndarray]:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(states, int), [0]])))
     return edges[::2] * frame_s, edges[1::2] * frame_s
@@ -83,10 +71,11 @@ def _best(scores: np.ndarray, p_silence: float, p_event: float) -> np.ndarray:
     return viterbi(emissions(scores[None, :, None]), np.array([p_silence]), np.array([p_event]))[0, :, 0]
 
 
+@styled
 def draw_path(
     scores: np.ndarray, frame_s: float, reference: pd.DataFrame, p_silence: float, p_event: float, title: str = ""
 ) -> tuple[Figure, str]:
-    """The best path for these two probabilities over the posteriors of one class, and its description.
+    """Draw the best path for these two probabilities over the posteriors of one class, and describe it.
 
     Parameters
     ----------
@@ -98,22 +87,34 @@ def draw_path(
     found = ", ".join(f"{on:.1f} to {off:.1f} s" for on, off in zip(onsets, offsets, strict=True)) or "none"
     given = "; ".join(f"{e.onset:.1f} to {e.offset:.1f} s" for e in reference.itertuples()) or "none"
     words = f"silence stays with {p_silence:g}, event with {p_event:g}: {len(onsets)} events"
-    return _path(scores, frame_s, states, reference, f"{title}{words}"), (
-        f"Posteriors of one class, the best path and the reference. {words}: {found}. Reference: {given}."
-    )
+    fig, axes = figure(11, 4, nrows=2, sharex=True, height_ratios=[3, 1])
+    above, below = axes[:, 0]
+    edges = np.arange(len(scores) + 1) * frame_s
+    above.stairs(scores, edges, color=BLACK, label="posterior", lw=1.5)
+    above.axhline(0.5, color=BLACK, lw=0.8, linestyle=":")
+    path = {"facecolor": ORANGE, "alpha": 0.35, "label": "path in the event", "hatch": "...", "edgecolor": "white"}
+    above.fill_between(edges[:-1], 0, states, step="post", **path)
+    above.set(ylabel="posterior", ylim=(0, 1.02), title=f"{title}{words}")
+    legend_above(above, 0.5, borderaxespad=1.8)
+    starts, lengths = reference["onset"].to_numpy(float), (reference["offset"] - reference["onset"]).to_numpy(float)
+    below.barh(np.zeros(len(starts)), lengths, 0.7, starts, **hatched(BLUE, "///"))
+    below.barh(np.ones(len(onsets)), offsets - onsets, 0.7, onsets, **hatched(ORANGE, "..."))
+    in_rows(below, ["reference", "path"])
+    below.set(xlabel="time (s)", xlim=(0, edges[-1]))
+    grid(below, "x")
+    return fig, f"Posteriors of one class, the best path and the reference. {words}: {found}. Reference: {given}."
 
 
 @styled
 def viterbi_table(scores: np.ndarray, p_silence: float, p_event: float, filled: int) -> tuple[Figure, str]:
-    """Viterbi's table of a clip's first frames, filled so far, with the way that every entry came; when it is full,
-    also the way back.
+    """Draw Viterbi's table of a few frames and the way that every entry came, and describe it.
 
     Parameters
     ----------
     scores : (frame,) array
-        Posteriors of a few frames.
+        Posteriors.
     filled : int
-        Columns that are filled.
+        Columns that are filled; when all are, the way back is drawn too.
     """
     emission = np.log(np.stack([1 - scores, scores], -1))  # (frame, state)
     log_a = transitions(p_silence, p_event)
@@ -154,23 +155,21 @@ def _entry(ax: Axes, t: int, state: int, score: float, on_path: bool) -> None:
 
 
 def _way(ax: Axes, t: int, state: int, came: int, walked: bool, full: bool) -> None:
-    """An arrow from the state before."""
     look = {"lw": 2.5, "color": VERMILION} if walked else {"lw": 1, "color": BLACK}
     look |= {"arrowstyle": "-|>", "linestyle": "-" if walked or not full else ":"}
     ax.annotate("", (t - 0.3, state + 0.16 * np.sign(came - state)), (t - 0.7, came), arrowprops=look)
 
 
 @styled
-def search_progress(f1: Sequence[float], best_possible: float | None = None) -> Figure:
-    """F1 of every evaluation of a search, the best so far, and that of the exact optimum."""
+def search_progress(f1: Sequence[float], best_possible: float) -> Figure:
+    """Draw F1 of every evaluation of a search, the best so far, and that of the exact optimum."""
     fig, axes = figure(10, 3.4)
     ax, percent = axes[0, 0], 100 * np.asarray(f1)
     ax.plot(percent, ".", color=BLUE, label="an evaluation")
     ax.plot(np.maximum.accumulate(percent), color=VERMILION, lw=2, drawstyle="steps-post", label="best so far")
-    if best_possible is not None:
-        ax.axhline(100 * best_possible, color=BLACK, linestyle="--", label="exact optimum of the grid")
+    ax.axhline(100 * best_possible, color=BLACK, linestyle="--", label="exact optimum of the grid")
     ax.set(xlabel="evaluation", ylabel="macro F1, tuned half (%)", xlim=(-1, max(10, len(percent))))
-    ax.grid(color="0.85")
+    grid(ax)
     ax.legend(frameon=False, loc="lower right")
     return fig
 
@@ -182,7 +181,7 @@ def landscapes(
     marks: dict[str, tuple[np.ndarray, np.ndarray]],
     classes: Sequence[str] = tables.CLASSES,
 ) -> Figure:
-    """F1 of every class over both probabilities, and where searches ended.
+    """Draw F1 of every class over both probabilities, and where searches ended.
 
     Parameters
     ----------
@@ -198,14 +197,14 @@ def landscapes(
     ticks = [value for value in (0.01, 0.1, 0.5, 0.9, 0.99, 0.999) if LOW <= value <= HIGH]
     places, texts = [log_odds(value) for value in ticks], [f"{value:g}" for value in ticks]
     looks: list[dict[str, Any]] = [
-        {"marker": marker, "color": c} for marker, c in zip("sXo", ("white", VERMILION, SKY), strict=True)
+        {"marker": marker, "color": colour, "mec": BLACK, "ms": 8, "ls": ""}
+        for marker, colour in zip("sXo", ("white", VERMILION, SKY), strict=True)
     ]
     for ax, of_class, k in zip(axes.flat, f1, range(len(classes)), strict=False):
         drawn = ax.pcolormesh(at, at, 100 * of_class, cmap="cividis", shading="nearest", rasterized=True)
-        bar = fig.colorbar(drawn, ax=ax, location="right", pad=0.02, fraction=0.06)
-        bar.ax.tick_params(labelsize=8)
+        fig.colorbar(drawn, ax=ax, location="right", pad=0.02, fraction=0.06).ax.tick_params(labelsize=8)
         for (silence, event), look in zip(marks.values(), looks, strict=False):
-            ax.plot(log_odds(event[k]), log_odds(silence[k]), mec=BLACK, ms=8, ls="", **look)
+            ax.plot(log_odds(event[k]), log_odds(silence[k]), **look)
         ax.set_title(classes[k].replace("_", " "), fontsize=10)
         ax.set_xticks(places, texts, fontsize=8, rotation=60)
         ax.set_yticks(places, texts, fontsize=8)
@@ -214,15 +213,14 @@ def landscapes(
     fig.supxlabel("probability that an event goes on", fontsize=11)
     fig.supylabel("probability that silence goes on", fontsize=11)
     if marks:
-        named = zip(marks, looks, strict=False)
-        handles = [Line2D([], [], mec=BLACK, ls="", ms=8, label=name, **look) for name, look in named]
+        handles = [Line2D([], [], label=name, **look) for name, look in zip(marks, looks, strict=False)]
         fig.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
     return fig
 
 
 @styled
 def gains(measured: dict[str, dict[str, dict[str, list[float]]]]) -> Figure:
-    """What tuning wins over the median filter on the half that it saw and on the other one, a panel a system.
+    """Draw what tuning wins over the median filter on the half that it saw and on the other one, a panel a system.
 
     Parameters
     ----------
@@ -245,7 +243,7 @@ def gains(measured: dict[str, dict[str, dict[str, list[float]]]]) -> Figure:
         ax.axvline(0, color=BLACK, lw=1)
         ax.set_yticks(range(len(searches)), list(reversed(searches)))
         ax.set(xlabel="macro F1 over the median filter (points)", title=title, ylim=(-0.6, len(searches) - 0.4))
-        style.grid(ax, "x")
+        grid(ax, "x")
     handles = axes.flat[0].get_legend_handles_labels()
     fig.legend(*handles, loc="outside upper center", ncols=2, frameon=False)
     return fig
@@ -253,9 +251,9 @@ def gains(measured: dict[str, dict[str, dict[str, list[float]]]]) -> Figure:
 
 @styled
 def psd_roc(curves: dict[str, tuple[np.ndarray, np.ndarray]], most: float = 100.0) -> Figure:
-    """PSD-ROC curves: mean share of events found against false alarms per hour, as staircases."""
+    """Draw PSD-ROC curves: mean share of events found against false alarms per hour, as staircases."""
     fig, axes = figure(9, 4.2)
-    ax, colours = axes[0, 0], (BLACK, BLUE, VERMILION, GREEN, *style.OKABE_ITO[4:])
+    ax, colours = axes[0, 0], (BLACK, BLUE, VERMILION, GREEN, *OKABE_ITO[4:])
     for (name, (x, y)), colour, line in zip(curves.items(), colours, LINES, strict=False):
         kept = x <= most
         steps = np.append(x[kept], most), 100 * np.append(y[kept], y[kept][-1])

@@ -14,32 +14,31 @@ from reproduction.memory import available_memory
 from sedlib import __version__
 from sedlib.workspace import workspace
 
-GIB = 2**30
-MEMORY_GIB, DISK_GIB = 4, 5  # what profile "lesson" takes, with room to spare
+_GIB = 2**30
+_MEMORY_GIB, _DISK_GIB = 4, 5  # what profile "lesson" takes, with room to spare
 
 
 def check_environment() -> pd.DataFrame:
-    """What the course needs and what is here.
+    """Compare what the course needs with what is here.
 
     Returns
     -------
     DataFrame ``what state found "what to do"``
         ``state`` is "ok", "note" (works, with a limit that the last column names) or "problem".
     """
-    cores, memory = joblib.cpu_count(), available_memory() / GIB
-    folder = workspace().absolute()
-    free = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free / GIB
+    cores, memory, folder = joblib.cpu_count(), available_memory() / _GIB, workspace().absolute()
+    free = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free / _GIB
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
     versions = f"Python {platform.python_version()}, sedlib {__version__}, PyTorch {torch.__version__}"
     slow = "Everything works; a training takes about twice the time given."
-    small = f"Use profile 'smoke', or a machine with {MEMORY_GIB} GiB or more."
-    full = f"Data and runs take up to {DISK_GIB} GiB: make room, or let SEDLIB_WORKSPACE name a folder elsewhere."
+    small = f"Use profile 'smoke', or a machine with {_MEMORY_GIB} GiB or more."
+    full = f"Data and runs take up to {_DISK_GIB} GiB: make room, or let SEDLIB_WORKSPACE name a folder elsewhere."
     none = "Not needed for profile 'lesson'; a training of profile 'paper' takes days without one."
     rows = [
         ("versions", True, "", f"{versions}, in {sys.prefix}", ""),
         ("processor cores", cores >= 2, "note", str(cores), slow),
-        ("memory", memory >= MEMORY_GIB, "problem", f"{memory:.1f} GiB", small),
-        ("free disk", free >= DISK_GIB, "problem", f"{free:.1f} GiB", full),
+        ("memory", memory >= _MEMORY_GIB, "problem", f"{memory:.1f} GiB", small),
+        ("free disk", free >= _DISK_GIB, "problem", f"{free:.1f} GiB", full),
         ("GPU", gpu is not None, "note", gpu or "none", none),
     ]
     table = [(what, "ok" if fine else state, found, "" if fine else do) for what, fine, state, found, do in rows]
@@ -47,7 +46,7 @@ def check_environment() -> pd.DataFrame:
 
 
 def verdict(rows: pd.DataFrame) -> str:
-    """One sentence on the result of `check_environment`."""
-    problems = ", ".join(rows.loc[rows["state"] == "problem", "what"])
-    not_ready = f"Not ready: {problems}; the last column says what to do."
-    return not_ready if problems else "Ready: everything that the lessons need is here."
+    """Return one sentence on the result of `check_environment`."""
+    if problems := ", ".join(rows.loc[rows["state"] == "problem", "what"]):
+        return f"Not ready: {problems}; the last column says what to do."
+    return "Ready: everything that the lessons need is here."

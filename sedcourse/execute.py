@@ -25,7 +25,7 @@ from sedlib.errors import SedError
 from sedlib.files import whole
 from sedlib.workspace import handed_on, home_path
 
-TYPES = {"str": str, "int": int, "float": float, "bool": bool}
+_TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
 
 class ThisInterpreter(AsyncKernelManager):
@@ -33,17 +33,17 @@ class ThisInterpreter(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        # the kernel works in the folder of the lesson
+        """Return this interpreter's kernel, which works in the folder of the lesson."""
         return KernelSpec(**get_kernel_dict(), env=handed_on())
 
 
 def read(lesson: str | Path) -> NotebookNode:
-    """A lesson as a notebook without outputs."""
+    """Read a lesson as a notebook without outputs."""
     return jupytext.read(find(lesson))
 
 
 def parameters(lesson: str | Path) -> dict[str, tuple[type, Any]]:
-    """Type and default of each parameter of a lesson, read from its cell tagged ``parameters``."""
+    """Read type and default of each parameter of a lesson from its cell tagged ``parameters``."""
     cells = [c for c in read(lesson).cells if "parameters" in c.metadata.get("tags", [])]
     if len(cells) != 1:
         raise SedError(f"{lesson}: {len(cells)} cells are tagged 'parameters'; a lesson has exactly one")
@@ -52,47 +52,38 @@ def parameters(lesson: str | Path) -> dict[str, tuple[type, Any]]:
         if isinstance(node, ast.AnnAssign):
             name, kind, value = node.target, node.annotation, node.value
             assert isinstance(name, ast.Name) and isinstance(kind, ast.Name) and value is not None
-            found[name.id] = TYPES[kind.id], ast.literal_eval(value)
+            found[name.id] = _TYPES[kind.id], ast.literal_eval(value)
     return found
 
 
 def check_parameters(lesson: str | Path, values: dict[str, Any]) -> None:
-    """`SedError` for a name that the lesson does not have, or a value that is not of its type."""
+    """Raise `SedError` for a name that the lesson does not have, or a value that is not of its type."""
     known = parameters(lesson)
     for name, value in values.items():
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
+            hint = "".join(f"did you mean {near!r}? " for near in difflib.get_close_matches(name, known, n=1))
             names = ", ".join(f"{n}: {kind.__name__}" for n, (kind, _) in known.items())
             raise SedError(f"{Path(lesson).name}: no parameter {name!r}; {hint}it has {names}")
         kind = known[name][0]
-        # bool is an int in Python, and an int serves as a float; neither is meant the other way round
-        fits = type(value) is kind or (kind is float and type(value) is int)
-        if not fits:
+        if type(value) is not kind and not (kind is float and type(value) is int):  # bool is an int in Python
             raise SedError(f"{Path(lesson).name}: parameter {name} is {value!r}; it must be of type {kind.__name__}")
 
 
 def execute(lesson: str | Path, out_dir: str | Path, **values: Any) -> Path:
-    """Run a lesson from top to bottom in a fresh kernel of this interpreter.
+    """Run a lesson (path, name or number) from top to bottom in a fresh kernel of this interpreter.
 
     Parameters
     ----------
-    lesson : str or path
-        As `find` takes it.
     out_dir : path
-        Where ``NN_name.ipynb`` is written, with all outputs.
+        Folder of the result, ``NN_name.ipynb`` with all outputs, which is returned.
     **values
         Parameters of the lesson; the others keep their defaults. ``data`` may be a path relative to the current folder.
-
-    Returns
-    -------
-    path of the executed notebook
 
     Raises
     ------
     SedError
-        For an unknown parameter or one of a wrong type; and for a cell that fails, with the lesson, the cell's first
-        line and the error. What ran until then is kept as ``NN_name.failed.ipynb``.
+        For an unknown parameter, one of a wrong type, or a cell that fails, with the lesson, the cell's first line and
+        the error. What ran until then is kept as ``NN_name.failed.ipynb``.
     """
     path, out_dir = find(lesson), Path(out_dir)
     check_parameters(path, values)
@@ -103,16 +94,9 @@ def execute(lesson: str | Path, out_dir: str | Path, **values: Any) -> Path:
     partial = out_dir / f".{path.stem}.partial.ipynb"
     jupytext.write(read(path), partial, fmt="ipynb")
     try:
-        papermill.execute_notebook(
-            partial,
-            partial,
-            parameters=values,
-            kernel_name="python3",
-            language="python",
-            cwd=path.parent,
-            kernel_manager_class=ThisInterpreter,
-            progress_bar={"desc": path.stem, "unit": "cell"},
-        )
+        settings = {"kernel_name": "python3", "language": "python", "kernel_manager_class": ThisInterpreter}
+        bar = {"desc": path.stem, "unit": "cell"}
+        papermill.execute_notebook(partial, partial, parameters=values, cwd=path.parent, progress_bar=bar, **settings)
     except PapermillExecutionError as error:
         partial.replace(failed)
         line = next((text for text in error.source.splitlines() if text.strip()), "")

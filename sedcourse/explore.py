@@ -21,17 +21,18 @@ def explore(draw: Callable[..., tuple[Figure, str]], interactive: bool, **contro
     interactive : bool
         False: one panel for every value of every control, the other controls at their first value.
     **controls : sequence of numbers
-        The values that each parameter can take, in the order of the slider; it starts at the first.
+        The values of each parameter, in the order of the slider; it starts at the first.
     """
-    first = {name: values[0] for name, values in controls.items()}
-    if not interactive:
-        panels = [{**first, name: value} for name, values in controls.items() for value in values]
-        for panel in [p for i, p in enumerate(panels) if p not in panels[:i]]:
-            show(*draw(**panel))
+    if interactive:
+        sliders = {
+            name: ipywidgets.SelectionSlider(options=values, description=name.replace("_", " "))
+            for name, values in controls.items()
+        }
+        panel = ipywidgets.interactive_output(lambda **values: show(*draw(**values)), sliders)
+        display(ipywidgets.VBox([*sliders.values(), panel]))
         return
-    sliders = {
-        name: ipywidgets.SelectionSlider(options=values, description=name.replace("_", " "))
-        for name, values in controls.items()
-    }
-    panel = ipywidgets.interactive_output(lambda **values: show(*draw(**values)), sliders)
-    display(ipywidgets.VBox([*sliders.values(), panel]))
+    first = {name: values[0] for name, values in controls.items()}
+    panels = [{**first, name: value} for name, values in controls.items() for value in values]
+    for i, panel in enumerate(panels):
+        if panel not in panels[:i]:
+            show(*draw(**panel))

@@ -23,19 +23,18 @@ class Shown(HTML):
 
 
 def table(frame: pd.DataFrame, caption: str) -> Shown:
-    """A data frame as a table with a caption and column headers that a screen reader can use; no index.
+    """Return a data frame as a table with a caption and column headers that a screen reader can use; no index.
 
     Numbers are shown as they are in the frame: format them before. Missing values stay empty.
     """
 
-    def cell(value: object) -> str:
-        return "" if pd.isna(value) else html.escape(str(value))
+    def cells(values, tag: str) -> str:
+        texts = ["" if pd.isna(value) else html.escape(str(value)) for value in values]
+        name = tag.split()[0]
+        return "".join(f'<{tag} style="text-align:left">{text}</{name}>' for text in texts)
 
-    head = "".join(f'<th scope="col" style="text-align:left">{cell(name)}</th>' for name in frame.columns)
-    rows = "".join(
-        "<tr>" + "".join(f'<td style="text-align:left">{cell(value)}</td>' for value in row) + "</tr>"
-        for row in frame.itertuples(index=False)
-    )
+    head = cells(frame.columns, 'th scope="col"')
+    rows = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in frame.itertuples(index=False))
     return Shown(
         f'<table><caption style="text-align:left">{html.escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>",
@@ -44,7 +43,7 @@ def table(frame: pd.DataFrame, caption: str) -> Shown:
 
 
 def image(png: bytes, alt: str, width: int) -> Shown:
-    """A PNG inside the page, ``width`` CSS pixels wide or as wide as the page, with its description."""
+    """Return a PNG inside the page, ``width`` CSS pixels wide or as wide as the page, with its description."""
     data = base64.b64encode(png).decode("ascii")
     return Shown(
         f'<img alt="{html.escape(alt)}" width="{width}" style="max-width:100%;height:auto" '

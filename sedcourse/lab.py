@@ -1,8 +1,7 @@
 """``python -m sedcourse.lab [option of JupyterLab]...``: JupyterLab in the folder of the lessons.
 
 A click on a lesson opens it as a notebook, its kernel is this interpreter, and nothing is asked of the network. The
-settings that this needs lie in a folder of their own, which this one JupyterLab reads besides; those of the environment
-and of the user are not touched, and win where they differ.
+settings for that lie in a folder of their own; those of the environment and of the user are not touched, and win.
 """
 
 from __future__ import annotations
@@ -33,19 +32,16 @@ SERVER = {"ServerApp": {"tornado_settings": {"websocket_max_message_size": 1 << 
 
 
 def write_settings(folder: Path) -> Path:
-    """Write JupyterLab's settings to a folder for JUPYTER_CONFIG_PATH; returns it.
+    """Write JupyterLab's settings to a folder for JUPYTER_CONFIG_PATH, and return it.
 
-    What stands there wins over all other folders, so JupyterLab's defaults are written with those that an administrator
-    or the user has set already.
+    What stands there wins over all other folders, so the defaults include those that an administrator or the user has
+    set already.
     """
     others = [str(Path(place, "labconfig")) for place in jupyter_config_path() if Path(place) != folder]
     defaults = copy.deepcopy(DEFAULTS)
     recursive_update(defaults, ConfigManager(read_config_path=others).get("default_setting_overrides"))
-    for name, settings in (
-        ("labconfig/default_setting_overrides.json", defaults),
-        ("jupyter_server_config.json", SERVER),
-    ):
-        write_output(folder / name, json.dumps(settings, indent=2) + "\n")
+    write_output(folder / "labconfig/default_setting_overrides.json", json.dumps(defaults, indent=2) + "\n")
+    write_output(folder / "jupyter_server_config.json", json.dumps(SERVER, indent=2) + "\n")
     return folder
 
 

@@ -1,5 +1,4 @@
-"""Curves that move while a training runs, here or in another process (``notebooks/04_mean_teacher.py``), or a search
-(``notebooks/06_hmm.py``)."""
+"""Curves that move while a training (``notebooks/04_mean_teacher.py``) or a search (``06_hmm.py``) runs."""
 
 from __future__ import annotations
 
@@ -15,10 +14,9 @@ from sedlib.training import Run
 
 
 class _Redrawn:
-    """One picture that is redrawn in place; not interactive, as in a batch run, it is drawn once, at the end."""
+    """One picture that is redrawn in place."""
 
-    def __init__(self, interactive: bool) -> None:
-        self.interactive = interactive
+    def __init__(self) -> None:
         self._display = None
 
     def _redraw(self, figure: Figure, alt: str) -> None:
@@ -30,9 +28,9 @@ class _Redrawn:
 
 
 class LiveCurves(_Redrawn):
-    """Called by the training after every epoch; redraws one figure in place.
+    """Curves of a training, redrawn after every epoch.
 
-    >>> with LiveCurves(interactive) as live:
+    >>> with LiveCurves(interactive) as live:  # doctest: +SKIP
     ...     train(config, data, seed, folder, on_epoch=live)
 
     Parameters
@@ -42,7 +40,8 @@ class LiveCurves(_Redrawn):
     """
 
     def __init__(self, interactive: bool) -> None:
-        super().__init__(interactive)
+        super().__init__()
+        self.interactive = interactive
         self.rows: list[dict[str, float]] = []
 
     def __enter__(self) -> LiveCurves:
@@ -57,7 +56,7 @@ class LiveCurves(_Redrawn):
             f1 = ", ".join(f"{name} {100 * row[f'validation_f1_{name}']:.1f} %" for name in ("student", "teacher"))
             print(f"epoch {row['epoch']}: loss {row['loss_total']:.3f}, validation F1: {f1}")
 
-    def __exit__(self, kind: type | None, error: BaseException | None, traceback: object) -> None:
+    def __exit__(self, *error: object) -> None:
         if not self.interactive and self.rows:
             self._draw()
 
@@ -67,31 +66,31 @@ class LiveCurves(_Redrawn):
 
 
 class LiveSearch(_Redrawn):
-    """Called by `decode.tuning.forest` after every evaluation; redraws one figure in place.
+    """F1 of a search's evaluations, which `decode.tuning.forest` gives after each.
 
     Parameters
     ----------
     interactive : bool
         False, as in a batch run: draw once, at the end.
-    best_possible : float, optional
+    best_possible : float
         F1 that no evaluation can pass.
     calls : int
-        Evaluations that there will be.
+        Number of evaluations.
     """
 
-    def __init__(self, interactive: bool, best_possible: float | None, calls: int) -> None:
-        super().__init__(interactive)
-        self.best_possible, self.calls = best_possible, calls
+    def __init__(self, interactive: bool, best_possible: float, calls: int) -> None:
+        super().__init__()
+        self.interactive, self.best_possible, self.calls = interactive, best_possible, calls
 
     def __call__(self, f1: list[float]) -> None:
-        """Show the F1 of all evaluations so far; every tenth time, for drawing takes as long as an evaluation."""
-        done = len(f1) >= self.calls
-        if not done and not (self.interactive and len(f1) % 10 == 0):
+        """Show F1 of all evaluations so far; every tenth time, for drawing takes as long as an evaluation."""
+        if len(f1) < self.calls and not (self.interactive and len(f1) % 10 == 0):
             return
-        alt = f"F1 of {len(f1)} evaluations, and the best so far, which ends at {100 * max(f1):.1f} %"
-        if self.best_possible is not None:
-            alt += f"; the exact optimum of the grid is {100 * self.best_possible:.1f} %"
-        self._redraw(decoding.search_progress(f1, self.best_possible), f"{alt}.")
+        alt = (
+            f"F1 of {len(f1)} evaluations, and the best so far, which ends at {100 * max(f1):.1f} %; "
+            f"the exact optimum of the grid is {100 * self.best_possible:.1f} %."
+        )
+        self._redraw(decoding.search_progress(f1, self.best_possible), alt)
 
 
 def watch(run: Run, every_s: float = 5.0) -> None:
@@ -100,9 +99,9 @@ def watch(run: Run, every_s: float = 5.0) -> None:
     Parameters
     ----------
     run : Run
-        One that no process trains now is drawn once.
+        If no process trains it now, it is drawn once.
     every_s : float
-        Seconds from look to look.
+        Seconds between two looks.
     """
     live = LiveCurves(interactive=True)
     with contextlib.suppress(KeyboardInterrupt):
@@ -118,7 +117,7 @@ def watch(run: Run, every_s: float = 5.0) -> None:
 
 
 def description(metrics: pd.DataFrame) -> str:
-    """Training curves in words, for their alt text."""
+    """Describe training curves, for their alt text."""
     first, last = metrics.iloc[0], metrics.iloc[-1]
     terms = {name.removeprefix("loss_").replace("_", " "): name for name in metrics if name.startswith("loss_")}
     losses = ", ".join(f"{name} {first[term]:.3f} to {last[term]:.3f}" for name, term in terms.items())

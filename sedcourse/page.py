@@ -1,9 +1,8 @@
 """``python -m sedcourse.page [option of Voila]...``: the PCEN explorer as a page of its own, for a lecture.
 
-Voila runs a notebook of one cell and shows what it displays, at this machine's own address (127.0.0.1) alone. Its
-kernel is this interpreter and nothing is asked of the network. The notebook lies in a temporary folder that goes away
-at the end, which is Ctrl-C. ``--no-browser`` opens none, ``--port`` takes another port than the first free one from
-8866 on.
+Voila shows what a notebook of one cell displays, at this machine's own address (127.0.0.1) alone, with this interpreter
+as its kernel and nothing asked of the network, until Ctrl-C. ``--no-browser`` opens none, ``--port`` takes another port
+than the first free one from 8866 on.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from reproduction.keeper import Stopped, kept, stoppable
 from sedlib.workspace import handed_on
 
 CELL = "from sedcourse.explorer import explorer\n\nexplorer(interactive=True)"
-TITLE = "PCEN explorer"
+_EXTENSIONS = ["@voila-dashboards/widgets-manager8", "@jupyter-widgets/jupyterlab-manager", "anywidget"]
 SETTINGS = {
     "Voila": {
         "ip": "127.0.0.1",
@@ -31,12 +30,7 @@ SETTINGS = {
     "VoilaConfiguration": {
         "show_tracebacks": True,
         "template": "explorer",
-        # others want a whole JupyterLab
-        "extension_allowlist": [
-            "@voila-dashboards/widgets-manager8",
-            "@jupyter-widgets/jupyterlab-manager",
-            "anywidget",
-        ],
+        "extension_allowlist": _EXTENSIONS,  # others want a whole JupyterLab
     },
 }
 # Voila's own page asks another server for icons, which nothing here needs.
@@ -48,13 +42,12 @@ TEMPLATE = """{%- extends 'voila/templates/lab/index.html.j2' -%}
 
 
 def write_page(folder: Path) -> Path:
-    """Write the notebook of the page, and beside it what Voila is to read; returns the notebook."""
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_markdown_cell(f"# {TITLE}"), nbformat.v4.new_code_cell(CELL)],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}, "title": TITLE},
-    )
+    """Write the notebook of the page, and beside it what Voila is to read; return the notebook's path."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cells = [nbformat.v4.new_markdown_cell("# PCEN explorer"), nbformat.v4.new_code_cell(CELL)]
+    metadata = {"kernelspec": kernel, "title": "PCEN explorer"}
     path = folder / "explorer.ipynb"
-    nbformat.write(notebook, path)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
     (folder / "voila.json").write_text(json.dumps(SETTINGS), encoding="utf-8")  # it looks in the folder where it runs
     template = folder / "voila" / "templates" / "explorer"
     template.mkdir(parents=True)

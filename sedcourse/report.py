@@ -1,8 +1,6 @@
-"""The report of ``make reproduce``: the ledger, the executed lessons and the records of the runs as pages that need no
-network.
+"""The report of ``make reproduce``: ledger, executed lessons and records of the runs as pages that need no network.
 
-Pictures and sounds lie inside the pages, formulas become MathML, which browsers set themselves, and nothing is loaded
-from anywhere: no script, no style sheet, no font.
+Pictures and sounds lie inside the pages, formulas are MathML, and no script, style sheet or font is loaded.
 """
 
 from __future__ import annotations
@@ -99,17 +97,20 @@ def _results(ledger: dict[str, Any]) -> dict[str, Any]:
     drawn = ""
     if any(number["here"] is not None for number in ledger["numbers"]):
         drawn = plots.picture(plots.ledger(ledger["numbers"]), plots.ledger_text(ledger["numbers"])).data
-    paired = "Differences of two rows, in points of F1 or in PSDS, with paired 95 % intervals"
+    all_numbers = (
+        "Every number of Tables 1 to 3: the paper on DESED, and here with a 95 % interval over clips and trainings"
+    )
+    paired = (
+        "Differences of two rows, in points of F1 or in PSDS, with paired 95 % intervals; why: what the lessons found "
+        "in profile lesson on MiniDESED"
+    )
     return {
         "count": len(claims),
         "counted": ", ".join(f"{count} {name}" for name, count in verdicts(ledger).items() if count),
         "measured": how_measured(ledger),
         "drawn": _Wide(drawn, "The numbers as a picture"),
-        "numbers": _table(
-            numbers,
-            "Every number of Tables 1 to 3: the paper on DESED, and here with a 95 % interval over clips and trainings",
-        ),
-        "claims": _table(claims, f"{paired}; why: what the lessons found in profile lesson on MiniDESED"),
+        "numbers": _table(numbers, all_numbers),
+        "claims": _table(claims, paired),
     }
 
 
@@ -121,20 +122,20 @@ def _runs(ledger: dict[str, Any]) -> dict[str, Any]:
         **ledger["made"],
     }
     made = pd.DataFrame([(name.replace("_", " "), value) for name, value in facts.items()], columns=["what", "value"])
-    runs = pd.DataFrame([
-        {name: run[name] for name in ("system", "seed", "steps", "configuration")}
-        | {"minutes": "" if run["minutes"] is None else f"{run['minutes']:.1f}"} | run["versions"]
-        for run in ledger["runs"]
-    ])  # fmt: skip
+    rows = []
+    for run in ledger["runs"]:
+        minutes = "" if run["minutes"] is None else f"{run['minutes']:.1f}"
+        row = {name: run[name] for name in ("system", "seed", "steps", "configuration")}
+        rows.append(row | {"minutes": minutes} | run["versions"])
     caption = "Trainings: steps, checksum of the configuration, minutes, versions"
     return {
         "made": _table(made, "What this reproduction was made with"),
-        "trainings": _table(runs, caption) if len(runs) else None,
+        "trainings": _table(pd.DataFrame(rows), caption) if rows else None,
     }
 
 
 def lesson_title(notebook: NotebookNode) -> str:
-    """The text of the one H1 of a lesson."""
+    """Return the text of the one H1 of a lesson."""
     for cell in notebook.cells:
         for line in cell.source.splitlines():
             if cell.cell_type == "markdown" and line.startswith("# "):
@@ -143,30 +144,21 @@ def lesson_title(notebook: NotebookNode) -> str:
 
 
 def notebook_html(notebook: NotebookNode) -> str:
-    """Cells and outputs of a notebook as HTML without a page around them; widgets, which need scripts, are left out."""
+    """Return cells and outputs of a notebook as HTML without a page around them, and without widgets."""
     notebook = copy.deepcopy(notebook)
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if _WIDGET not in output.get("data", {})]
-    exporter = _Exporter(
-        extra_loaders=[DictLoader({"lesson.html.j2": _CELLS})],
-        template_file="lesson.html.j2",
-        exclude_input_prompt=True,
-        exclude_output_prompt=True,
-    )
+    loaders = [DictLoader({"lesson.html.j2": _CELLS})]
+    no_prompts = {"exclude_input_prompt": True, "exclude_output_prompt": True}
+    exporter = _Exporter(extra_loaders=loaders, template_file="lesson.html.j2", **no_prompts)
     page = exporter.from_notebook_node(notebook)[0]
     return re.sub(r'href="(\d\d_\w+)\.py"', r'href="\1.html"', page)  # from one lesson to another: between their pages
 
 
 def formula(tex: str, display: str = "inline") -> str:
-    """A TeX formula as MathML, with its source as the description.
-
-    Raises
-    ------
-    SedError
-        If it is not understood.
-    """
+    """Convert a TeX formula to MathML, with its source as the description; `SedError` if it is not understood."""
     source = " ".join(tex.split())
     try:
         written = convert(source, display=display)

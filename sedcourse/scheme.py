@@ -1,8 +1,6 @@
-"""Figure 1 of the paper, drawn from the modules themselves.
+"""Figure 1 of the paper, drawn from the modules of a configuration while a clip goes through them.
 
-Every box is a module of a configuration: its class, the shape that it gives for one clip, and its number of parameters
-are read from it while a clip goes through. Paper section 3.1, Figure 1; shown in
-``notebooks/05_domain_adversarial.py``.
+Paper section 3.1; shown in ``notebooks/05_domain_adversarial.py``.
 """
 
 from __future__ import annotations
@@ -38,11 +36,12 @@ class Box(NamedTuple):
 
     @property
     def text(self) -> str:
+        """Return what is written in the box."""
         return f"{self.name}\n{self.kind}\n{' x '.join(map(str, self.shape))}\n{self.parameters:,} parameters"
 
 
 def boxes(config: Config) -> list[Box]:
-    """The modules of a configuration in the order of a clip's way; the domain classifier last, where there is one."""
+    """Return the modules of a configuration in the order of a clip's way; the domain classifier last."""
     detector = Detector(config).eval()
     crnn = detector.crnn
     parts = [
@@ -69,7 +68,6 @@ def boxes(config: Config) -> list[Box]:
 
 
 def _kind(module: nn.Module) -> str:
-    """Its class; of a sequence, the classes that it repeats."""
     return f"{len(module)} x {type(module[0]).__name__}" if isinstance(module, nn.Sequential) else type(module).__name__
 
 
@@ -79,10 +77,9 @@ def _shape(out: Tensor | tuple[Tensor, ...]) -> tuple[int, ...]:
 
 @styled
 def scheme(config: Config) -> tuple[Figure, str]:
-    """Figure 1 for a configuration, and its description.
+    """Draw Figure 1 for a configuration, and describe it.
 
-    Solid arrows are the way of a clip; dashed ones the way of the gradients, with the weight and the sign that each
-    loss has where it moves weights.
+    Solid arrows are the way of a clip, dashed ones that of the gradients, with the weight and sign of each loss.
     """
     found = {box.name: box for box in boxes(config)}
     chain = [box for box in found.values() if box.group == CNN] + [found["RNN"]]
@@ -132,7 +129,7 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], **loo
 
 
 def _losses(ax: Axes, config: Config, places: dict[str, tuple[float, float]]) -> str:
-    """The losses' way back, and what it is in words."""
+    """Draw the losses' way back, and describe it."""
     a = config.adversarial
     main = f"{a.main_weight:g} $L_m$" if a.updates != "none" else "$L_m$"
     back = {"color": GREEN, "linestyle": "--"}

@@ -1,8 +1,7 @@
 """Exercises: written as solutions, handed out as stubs.
 
-In a lesson, a cell tagged ``solution`` follows the text of its exercise, hidden until one opens it.
-`exercise_notebook` writes a notebook in which these cells hold only what the learner starts from: signatures,
-docstrings, lines that end with ``# given``, and ``...  # your turn`` for the rest.
+In a lesson, a cell tagged ``solution`` follows the text of its exercise, hidden until one opens it. In a notebook of
+exercises it holds only signatures, docstrings, lines that end with ``# given``, and ``...  # your turn`` for the rest.
 """
 
 from __future__ import annotations
@@ -11,29 +10,22 @@ import ast
 from pathlib import Path
 
 import nbformat
-from nbformat import NotebookNode
 
 from sedcourse.execute import read
 from sedlib.errors import SedError
 from sedlib.files import check_output, write_output
 
-GIVEN = "# given"
 YOUR_TURN = "...  # your turn"
 
 
 def stub(solution: str) -> str:
-    """The learner's start of a solution.
+    r"""Reduce the source of a solution to what the learner starts from.
 
-    Parameters
-    ----------
-    solution : str
-        Source of a solution cell: functions, assignments, imports.
+    Functions keep their signature, docstring and given lines; ``name = value`` becomes ``name = ...``; imports stay.
 
-    Returns
-    -------
-    str
-        Source in which every function keeps its signature, its docstring and its given lines; ``name = value`` becomes
-        ``name = ...``; imports stay.
+    >>> print(stub("def double(x):\n    return 2 * x"))
+    def double(x):
+        ...  # your turn
     """
     lines = solution.splitlines()
     out: list[str] = []
@@ -50,14 +42,12 @@ def stub(solution: str) -> str:
 
 
 def exercise_notebook(lesson: str | Path, out: str | Path, force: bool = False) -> Path:
-    """Write a lesson as a notebook (.ipynb) whose exercises are still to be solved.
+    """Write a lesson (path, name or number) as a notebook whose exercises are still to be solved.
 
     Parameters
     ----------
-    lesson : str or path
-        Path, name or number of a lesson.
     out : path
-        The notebook to write.
+        The notebook (.ipynb) to write.
     force : bool
         Write over a notebook that is there, with all that was done in it.
 
@@ -74,16 +64,13 @@ def exercise_notebook(lesson: str | Path, out: str | Path, force: bool = False) 
             f"{out}: is there already, perhaps with work in it; give another name, or --force to write over it"
         )
     check_output(out)
-    write_output(out, nbformat.writes(_as_exercise(read(lesson))) + "\n")
-    return out
-
-
-def _as_exercise(notebook: NotebookNode) -> NotebookNode:
+    notebook = read(lesson)
     for cell in notebook.cells:
         if "solution" in cell.metadata.get("tags", []):
             cell.source = stub(cell.source)
             cell.metadata = nbformat.from_dict({"tags": ["exercise"]})
-    return notebook
+    write_output(out, nbformat.writes(notebook) + "\n")
+    return out
 
 
 def _function(node: ast.FunctionDef, lines: list[str]) -> list[str]:
@@ -106,4 +93,4 @@ def _lines(node: ast.stmt, lines: list[str]) -> list[str]:
 
 
 def _is_given(node: ast.stmt, lines: list[str]) -> bool:
-    return _lines(node, lines)[-1].rstrip().endswith(GIVEN)
+    return _lines(node, lines)[-1].rstrip().endswith("# given")

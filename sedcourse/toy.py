@@ -1,13 +1,10 @@
 """Domain-adversarial training on points of the plane: small enough to train while one looks on.
 
-Two classes, two domains, two axes: one axis says what sounds, with noise, the other how it was recorded. Among
-synthetic points the recording also gives the class away. Among real ones, which lie apart and have no labels, it says
-nothing: a classifier that learns from the synthetic ones alone relies on it and fails. Networks of a few weights stand
-for CNN, RNN and domain classifier, and the CNN's features are two numbers, so that they can be drawn as they are.
-Losses, updates and weights are those of equations (1) and (2), from `sedlib.training.adversarial`.
-
-`draw` shows a training and is a pure function of its controls, `sweep` repeats it over weights and seeds. Paper section
-3.1; used in ``notebooks/05_domain_adversarial.py``.
+One axis is what sounds, with noise, the other how it was recorded. Among synthetic points the recording also gives the
+class away; among real ones, which lie apart and have no labels, it does not: a classifier trained on the synthetic ones
+alone relies on it and fails. Networks of a few weights stand for CNN, RNN and domain classifier, and the CNN's features
+are two numbers, so that they can be drawn as they are. Losses, updates and weights are those of equations (1) and (2),
+from `sedlib.training.adversarial`. Paper section 3.1; used in ``notebooks/05_domain_adversarial.py``.
 """
 
 from __future__ import annotations
@@ -44,21 +41,16 @@ SPURIOUS, RECORDING_NOISE, REAL_RECORDING = 0.5, 0.3, -1.5
 
 @dataclass(frozen=True)
 class Setting(Checked):
-    """What a training of the toy depends on.
+    """What a training of the toy depends on; `SedError` for values that cannot be.
 
     Parameters
     ----------
     main_weight, domain_weight, updates, schedule
         As of `sedlib.config.Adversarial`. A domain weight of 0 is training without an adversary.
     real_share : float
-        Of the real points that are dogs, in (0, 1); half of the synthetic ones are.
+        Share of the real points that are dogs, in (0, 1); half of the synthetic ones are.
     seed : int
-        Of the points and of the networks' first weights.
-
-    Raises
-    ------
-    SedError
-        For values that these cannot have.
+        Seed of the points and of the networks' first weights.
     """
 
     main_weight: Weight = 1.0
@@ -78,13 +70,7 @@ class Points(NamedTuple):
 
 
 def points(setting: Setting, count: int, unseen: bool = False) -> Points:
-    """Draw so many points of either domain.
-
-    Parameters
-    ----------
-    unseen : bool
-        Others than those of the training.
-    """
+    """Draw so many points of either domain; ``unseen``: others than those of the training."""
     rng = np.random.default_rng([setting.seed, int(unseen)])
     dogs = np.concatenate([np.arange(count) < share * count for share in (0.5, setting.real_share)])
     side, synthetic = np.where(dogs, 1.0, -1.0), np.arange(2 * count) < count
@@ -123,7 +109,7 @@ def _adam(*networks: nn.Module) -> torch.optim.Adam:
 
 
 class Trained(NamedTuple):
-    """A training and what was measured on its way."""
+    """A training and its course."""
 
     setting: Setting
     networks: Networks
@@ -131,76 +117,56 @@ class Trained(NamedTuple):
 
 
 @functools.lru_cache(64)
+@one_thread()
 def train(setting: Setting) -> Trained:
     """Train the toy; the same setting gives the same numbers, and at once where it was trained before."""
-    with one_thread():
-        return _train(setting)
-
-
-def _train(setting: Setting) -> Trained:
-    networks, (x, is_dog, is_synthetic) = Networks(setting.seed), points(setting, POINTS)
+    networks, seen = Networks(setting.seed), points(setting, POINTS)
     optimizers = _adam(networks.extractor, networks.head), _adam(networks.domain)
-    update = two_steps if setting.updates == "two-step" else one_step
     rows = []
     for step in range(STEPS + 1):
         if step % EVERY == 0:
             rows.append({"step": step, **measure(networks, setting)})
         if step < STEPS:
             share = ganin(step / STEPS) if setting.schedule == "ganin" else 1.0
-            embeddings = networks.extractor(x)
-            loss = F.binary_cross_entropy_with_logits(networks.head(embeddings[:POINTS]).squeeze(1), is_dog[:POINTS])
-            update(networks, optimizers, loss, embeddings, is_synthetic, setting, share)
+            update(networks, optimizers, seen, setting, share)
     return Trained(setting, networks, pd.DataFrame(rows))
 
 
-def two_steps(
-    networks: Networks,
-    optimizers: tuple,
-    loss: Tensor,
-    embeddings: Tensor,
-    is_synthetic: Tensor,
-    setting: Setting,
-    share: float,
-) -> None:
-    """Equation (1), then equation (2); ``share`` of the domain's weight is in force."""
+def update(networks: Networks, optimizers: Sequence, seen: Points, setting: Setting, share: float) -> None:
+    """Do equation (1), then (2), or both at once with the gradient reversed on its way back to the extractor.
+
+    ``share`` of the domain's weight is in force for the extractor.
+    """
+
+    def of_domain(features: Tensor) -> Tensor:
+        return setting.domain_weight * domain_loss(networks.domain(features).squeeze(1), seen.is_synthetic)
+
+    count = len(seen.x) // 2  # the synthetic ones, which have labels
+    embeddings = networks.extractor(seen.x)
+    loss = F.binary_cross_entropy_with_logits(networks.head(embeddings[:count]).squeeze(1), seen.is_dog[:count])
     main, adversary = optimizers
     main.zero_grad()
-    against = domain_loss(networks.domain(embeddings).squeeze(1), is_synthetic)
-    (setting.main_weight * loss - share * setting.domain_weight * against).backward()
-    main.step()
-
-    adversary.zero_grad()
-    (setting.domain_weight * domain_loss(networks.domain(embeddings.detach()).squeeze(1), is_synthetic)).backward()
+    if setting.updates == "two-step":
+        (setting.main_weight * loss - share * of_domain(embeddings)).backward()
+        main.step()
+        adversary.zero_grad()
+        of_domain(embeddings.detach()).backward()
+    else:
+        adversary.zero_grad()
+        (setting.main_weight * loss + of_domain(reverse(embeddings, share))).backward()
+        main.step()
     adversary.step()
 
 
-def one_step(
-    networks: Networks,
-    optimizers: tuple,
-    loss: Tensor,
-    embeddings: Tensor,
-    is_synthetic: Tensor,
-    setting: Setting,
-    share: float,
-) -> None:
-    """Both at once, with the gradient reversed on its way back to the extractor."""
-    for optimizer in optimizers:
-        optimizer.zero_grad()
-    logits = networks.domain(reverse(embeddings, share)).squeeze(1)
-    (setting.main_weight * loss + setting.domain_weight * domain_loss(logits, is_synthetic)).backward()
-    for optimizer in optimizers:
-        optimizer.step()
-
-
 def measure(networks: Networks, setting: Setting) -> dict[str, float]:
-    """Where a training stands, on points that it does not learn from.
+    """Measure a training on points that it does not learn from.
 
     Returns
     -------
     dict
-        ``synthetic_accuracy`` and ``real_accuracy``: share of the points whose class is right. ``domain_error``: how
-        often the training's own adversary is wrong, NaN where there is none; ``probe_error``: how often a classifier
-        is that learns anew from the features as they stand. 0.5 is chance for both.
+        ``synthetic_accuracy`` and ``real_accuracy``; ``domain_error``, the balanced error of the training's own
+        adversary, NaN where there is none, and ``probe_error``, that of a classifier that learns anew from the
+        features as they stand. 0.5 is chance for both.
     """
     seen, unseen = points(setting, POINTS), points(setting, UNSEEN, unseen=True)
     with torch.no_grad():
@@ -224,7 +190,7 @@ def measure(networks: Networks, setting: Setting) -> dict[str, float]:
 
 
 def sweep(weights: Sequence[float], seeds: Sequence[int], real_share: float = 0.5) -> pd.DataFrame:
-    """The last `measure` of a training for every domain weight and seed; columns ``domain_weight seed`` and its own."""
+    """Return the last `measure` of a training for every domain weight and seed, with ``domain_weight`` and ``seed``."""
     settings = [Setting(domain_weight=weight, real_share=real_share, seed=seed) for weight in weights for seed in seeds]
     return pd.DataFrame(
         [{"domain_weight": s.domain_weight, "seed": s.seed, **train(s).history.iloc[-1]} for s in settings]
@@ -239,13 +205,7 @@ def draw(
     schedule: Literal["constant", "ganin"] = "constant",
     seed: int = 0,
 ) -> tuple[Figure, str]:
-    """A training in three panels, and its description: the points, their features, and how it went.
-
-    Parameters
-    ----------
-    domain_weight, real_share, updates, schedule, seed
-        As of `Setting`.
-    """
+    """Draw a `Setting`'s training in three panels (points, features, curves), and describe it."""
     trained = train(Setting(1.0, domain_weight, updates, schedule, real_share, seed))
     shown, last = points(trained.setting, POINTS), trained.history.iloc[-1]
     with torch.no_grad():
@@ -283,13 +243,9 @@ def _scatter(ax: Axes, at: Tensor, shown: Points, is_dog: Callable[[Tensor], Ten
 
 
 def _curves(ax: Axes, history: pd.DataFrame) -> None:
-    names = {
-        "real_accuracy": "right, real",
-        "synthetic_accuracy": "right, synthetic",
-        "domain_error": "wrong, adversary",
-        "probe_error": "wrong, fresh probe",
-    }
-    for (column, name), colour, line in zip(names.items(), (VERMILION, BLUE, PURPLE, GREEN), LINES, strict=False):
+    names = ("right, real", "right, synthetic", "wrong, adversary", "wrong, fresh probe")
+    columns = ("real_accuracy", "synthetic_accuracy", "domain_error", "probe_error")
+    for column, name, colour, line in zip(columns, names, (VERMILION, BLUE, PURPLE, GREEN), LINES, strict=False):
         ax.plot(history["step"], 100 * history[column], color=colour, linestyle=line, marker=".", label=name)
     ax.axhline(50, color="0.6", lw=0.8)
     ax.set(xlabel="step", ylabel="new points (%)", ylim=(0, 100), title="how it went")
@@ -298,7 +254,7 @@ def _curves(ax: Axes, history: pd.DataFrame) -> None:
 
 @styled
 def draw_sweep(swept: dict[str, pd.DataFrame]) -> tuple[Figure, str]:
-    """What real points win by the domain weight, and its description; a panel for each `sweep`, by its title."""
+    """Draw what real points win by the domain weight, a panel for each `sweep`, and describe it."""
     fig, axes = figure(10, 3.3, ncols=len(swept), sharey=True)
     measures = (
         ("real_accuracy", "right, real points", VERMILION, "o-"),

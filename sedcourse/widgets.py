@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import html
 import io
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,21 +34,22 @@ class Canvas:
         self.canvas = FigureCanvasAgg(self.figure)
 
     def _keep(self) -> None:
-        """What was drawn up to now is the background, without artists that are "animated"."""
+        """Take what was drawn up to now as the background, without artists that are "animated"."""
         self.canvas.draw()
         self.background = self.canvas.copy_from_bbox(self.figure.bbox)
 
-    @contextlib.contextmanager
-    def _drawing(self, file: io.BytesIO) -> Iterator[None]:
-        """Draw over the background inside; the file holds the PNG afterwards."""
+    def _clear(self) -> None:
         self.canvas.restore_region(self.background)
-        yield
+
+    def _png(self) -> bytes:
+        file = io.BytesIO()
         drawn = Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB")
         drawn.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+        return file.getvalue()
 
 
 def place_of(ax: Axes) -> list[float]:
-    """[left, top, width, height] of axes, fractions of the picture."""
+    """Return [left, top, width, height] of axes, fractions of the picture."""
     at = ax.get_position()
     return [at.x0, 1 - at.y1, at.width, at.height]
 
@@ -69,8 +69,8 @@ class Picture(anywidget.AnyWidget):
 class Slider:
     """A slider of one number, with or without a logarithmic scale.
 
-    The browser puts its handle on the nearest step and tells that as its new value. This is no move, so whatever lies
-    within half a step of what was last shown or chosen is not reported.
+    The browser puts its handle on the nearest step and reports that as its new value. This is no move, so what lies
+    within half a step of what was last shown or chosen is ignored.
     """
 
     def __init__(
@@ -114,30 +114,30 @@ class Widget:
         raise NotImplementedError
 
     def _try(self, action: Callable[[], Any]) -> None:
-        """Do what a control asks for, one at a time; what goes wrong is shown, for nobody sees the kernel's log."""
+        """Do what a control asks for, one at a time; an error is shown, for nobody sees the kernel's log."""
         with _ONE_AT_A_TIME:
+            if self._quiet:
+                return
             try:
                 action()
             except Exception as error:
-                self._move_controls()  # back to what is shown
+                self._settle()  # back to what is shown
                 ours = isinstance(error, SedError)
                 text = html.escape(str(error) if ours else f"{type(error).__name__}: {error}")
                 self.status.value = f'<span role="alert"><b>Not possible:</b> {text}</span>'
                 if not ours:
                     raise
 
-    @contextlib.contextmanager
-    def _silent(self) -> Iterator[None]:
-        """Controls that are moved inside report nothing."""
+    def _settle(self) -> None:
+        """Put all controls where the state is; none of them reports it."""
         self._quiet = True
         try:
-            yield
+            self._move_controls()
         finally:
             self._quiet = False
 
     def _follow(self, control: ipywidgets.Widget, change: Callable[[Any], Any]) -> ipywidgets.Widget:
-        """Call ``change`` with every new value of a control."""
-        control.observe(lambda event: self._try(lambda: self._quiet or change(event["new"])), "value")
+        control.observe(lambda event: self._try(lambda: change(event["new"])), "value")
         return control
 
     def _choice(self, name: str, options: list, change: Callable[[Any], Any], **look: Any) -> ipywidgets.Dropdown:
@@ -154,16 +154,17 @@ class Widget:
         return Slider(name, span, step, form, lambda value: self._try(lambda: change(value)), log, **look)
 
 
-def row(*controls: ipywidgets.Widget, **layout: str) -> ipywidgets.HBox:
-    """Controls beside each other, in more lines where the page is narrow."""
-    return ipywidgets.HBox(controls, layout=ipywidgets.Layout(flex_flow="row wrap", **layout))
+def row(*controls: ipywidgets.Widget | Slider, **layout: str) -> ipywidgets.HBox:
+    """Put controls beside each other, in more lines where the page is narrow."""
+    widgets = [control.widget if isinstance(control, Slider) else control for control in controls]
+    return ipywidgets.HBox(widgets, layout=ipywidgets.Layout(flex_flow="row wrap", **layout))
 
 
 def wide(name: str, width: str) -> dict[str, Any]:
-    """Options of a control: the widths of its name and of all of it."""
+    """Return options of a control: the widths of its name and of all of it."""
     return {"style": {"description_width": name}, "layout": ipywidgets.Layout(width=width)}
 
 
 def auto() -> ipywidgets.Layout:
-    """As wide as its text."""
+    """Return the layout of a control that is as wide as its text."""
     return ipywidgets.Layout(width="auto")

@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class Check:
         The definition.
     correct : str
         What was learned; printed after "correct: ".
-    hints : dict of hint to callable
+    hints : dict of hint to callable, or to options with which the definition is wrong
         Known mistakes. The hint of the first one that agrees with the answer in all cases is given.
     value : callable
         Turns what an answer returns into what is compared; may raise `WrongAnswer`.
@@ -49,14 +50,17 @@ class Check:
     cases: list[tuple]
     expected: Callable
     correct: str
-    hints: dict[str, Callable] = field(repr=False)
+    hints: dict[str, Any] = field(repr=False)
     value: Callable[[Any], Any] = lambda returned: returned
     first: Callable[[Callable], None] | None = None
 
     def __post_init__(self) -> None:
+        for hint, mistake in self.hints.items():
+            self.hints[hint] = partial(self.expected, **mistake) if isinstance(mistake, dict) else mistake
         object.__setattr__(self, "__doc__", self.task)  # what `check.NAME?` shows in a notebook
 
     def __call__(self, answer: Callable) -> None:
+        """Judge the answer, and print "correct" if it is."""
         self.judge(answer)
         print(f"correct: {self.correct}")
 
@@ -81,7 +85,7 @@ class Check:
 
 
 def call(answer: Callable, *arguments: Any) -> Any:
-    """What the learner's function returns; `WrongAnswer` if there is no function, or nothing is returned."""
+    """Return what the learner's function returns; `WrongAnswer` if there is no function, or nothing is returned."""
     if answer is ...:
         raise WrongAnswer("nothing here yet: replace the ... by your answer")
     if not callable(answer):

@@ -36,12 +36,9 @@ frame_at = Check(
 )
 
 
-def _collar(event):
-    return max(0.2, 0.2 * (event[1] - event[0]))
-
-
-def _within(r, p, onset_s, offset_s):
-    return abs(p[0] - r[0]) <= onset_s and abs(p[1] - r[1]) <= offset_s
+def _matches(reference, predicted, onset_s=0.2, least=0.2, share=0.2, larger=max, size=abs):
+    collar = larger(least, share * (reference[1] - reference[0]))
+    return size(predicted[0] - reference[0]) <= onset_s and size(predicted[1] - reference[1]) <= collar
 
 
 event_matches = Check(
@@ -51,25 +48,21 @@ event_matches = Check(
         *(((0.0, 8.0), predicted) for predicted in ((0.1, 9.2), (0.1, 9.9))),
         *(((2.0, 2.3), (2.1, 2.45)), ((1.0, 9.0), (2.0, 9.0)), ((4.0, 9.0), (4.9, 9.9)), ((1.0, 1.5), (1.1, 1.9))),
     ],
-    expected=lambda reference, predicted: _within(reference, predicted, 0.2, _collar(reference)),
+    expected=_matches,
     correct="onset within 200 ms, offset within 200 ms or 20 % of the reference event, whichever is more",
     hints={
-        "a long event's offset may be off by 20 % of its length, not by 200 ms": lambda r, p: _within(r, p, 0.2, 0.2),
-        "the offset may be off by 200 ms even if 20 % of the event is less: take the larger of the two": lambda r, p: (
-            _within(r, p, 0.2, 0.2 * (r[1] - r[0]))
+        "a long event's offset may be off by 20 % of its length, not by 200 ms": {"share": 0},
+        "the offset may be off by 200 ms even if 20 % of the event is less: take the larger of the two": {"least": 0},
+        "the collar of the offset is the larger of 200 ms and 20 % of the length; you take the smaller": {
+            "larger": min
+        },
+        "the 20 % are of the reference event's length, not the predicted one's": lambda r, p: _matches(p, r),
+        "the onset counts too: it may be off by 200 ms": {"onset_s": math.inf},
+        "the offset counts too": {"least": math.inf},
+        "the onset's collar is 200 ms; only the offset's grows": lambda r, p: _matches(
+            r, p, max(0.2, 0.2 * (r[1] - r[0]))
         ),
-        "the collar of the offset is the larger of 200 ms and 20 % of the length; you take the smaller": lambda r, p: (
-            _within(r, p, 0.2, min(0.2, 0.2 * (r[1] - r[0])))
-        ),
-        "the 20 % are of the reference event's length, not the predicted one's": lambda r, p: _within(
-            r, p, 0.2, _collar(p)
-        ),
-        "the onset counts too: it may be off by 200 ms": lambda r, p: _within(r, p, math.inf, _collar(r)),
-        "the offset counts too": lambda r, p: _within(r, p, 0.2, math.inf),
-        "the onset's collar is 200 ms; only the offset's grows": lambda r, p: _within(r, p, _collar(r), _collar(r)),
-        "an event may start or end too early as well as too late: compare the absolute difference": lambda r, p: (
-            p[0] - r[0] <= 0.2 and p[1] - r[1] <= _collar(r)
-        ),
-        "both ends must fit, not one": lambda r, p: _within(r, p, 0.2, math.inf) or _within(r, p, math.inf, _collar(r)),
+        "an event may start or end too early as well as too late: compare the absolute difference": {"size": float},
+        "both ends must fit, not one": lambda r, p: _matches(r, p, least=math.inf) or _matches(r, p, onset_s=math.inf),
     },
 )

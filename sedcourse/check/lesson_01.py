@@ -44,23 +44,18 @@ active_frames = Check(
     expected=_filled,
     correct="both ends lie within half a frame, and no event is lost",
     hints={
-        "round to the nearest frame; rounding down makes every event early": lambda e, n, s: _filled(e, n, s, int, int),
-        "round to the nearest frame; rounding outwards makes events longer": lambda e, n, s: _filled(
-            e, n, s, int, math.ceil
-        ),
-        "round to the nearest frame; rounding up makes every event late": lambda e, n, s: _filled(
-            e, n, s, math.ceil, math.ceil
-        ),
-        "an event shorter than a frame may vanish; give it one frame": lambda e, n, s: _filled(e, n, s, shortest=0),
-        "an event that starts in the last half frame rounds to a frame that does not exist; give it the last one": (
-            lambda e, n, s: _filled(e, n, s, latest=0)
-        ),
-        "short events vanish, and so do those that start in the last half frame; give each of them one frame": (
-            lambda e, n, s: _filled(e, n, s, shortest=0, latest=0)
-        ),
-        "an event's last frame is the one before its offset: labels[first:last]": lambda e, n, s: _filled(
-            e, n, s, beyond=1
-        ),
+        "round to the nearest frame; rounding down makes every event early": {"first": int, "last": int},
+        "round to the nearest frame; rounding outwards makes events longer": {"first": int, "last": math.ceil},
+        "round to the nearest frame; rounding up makes every event late": {"first": math.ceil, "last": math.ceil},
+        "an event shorter than a frame may vanish; give it one frame": {"shortest": 0},
+        "an event that starts in the last half frame rounds to a frame that does not exist; give it the last one": {
+            "latest": 0
+        },
+        "short events vanish, and so do those that start in the last half frame; give each of them one frame": {
+            "shortest": 0,
+            "latest": 0,
+        },
+        "an event's last frame is the one before its offset: labels[first:last]": {"beyond": 1},
         "where two events overlap you count 2; a frame is active or it is not": lambda e, n, s: sum(
             (_filled([event], n, s) for event in e), np.zeros(n)
         ),
@@ -70,38 +65,37 @@ active_frames = Check(
     },
 )
 
+
+def _count(samples, n_fft, hop, rounded=math.floor, first=1, more=0):
+    return first + rounded((samples + more * n_fft) / hop)
+
+
 frame_count = Check(
     "How many frames ``n_fft`` long, centred on every ``hop``-th sample, a clip of ``samples`` has.",
     cases=[(160000, 2048, 255), (160000, 2048, 256), (2550, 1024, 255), (3000, 512, 500), (2400, 1024, 512)],
-    expected=lambda samples, n_fft, hop: 1 + samples // hop,
+    expected=_count,
     correct="one frame at sample 0 and one at every further hop, 628 for the paper's clip of 10 s",
     hints={
-        "there is a frame centred on sample 0 as well: one more": lambda n, n_fft, hop: n // hop,
-        "rounding up is right only where hop does not divide samples; count sample 0": (
-            lambda n, n_fft, hop: math.ceil(n / hop)
-        ),
-        "rounding to the nearest is right by luck; count 0, hop, 2 hop, ...": lambda n, n_fft, hop: 1 + round(n / hop),
-        "this many frames lie wholly within the clip; ours reach beyond both ends": (
-            lambda n, n_fft, hop: 1 + (n - n_fft) // hop
-        ),
-        "the padding at each end is just what the first and last frame reach beyond the clip: n_fft cancels": (
-            lambda n, n_fft, hop: 1 + (n + n_fft) // hop
-        ),
+        "there is a frame centred on sample 0 as well: one more": {"first": 0},
+        "rounding up is right only where hop does not divide samples; count sample 0": {
+            "first": 0,
+            "rounded": math.ceil,
+        },
+        "rounding to the nearest is right by luck; count 0, hop, 2 hop, ...": {"rounded": round},
+        "this many frames lie wholly within the clip; ours reach beyond both ends": {"more": -1},
+        "the padding at each end is just what the first and last frame reach beyond the clip: n_fft cancels": {
+            "more": 1
+        },
         "frames lie hop samples apart; n_fft is how long each of them is": lambda n, n_fft, hop: 1 + n // n_fft,
-        "a number of frames is whole: use // instead of /": lambda n, n_fft, hop: 1 + n / hop,
-        "the number is right, but frames are counted with an int; yours is a float": lambda n, n_fft, hop: float(
-            1 + n // hop
-        ),
+        "a number of frames is whole: use // instead of /": {"rounded": float},
+        "the number is right, but frames are counted with an int; yours is a float": lambda *of: float(_count(*of)),
     },
 )
 
 
-def _level(x, floor, factor=20):
-    return factor * np.log10(np.maximum(x, floor))
-
-
-def _limited(x, range_db, **axis):
-    return np.maximum(x, x.max(**axis) - range_db)
+def _decibels(x, floor, range_db, factor=20, log=np.log10, floored=np.maximum, axis=None):
+    level = factor * log(floored(x, floor))
+    return np.maximum(level, level.max(axis=axis, keepdims=True) - range_db)
 
 
 _LOUD = np.array([[100.0, 3.0, 0.02], [5.0, 0.0, 1e-3]])
@@ -110,29 +104,25 @@ _QUIET = np.array([[1e-3, 2e-4, 0.0], [3e-5, 2e-6, 1e-4]])
 decibels = Check(
     "Amplitudes, (mel, frame), in dB re 1: not below ``floor``, nor ``range_db`` below the loudest.",
     cases=[(_LOUD, 1e-5, 80.0), (_QUIET, 1e-5, 80.0), (_LOUD, 1e-5, 40.0)],
-    expected=lambda x, floor, range_db: _limited(_level(x, floor), range_db),
+    expected=_decibels,
     correct="dB re 1, with a floor for silence and a range below the loudest point of the clip",
     hints={
-        "10 log10 is for powers; amplitudes take 20 log10": lambda x, floor, r: _limited(_level(x, floor, 10), r),
-        "this is the natural logarithm; take log10": lambda x, floor, r: _limited(20 * np.log(np.maximum(x, floor)), r),
-        "the floor is missing: nothing is below 20 log10(floor)": lambda x, floor, r: _limited(_level(x, 1e-300), r),
-        "the floor is a smallest amplitude, np.maximum; you add it": lambda x, floor, r: _limited(
-            _level(x + floor, floor), r
-        ),
+        "10 log10 is for powers; amplitudes take 20 log10": {"factor": 10},
+        "this is the natural logarithm; take log10": {"log": np.log},
+        "the floor is missing: nothing is below 20 log10(floor)": lambda x, floor, r: _decibels(x, 1e-300, r),
+        "the floor is a smallest amplitude, np.maximum; you add it": {"floored": np.add},
         "the floor is an amplitude; apply it before the logarithm, or turn it into dB too": lambda x, floor, r: (
-            _limited(np.maximum(_level(x, 1e-300), floor), r)
+            np.maximum(_decibels(x, 1e-300, r), floor)
         ),
-        "the range is missing: nothing lies more than range_db below the loudest": lambda x, floor, r: _level(x, floor),
-        "the range counts from the loudest value, not from 0 dB": lambda x, floor, r: np.maximum(_level(x, floor), -r),
-        "the loudest value is that of the whole clip, not of each frame; frames must stay comparable": (
-            lambda x, floor, r: _limited(_level(x, floor), r, axis=0, keepdims=True)
+        "the range is missing: nothing lies more than range_db below the loudest": lambda x, floor, r: _decibels(
+            x, floor, np.inf
         ),
-        "the loudest value is that of the whole clip, not of each band; bands must stay comparable": (
-            lambda x, floor, r: _limited(_level(x, floor), r, axis=1, keepdims=True)
+        "the range counts from the loudest value, not from 0 dB": lambda x, floor, r: np.maximum(
+            _decibels(x, floor, np.inf), -r
         ),
-        "levels are dB re 1, not re the loudest": lambda x, floor, r: (
-            _limited(_level(x, floor), r) - _level(x, floor).max()
-        ),
+        "the loudest value is that of the whole clip, not of each frame; frames must stay comparable": {"axis": 0},
+        "the loudest value is that of the whole clip, not of each band; bands must stay comparable": {"axis": 1},
+        "levels are dB re 1, not re the loudest": lambda *of: _decibels(*of) - _decibels(*of).max(),
     },
 )
 
@@ -154,8 +144,8 @@ auc = Check(
     correct="0.5 says nothing, 1 and 0 tell every pair apart",
     hints={
         "the other way round: how often is the value of a the larger one?": lambda a, b: _wins(b, a),
-        "equal values count half; you count them as lost": lambda a, b: _wins(a, b, 0),
-        "equal values count half; you count them as won": lambda a, b: _wins(a, b, 1),
+        "equal values count half; you count them as lost": {"tie": 0},
+        "equal values count half; you count them as won": {"tie": 1},
         "compare each value of a with every value of b, not with the one at the same place": lambda a, b: float(
             (a > b).mean() + 0.5 * (a == b).mean()
         ),

@@ -13,6 +13,10 @@ def _late(x, delay):
     return np.pad(x, (delay, 0))[: len(x)]
 
 
+def _comb(x, delay, gain, late=_late):
+    return x + gain * late(x, delay)
+
+
 def _fed_back(x, delay, gain):
     y = x.copy()
     for n in range(delay, len(x)):
@@ -23,21 +27,19 @@ def _fed_back(x, delay, gain):
 comb = Check(
     "``y(n) = x(n) + gain x(n - delay)`` of a waveform x, the delay in samples; silence before it begins.",
     cases=[(_SOUND, 7, 0.5), (_SOUND, 1, 0.9), (_SOUND, 15, 0.3)],
-    expected=lambda x, delay, gain: x + gain * _late(x, delay),
+    expected=_comb,
     correct="the sound and a later copy of it, and nothing sounds before it did",
     hints={
-        "this looks ahead, x(n + delay): events begin before the label": lambda x, d, g: x + g * np.pad(x[d:], (0, d)),
-        "the end of the sound comes back at its beginning, as np.roll has it; before the sound there is silence": (
-            lambda x, d, g: x + g * np.roll(x, d)
-        ),
+        "this looks ahead, x(n + delay): events begin before the label": {"late": lambda x, d: np.pad(x[d:], (0, d))},
+        "the end of the sound comes back at its beginning, as np.roll has it; before the sound there is silence": {
+            "late": np.roll
+        },
         "this feeds the output back, y(n - delay); the equation delays the input": _fed_back,
-        "the gain is missing": lambda x, d, g: x + _late(x, d),
-        "the delayed sound is added, not subtracted": lambda x, d, g: x - g * _late(x, d),
+        "the gain is missing": lambda x, d, g: _comb(x, d, 1),
+        "the delayed sound is added, not subtracted": lambda x, d, g: _comb(x, d, -g),
         "x(n) itself is missing": lambda x, d, g: g * _late(x, d),
-        "the gain is that of the delayed sound alone": lambda x, d, g: g * (x + _late(x, d)),
-        "the sound must keep its length: cut what is beyond its end": lambda x, d, g: (
-            np.pad(x, (0, d)) + g * np.pad(x, (d, 0))
-        ),
+        "the gain is that of the delayed sound alone": lambda x, d, g: g * _comb(x, d, 1),
+        "the sound must keep its length: cut what is beyond its end": lambda x, d, g: _comb(np.pad(x, (0, d)), d, g),
     },
 )
 
@@ -46,7 +48,7 @@ _TAIL = np.exp(-np.arange(60) / 15) * _ROOM.normal(size=60)
 
 
 def _response(direct, before, reflection):
-    """A room response with noise before its direct sound, as a recorded one has."""
+    """Make a room response with noise before its direct sound, as a recorded one has."""
     return np.concatenate([np.zeros(3), 0.01 * _ROOM.normal(size=before), [direct], reflection * _TAIL])
 
 
@@ -84,7 +86,7 @@ at_level = Check(
     hints={
         "this sets the RMS; the level here is that of the peak": lambda x, db: _scaled(x, db, np.sqrt((x**2).mean())),
         "the peak may be negative: take the largest absolute value": lambda x, db: _scaled(x, db, x.max()),
-        "10^(dB / 10) is for energies; amplitudes take 10^(dB / 20)": lambda x, db: _scaled(x, db, factor=10),
+        "10^(dB / 10) is for energies; amplitudes take 10^(dB / 20)": {"factor": 10},
         "this changes the level by so many dB; the sound must have it afterwards": lambda x, db: x * 10 ** (db / 20),
         "this brings the peak to 1 whatever the level": lambda x, db: x / np.abs(x).max(),
         "dB are no factor: 10^(dB / 20) is": lambda x, db: x * db / np.abs(x).max(),
@@ -110,8 +112,8 @@ highest_background = Check(
 )
 
 
-def _times(onset, samples, tail, end=10.0):
-    return onset / 16000, min((onset + samples) / 16000, end)
+def _times(onset, samples, tail, end=10.0, counted=0):
+    return onset / 16000, min((onset + samples + counted * tail) / 16000, end)
 
 
 event_times = Check(
@@ -121,11 +123,9 @@ event_times = Check(
     expected=_times,
     correct="from its direct sound's beginning to its end, or to the clip's",
     hints={
-        "an event ends with the clip at the latest, after 10 s": lambda o, n, t: _times(o, n, t, math.inf),
-        "the room's tail is no part of the event: its direct sound ends earlier": lambda o, n, t: _times(o, n + t, t),
-        "the room's tail is no part of the event, and events end with the clip": lambda o, n, t: _times(
-            o, n + t, t, math.inf
-        ),
+        "an event ends with the clip at the latest, after 10 s": {"end": math.inf},
+        "the room's tail is no part of the event: its direct sound ends earlier": {"counted": 1},
+        "the room's tail is no part of the event, and events end with the clip": {"counted": 1, "end": math.inf},
         "the second number is the offset, not a duration": lambda o, n, t: (o / 16000, min(n / 16000, 10 - o / 16000)),
         "the second number is the offset, not a duration; and events end with the clip": (
             lambda o, n, t: (o / 16000, n / 16000)

@@ -41,14 +41,12 @@ smoother = Check(
     correct="M follows E, a little late, and a constant is its own average",
     hints={
         "your smoother runs backwards in time: M must know the past, not the future": _backwards,
-        "your smoother starts at 0; start it at E of the first frame": lambda e, s: _smoothed(e, s, start=0.0),
-        "your smoother starts at 1, as librosa's; start it at E of the first frame": lambda e, s: _smoothed(
-            e, s, start=1.0
-        ),
+        "your smoother starts at 0; start it at E of the first frame": {"start": 0.0},
+        "your smoother starts at 1, as librosa's; start it at E of the first frame": {"start": 1.0},
         "s and 1 - s are swapped: s weights the new energy, 1 - s the old M": lambda e, s: _smoothed(e, 1 - s),
-        "your M takes E(t-1) where it must take E(t): it is one frame late": lambda e, s: _smoothed(e, s, late=1),
+        "your M takes E(t-1) where it must take E(t): it is one frame late": {"late": 1},
         "your average goes over E(t-1) and E(t) only; M(t-1) remembers all frames before": _two_frames,
-        "the old M needs the factor 1 - s, or M grows without limit": lambda e, s: _smoothed(e, s, keep=1.0),
+        "the old M needs the factor 1 - s, or M grows without limit": {"keep": 1.0},
         "the new energy needs the factor s, or a constant is not its own average": _unscaled,
         "this smooths along the Mel bands; frames are the second axis": lambda e, s: _smoothed(e.T, s).T,
         "this goes forwards and backwards (zero phase); go forwards only": lambda e, s: _backwards(_smoothed(e, s), s),

@@ -79,53 +79,41 @@ _BATCH = (
 _bce, _mse = F.binary_cross_entropy, F.mse_loss
 
 
-def _labelled(s, strong, weak, term=_bce):
-    return term(s.strong[:_A], strong) + term(s.weak[_A:_B], weak)
-
-
-def _consistent(s, t, first=0, term=_mse):
-    return term(s.strong[first:], t.strong[first:]) + term(s.weak[first:], t.weak[first:])
+def _loss(s, t, strong, weak, c, weights=lambda c: (1, 1, c, c), first=0, weak_first=_A, labelled=_bce, compared=_mse):
+    terms = (
+        labelled(s.strong[:_A], strong),
+        labelled(s.weak[weak_first : weak_first + _B - _A], weak),
+        compared(s.strong[first:], t.strong[first:]),
+        compared(s.weak[first:], t.weak[first:]),
+    )
+    return sum(weight * term for weight, term in zip(weights(c), terms, strict=True))
 
 
 mean_teacher_loss = Check(
     "``strong + weak + c (consistency_strong + consistency_weak)`` of a batch synthetic, weak, unlabelled, from the "
     "outputs of student and teacher, the strong labels of the first clips, the weak labels of the next ones, and c.",
     cases=[(*_BATCH, c) for c in (0.0, 0.5, 2.0)],
-    expected=lambda s, t, strong, weak, c: _labelled(s, strong, weak) + c * _consistent(s, t),
+    expected=_loss,
     correct="labels where there are any, the teacher everywhere",
     hints={
-        "student and teacher are compared on all clips, not on the unlabelled ones alone": lambda s, t, y, z, c: (
-            _labelled(s, y, z) + c * _consistent(s, t, _B)
-        ),
-        "student and teacher are compared on all clips, the synthetic ones too": lambda s, t, y, z, c: (
-            _labelled(s, y, z) + c * _consistent(s, t, _A)
-        ),
-        "the weak labels belong to the clips that follow the synthetic ones, not to the first clips": (
-            lambda s, t, y, z, c: _bce(s.strong[:_A], y) + _bce(s.weak[: _B - _A], z) + c * _consistent(s, t)
-        ),
-        "c is not used; it weights the consistency terms": lambda s, t, y, z, c: _labelled(s, y, z) + _consistent(s, t),
-        "c weights consistency, not the labels": lambda s, t, y, z, c: c * _labelled(s, y, z) + _consistent(s, t),
-        "c weights consistency, not the whole loss": lambda s, t, y, z, c: c * (_labelled(s, y, z) + _consistent(s, t)),
-        "c weights both consistency terms; put them in brackets": lambda s, t, y, z, c: (
-            _labelled(s, y, z) + c * _mse(s.strong, t.strong) + _mse(s.weak, t.weak)
-        ),
-        "the weak posteriors are compared too": lambda s, t, y, z, c: _labelled(s, y, z) + c * _mse(s.strong, t.strong),
-        "the strong posteriors are compared too": lambda s, t, y, z, c: _labelled(s, y, z) + c * _mse(s.weak, t.weak),
-        "the consistency terms are missing": lambda s, t, y, z, c: _labelled(s, y, z),
-        "the term of the weak labels is missing": lambda s, t, y, z, c: _bce(s.strong[:_A], y) + c * _consistent(s, t),
-        "the strong labels' term is missing": lambda s, t, y, z, c: _bce(s.weak[_A:_B], z) + c * _consistent(s, t),
-        "student and teacher are compared by their mean squared error; cross-entropy is for labels": (
-            lambda s, t, y, z, c: _labelled(s, y, z) + c * _consistent(s, t, term=_bce)
-        ),
-        "labels take binary cross-entropy; the mean squared error is for the teacher": lambda s, t, y, z, c: (
-            _labelled(s, y, z, _mse) + c * _consistent(s, t)
-        ),
-        "F.binary_cross_entropy takes the posteriors first and the labels second": lambda s, t, y, z, c: (
-            _labelled(s, y, z, lambda posteriors, labels: _bce(labels, posteriors)) + c * _consistent(s, t)
-        ),
-        "this compares the labels with the teacher; it is the student that learns": lambda s, t, y, z, c: (
-            _labelled(t, y, z) + c * _consistent(s, t)
-        ),
+        "student and teacher are compared on all clips, not on the unlabelled ones alone": {"first": _B},
+        "student and teacher are compared on all clips, the synthetic ones too": {"first": _A},
+        "the weak labels belong to the clips that follow the synthetic ones, not to the first clips": {"weak_first": 0},
+        "c is not used; it weights the consistency terms": {"weights": lambda c: (1, 1, 1, 1)},
+        "c weights consistency, not the labels": {"weights": lambda c: (c, c, 1, 1)},
+        "c weights consistency, not the whole loss": {"weights": lambda c: (c, c, c, c)},
+        "c weights both consistency terms; put them in brackets": {"weights": lambda c: (1, 1, c, 1)},
+        "the weak posteriors are compared too": {"weights": lambda c: (1, 1, c, 0)},
+        "the strong posteriors are compared too": {"weights": lambda c: (1, 1, 0, c)},
+        "the consistency terms are missing": {"weights": lambda c: (1, 1, 0, 0)},
+        "the term of the weak labels is missing": {"weights": lambda c: (1, 0, c, c)},
+        "the strong labels' term is missing": {"weights": lambda c: (0, 1, c, c)},
+        "student and teacher are compared by their mean squared error; cross-entropy is for labels": {"compared": _bce},
+        "labels take binary cross-entropy; the mean squared error is for the teacher": {"labelled": _mse},
+        "F.binary_cross_entropy takes the posteriors first and the labels second": {
+            "labelled": lambda p, y: _bce(y, p)
+        },
+        "this compares the labels with the teacher; it is the student that learns": lambda s, t, *of: _loss(t, s, *of),
     },
 )
 
@@ -157,32 +145,28 @@ attention_pooling = Check(
 )
 
 
-def _windows(x, size):
-    """(frame, size): the values around each frame, zeros beyond the ends."""
-    return np.lib.stride_tricks.sliding_window_view(np.pad(x, size // 2), size)
-
-
 _RNG = np.random.default_rng(0)
 _QUIET = np.zeros(8)
 _SCORES = np.concatenate([_QUIET, _RNG.random(40), _QUIET])
 _CUT = np.concatenate([[0.7, 0.9, 0.8], _QUIET, _RNG.random(9)])
 
+
+def _filtered(x, size, late=0, mode="reflect"):
+    return np.roll(ndimage.median_filter(x, size, mode=mode), late * (size // 2))
+
+
 _median_inside = Check(
     "The filter on scores that are 0 at both ends, so that nothing depends on what is assumed beyond them.",
     cases=[(_SCORES, 7), (np.concatenate([_QUIET, [1.0], _QUIET]), 7), (_SCORES, 3)],
-    expected=ndimage.median_filter,
+    expected=_filtered,
     correct="",
     hints={
-        "this is the mean; a median removes a short burst entirely and keeps edges sharp": lambda x, size: _windows(
-            x, size
-        ).mean(-1),
-        "this is the maximum of the window, not its median": lambda x, size: _windows(x, size).max(-1),
-        "the window ends at the frame, so events come out late; centre it on the frame": lambda x, size: np.roll(
-            ndimage.median_filter(x, size), size // 2
+        "this is the mean; a median removes a short burst entirely and keeps edges sharp": (
+            lambda x, size: np.convolve(x, np.ones(size) / size, "same")
         ),
-        "the window starts at the frame, so events come out early; centre it on the frame": lambda x, size: np.roll(
-            ndimage.median_filter(x, size), -(size // 2)
-        ),
+        "this is the maximum of the window, not its median": lambda x, size: ndimage.maximum_filter(x, size),
+        "the window ends at the frame, so events come out late; centre it on the frame": {"late": 1},
+        "the window starts at the frame, so events come out early; centre it on the frame": {"late": -1},
         "the scores come back unfiltered": lambda x, size: x,
     },
 )
@@ -190,18 +174,12 @@ _median_inside = Check(
 median_filter = Check(
     "The median of ``size`` frames centred on each frame; ``size`` is odd. The frames are mirrored at both ends.",
     cases=[(_CUT, 7), (_CUT[::-1].copy(), 7)],
-    expected=ndimage.median_filter,
+    expected=_filtered,
     correct="bursts and gaps shorter than half the window are gone, longer events keep their edges",
     hints={
-        "zeros beyond the ends delete an event that the clip cuts off; mirror the frames there": lambda x, size: (
-            np.median(_windows(x, size), axis=-1)
-        ),
-        "at the ends the last frame is repeated; mirror them": lambda x, size: ndimage.median_filter(
-            x, size, mode="nearest"
-        ),
-        "the mirror leaves out the outermost frame; SciPy's has it twice (np.pad's 'symmetric')": lambda x, size: (
-            ndimage.median_filter(x, size, mode="mirror")
-        ),
+        "zeros beyond the ends delete an event that the clip cuts off; mirror the frames there": {"mode": "constant"},
+        "at the ends the last frame is repeated; mirror them": {"mode": "nearest"},
+        "the mirror leaves out the outermost frame; SciPy's has it twice (np.pad's 'symmetric')": {"mode": "mirror"},
     },
     first=_median_inside.judge,
 )
@@ -218,7 +196,7 @@ events_of = Check(
     expected=_runs,
     correct="every run of active frames is one event, from the start of its first frame to the end of its last",
     hints={
-        "an event ends where its last frame ends: one frame later than you say": lambda a, s: _runs(a, s, end=-1),
+        "an event ends where its last frame ends: one frame later than you say": {"end": -1},
         "an event that is still active in the last frame is lost; close it at the end of the clip": lambda a, s: (
             [e for e in _runs(a, s) if e[1] < len(a) * s]
         ),

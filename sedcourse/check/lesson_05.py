@@ -99,12 +99,12 @@ _X, _Y = torch.linspace(-1, 2, 9, **_DOUBLE), torch.tensor([1, 1, 0, 1, 0, 0, 0,
 
 
 def main(c):
-    """A main loss."""
+    """Compute a main loss."""
     return ((c[2] * (c[0] * _X).tanh() + c[1] - 0.3 * _X**2) ** 2).mean()
 
 
 def domain(c, a):
-    """A domain loss; the RNN, c[2], is not on its way."""
+    """Compute a domain loss; the RNN, c[2], is not on its way."""
     return _bce(a[0] * (c[0] * _X).tanh() + a[1] * c[1], _Y)
 
 
@@ -114,7 +114,7 @@ def _slope(loss, at, h=1e-5):
 
 
 def _updated(of_main=1, against=-1, learns=1, swapped=False, weighted=True, late=False):
-    """The two updates; any option is a mistake."""
+    """Return the two updates; any option is a mistake."""
 
     def update(c, a, main, domain, weights, alpha):
         c, a = c.detach(), a.detach()

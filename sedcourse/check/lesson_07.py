@@ -61,7 +61,7 @@ holm = Check(
         "alpha is an argument, and need not be 0.05": lambda p, alpha: _stepped(p, 0.05 / _left(p)),
         "this compares each p-value with alpha and pays for nothing": lambda p, alpha: p <= alpha,
         "this is Bonferroni's rule, alpha / m for all; Holm's threshold grows": lambda p, alpha: p <= alpha / len(p),
-        "stop at the first failure: none after it stands": lambda p, alpha: _stepped(p, alpha / _left(p), stop=False),
+        "stop at the first failure: none after it stands": lambda p, a: _stepped(p, a / _left(p), stop=False),
         "the smallest p-value meets the strictest threshold": lambda p, alpha: _stepped(p, alpha / _left(p)[::-1]),
         "your answer is in the order of the sorted p-values; it must be in the order in which they were given": (
             lambda p, alpha: np.logical_and.accumulate(np.sort(p) <= alpha / _left(p))

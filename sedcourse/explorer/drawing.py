@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import functools
-import io
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from sedcourse.explorer.model import Panels, State, hop_s, skewness
-from sedcourse.plots.style import BLUE, FONT, mel_centres, mel_image, mel_ticks
+from sedcourse.plots.axes import mel_centres, mel_image, mel_ticks
+from sedcourse.plots.style import BLUE, FONT
 from sedcourse.widgets import Canvas, place_of
 from sedlib.config import Features
 
-DARKEST_DB = -60.0  # of M where E is a Mel energy, relative to the loudest E
+_DARKEST_DB = -60.0  # of M where E is a Mel energy, relative to the loudest E
 
 
 class _Panel:
@@ -25,9 +25,7 @@ class _Panel:
 
     BINS = 60
 
-    def __init__(
-        self, fig: Figure, box: tuple[float, ...], grid: tuple[int, int], frame_s: float, title: str, unit: str
-    ) -> None:
+    def __init__(self, fig: Figure, box: tuple, grid: tuple[int, int], frame_s: float, title: str, unit: str) -> None:
         left, bottom, width, height = box
         inch = 1 / fig.get_figheight()
         self.ax = fig.add_axes((left, bottom + 1.3 * inch, width, height - 1.55 * inch))
@@ -92,36 +90,32 @@ class _Canvas(Canvas):
         self._keep()
 
     def boxes(self) -> list[list[float]]:
-        """`place_of` each spectrogram."""
+        """Return `place_of` each spectrogram."""
         return [place_of(panel.ax) for panel in (self.logmel, *self.m, *self.pcen)]
 
     def draw(self, state: State, shown: Panels) -> bytes:
-        """PNG."""
-        file = io.BytesIO()
-        with self._drawing(file):
-            self.logmel.show(shown.logmel, float(shown.logmel.min()), float(shown.logmel.max()))
-            for k, (m, out) in enumerate(zip(shown.m, shown.pcen, strict=True)):
-                if state.energy == "logmel":
-                    self.m[k].show(m, 0, 1)
-                else:
-                    self.m[k].show(20 * np.log10(np.maximum(m, 10 ** (DARKEST_DB / 20))), DARKEST_DB, 0)
-                # Single onsets may be far above all else: the brightest thousandth has the colour of the last value.
-                self.pcen[k].show(out, 0, float(np.quantile(out, 0.999)))
-        return file.getvalue()
+        """Return the PNG."""
+        self._clear()
+        self.logmel.show(shown.logmel, float(shown.logmel.min()), float(shown.logmel.max()))
+        for k, (m, out) in enumerate(zip(shown.m, shown.pcen, strict=True)):
+            if state.energy == "logmel":
+                self.m[k].show(m, 0, 1)
+            else:
+                self.m[k].show(20 * np.log10(np.maximum(m, 10 ** (_DARKEST_DB / 20))), _DARKEST_DB, 0)
+            # Single onsets may be far above all else: the brightest thousandth has the colour of the last value.
+            self.pcen[k].show(out, 0, float(np.quantile(out, 0.999)))
+        return self._png()
 
 
 _canvas = functools.lru_cache(6)(_Canvas)
 
 
 def canvas_of(state: State, shown: Panels) -> _Canvas:
-    """The canvas on which a state is drawn."""
+    """Return the canvas on which a state is drawn."""
     bands, frames = shown.logmel.shape
     return _canvas(len(state.layers), (frames, bands), state.energy, state.features)
 
 
 def picture(state: State, shown: Panels) -> bytes:
-    """The picture as PNG: log-Mel, M and PCEN side by side, each with the distribution of its values.
-
-    The same state and panels give the same bytes, whatever was drawn before.
-    """
+    """Draw log-Mel, M and PCEN side by side as a PNG; the same arguments give the same bytes."""
     return canvas_of(state, shown).draw(state, shown)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from minidesed import domains
-from sedcourse.plots.style import mel_centres
+from sedcourse.plots.axes import mel_centres
 from sedlib.config import Features
 from sedlib.features import LogMel, MinMax, amplitude, coefficient, pcen
 from sedlib.features.pcen import SMOOTHERS
@@ -56,7 +56,7 @@ class Panels(NamedTuple):
 
 
 def hop_s(features: Features) -> float:
-    """Seconds from frame to frame of the spectrogram."""
+    """Return the seconds from frame to frame of the spectrogram."""
     return features.hop / features.sample_rate
 
 
@@ -66,19 +66,12 @@ def _logmel(features: Features) -> LogMel:
 
 
 def spectrogram(waveform: np.ndarray, features: Features) -> torch.Tensor:
-    """Log-Mel spectrogram of a (sample,) waveform, (mel, frame) in dB."""
+    """Return the log-Mel spectrogram of a (sample,) waveform, (mel, frame) in dB."""
     return _logmel(features)(torch.as_tensor(waveform)[None])[0, 0]
 
 
 def panels(state: State, logmel: torch.Tensor) -> Panels:
-    """Equation (3) for every layer.
-
-    Parameters
-    ----------
-    state : State
-    logmel : (mel, frame) tensor
-        dB, from `spectrogram`.
-    """
+    """Compute equation (3) for every layer from a (mel, frame) `spectrogram` in dB."""
     linear = amplitude(logmel) if state.energy == "mel" else logmel
     energy = MinMax()(linear[None, None])[0, 0]
     m, out = [], []
@@ -91,7 +84,7 @@ def panels(state: State, logmel: torch.Tensor) -> Panels:
 
 
 def skewness(values: np.ndarray) -> float:
-    """Third standardised moment: 0 for a symmetric distribution, positive for a long tail of large values."""
+    """Return the third standardised moment: 0 if symmetric, positive for a long tail of large values."""
     centred = values.ravel() - values.mean(dtype=np.float64)
     squared = centred * centred
     deviation = np.sqrt(squared.mean())
@@ -99,12 +92,10 @@ def skewness(values: np.ndarray) -> float:
 
 
 def description(state: State, shown: Panels) -> str:
-    """The picture in words, for its alt text."""
+    """Describe the picture, for its alt text."""
     energy = {"mel": "Mel", "logmel": "log-Mel"}[state.energy]
-    text = [
-        f"Log-Mel spectrogram of {state.sound}, its smoothed energy M and its PCEN on {energy} energies, "
-        f"eps {state.eps:.0e}, {state.smoother} smoothing"
-    ]
+    how = f"its PCEN on {energy} energies, eps {state.eps:.0e}, {state.smoother} smoothing"
+    text = [f"Log-Mel spectrogram of {state.sound}, its smoothed energy M and {how}"]
     for k, (layer, out) in enumerate(zip(state.layers, shown.pcen, strict=True), 1):
         text.append(
             f"layer {k}: {in_words(layer, state.features)}; PCEN has median {np.median(out):.3g}, "
@@ -114,7 +105,7 @@ def description(state: State, shown: Panels) -> str:
 
 
 def in_words(layer: Layer, features: Features) -> str:
-    """The numbers of a layer: "alpha 0.8, delta 2, r 0.5, T 400 ms (s 0.0391)"."""
+    """Describe a layer: "alpha 0.8, delta 2, r 0.5, T 400 ms (s 0.0391)"."""
 
     def one(seconds: float) -> str:
         time = f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
@@ -129,7 +120,7 @@ def in_words(layer: Layer, features: Features) -> str:
 
 
 def values_at(state: State, shown: Panels, frame: int, band: int) -> str:
-    """All values at a point: time, frequency, level, E, and M and PCEN of every layer."""
+    """Return all values at a point: time, frequency, level, E, and M and PCEN of every layer."""
     text = [
         f"{frame * hop_s(state.features):.2f} s, {mel_centres(state.features)[band]:.0f} Hz: "
         f"{shown.logmel[band, frame]:.1f} dB, E {shown.energy[band, frame]:.3g}"
@@ -141,16 +132,11 @@ def values_at(state: State, shown: Panels, frame: int, band: int) -> str:
 
 
 def resynthesised(waveform: np.ndarray, state: State, shown: Panels) -> list[np.ndarray]:
-    """The sound whose spectrogram would be a layer's PCEN, for each layer.
+    """Make each layer's PCEN audible, as a (sample,) waveform as long and loud as the original.
 
-    Every STFT bin is multiplied by the gain of the Mel bands that contain it, keeps its phase and is turned back into a
-    waveform, which gets the RMS of the original. On Mel energies the gain is PCEN / E. Log-Mel energies are levels, so
-    PCEN, its maximum put to that of E, is read as a level too, and the gain in dB is the difference.
-
-    Returns
-    -------
-    list of (sample,) arrays
-        As long as the original.
+    Every STFT bin is multiplied by the gain of the Mel bands that contain it and keeps its phase. On Mel energies the
+    gain is PCEN / E. Log-Mel energies are levels, so PCEN, its maximum put to that of E, is read as a level too, and
+    the gain in dB is the difference.
     """
     features = state.features
     transform = {"n_fft": features.n_fft, "hop_length": features.hop, "window": "hamming", "center": True}
@@ -172,7 +158,7 @@ def resynthesised(waveform: np.ndarray, state: State, shown: Panels) -> list[np.
 
 @functools.lru_cache(4)
 def _bin_share(features: Features) -> np.ndarray:
-    """(bin, mel): the weight of each Mel band in the gain of an STFT bin; every row adds up to 1."""
+    """Return the weight of each Mel band in the gain of an STFT bin, (bin, mel); every row adds up to 1."""
     bands = _logmel(features).bands.numpy().T
     total = bands.sum(1, keepdims=True)
     bins = librosa.fft_frequencies(sr=features.sample_rate, n_fft=features.n_fft)

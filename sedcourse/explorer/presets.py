@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 import torch
 
 from sedcourse.explorer.model import FEATURES, Layer, hop_s
@@ -26,7 +27,7 @@ class Preset(NamedTuple):
 
 
 def settings_of(pcen: Pcen, features: Features) -> dict[str, Any]:
-    """A configuration's PCEN as it is before any training, its smoothers mixed evenly."""
+    """Return a configuration's PCEN as it is before any training, its smoothers mixed evenly."""
     seconds = tuple(time_constant(at_hop(s, features.hop), hop_s(features)) for s in pcen.s)
     weights = ((1 / len(seconds),),) * len(seconds)
     numbers = zip(pcen.alpha, pcen.delta, pcen.r, strict=True)
@@ -35,44 +36,27 @@ def settings_of(pcen: Pcen, features: Features) -> dict[str, Any]:
     return {"layers": layers, "features": features, **energy}
 
 
-def _of_system(system: str) -> dict[str, Any]:
-    config = configuration(system, "paper")
-    return settings_of(config.pcen, config.features)
-
-
 # What the released code starts from: values that somebody learned before, on log-Mel. How the two smoothers were mixed
 # is not among them.
-_RELEASED = replace(
-    configuration("ppcen_zero_phase", "paper").pcen,
-    alpha=(0.8187, 0.3938),
-    delta=(10.689, 3.471),
-    r=(0.4495, 0.7534),
-    s=(0.015, 0.08),
-)
+_LEARNED = {"alpha": (0.8187, 0.3938), "delta": (10.689, 3.471), "r": (0.4495, 0.7534), "s": (0.015, 0.08)}
+_RELEASED = replace(configuration("ppcen_zero_phase", "paper").pcen, **_LEARNED)
+_FIXED = {n: settings_of(configuration(f"fixed_pcen_{n}", "paper").pcen, FEATURES["mel"]) for n in (1, 2, 3)}
 PRESETS: dict[str, Preset] = {
-    **{f"Fixed {n}": Preset(f"Fixed PCEN {n} of Table 1, on Mel", _of_system(f"fixed_pcen_{n}")) for n in (1, 2, 3)},
+    **{f"Fixed {n}": Preset(f"Fixed PCEN {n} of Table 1, on Mel", settings) for n, settings in _FIXED.items()},
     "Released": Preset(
         "What the released code starts from: two layers on log-Mel, smoothed forwards and backwards with s 0.015 and "
         "0.08. Its mixture of the two was not written down; here it is half and half.",
         settings_of(_RELEASED, FEATURES["logmel"]),
     ),
 }
-NO_RUN = (
-    "no finished training with a PCEN that learns is in the workspace; `sedlib train --system ppcen_logmel` makes one"
-)
+NO_RUN = "the workspace holds no training of a PCEN that learns; `sedlib train --system ppcen_logmel` makes one"
 
 
 def last_run(folder: Path | None = None) -> Preset | None:
-    """The newest finished training whose PCEN learned; None where there is none.
-
-    Parameters
-    ----------
-    folder : path, optional
-        Default: the workspace's ``runs/``.
-    """
+    """Return the newest finished training whose PCEN learned; by default of the workspace's ``runs/``."""
     folder = workspace() / "runs" if folder is None else folder
-    found = runs(folder) if folder.is_dir() else None
-    if found is None or found.empty:
+    found = runs(folder) if folder.is_dir() else pd.DataFrame()
+    if found.empty:
         return None
     finished = [Run(folder / name) for name in found.loc[found["state"].isin(["finished", "scored"]), "run"]]
     learned = [run for run in finished if run.config.pcen.trainable and 1 <= run.config.pcen.layers <= 2]

@@ -6,8 +6,8 @@ import functools
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -24,43 +24,35 @@ from sedlib.errors import SedError
 LONGEST_S = 30.0  # of a file; what is longer is cut
 
 
-class Plan(NamedTuple):
-    """A sound of ten seconds: the (onset, duration) of events of each class, and over what."""
-
-    events: dict[str, tuple[tuple[float, float], ...]]
-    recipe: domains.Recipe = domains.SYNTHETIC
-
-    def __call__(self) -> np.ndarray:
-        events = [Event(label, *time) for label, times in self.events.items() for time in times]
-        return soundscapes.mix(events, Voices("synthetic"), self.recipe, np.random.default_rng(0))[0]
+def _mixed(events: dict[str, tuple], recipe: domains.Recipe = domains.SYNTHETIC) -> np.ndarray:
+    """Make a sound of ten seconds from the (onset, duration) of events of each class, and what they sound over."""
+    plan = [Event(label, *time) for label, times in events.items() for time in times]
+    return soundscapes.mix(plan, Voices("synthetic"), recipe, np.random.default_rng(0))[0]
 
 
 _CALLS, _LASTING = ((1.0, 1.5), (4.0, 2.0), (7.5, 1.5)), ((1.0, 8.0),)
 _NOISY = replace(domains.SYNTHETIC, noise_share=1, noise_level=(-3, -3))
 SOUNDS: dict[str, Callable[[], np.ndarray]] = {
     "vacuum cleaner, and speech three times": lambda: figure2_clip(seed=0)[0],
-    "frying, and dishes": Plan({"Frying": ((0, 10),), "Dishes": ((1, 1), (3.5, 1), (6, 1), (8.5, 1))}),
-    "a dog in noise": Plan({"Dog": _CALLS}, _NOISY),
-    **{label.replace("_", " "): Plan({label: _LASTING if label in STATIONARY else _CALLS}) for label in CLASSES},
+    "frying, and dishes": partial(_mixed, {"Frying": ((0, 10),), "Dishes": ((1, 1), (3.5, 1), (6, 1), (8.5, 1))}),
+    "a dog in noise": partial(_mixed, {"Dog": _CALLS}, _NOISY),
+    **{
+        label.replace("_", " "): partial(_mixed, {label: _LASTING if label in STATIONARY else _CALLS})
+        for label in CLASSES
+    },
 }
 
 
 @functools.cache
 def sound(name: str) -> np.ndarray:
-    """(160000,) waveform of one of `SOUNDS`, made by code; always the same."""
+    """Return the (160000,) waveform of one of `SOUNDS`, made by code; always the same."""
     if name not in SOUNDS:
         raise SedError(f"sound {name!r} does not exist; choose one of {', '.join(SOUNDS)}")
     return SOUNDS[name]()
 
 
 def uploaded(name: str, content: bytes) -> tuple[np.ndarray, str]:
-    """Waveform of an uploaded file, and what there is to say about it.
-
-    Raises
-    ------
-    SedError
-        If it is no audio, damaged or too short; the message begins with the file's name.
-    """
+    """Return the waveform of an uploaded file and a description; `SedError` if it is no audio, damaged or too short."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sound"  # a name of our own: the file's might lead anywhere
         path.write_bytes(content)

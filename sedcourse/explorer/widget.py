@@ -40,16 +40,15 @@ class _LayerControls:
     """The sliders of one layer; `box` holds them."""
 
     def __init__(self, number: int, slider: Callable, moved: Callable[..., None]) -> None:
-        def of_layer(name: str, span: tuple[float, float], form: str, log: bool, change: Callable) -> Any:
-            return slider(
-                name, span, 0.01, form, lambda value: moved(number, **change(value)), log, **wide("3em", "30em")
-            )
+        def of_layer(name: str, span: tuple[float, float], change: Callable, log: bool = False) -> Any:
+            form, look = ".3g" if log else ".2f", wide("3em", "30em")
+            return slider(name, span, 0.01, form, lambda value: moved(number, **change(value)), log, **look)
 
         self.sliders = [
-            of_layer("alpha", ALPHA, ".2f", False, lambda value: {"alpha": value}),
-            of_layer("delta", DELTA, ".3g", True, lambda value: {"delta": value}),
-            of_layer("r", R, ".2f", False, lambda value: {"r": value}),
-            of_layer("T (s)", SECONDS, ".3g", True, lambda value: {"seconds": (value,), "weights": ((1.0,),)}),
+            of_layer("alpha", ALPHA, lambda value: {"alpha": value}),
+            of_layer("delta", DELTA, lambda value: {"delta": value}, log=True),
+            of_layer("r", R, lambda value: {"r": value}),
+            of_layer("T (s)", SECONDS, lambda value: {"seconds": (value,), "weights": ((1.0,),)}, log=True),
         ]
         self.exactly = ipywidgets.HTML(layout=ipywidgets.Layout(width="30em"))
         controls = [ipywidgets.HTML(f"<b>Layer {number + 1}</b>"), *(slider.widget for slider in self.sliders)]
@@ -101,7 +100,7 @@ class Explorer(Widget):
 
         self.box = ipywidgets.VBox([
             row(self.sound, self.upload), row(*self.buttons.values()),
-            row(self.count, self.energy, self.smoother, self.eps.widget), row(*(layer.box for layer in self.layers)),
+            row(self.count, self.energy, self.smoother, self.eps), row(*(layer.box for layer in self.layers)),
             self.status, self.picture, self.at_cursor, row(self.original, self.heard, self.hear),
         ])  # fmt: skip
         self.box.add_class("pcen-explorer")
@@ -147,7 +146,7 @@ class Explorer(Widget):
             self.picture.png, self.picture.alt = png, description(state, shown)
             self.picture.panels, self.picture.grid = canvas_of(state, shown).boxes(), [frames, bands]
         self.status.value = html.escape(text)
-        self._move_controls()
+        self._settle()
         self._read_cursor()
         self.heard.value = ""
         if another:
@@ -155,10 +154,9 @@ class Explorer(Widget):
 
     def _move_controls(self) -> None:
         state = self.state
-        with self._silent():
-            self.sound.options = [*SOUNDS, *self.uploads]
-            self.sound.value, self.energy.value, self.smoother.value = state.sound, state.energy, state.smoother
-            self.count.value = len(state.layers)
+        self.sound.options = [*SOUNDS, *self.uploads]
+        self.sound.value, self.energy.value, self.smoother.value = state.sound, state.energy, state.smoother
+        self.count.value = len(state.layers)
         self.eps.show(state.eps)
         for k, controls in enumerate(self.layers):
             controls.box.layout.display = None if k < len(state.layers) else "none"

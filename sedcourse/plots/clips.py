@@ -12,51 +12,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from sedcourse.plots.style import (
-    BLACK,
-    BLUE,
-    ORANGE,
-    SKY,
-    VERMILION,
-    figure,
-    grid,
-    in_rows,
-    legend_above,
-    mel_image,
-    mel_ticks,
-    stacked,
-    styled,
-)
+from sedcourse.plots.axes import grid, in_rows, legend_above, mel_image, mel_ticks, stacked
+from sedcourse.plots.style import BLACK, BLUE, ORANGE, SKY, VERMILION, figure, styled
+from sedlib.config import RATE
 from sedlib.data import tables
 
 
 @styled
-def spectrogram(
-    logmel: np.ndarray,
-    frame_s: float,
-    sample_rate: int = 16000,
-    title: str = "",
-    reference: pd.DataFrame | None = None,
-    prediction: pd.DataFrame | None = None,
-) -> Figure:
-    """A log-Mel spectrogram, with the events of the clip below it if there are any.
+def spectrogram(logmel: np.ndarray, frame_s: float, title: str = "", reference: pd.DataFrame | None = None) -> Figure:
+    """Draw a log-Mel spectrogram, with the events of the clip below it if there are any.
 
     Parameters
     ----------
     logmel : (mel, frame) array
-        dB; bands from 0 Hz to half the sample rate on the Slaney Mel scale.
+        dB; bands from 0 Hz to 8 kHz on the Slaney Mel scale.
     frame_s : float
         Seconds from frame to frame (the hop).
-    sample_rate : int
-        Hz.
-    reference, prediction : event tables of this clip, optional
+    reference : event table of this clip, optional
     """
-    given = [table for table in (reference, prediction) if table is not None]
-    fig, axes = stacked([3.2, *([0.6 + 0.4 * _classes(given)] if given else [])])
-    spectrogram_on(axes[0], logmel, frame_s, sample_rate)
+    fig, axes = stacked([3.2] if reference is None else [3.2, 0.6 + 0.4 * _classes([reference])])
+    _spectrogram_on(axes[0], logmel, frame_s)
     axes[0].set_title(title)
-    if given:
-        events_on(axes[1], reference, prediction)
+    if reference is not None:
+        events_on(axes[1], reference)
     return fig
 
 
@@ -64,35 +42,28 @@ def _classes(of_clip: list[pd.DataFrame]) -> int:
     return max(1, pd.concat(of_clip)["event_label"].nunique())
 
 
-def spectrogram_on(
-    ax: Axes, logmel: np.ndarray, frame_s: float, sample_rate: int = 16000, label: str = "level (dB)"
-) -> None:
-    """Draw a spectrogram, (mel, frame), with its axis in Hz and its colour bar: log-Mel, or what ``label`` says."""
+def _spectrogram_on(ax: Axes, logmel: np.ndarray, frame_s: float, label: str = "level (dB)") -> None:
     logmel = np.asarray(logmel)
     bands, frames = logmel.shape
     drawn = mel_image(ax, logmel, frame_s)
-    mel_ticks(ax, _centres(bands, sample_rate), (250, 500, 1000, 2000, 4000, 8000))
+    mel_ticks(ax, _centres(bands), (250, 500, 1000, 2000, 4000, 8000))
     ax.set_ylabel("frequency (Hz)")
     ax.figure.colorbar(drawn, ax=ax, label=label, pad=0.01)
     ax.set_xlim(0, (frames - 1) * frame_s)
 
 
-def _centres(bands: int, sample_rate: int) -> np.ndarray:
-    return librosa.mel_frequencies(n_mels=bands + 2, fmin=0, fmax=sample_rate / 2)[1:-1]
+def _centres(bands: int) -> np.ndarray:
+    return librosa.mel_frequencies(n_mels=bands + 2, fmin=0, fmax=RATE / 2)[1:-1]
 
 
 @styled
-def spectrogram_grid(
-    panels: dict[str, np.ndarray], frame_s: float, columns: int = 5, sample_rate: int = 16000, common: bool = True
-) -> Figure:
-    """Small log-Mel spectrograms beside each other, all with the same axes and, unless ``common`` is off, levels.
+def spectrogram_grid(panels: dict[str, np.ndarray], frame_s: float, columns: int = 5, common: bool = True) -> Figure:
+    """Draw small log-Mel spectrograms on the same axes and, unless ``common`` is off, with the same levels.
 
     Parameters
     ----------
     panels : dict of title to (mel, frame) array
-        dB; bands as for `spectrogram`. The longest has the width of a panel.
-    frame_s : float
-        Seconds from frame to frame (the hop).
+        dB; bands and ``frame_s`` as for `spectrogram`. The longest has the width of a panel.
     """
     rows = -(-len(panels) // columns)
     fig, axes = figure(10, 0.4 + 1.9 * rows, nrows=rows, ncols=columns, sharex=True, sharey=True)
@@ -109,7 +80,7 @@ def spectrogram_grid(
         ax.set_title(title, fontsize=10)
         ax.set_xlim(0, (longest - 1) * frame_s)
     *_, last = panels.values()
-    mel_ticks(axes[0, 0], _centres(len(last), sample_rate), (500, 1000, 2000, 4000))
+    mel_ticks(axes[0, 0], _centres(len(last)), (500, 1000, 2000, 4000))
     fig.supxlabel("time (s)", fontsize=11)
     fig.supylabel("frequency (Hz)", fontsize=11)
     if common:
@@ -121,21 +92,18 @@ def spectrogram_grid(
 
 @styled
 def front_ends(panels: dict[str, np.ndarray], frame_s: float, events: pd.DataFrame | None = None) -> Figure:
-    """What front-ends make of one clip, below each other over one time axis; each on its own scale. Figure 2 is one.
+    """Draw what front-ends make of one clip over one time axis, each on its own scale, as the paper's Figure 2.
 
     Parameters
     ----------
     panels : dict of title to (mel, frame) array
-        Without unit: scaled log-Mel, PCEN layers. Bands as for `spectrogram`.
-    frame_s : float
-        Seconds from frame to frame (the hop).
+        Without unit: scaled log-Mel, PCEN layers. Bands and ``frame_s`` as for `spectrogram`.
     events : event table of the clip, optional
-        Drawn below.
     """
     below = [] if events is None else [0.4 + 0.35 * _classes([events])]
     fig, axes = stacked([2.1] * len(panels) + below, more=0.6)
     for ax, (title, panel) in zip(axes, panels.items(), strict=False):
-        spectrogram_on(ax, panel, frame_s, label="value (no unit)")
+        _spectrogram_on(ax, panel, frame_s, label="value (no unit)")
         ax.set_title(title, loc="left")
     if below:
         events_on(axes[-1], events)
@@ -152,8 +120,7 @@ def events_on(
 
     Parameters
     ----------
-    reference, prediction : event tables of one clip
-        None leaves a side out.
+    reference, prediction : event tables of one clip, optional
     classes : sequence of str, optional
         Rows from top to bottom; default: the classes that occur.
     """
@@ -176,16 +143,9 @@ def events_on(
 
 
 def in_words(table: pd.DataFrame) -> str:
-    """The events of one clip as text for a description: "Dog 1.2 to 1.9 s; Speech 3.0 to 7.4 s"."""
+    """Return the events of one clip as text for a description: "Dog 1.2 to 1.9 s; Speech 3.0 to 7.4 s"."""
     events = tables.events(table)
     return "; ".join(f"{e.event_label} {e.onset:.1f} to {e.offset:.1f} s" for e in events.itertuples()) or "none"
-
-
-def posteriors_on(ax: Axes, scores: np.ndarray, frame_s: float, classes: Sequence[str] = tables.CLASSES) -> None:
-    """Draw posteriors, (frame, class) in [0, 1], a row per class, with their colour bar."""
-    in_rows(ax, classes)
-    drawn = _activity(ax, np.asarray(scores), len(scores) * frame_s)
-    ax.figure.colorbar(drawn, ax=ax, label="posterior", pad=0.01)
 
 
 def _activity(ax: Axes, values, clip_s: float):
@@ -206,7 +166,7 @@ def detection(
     title: str = "",
     span: tuple[float, float] | None = None,
 ) -> Figure:
-    """Spectrogram, posteriors and events of one clip over one time axis.
+    """Draw spectrogram, posteriors and events of one clip over one time axis.
 
     Parameters
     ----------
@@ -219,9 +179,11 @@ def detection(
         Seconds to point out with two dashed lines.
     """
     fig, axes = stacked([2.4, 2.8, 0.5 + 0.4 * _classes([reference, prediction])])
-    spectrogram_on(axes[0], logmel, hop_s)
+    _spectrogram_on(axes[0], logmel, hop_s)
     axes[0].set_title(title)
-    posteriors_on(axes[1], scores, frame_s)
+    in_rows(axes[1], tables.CLASSES)
+    drawn = _activity(axes[1], np.asarray(scores), len(scores) * frame_s)
+    fig.colorbar(drawn, ax=axes[1], label="posterior", pad=0.01)
     events_on(axes[2], reference, prediction)
     for ax, colour in zip(axes, ("white", "white", BLACK), strict=True):
         for time in span or ():
@@ -231,14 +193,12 @@ def detection(
 
 @styled
 def labels(panels: dict[str, np.ndarray | None], clip_s: float) -> Figure:
-    """Labels of clips as pictures, class by time, side by side.
+    """Draw the labels of clips, class by time, side by side.
 
     Parameters
     ----------
     panels : dict of title to labels
         Strong labels (frame, class), weak labels (class,), or None where nothing is known.
-    clip_s : float
-        Seconds of a clip.
     """
     fig, axes = figure(10, 3.2, ncols=len(panels), sharey=True)
     for ax, (title, known) in zip(axes[0], panels.items(), strict=True):
@@ -260,7 +220,7 @@ def labels(panels: dict[str, np.ndarray | None], clip_s: float) -> Figure:
 def decisions(
     scores: np.ndarray, threshold: float, decided: dict[str, np.ndarray], frame_s: float, title: str = ""
 ) -> Figure:
-    """The posterior of one class in one clip with its threshold, and the active frames that follow from it.
+    """Draw the posterior of one class in one clip with its threshold, and the active frames that follow from it.
 
     Parameters
     ----------
@@ -268,8 +228,6 @@ def decisions(
         In [0, 1].
     decided : dict of name to (frame,) bool array
         A row each.
-    frame_s : float
-        Seconds of a frame.
     """
     fig, (top, bottom) = stacked([2.4, 1.2], more=0)
     edges = frame_s * np.arange(len(scores) + 1)
@@ -279,16 +237,14 @@ def decisions(
     legend_above(top, ncols=1)
     for row, (active, colour) in enumerate(zip(decided.values(), (SKY, ORANGE), strict=False)):
         bottom.bar(edges[:-1], np.where(active, 0.6, 0), frame_s, row - 0.3, align="edge", color=colour)
-    bottom.set_yticks(range(len(decided)), list(decided))
-    bottom.set(xlim=(0, edges[-1]), ylim=(len(decided) - 0.5, -0.5))
+    in_rows(bottom, list(decided))
+    bottom.set_xlim(0, edges[-1])
     return fig
 
 
 @styled
-def stems(
-    waveforms: np.ndarray, titles: Sequence[str], spans: Sequence[tuple[float, float] | None], sample_rate: int = 16000
-) -> Figure:
-    """The parts of a mixture below each other: the level of each over time, and where its label says it sounds.
+def stems(waveforms: np.ndarray, titles: Sequence[str], spans: Sequence[tuple[float, float] | None]) -> Figure:
+    """Draw the parts of a mixture below each other: the level over time, and where the label says it sounds.
 
     Parameters
     ----------
@@ -297,9 +253,9 @@ def stems(
     spans : sequence of (onset, offset) in seconds, or None
         None: no label, as a background has none.
     """
-    block = sample_rate // 100
+    block = RATE // 100
     blocks = np.abs(waveforms[:, : waveforms.shape[1] // block * block]).reshape(len(waveforms), -1, block).max(2)
-    level, times = 20 * np.log10(blocks.clip(1e-4)), block / sample_rate * np.arange(blocks.shape[1])
+    level, times = 20 * np.log10(blocks.clip(1e-4)), block / RATE * np.arange(blocks.shape[1])
     fig, axes = figure(10, 0.7 + 1.15 * len(waveforms), nrows=len(waveforms), sharex=True, sharey=True)
     for ax, curve, title, span in zip(axes[:, 0], level, titles, spans, strict=True):
         ax.fill_between(times, -80, curve, step="post", color=SKY if span is None else BLUE, linewidth=0)
@@ -309,6 +265,6 @@ def stems(
                 ax.axvline(time, color=VERMILION, linestyle="--")
         ax.set_title(title, loc="left", fontsize=10)
         grid(ax)
-    axes[-1, 0].set(xlabel="time (s)", xlim=(0, waveforms.shape[1] / sample_rate), ylim=(-80, 3))
+    axes[-1, 0].set(xlabel="time (s)", xlim=(0, waveforms.shape[1] / RATE), ylim=(-80, 3))
     fig.supylabel("peak level in 10 ms (dB of full scale)", fontsize=11)
     return fig

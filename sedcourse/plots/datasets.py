@@ -7,27 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sedcourse.plots.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    LINES,
-    ORANGE,
-    SKY,
-    VERMILION,
-    YELLOW,
-    figure,
-    grid,
-    in_rows,
-    legend_above,
-    styled,
-)
+from sedcourse.plots.axes import grid, in_rows, legend_above
+from sedcourse.plots.style import BLACK, BLUE, GREEN, LINES, ORANGE, SKY, VERMILION, YELLOW, figure, hatched, styled
 from sedlib.data import tables
 
 
 @styled
 def class_counts(panels: dict[str, pd.DataFrame]) -> Figure:
-    """Numbers of events as stacked bars, a row per class, in panels side by side.
+    """Draw numbers of events as stacked bars, a row per class, in panels side by side.
 
     Parameters
     ----------
@@ -38,8 +25,7 @@ def class_counts(panels: dict[str, pd.DataFrame]) -> Figure:
     for ax, (title, counts) in zip(axes[0], panels.items(), strict=True):
         left = np.zeros(len(counts))
         for name, colour, hatch in zip(counts.columns, (BLUE, YELLOW, VERMILION), ("", "///", "xxx"), strict=False):
-            look = {"facecolor": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0, "label": name}
-            ax.barh(range(len(counts)), counts[name], 0.7, left, **look)
+            ax.barh(range(len(counts)), counts[name], 0.7, left, **hatched(colour, hatch, label=name))
             left = left + counts[name].to_numpy()
         in_rows(ax, list(counts.index))
         ax.set(xlabel="events", title=title, xlim=(0, max(1, 1.05 * left.max())))
@@ -49,7 +35,7 @@ def class_counts(panels: dict[str, pd.DataFrame]) -> Figure:
 
 @styled
 def growth(panels: dict[str, dict[str, np.ndarray]]) -> Figure:
-    """How many different things have been seen after 1, 2, 3 ... draws, in panels side by side.
+    """Draw how many different things have been seen after 1, 2, 3 ... draws, in panels side by side.
 
     Parameters
     ----------
@@ -63,7 +49,7 @@ def growth(panels: dict[str, dict[str, np.ndarray]]) -> Figure:
             colour, line = looks[name]
             ax.plot(np.arange(1, len(counts) + 1), counts, color=colour, linestyle=line, label=name)
         ax.set(xlabel="clips heard", ylabel=label, xlim=(0, None), ylim=(0, None))
-        ax.grid(color="0.85")
+        grid(ax)
     handles = {name: handle for ax in axes[0] for handle, name in zip(*ax.get_legend_handles_labels(), strict=True)}
     fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=len(handles), frameon=False)
     return fig
@@ -71,7 +57,7 @@ def growth(panels: dict[str, dict[str, np.ndarray]]) -> Figure:
 
 @styled
 def beside_desed(comparisons: dict[str, pd.DataFrame]) -> Figure:
-    """The statistics of a made data set beside DESED's: durations, share of clips, events per clip, polyphony.
+    """Draw the statistics of a made data set beside DESED's: durations, share of clips, events per clip, polyphony.
 
     Parameters
     ----------
@@ -93,7 +79,7 @@ def beside_desed(comparisons: dict[str, pd.DataFrame]) -> Figure:
 
 
 def _statistics_on(axes: np.ndarray, comparison: pd.DataFrame) -> None:
-    """A row of panels: three with a row a class, one of how many events sound at once."""
+    """Draw a row of panels: three with a row a class, one of how many events sound at once."""
     values = comparison[["ours", "DESED"]].unstack("quantity")
     at_once = {"events_0": "none", "events_1": "1", "events_2": "2", "events_3": "3 or more"}
     for shift, source, colour, marker, line in ((-0.17, "ours", BLUE, "o", "-"), (0.17, "DESED", ORANGE, "D", "--")):
@@ -120,7 +106,7 @@ def _statistics_on(axes: np.ndarray, comparison: pd.DataFrame) -> None:
 
 @styled
 def gap(systems: dict[str, dict[str, list[float]]], shares: pd.DataFrame) -> Figure:
-    """The domain gap: what each kind of training scores where, and what each ingredient of the gap costs.
+    """Draw the domain gap: what each kind of training scores where, and what each ingredient of the gap costs.
 
     Parameters
     ----------
@@ -140,8 +126,8 @@ def gap(systems: dict[str, dict[str, list[float]]], shares: pd.DataFrame) -> Fig
         look = {"fmt": marker, "color": colour, "markeredgecolor": BLACK, "ecolor": colour, "capsize": 3}
         right.errorbar(shares[name], rows + shift, xerr=shares[spread], label=label, **look)
     right.axvline(0, color=BLACK, linewidth=1)
-    right.set_yticks(rows, list(shares["ingredient"]))
-    right.set(xlabel="points of event-based F1 of synthetic-only training", ylim=(len(rows) - 0.5, -0.5))
+    in_rows(right, list(shares["ingredient"]))
+    right.set_xlabel("points of event-based F1 of synthetic-only training")
     for ax in (left, right):
         grid(ax, "x")
         legend_above(ax, 0.5)
@@ -149,23 +135,23 @@ def gap(systems: dict[str, dict[str, list[float]]], shares: pd.DataFrame) -> Fig
 
 
 def _scores_on(ax: Axes, systems: dict[str, dict[str, list[float]]]) -> None:
-    """A group of bars a system, a bar a test set, a dot a seed."""
+    """Draw a group of bars a system, a bar a test set, a dot a seed."""
     tests = list(dict.fromkeys(test for found in systems.values() for test in found))
     styles = dict(zip(tests, ((SKY, "///", -0.27), (BLUE, "", 0), (ORANGE, "xxx", 0.27)), strict=False))
     for row, found in enumerate(systems.values()):
         for test, values in found.items():
             colour, hatch, shift = styles[test]
-            look = {"facecolor": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
             percent, known = 100 * np.array(values), ax.get_legend_handles_labels()[1]
-            ax.barh(row + shift, percent.mean(), 0.25, label=None if test in known else test, **look)
+            look = hatched(colour, hatch, label=None if test in known else test)
+            ax.barh(row + shift, percent.mean(), 0.25, **look)
             ax.plot(percent, np.full(len(percent), row + shift), ".", color=BLACK, markersize=4)
-    ax.set_yticks(range(len(systems)), list(systems))
-    ax.set(xlabel="event-based F1 (%), a dot a seed", ylim=(len(systems) - 0.5, -0.5))
+    in_rows(ax, list(systems))
+    ax.set_xlabel("event-based F1 (%), a dot a seed")
 
 
 @styled
 def domain_errors(errors: dict[str, dict[str, list[float]]], labels: float) -> Figure:
-    """How often classifiers of domains are wrong: a training's own, and those that learn anew from its embeddings.
+    """Draw how often classifiers of domains are wrong: a training's own, and those that learn anew from its embeddings.
 
     Parameters
     ----------

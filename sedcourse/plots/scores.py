@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from sedcourse.plots.style import BLACK, BLUE, ORANGE, VERMILION, figure, grid, in_rows, legend_above, styled
+from sedcourse.plots.axes import grid, in_rows, legend_above
+from sedcourse.plots.style import BLACK, BLUE, ORANGE, VERMILION, figure, styled
 
 # What stands for the paper's numbers, and for ours.
 _HANDLES = [
@@ -22,7 +23,7 @@ _HANDLES = [
 
 @styled
 def class_f1(per_class: dict[str, dict[str, float | None]], chance: np.ndarray) -> Figure:
-    """F1 of every class as a bar, with what chance would score; the number of reference events is in brackets.
+    """Draw F1 of every class as a bar, with what chance would score; the number of reference events is in brackets.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def class_f1(per_class: dict[str, dict[str, float | None]], chance: np.ndarray) 
 
 @styled
 def system_scores(scores: dict[str, tuple[float, list[float], tuple[float, float]]], classes: pd.DataFrame) -> Figure:
-    """Table 1 as a picture: F1 of every front-end beside the paper's, and by class what it wins over the first.
+    """Draw Table 1: F1 of every front-end beside the paper's, and by class what it wins over the first.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def system_scores(scores: dict[str, tuple[float, list[float], tuple[float, float
 
 
 def _won_on(ax: Axes, classes: pd.DataFrame) -> None:
-    """What each column has more than the first, by class, as numbers over colours."""
+    """Draw what each column has more than the first, by class, as numbers over colours."""
     first, *others = classes.columns
     won = classes[others].sub(classes[first], axis=0)
     limit = np.nanmax(np.abs(won.to_numpy()))
@@ -92,7 +93,7 @@ def _won_on(ax: Axes, classes: pd.DataFrame) -> None:
 
 @styled
 def ledger(numbers: list[dict[str, Any]]) -> Figure:
-    """Every number of the paper beside ours, a panel a score, rows from the first table to the last.
+    """Draw every number of the paper beside ours, a panel a score, rows from the first table to the last.
 
     Parameters
     ----------
@@ -122,7 +123,7 @@ def ledger(numbers: list[dict[str, Any]]) -> Figure:
 
 
 def ledger_text(numbers: list[dict[str, Any]]) -> str:
-    """What `ledger` shows, in words: the alternative text."""
+    """Return what `ledger` shows in words, its alt text."""
     known = [n for n in numbers if n["score"] == "dev_f1" and n["here"] is not None]
     f1 = dict.fromkeys(f"{n['row']} {n['claimed']:g} and {n['here']:.1f}" for n in known)
     return (

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from playwright.sync_api import Locator, Page
+from screens import CHROMIUM_OPTIONS, NAMES, find_browser, jupyter_folders, running, until  # noqa: F401
 
 from sedcourse.explorer import State, panels, picture, sound, spectrogram
-from sedcourse.screens import CHROMIUM_OPTIONS, NAMES, find_browser, jupyter_folders, running, until  # noqa: F401
 
 
 def folders(root: Path) -> dict[str, str]:

@@ -315,7 +315,7 @@ def test_isolated_sounds_are_added_to_a_data_set_that_is_there(mini, tmp_path):
         name: content for name, content in files(mini).items() if name != marker
     }
     assert len(larger) == len(files(mini)) + 14
-    stored, _ = audio.read(generate.sound_path(root, "Dog", 1))
+    stored, _ = audio.read(root / layout.SOUNDBANK / "foreground/Dog/Dog_000001.wav")
     made = soundscapes.make_sound("Dog", Voices("synthetic"), 7, 1)
     assert np.array_equal(audio.to_int16(stored), audio.to_int16(made))
     bank = RecordedVoices(root / layout.SOUNDBANK)

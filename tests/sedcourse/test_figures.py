@@ -9,12 +9,14 @@ import time
 
 import numpy as np
 import pytest
+import screens
 import torch
 from PIL import Image
 
 from bench import cost
-from sedcourse import figures, plots, screens
-from sedcourse.figures import FIGURES
+from figures import draw as figures
+from figures.draw import FIGURES
+from sedcourse import plots
 from sedlib import __version__
 from sedlib.config import PROFILES
 from sedlib.errors import SedError
@@ -32,6 +34,7 @@ def test_one_picture_drawn_anew_leaves_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "dataset", lambda *_: tmp_path)
     before = [{"file": "ppcen.png", "alt": "old"}, {"file": "table1.png", "alt": "old"}, {"file": "forgotten.png"}]
     (tmp_path / "manifest.json").write_text(json.dumps(before), encoding="utf-8")
+    (tmp_path / "table1.png").touch()
     monkeypatch.setitem(figures.DRAWN, "ppcen", lambda *_: (plots.figure()[0], {"alt": "new"}))
     figures.draw(["ppcen"])
     after = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
@@ -39,7 +42,7 @@ def test_one_picture_drawn_anew_leaves_the_others(tmp_path, monkeypatch):
         {"file": "ppcen.png", "measured_by": __version__, "alt": "new"},
         {"file": "table1.png", "alt": "old"},
     ]
-    assert [path.name for path in tmp_path.glob("*.png")] == ["ppcen.png"]
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["ppcen.png", "table1.png"]
     with pytest.raises(SedError, match="no picture 'pcen'; choose from detection, ppcen"):
         figures.draw(["pcen"])
 
@@ -49,7 +52,7 @@ def test_pictures_of_the_browser_are_described_and_light():
     for name, seen in {"lab": "JupyterLab", "explore": "explorer", "report": "report"}.items():
         if name == "report" and "report.png" not in manifest:
             continue
-        assert name in figures.DRAWN and seen in manifest[f"{name}.png"]["alt"]
+        assert name in screens.PICTURES and seen in manifest[f"{name}.png"]["alt"]
         width, height = Image.open(FIGURES / f"{name}.png").size
         assert width >= 1000 and height >= 700 and (FIGURES / f"{name}.png").stat().st_size < 250_000
 
@@ -58,15 +61,14 @@ def test_bytes_are_a_picture_too(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "FIGURES", tmp_path)
     monkeypatch.setattr(figures, "dataset", lambda *_: tmp_path)
     (tmp_path / "manifest.json").write_text("[]", encoding="utf-8")
-    monkeypatch.setitem(figures.DRAWN, "lab", lambda *_: (b"png", {"alt": "new"}))
-    figures.draw(["lab"])
+    figures.draw(["lab"], pictures={"lab": lambda *_: (b"png", {"alt": "new"})})
     assert (tmp_path / "lab.png").read_bytes() == b"png"
 
 
 def test_what_a_picture_of_the_browser_lacks_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("SEDLIB_WORKSPACE", str(tmp_path))
     with pytest.raises(SedError, match="no report; `make reproduce` writes it"):
-        figures.DRAWN["report"]("lesson", tmp_path, 0)
+        screens.PICTURES["report"]("lesson", tmp_path, 0)
     monkeypatch.setattr(screens, "find_browser", lambda: None)
     with pytest.raises(SedError, match="need Chromium"), screens.browser():
         pass
@@ -159,7 +161,7 @@ def test_a_fit_says_how_far_it_is_off_and_no_part_costs_less_than_nothing():
 def test_points_are_drawn_where_they_were_measured_and_lines_where_they_were_fitted():
     made = record("a", 0.5)
     made["cases"][1]["step_s"] *= 2  # the slowest; its line stays
-    steps, width, hours, memory, _, need = plots.training_cost({"a": made}).axes
+    steps, width, hours, memory, _, need = figures.training_cost({"a": made}).axes
     line, points, half, _ = steps.lines
     assert points.get_xdata().tolist() == line.get_xdata().tolist() == [8, 24, 48]
     assert line.get_ydata() == pytest.approx([0.5 + 0.3 * clips for clips in (8, 24, 48)])
@@ -175,7 +177,7 @@ def test_points_are_drawn_where_they_were_measured_and_lines_where_they_were_fit
 
 
 def test_devices_of_very_different_speed_are_told_apart():
-    steps, width, *_ = plots.training_cost({"a": record("a", 0.5), "b": record("b", 0.005)}).axes
+    steps, width, *_ = figures.training_cost({"a": record("a", 0.5), "b": record("b", 0.005)}).axes
     assert steps.get_yscale() == width.get_yscale() == "log"
     assert len({line.get_color() for line in width.lines}) == 2
     assert len({line.get_marker() for line in width.lines[1::2]}) == 2
@@ -216,7 +218,7 @@ def test_the_costs_are_measured_part_by_part(monkeypatch):
         measured["steps"] == 2 and measured["measured_by"] == __version__ and not {"/", "\\"} & set(measured["device"])
     )
     assert len(cost.text(measured).splitlines()) == 1 + 9 + 5 + 2 + 1
-    plots.training_cost({"here": json.loads(json.dumps(measured))})
+    figures.training_cost({"here": json.loads(json.dumps(measured))})
 
 
 def test_a_scaled_configuration_keeps_the_proportions_of_batch_and_network():

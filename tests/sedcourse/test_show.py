@@ -101,7 +101,7 @@ def test_no_picture_without_a_description(alt):
 def test_every_axis_of_every_figure_has_its_unit():
     rng = np.random.default_rng(0)
     figures = [
-        plots.spectrogram(rng.normal(size=(64, 100)), 0.1, title="x", reference=EVENTS, prediction=EVENTS),
+        plots.spectrogram(rng.normal(size=(64, 100)), 0.1, title="x", reference=EVENTS),
         plots.spectrogram(rng.normal(size=(32, 100)), 0.1),
         plots.detection(rng.normal(size=(64, 100)), 0.1, rng.random((157, 10)), 0.06375, EVENTS, EVENTS, span=(1, 2)),
         plots.curves(METRICS),
@@ -305,7 +305,7 @@ def test_decided_frames_are_drawn_where_they_are():
 
 def test_a_clip_without_events_is_drawn_and_told():
     plots.picture(plots.detection(np.zeros((32, 20)), 0.5, np.zeros((10, 10)), 1, NO_EVENTS, NO_EVENTS[:0]), "x")
-    plots.picture(plots.spectrogram(np.zeros((32, 20)), 0.5, reference=NO_EVENTS, prediction=EVENTS), "x")
+    plots.picture(plots.spectrogram(np.zeros((32, 20)), 0.5, reference=EVENTS), "x")
     plots.picture(plots.spectrogram(np.zeros((32, 20)), 0.5, reference=NO_EVENTS), "x")
     assert plots.in_words(NO_EVENTS) == "none"
     assert plots.in_words(EVENTS).startswith("Dog 0.5 to 1.5 s; ")

@@ -11,16 +11,13 @@ from sedlib.errors import SedError
 
 
 def stepped(setting: Setting, steps: int = 3) -> Networks:
-    networks, (x, is_dog, is_synthetic) = Networks(setting.seed), points(setting, 32)
+    networks = Networks(setting.seed)
     optimizers = [
         torch.optim.SGD(p, lr=0.1)
         for p in ([*networks.extractor.parameters(), *networks.head.parameters()], networks.domain.parameters())
     ]
-    update = toy.two_steps if setting.updates == "two-step" else toy.one_step
     for _ in range(steps):
-        embeddings = networks.extractor(x)
-        loss = F.binary_cross_entropy_with_logits(networks.head(embeddings[:32]).squeeze(1), is_dog[:32])
-        update(networks, optimizers, loss, embeddings, is_synthetic, setting, 0.5)
+        toy.update(networks, optimizers, points(setting, 32), setting, 0.5)
     return networks
 
 

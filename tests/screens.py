@@ -1,4 +1,4 @@
-"""Pictures of the course as it is seen in a browser: a lesson in JupyterLab, the PCEN explorer's page, the report.
+"""``python -m tests.screens [lab] [explore] [report]``: the README's pictures of the course as it is seen in a browser.
 
 Each is a headless Chromium, driven by Playwright (``pip install -e ".[test]"``), on what this machine serves; nothing
 else is asked. Lessons are copied, and the settings of Jupyter and IPython lie in a temporary folder.
@@ -24,9 +24,13 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from PIL import Image
 
+from figures import draw
+from figures.draw import Drawn, measured_entry
+from reproduction import ledger
 from reproduction.keeper import kept
 from reproduction.lessons import lessons
 from sedlib.errors import SedError
+from sedlib.workspace import workspace
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -240,3 +244,53 @@ _SHOW = f"""(text) => {{
     notebook.activeCellIndex = last;
     notebook.activeCell.node.querySelector('img').scrollIntoView({{block: 'end'}});
 }}"""
+
+
+def _lab(profile: str, root: Path, seed: int) -> Drawn:
+    return lesson("03_pcen.py", "energy = mel / mel.max()"), {
+        "lesson": "03_pcen",
+        "profile": profile,
+        "data": "none: these cells make their own sound",
+        "seed": seed,
+        "clip": "a far bark and a near one, of the lesson",
+        "rule": "the first picture of the lesson",
+        "alt": "Lesson 03 open in JupyterLab: on the left the list of lessons, on the right the notebook after "
+        "its first cells ran. A player with the sound of a far and a near bark, a question to the reader, the code "
+        "that takes one Mel band, and below it the picture it drew: energy over ten seconds, the near bark high, the "
+        "far one hardly to be seen.",
+    }
+
+
+def _explore(profile: str, root: Path, seed: int) -> Drawn:
+    return explorer("Fixed 3"), {
+        "lesson": "03_pcen",
+        "profile": "paper",
+        "data": "none: the page makes its own sounds",
+        "seed": 0,
+        "clip": "vacuum cleaner, and speech three times",
+        "rule": "the page's first sound, with the preset Fixed 3",
+        "alt": "The page of the PCEN explorer: a choice of sounds, presets of the paper's Table 1, sliders for "
+        "alpha, delta, r and T, and below them log-Mel, the smoothed energy M and PCEN of ten seconds with a vacuum "
+        "cleaner and speech, with a cursor at the same place in all three. PCEN has darkened the vacuum cleaner, and "
+        "the syllables stand out.",
+    }
+
+
+def _report(profile: str, root: Path, seed: int) -> Drawn:
+    page = workspace() / "report" / "index.html"
+    if not page.exists():
+        raise SedError(f"{page}: no report; `make reproduce` writes it")
+    made = ledger.read(page.with_name("ledger.json"))
+    counted = ", ".join(f"{count} {verdict}" for verdict, count in ledger.verdicts(made).items() if count)
+    alt = (
+        "The first page of the report: links to all pages, with which data and how many trainings it was made, "
+        f"how many of the paper's sentences hold here ({counted}), and the paper's numbers drawn beside those "
+        "measured here."
+    )
+    return document(page), measured_entry("07_paper_ledger", made, made["data"], made["seeds"], alt)
+
+
+PICTURES = {"lab": _lab, "explore": _explore, "report": _report}
+
+if __name__ == "__main__":
+    draw.main(sys.argv[1:], PICTURES)
