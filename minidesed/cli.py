@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from sedlib.cli import PROFILE, Command, check_made, examples
+from sedlib.cli import PATH, PROFILE, Command, check_made, examples
 
 # Imports that load more stand inside the commands, so that `sedlib --help` answers at once.
 
