@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 
 import pandas as pd
 from IPython.display import HTML
+
+NAME_PARTS = re.compile(r"(?<=[a-z])([._])(?=[a-z])")  # where a line may break within training.label_frames
 
 
 class Shown(HTML):
@@ -31,7 +34,8 @@ def table(frame: pd.DataFrame, caption: str) -> Shown:
     def cells(values, tag: str) -> str:
         texts = ["" if pd.isna(value) else html.escape(str(value)) for value in values]
         name = tag.split()[0]
-        return "".join(f'<{tag} style="text-align:left">{text}</{name}>' for text in texts)
+        texts = [NAME_PARTS.sub(r"\1<wbr>", text) for text in texts]  # so that a wide table fits the page
+        return "".join(f'<{tag} style="text-align:left;vertical-align:top">{text}</{name}>' for text in texts)
 
     head = cells(frame.columns, 'th scope="col"')
     rows = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in frame.itertuples(index=False))
