@@ -64,6 +64,7 @@ class Bounded(nn.Module):
         self.z = nn.Parameter(torch.logit(torch.log(values.double() / low) / math.log(self.ratio)).float(), learn)
 
     def forward(self) -> Tensor:
+        """Return the values of now."""
         return self.low * self.ratio ** self.z.sigmoid()
 
 

@@ -38,6 +38,7 @@ class ZScore(nn.Module):
         self.std.copy_(std[:, None].clamp_min(1e-3))  # a band that never changes stays at 0
 
     def forward(self, x: Tensor) -> Tensor:
+        """Scale ``(batch, 1, mel, frame)``."""
         return (x - self.mean) / self.std
 
 
@@ -45,6 +46,7 @@ class MinMax(nn.Module):
     """Every clip to [0, 1] by its own smallest and largest value; a constant clip becomes 0."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Scale ``(batch, 1, mel, frame)``."""
         low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
         return (x - low) / (high - low).clamp_min(1e-12)
 

@@ -25,7 +25,7 @@ def coefficient(seconds: float, frame_s: float) -> float:
     Examples
     --------
     >>> round(coefficient(0.4, 255 / 16000), 4)
-    0.039
+    0.0391
     """
     if not (seconds > 0 and frame_s > 0):
         raise SedError(f"a time constant of {seconds} s at {frame_s} s a frame: both must be positive")
