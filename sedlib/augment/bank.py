@@ -135,8 +135,9 @@ def _opened(path: Path, sources: list[str]) -> Bank | None:
 
 
 def _bank(samples: Tensor, sounds: list[Sound], notes: list[str]) -> Bank:
-    kinds = (tuple(s for s in sounds if s.label in labels) for labels in (CLASSES, [BACKGROUND], [RIR]))
-    return Bank(samples, *kinds, tuple(notes))
+    kinds = CLASSES, [BACKGROUND], [RIR]
+    foregrounds, backgrounds, rooms = (tuple(s for s in sounds if s.label in labels) for labels in kinds)
+    return Bank(samples, foregrounds, backgrounds, rooms, tuple(notes))
 
 
 def _decoded(folder: Path, progress: bool) -> Bank:

@@ -141,7 +141,7 @@ def render(mixtures: Sequence[Mixture], bank: Bank) -> Tensor:
 
 
 def _sounds(sources: Sequence[Source], bank: Bank) -> list[Tensor]:
-    """Render each source in its room, with its effects, at its level: ``(sample,)`` to the end of its tail or the clip."""
+    """Render each source in its room, with its effects, at its level: ``(sample,)`` to the end of tail or clip."""
     rendered: dict[int, Tensor] = {}
     order = sorted(range(len(sources)), key=lambda i: sources[i].samples)
     size = _ROWS if bank.samples.device.type == "cpu" else max(1, len(order))

@@ -26,7 +26,8 @@ class ZScore(nn.Module):
 
     def fit(self, batches: Iterable[Tensor]) -> None:
         """Take mean and standard deviation of each band from batches ``(batch, 1, mel, frame)``."""
-        count, total, squares = 0, 0.0, 0.0
+        count, total = 0, torch.zeros((), dtype=torch.float64)
+        squares = total
         for batch in batches:
             values = batch.double()
             count += values.numel() // values.shape[2]

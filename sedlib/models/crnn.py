@@ -55,7 +55,7 @@ class Block(nn.Sequential):
         assert convolution.bias is not None
         convolution.bias.requires_grad_(False)  # batch normalisation takes any constant away: it has no gradient
         normalisation = nn.BatchNorm2d(outputs, eps=1e-3, momentum=momentum)
-        pool = nn.AvgPool2d(pooling[::-1])
+        pool = nn.AvgPool2d((pooling[1], pooling[0]))  # (mel, time)
         super().__init__(convolution, normalisation, GLU(outputs), nn.Dropout(dropout), pool)
 
     def forward(self, input: Tensor) -> Tensor:
