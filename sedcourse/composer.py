@@ -28,7 +28,7 @@ from sedcourse.explorer.model import spectrogram
 from sedcourse.plots.axes import in_rows, mel_centres, mel_image, mel_ticks
 from sedcourse.plots.style import FONT, ORANGE, SKY
 from sedcourse.widgets import DPI, WIDTH, Canvas, Widget, auto, place_of, row, wide
-from sedlib.augment import EFFECTS, Bank, Mixture, Source, draw, draw_effect, events, mixing
+from sedlib.augment import EFFECTS, Bank, Mixture, Sound, Source, draw, draw_effect, events, mixing
 from sedlib.config import CLIP_S
 from sedlib.data.audio import RATE
 from sedlib.data.tables import CLASSES
@@ -343,7 +343,7 @@ class Composer(Widget):
             self.at_cursor.value = values_at(self.composed, *self.picture.cursor)
 
 
-def _name(sound: mixing.Sound) -> str:
+def _name(sound: Sound) -> str:
     return f"{sound.name.split('/')[-1]}, {sound.samples / RATE:.2f} s"
 
 

@@ -1,7 +1,7 @@
 """The isolated sounds that dynamic mixing mixes: foregrounds, backgrounds and room responses of a data set.
 
 They lie in ``ROOT/audio/train/soundbank/{foreground/CLASS,background,rir}`` (DESED's soundbank, or MiniDESED's) and are
-decoded once into ``ROOT/store/soundbank.npz``. Paper section 3.2; taught in ``notebooks/02_augmentation.py``.
+decoded once into ``ROOT/store/soundbank.npz``. Paper section 3.2; lesson 02.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
 from sedlib.files import locked, whole
 
-FORMAT = 2  # increases when the same files would be stored differently
+FORMAT = 3  # increases when the same files would be stored differently
 _SILENT_DB = 50.0  # below the loudest 10 ms: softer ends of a recording are trimmed
 _TAIL_DB = -60.0  # of a room's energy: what remains of its response after this is cut off
 
@@ -41,50 +41,34 @@ class Sound(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Bank:
-    """All sounds of a soundbank in one row of 16-bit samples, on any device.
+    """All sounds of a soundbank, on any device."""
 
-    Attributes
-    ----------
-    samples : (sample,) int16 tensor
-    foregrounds, backgrounds, rooms : tuples of Sound
-        A sound's number is its index here.
-    notes : tuple of str
-        What was skipped, repeated or cut, a sentence each.
-    """
-
-    samples: Tensor
-    foregrounds: tuple[Sound, ...]
+    samples: Tensor  # (sample,) int16, of all sounds in one row
+    foregrounds: tuple[Sound, ...]  # a sound's number is its index here
     backgrounds: tuple[Sound, ...]
     rooms: tuple[Sound, ...]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...]  # what was skipped, repeated or cut, a sentence each
 
     @cached_property
     def classes(self) -> dict[str, list[int]]:
-        """Numbers of the foregrounds of each class."""
+        """The numbers of the foregrounds of each class."""
         return {label: [i for i, sound in enumerate(self.foregrounds) if sound.label == label] for label in CLASSES}
 
     def waveform(self, sound: Sound, first: int = 0, samples: int | None = None) -> Tensor:
-        """A part of a sound as ``(sample,)`` float32 in [-1, 1]; to its end without ``samples``."""
+        """Return a part of a sound as ``(sample,)`` float32 in [-1, 1]; to its end without ``samples``."""
         begin, end = sound.first + first, sound.first + sound.samples
         return self.samples[begin : end if samples is None else min(end, begin + samples)].float() / 32768
 
     def to(self, device: torch.device | str) -> Bank:
-        """The same bank on another device."""
+        """Return the same bank on another device."""
         return replace(self, samples=self.samples.to(device))
 
 
 def open_bank(root: str | Path, progress: bool = True) -> Bank:
-    """Open the bank of a data set; decode it first if that was not done, or files have changed since.
+    """Open the bank of a data set in DESED's layout; decode it first if that was not done, or files have changed since.
 
     Foregrounds are trimmed, and cut to 30 s. Backgrounds shorter than a clip are repeated with cross-faded joints. Room
     responses begin with their direct sound and end where their energy has fallen by 60 dB, or after a clip's length.
-
-    Parameters
-    ----------
-    root : path
-        A data set in DESED's layout.
-    progress : bool
-        Show a bar while decoding, and a message while waiting for another process.
 
     Raises
     ------
@@ -92,55 +76,42 @@ def open_bank(root: str | Path, progress: bool = True) -> Bank:
         If there is no soundbank; a class, the backgrounds or the rooms have no usable recording; files change while
         they are decoded; or the bank cannot be written.
     """
-    folder = Path(root) / SOUNDBANK
+    folder, path = Path(root) / SOUNDBANK, Path(root) / "store" / "soundbank.npz"
     if not folder.is_dir():
         raise SedError(
             f"{folder}: no such folder, and dynamic mixing needs isolated sounds; put them there as "
             "foreground/CLASS/*.wav, background/*.wav and rir/*.wav (README, 'Use your own sounds')"
         )
-    path = Path(root) / "store" / "soundbank.npz"
-    bank = _opened(path, _sources(folder))
-    if bank is None:
-        try:
-            with locked(
-                path.with_suffix(".lock"),
-                f"{path}: another process builds this store; waiting for it ..." if progress else None,
-            ):
-                bank = _opened(path, _sources(folder)) or _build(path, folder, progress)
-        except OSError as error:
-            raise SedError(
-                f"{path}: cannot be written ({error.strerror}); make the folder writable or a link to one that is, "
-                "or copy the data set to a place of your own"
-            ) from None
-        if bank.notes:
-            warnings.warn(
-                f"{folder}: {len(bank.notes)} of its files are not used, or not as they are (`sedlib data check` "
-                f"says more), the first: {bank.notes[0]}",
-                stacklevel=2,
-            )
+    if (bank := _opened(path, _sources(folder))) is not None:
+        return bank
+    waiting = f"{path}: another process builds this store; waiting for it ..." if progress else None
+    try:
+        with locked(path.with_suffix(".lock"), waiting):
+            bank = _opened(path, _sources(folder)) or _build(path, folder, progress)
+    except OSError as error:
+        raise SedError(
+            f"{path}: cannot be written ({error.strerror}); make the folder writable, or copy the data set elsewhere"
+        ) from None
+    if bank.notes:
+        warnings.warn(
+            f"{folder}: {len(bank.notes)} of its files are not used, or not as they are (`sedlib data check` says "
+            f"more), the first: {bank.notes[0]}",
+            stacklevel=2,
+        )
     return bank
 
 
 def _build(path: Path, folder: Path, progress: bool) -> Bank:
     """Decode the recordings and store them; the caller holds the lock."""
-    sources = _sources(folder)
-    bank = _decoded(folder, progress)
+    sources, bank = _sources(folder), _decoded(folder, progress)
     if moved := set(sources) ^ set(_sources(folder)):
         raise SedError(
-            f"{folder}: files changed while they were decoded, for example {min(moved).split()[0]}; run this again "
-            "when nothing writes there any more"
+            f"{folder}: files changed while they were decoded, for example {min(moved).split()[0]}; run this again"
         )
-    sounds = (*bank.foregrounds, *bank.backgrounds, *bank.rooms)
+    sounds, notes = (*bank.foregrounds, *bank.backgrounds, *bank.rooms), np.array(bank.notes, dtype=str)
+    kept = {"sources": sources, "samples": bank.samples.numpy(), "notes": notes, "sounds": sounds}
     with whole(path) as partial, open(partial, "wb") as file:
-        np.savez(
-            file,
-            format=FORMAT,
-            sources=np.array(sources),
-            samples=bank.samples.numpy(),
-            notes=np.array(bank.notes, dtype=str),
-            sounds=np.array([(s.name, s.label) for s in sounds]),
-            places=np.array([(s.first, s.samples) for s in sounds]),
-        )
+        np.savez(file, format=FORMAT, **kept)
     return bank
 
 
@@ -151,21 +122,21 @@ def _sources(folder: Path) -> list[str]:
 
 
 def _opened(path: Path, sources: list[str]) -> Bank | None:
-    """The stored bank; None if it is missing, damaged (zip has checksums) or of other files."""
+    """Return the stored bank; None if it is missing, damaged (zip has checksums) or of other files."""
     try:
         with np.load(path, allow_pickle=False) as kept:
             if int(kept["format"]) != FORMAT or kept["sources"].tolist() != sources:
                 return None
-            named = zip(kept["sounds"].tolist(), kept["places"].tolist(), strict=True)
-            sounds = [Sound(*name, *place) for name, place in named]
+            rows = kept["sounds"].tolist()
+            sounds = [Sound(name, label, int(first), int(samples)) for name, label, first, samples in rows]
             return _bank(torch.from_numpy(kept["samples"]), sounds, kept["notes"].tolist())
     except Exception:  # zip and numpy have a dozen errors for a damaged file, which is simply made again
         return None
 
 
 def _bank(samples: Tensor, sounds: list[Sound], notes: list[str]) -> Bank:
-    foregrounds = tuple(s for s in sounds if s.label in CLASSES)
-    backgrounds, rooms = (tuple(s for s in sounds if s.label == kind) for kind in (BACKGROUND, RIR))
+    kinds = CLASSES, [BACKGROUND], [RIR]
+    foregrounds, backgrounds, rooms = (tuple(s for s in sounds if s.label in labels) for labels in kinds)
     return Bank(samples, foregrounds, backgrounds, rooms, tuple(notes))
 
 
@@ -182,7 +153,8 @@ def _decoded(folder: Path, progress: bool) -> Bank:
         if info.duration > LONGEST_S:
             notes.append(f"{path}: {info.duration:.0f} s; the first {LONGEST_S:g} s are used")
         waveform, note = _prepared(waveform, recording.label)
-        notes += [f"{path}: {note}"] if note else []
+        if note:
+            notes.append(f"{path}: {note}")
         pieces.append(audio.to_int16(waveform * (0.99 / np.abs(waveform).max())))  # every sound uses all 16 bits
         sounds.append(Sound(path.relative_to(folder).as_posix(), recording.label, end, len(waveform)))
         end += len(waveform)
@@ -190,7 +162,7 @@ def _decoded(folder: Path, progress: bool) -> Bank:
 
 
 def _prepared(waveform: np.ndarray, label: str) -> tuple[np.ndarray, str]:
-    """A decoded recording as `open_bank` says, and what was done to it."""
+    """Prepare a decoded recording as `open_bank` says, and name the change."""
     seconds = len(waveform) / RATE
     if label == BACKGROUND and len(waveform) < SAMPLES:
         return np.resize(looped(waveform), SAMPLES), f"{seconds:.1f} s; repeated to {CLIP_S:g} s"

@@ -3,7 +3,7 @@
 An effect is a pure function of waveforms ``(source, sample)``, float32 at 16 kHz, and of parameters ``(source,)``, one
 value per row. It keeps the shape, the onsets and the offsets; levels are set afterwards (`mixing`), so no effect clips.
 The paper names the effects; the ranges in `EFFECTS` are ours, narrow enough that a sound keeps its label. Paper
-section 3.2; taught in ``notebooks/02_augmentation.py``.
+section 3.2; lesson 02.
 """
 
 from __future__ import annotations
@@ -30,21 +30,13 @@ _BLOCK = 80  # samples in which a compressor measures the level: 5 ms
 
 
 def noise_burst(waveform: Tensor, start: Tensor, duration: Tensor, snr_db: Tensor, noise: Tensor) -> Tensor:
-    """Add a burst of white noise.
+    """Add a burst of white noise from ``start``, of ``duration`` (s).
 
-    Parameters
-    ----------
-    waveform : (source, sample) tensor
-    start, duration : (source,) tensors
-        Seconds.
-    snr_db : (source,) tensor
-        Energy of the waveform during the burst over that of the burst, which is silent in a pause.
-    noise : (source,) tensor
-        In [0, 1): where the burst is cut from the white noise.
+    ``snr_db`` is the energy of the waveform during the burst over that of the burst, so it is silent in a pause;
+    ``noise`` in [0, 1) is where the burst is cut from stored noise.
     """
     n = torch.arange(waveform.shape[1], device=waveform.device)
-    table = _noise(waveform.device)
-    white = table[((noise[:, None] * _NOISE).long() + n) % _NOISE]
+    white = _noise(waveform.device)[((noise[:, None] * _NOISE).long() + n) % _NOISE]
     return waveform + _burst(waveform, white, start, duration, snr_db)
 
 
@@ -55,16 +47,11 @@ def sine_burst(waveform: Tensor, start: Tensor, duration: Tensor, snr_db: Tensor
 
 
 def comb(waveform: Tensor, delay: Tensor, depth: Tensor, rate: Tensor, gain: Tensor) -> Tensor:
-    """Time-varying comb filter y(n) = x(n) + gain x(n - d(n)), the delay d swept by a sine: a flanger.
+    """Apply a time-varying comb filter y(n) = x(n) + gain x(n - d(n)), the delay d swept by a sine: a flanger.
 
-    Parameters
-    ----------
-    delay, depth, rate, gain : (source,) tensors
-        Mean of d in ms; amplitude of the sweep relative to that mean, in [0, 1]; sweeps per second; gain in [0, 1].
-
-    Notes
-    -----
-    The released code has a non-causal comb of 100 to 280 ms, which would move onsets, and does not use it.
+    ``delay`` is the mean of d in ms, ``depth`` in [0, 1] the amplitude of the sweep relative to it, ``rate`` its
+    frequency in Hz. The released code has a non-causal comb of 100 to 280 ms, which would move onsets, and does not use
+    it.
     """
     swept = 1 + depth[:, None] * torch.sin(2 * math.pi * rate[:, None] * _seconds(waveform))
     samples = delay[:, None] * (RATE / 1000) * swept
@@ -76,12 +63,9 @@ def comb(waveform: Tensor, delay: Tensor, depth: Tensor, rate: Tensor, gain: Ten
 
 
 def compress(waveform: Tensor, threshold_db: Tensor, ratio: Tensor) -> Tensor:
-    """Dynamic range compression: above the threshold the level rises only 1 dB for every ``ratio`` dB.
+    """Compress the dynamic range: above the threshold the level rises only 1 dB for every ``ratio`` (1 or more) dB.
 
-    Parameters
-    ----------
-    threshold_db, ratio : (source,) tensors
-        Relative to the row's loudest 5 ms, negative; 1 or more.
+    ``threshold_db`` is relative to the row's loudest 5 ms, so negative.
     """
     padded = F.pad(waveform, (0, _BLOCK + -waveform.shape[1] % _BLOCK))  # followed by silence
     level = F.avg_pool1d(padded.square()[:, None], _BLOCK).sqrt()
@@ -92,10 +76,7 @@ def compress(waveform: Tensor, threshold_db: Tensor, ratio: Tensor) -> Tensor:
 
 
 def pitch_shift(waveform: Tensor, semitones: Tensor) -> Tensor:
-    """Pitch up or down by some semitones at the same tempo, by python-stretch: onsets stay within 1.3 ms.
-
-    Computed on the CPU, whatever the device of ``waveform``.
-    """
+    """Shift the pitch at the same tempo, by python-stretch on the CPU: onsets stay within 1.3 ms."""
     device, waveform = waveform.device, waveform.cpu()
     shifted = torch.zeros_like(waveform)
     for row, out, shift in zip(waveform.numpy(), shifted.numpy(), semitones.tolist(), strict=True):
@@ -110,24 +91,20 @@ def pitch_shift(waveform: Tensor, semitones: Tensor) -> Tensor:
 
 
 def low_pass(waveform: Tensor, cutoff: Tensor) -> Tensor:
-    """Butterworth low-pass of second order, ``cutoff`` in Hz."""
+    """Apply a Butterworth low-pass of second order, ``cutoff`` in Hz."""
     return _filtered(waveform, cutoff, lambda s: 1 / (1 + math.sqrt(2) * s + s**2))
 
 
 def high_pass(waveform: Tensor, cutoff: Tensor) -> Tensor:
-    """Butterworth high-pass of second order, ``cutoff`` in Hz."""
+    """Apply a Butterworth high-pass of second order, ``cutoff`` in Hz."""
     return _filtered(waveform, cutoff, lambda s: s**2 / (1 + math.sqrt(2) * s + s**2))
 
 
 def reverberate(waveform: Tensor, response: Tensor) -> Tensor:
-    """Convolve each row with a room's impulse response, cut to the length of the waveform.
+    """Convolve each row with a room's response ``(source, tap)``, cut to the length of the waveform.
 
-    Parameters
-    ----------
-    waveform : (source, sample) tensor
-        Padded with zeros for the room's tail.
-    response : (source, tap) tensor
-        The direct sound at tap 0, so that events keep their onsets.
+    The direct sound is at tap 0, so that events keep their onsets; zeros at the end of the waveform leave space for the
+    room's tail.
     """
     n = next_fast_len(waveform.shape[1] + response.shape[1] - 1, real=True)
     return torch.fft.irfft(torch.fft.rfft(waveform, n) * torch.fft.rfft(response, n), n)[:, : waveform.shape[1]]
@@ -149,18 +126,12 @@ class Effect(NamedTuple):
 
 
 _BURST = {"start": Range(0, 1), "duration": Range(0.05, 0.5, log=True), "snr_db": Range(0, 20)}
+_COMB = {"delay": Range(1, 10, log=True), "depth": Range(0.1, 0.9), "rate": Range(0.1, 2, log=True)}
+_COMB["gain"] = Range(0.3, 0.9)
 EFFECTS: dict[str, Effect] = {
     "noise burst": Effect(noise_burst, _BURST | {"noise": Range(0, 1)}),
     "sine burst": Effect(sine_burst, _BURST | {"frequency": Range(100, 4000, log=True)}),
-    "comb": Effect(
-        comb,
-        {
-            "delay": Range(1, 10, log=True),
-            "depth": Range(0.1, 0.9),
-            "rate": Range(0.1, 2, log=True),
-            "gain": Range(0.3, 0.9),
-        },
-    ),
+    "comb": Effect(comb, _COMB),
     "compression": Effect(compress, {"threshold_db": Range(-30, -10), "ratio": Range(2, 8, log=True)}),
     "pitch shift": Effect(pitch_shift, {"semitones": Range(-3, 3)}),
     "low-pass": Effect(low_pass, {"cutoff": Range(1000, 6000, log=True)}),
@@ -169,13 +140,7 @@ EFFECTS: dict[str, Effect] = {
 
 
 def draw_effect(rng: np.random.Generator, name: str, seconds: float) -> dict[str, float]:
-    """Draw the parameters of an effect on a sound of ``seconds``; bursts lie within it.
-
-    Raises
-    ------
-    SedError
-        For an effect that does not exist.
-    """
+    """Draw the parameters of an effect on a sound of ``seconds``, within which bursts lie."""
     if name not in EFFECTS:
         raise SedError(f"effect {name!r} does not exist; choose from {', '.join(EFFECTS)}")
     values = {}
@@ -188,7 +153,7 @@ def draw_effect(rng: np.random.Generator, name: str, seconds: float) -> dict[str
 
 
 def _burst(waveform: Tensor, sound: Tensor, start: Tensor, duration: Tensor, snr_db: Tensor) -> Tensor:
-    """``sound`` between start and start + duration at its SNR, zeros elsewhere."""
+    """Scale a sound to its SNR between start and start + duration; zeros elsewhere."""
     since = _seconds(waveform) - start[:, None]
     inside = (since >= 0) & (since < duration[:, None])
     sound = torch.where(inside, sound, 0.0)

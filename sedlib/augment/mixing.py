@@ -2,7 +2,7 @@
 
 A `Mixture` is plain numbers (which sounds, when, in which rooms, with which effects, how loud), drawn by `draw` from a
 random generator; `events` gives its labels, and `render` the waveforms of many at once, on the bank's device. So a
-training step is a function of its seed alone. Paper section 3.2; taught in ``notebooks/02_augmentation.py``.
+training step is a function of its seed alone. Paper section 3.2; lesson 02.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from sedlib.augment.bank import Bank, Sound
+from sedlib.augment.bank import Bank
 from sedlib.augment.effects import EFFECTS, draw_effect, reverberate
 from sedlib.config import CLIP_S, RATE, SAMPLES, Augment
 from sedlib.data.scenes import SHORTEST_S, scenario
@@ -41,7 +42,7 @@ class Source(NamedTuple):
 
 
 class Background(NamedTuple):
-    """A clip's length of a background."""
+    """A part of a background as long as a clip."""
 
     sound: int  # number in `Bank.backgrounds`
     first: int
@@ -56,7 +57,7 @@ class Mixture(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What is done to the waveform of a whole clip."""
+    """Effects on a whole clip, and a background that is added."""
 
     effects: Cascade = ()
     added: Background | None = None
@@ -74,22 +75,21 @@ def draw(rng: np.random.Generator, bank: Bank, settings: Augment) -> Mixture:
     foregrounds again, so that classes and onsets stay.
     """
     fewest, most = settings.sources
+    scenarios = (scenario(rng) for _ in range(_TRIES))
+    planned = next((drawn for drawn in scenarios if fewest <= len(drawn) <= most), None)
+    if planned is None:
+        raise SedError(f"augment.sources is {settings.sources}; clips of DESED hardly ever have so many events")
+    sounds = [int(rng.choice(bank.classes[event.label])) for event in planned]
     sources = []
-    for sound, onset, wanted in _scene(rng, bank, fewest, most):
-        sounding = bank.foregrounds[sound].samples
-        samples = min(sounding, SAMPLES - onset, wanted)
-        first = int(rng.integers(sounding - samples + 1)) if bank.foregrounds[sound].label in CONTINUOUS else 0
-        sources.append(
-            Source(
-                sound,
-                first,
-                samples,
-                onset,
-                float(rng.uniform(*settings.foreground_db)),
-                int(rng.integers(len(bank.rooms))) if settings.rooms else None,
-                cascade(rng, settings, samples / RATE),
-            )
-        )
+    for event, sound in zip(planned, sounds, strict=True):
+        onset, continues = round(event.onset * RATE), event.label in CONTINUOUS
+        whole = bank.foregrounds[sound].samples
+        samples = min(whole, SAMPLES - onset, round(event.duration * RATE) if continues else SAMPLES)
+        first = int(rng.integers(whole - samples + 1)) if continues else 0
+        level_db = float(rng.uniform(*settings.foreground_db))
+        room = int(rng.integers(len(bank.rooms))) if settings.rooms else None
+        effects = cascade(rng, settings, samples / RATE)
+        sources.append(Source(sound, first, samples, onset, level_db, room, effects))
     lowest, over = settings.background_db
     highest = min(source.level_db for source in sources) + over
     return Mixture(tuple(sources), _background(rng, bank, rng.uniform(min(lowest, highest), highest)))
@@ -102,7 +102,7 @@ def cascade(rng: np.random.Generator, settings: Augment, seconds: float) -> Casc
 
 
 def draw_change(rng: np.random.Generator, bank: Bank | None, settings: Augment, strong: bool) -> Change:
-    """Draw what is done to a recorded clip: effects if its labels are strong, otherwise perhaps one more background."""
+    """Draw the change of a recorded clip: effects if its labels are strong, otherwise perhaps one more background."""
     if strong:
         return Change(effects=cascade(rng, settings, CLIP_S))
     if bank is None or rng.random() >= settings.added_share:
@@ -111,7 +111,7 @@ def draw_change(rng: np.random.Generator, bank: Bank | None, settings: Augment, 
 
 
 def events(mixture: Mixture, bank: Bank) -> list[tuple[float, float, str]]:
-    """Onset, offset (s, to 1 ms) and label of each source, by its direct sound: the room's tail does not count.
+    """Return onset, offset (s, to 1 ms) and label of each source by its direct sound, without the room's tail.
 
     As in DESED no event is shorter than `scenes.SHORTEST_S`, and none goes beyond the clip.
     """
@@ -124,16 +124,15 @@ def events(mixture: Mixture, bank: Bank) -> list[tuple[float, float, str]]:
 
 
 def stems(mixture: Mixture, bank: Bank) -> Tensor:
-    """The foregrounds of a mixture in their order, and last its background, as they are added: ``(stem, 160000)``."""
-    out = bank.samples.new_zeros((len(mixture.sources) + 1, SAMPLES), dtype=torch.float32)
-    for stem, source, waveform in zip(out, mixture.sources, _sounds(mixture.sources, bank), strict=False):
+    """Render each foreground of a mixture, and last its background, as they are added: ``(stem, 160000)``."""
+    out = bank.samples.new_zeros((len(mixture.sources), SAMPLES), dtype=torch.float32)
+    for stem, source, waveform in zip(out, mixture.sources, _sounds(mixture.sources, bank), strict=True):
         stem[source.onset : source.onset + len(waveform)] = waveform
-    out[-1] = _backgrounds([mixture.background], bank)[0]
-    return out
+    return torch.cat([out, _backgrounds([mixture.background], bank)])
 
 
 def render(mixtures: Sequence[Mixture], bank: Bank) -> Tensor:
-    """The sound of mixtures, ``(clip, 160000)`` float32 in [-1, 1]: the sum of the `stems`, turned down if it clips."""
+    """Render mixtures, ``(clip, 160000)`` float32 in [-1, 1]: the sums of their `stems`, turned down if they clip."""
     mixed = _backgrounds([mixture.background for mixture in mixtures], bank)
     places = [(clip, source) for clip, mixture in enumerate(mixtures) for source in mixture.sources]
     for (clip, source), waveform in zip(places, _sounds([source for _, source in places], bank), strict=True):
@@ -142,7 +141,7 @@ def render(mixtures: Sequence[Mixture], bank: Bank) -> Tensor:
 
 
 def _sounds(sources: Sequence[Source], bank: Bank) -> list[Tensor]:
-    """Each source in its room, with its effects, at its level; a ``(sample,)`` tensor that ends with tail or clip."""
+    """Render each source in its room, with its effects, at its level: ``(sample,)`` to the end of tail or clip."""
     rendered: dict[int, Tensor] = {}
     order = sorted(range(len(sources)), key=lambda i: sources[i].samples)
     size = _ROWS if bank.samples.device.type == "cpu" else max(1, len(order))
@@ -158,32 +157,32 @@ def _sounds(sources: Sequence[Source], bank: Bank) -> list[Tensor]:
 
 
 def _extent(source: Source, bank: Bank) -> int:
-    """Samples of a source with its room's tail."""
+    """Return the samples of a source with its room's tail."""
     return source.samples + (0 if source.room is None else bank.rooms[source.room].samples - 1) + RING
 
 
 def _in_rooms(sources: list[Source], bank: Bank) -> Tensor:
-    """``(source, sample)``: each in its room and with its effects; zeros after the shorter ones."""
-    rooms = [bank.rooms[source.room] for source in sources if source.room is not None]
+    """Render ``(source, sample)``: each in its room and with its effects; zeros after the shorter ones."""
     extents = [_extent(source, bank) for source in sources]
-    waveform = _rows([(bank.foregrounds[s.sound], s.first, s.samples) for s in sources], bank, max(extents))
+    waveform = bank.samples.new_zeros((len(sources), max(extents)), dtype=torch.float32)
     for row, source in zip(waveform, sources, strict=True):
+        row[: source.samples] = bank.waveform(bank.foregrounds[source.sound], source.first, source.samples)
         fade = min(FADE, source.samples // 4)
         ramp = torch.linspace(0, 1, fade, device=row.device)
         if source.first:  # cut out of a longer sound
             row[:fade] *= ramp
         row[source.samples - fade : source.samples] *= ramp.flip(0)
-    reverberant = [i for i, source in enumerate(sources) if source.room is not None]
-    if reverberant:
-        responses = _rows([(room, 0, room.samples) for room in rooms], bank, max(room.samples for room in rooms))
-        waveform[reverberant] = reverberate(waveform[reverberant], responses)
+    rooms = {i: bank.rooms[source.room] for i, source in enumerate(sources) if source.room is not None}
+    if rooms:
+        responses = pad_sequence([bank.waveform(room) for room in rooms.values()], batch_first=True)
+        waveform[list(rooms)] = reverberate(waveform[list(rooms)], responses)
         for row, extent in zip(waveform, extents, strict=True):
             row[extent:] = 0  # rounding errors of the transform
     return _with_effects(waveform, [source.effects for source in sources])
 
 
 def _with_effects(waveform: Tensor, cascades: Sequence[Cascade]) -> Tensor:
-    """Each row with its effects: the first effect of every row, batched by name, then the second."""
+    """Apply its effects to each row: the first effect of every row, batched by name, then the second."""
     waveform = waveform.clone()
     for place in range(max(map(len, cascades), default=0)):
         rows: dict[str, list[int]] = {}
@@ -200,13 +199,13 @@ def _with_effects(waveform: Tensor, cascades: Sequence[Cascade]) -> Tensor:
 
 
 def _backgrounds(chosen: Sequence[Background], bank: Bank) -> Tensor:
-    """``(clip, 160000)``: backgrounds at their levels."""
-    waveform = _rows([(bank.backgrounds[b.sound], b.first, SAMPLES) for b in chosen], bank, SAMPLES)
-    return _at_peaks(waveform, [b.level_db for b in chosen])
+    """Return backgrounds at their levels, ``(clip, 160000)``."""
+    waveforms = [bank.waveform(bank.backgrounds[b.sound], b.first, SAMPLES) for b in chosen]
+    return _at_peaks(torch.stack(waveforms), [b.level_db for b in chosen])
 
 
 def change(waveform: Tensor, changes: Sequence[Change], bank: Bank | None) -> Tensor:
-    """Clips ``(clip, 160000)`` with effects at the same peak, plus the added backgrounds; turned down if they clip."""
+    """Apply effects to clips ``(clip, 160000)`` at the same peak, and add backgrounds; turned down if they clip."""
     peak = waveform.abs().amax(1, keepdim=True)
     changed = _with_effects(waveform, [c.effects for c in changes])
     changed *= peak / changed.abs().amax(1, keepdim=True).clamp_min(1e-9)
@@ -219,39 +218,14 @@ def change(waveform: Tensor, changes: Sequence[Change], bank: Bank | None) -> Te
 
 
 def unclipped(waveform: Tensor) -> Tensor:
-    """Rows whose peak exceeds 1 divided by it."""
+    """Divide rows by their peaks where these exceed 1."""
     return waveform / waveform.abs().amax(1, keepdim=True).clamp_min(1.0)
 
 
 def _at_peaks(waveform: Tensor, levels_db: list[float]) -> Tensor:
-    """Rows scaled to their peaks, in dB of full scale."""
+    """Scale rows to their peaks, in dB of full scale."""
     level = torch.tensor([10 ** (level / 20) for level in levels_db], device=waveform.device)
     return waveform * (level / waveform.abs().amax(1).clamp_min(1e-9))[:, None]
-
-
-def _rows(parts: Sequence[tuple[Sound, int, int]], bank: Bank, length: int) -> Tensor:
-    """Parts of sounds (sound, first sample, samples) as rows of one length."""
-    rows = bank.samples.new_zeros((len(parts), length), dtype=torch.float32)
-    for row, (sound, first, samples) in zip(rows, parts, strict=True):
-        row[:samples] = bank.waveform(sound, first, samples)
-    return rows
-
-
-def _scene(rng: np.random.Generator, bank: Bank, fewest: int, most: int) -> list[tuple[int, int, int]]:
-    """Number of a sound, onset and longest length (samples) of each foreground of a `scenario`."""
-    for _ in range(_TRIES):
-        if fewest <= len(planned := scenario(rng)) <= most:
-            break
-    else:
-        raise SedError(
-            f"augment.sources is {(fewest, most)}, and clips of DESED have hardly ever so many events; "
-            "choose other numbers"
-        )
-    foregrounds = []
-    for event in planned:
-        longest = round(event.duration * RATE) if event.label in CONTINUOUS else SAMPLES
-        foregrounds.append((int(rng.choice(bank.classes[event.label])), round(event.onset * RATE), longest))
-    return foregrounds
 
 
 def _background(rng: np.random.Generator, bank: Bank, level_db: float) -> Background:

@@ -1,7 +1,4 @@
-"""Augmentation of log-Mel spectrograms: Gaussian noise and SpecAugment, and what student and teacher see of it.
-
-Paper section 3.2; taught in ``notebooks/02_augmentation.py``.
-"""
+"""Augmentation of log-Mel spectrograms: Gaussian noise and SpecAugment. Paper section 3.2; lesson 02."""
 
 from __future__ import annotations
 
@@ -15,28 +12,18 @@ MEL, FRAME = 2, 3  # axes
 
 
 def gaussian_noise(features: Tensor, snr_db: Tensor) -> Tensor:
-    """Add white Gaussian noise to spectrograms.
+    """Add white Gaussian noise to spectrograms ``(batch, 1, mel, frame)``.
 
-    Parameters
-    ----------
-    features : (batch, 1, mel, frame) tensor
-    snr_db : (batch,) tensor
-        Variance of the clip's features over that of the noise; negative: more noise than signal.
+    ``snr_db`` (batch,) is the variance of a clip's features over that of the noise; negative: more noise than signal.
     """
     deviation = features.std((1, 2, 3)) * 10 ** (-snr_db / 20)
     return features + deviation[:, None, None, None] * torch.randn_like(features)
 
 
 def mask(features: Tensor, axis: int, count: int, widest: int) -> Tensor:
-    """SpecAugment: ``count`` masks in every clip, filled with the clip's mean.
+    """Mask spectrograms ``(batch, 1, mel, frame)`` by SpecAugment, ``count`` times along an axis, `MEL` or `FRAME`.
 
-    Parameters
-    ----------
-    features : (batch, 1, mel, frame) tensor
-    axis : int
-        `MEL` or `FRAME`.
-    count, widest : int
-        Number of masks; their widths are drawn from [0, widest) bands or frames.
+    The widths are drawn from [0, ``widest``) bands or frames; masks are filled with the clip's mean.
     """
     mean = features.mean((1, 2, 3), keepdim=True)
     shape = [size if place in (0, axis) else 1 for place, size in enumerate(features.shape)]
@@ -47,7 +34,7 @@ def mask(features: Tensor, axis: int, count: int, widest: int) -> Tensor:
 
 
 def augment(features: Tensor, config: Config) -> Tensor:
-    """Noise at a random SNR for every clip, then masks, by ``config.augment``; drawn from torch's random generator."""
+    """Add noise at a random SNR for every clip, then masks, by ``config.augment`` and torch's random generator."""
     settings = config.augment
     if settings.noise_snr_db:
         low, high = settings.noise_snr_db
@@ -61,7 +48,7 @@ def augment(features: Tensor, config: Config) -> Tensor:
 
 
 def views(features: Tensor, config: Config) -> tuple[Tensor, Tensor]:
-    """What the student and what the teacher sees of spectrograms ``(batch, 1, mel, frame)`` in dB.
+    """Return the student's and the teacher's view of spectrograms ``(batch, 1, mel, frame)`` in dB.
 
     With ``config.augment.teacher`` "own" the teacher has masks and noise of its own, so that the two must agree
     although they see different parts; with "same" it has the student's; with "clean" none.

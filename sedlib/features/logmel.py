@@ -1,6 +1,6 @@
 """Log-Mel spectrogram in torch, batched, on any device; equal to librosa's.
 
-Paper section 4.1 ("Log-Mel"), the baseline's features. Taught in ``notebooks/01_data.py``.
+Paper section 4.1 ("Log-Mel"), the baseline's features; lesson 01.
 """
 
 from __future__ import annotations
@@ -15,13 +15,7 @@ from sedlib.config import Features
 
 
 class LogMel(nn.Module):
-    """Waveform to Mel spectrogram in dB: DC removed, magnitude STFT, Slaney Mel bands, 20 log10.
-
-    Parameters
-    ----------
-    features : Features
-        Sizes and limits.
-    """
+    """Waveform to Mel spectrogram in dB: DC removed, magnitude STFT, Slaney Mel bands, 20 log10."""
 
     window: Tensor
     bands: Tensor
@@ -29,7 +23,7 @@ class LogMel(nn.Module):
     def __init__(self, features: Features) -> None:
         super().__init__()
         self.features = features
-        # Float64 until the magnitude, as librosa has it: a float32 FFT is off by 2e-3 dB near the floor.
+        # Float64 until the magnitude, as in librosa: a float32 FFT is off by 2e-3 dB near the floor.
         self.register_buffer("window", torch.hamming_window(features.n_fft, dtype=torch.float64), persistent=False)
         bands = librosa.filters.mel(
             sr=features.sample_rate,
@@ -43,40 +37,22 @@ class LogMel(nn.Module):
         self.register_buffer("bands", torch.from_numpy(bands), persistent=False)
 
     def mel(self, waveform: Tensor) -> Tensor:
-        """Mel spectrogram, linear amplitude: ``(batch, sample)`` to ``(batch, 1, mel, frame)``."""
+        """Return the Mel spectrogram in linear amplitude: ``(batch, sample)`` to ``(batch, 1, mel, frame)``."""
         waveform = waveform.double()
         waveform = waveform - waveform.mean(-1, keepdim=True)
-        spectrum = torch.stft(
-            waveform,
-            self.features.n_fft,
-            self.features.hop,
-            window=self.window,
-            center=True,
-            pad_mode="reflect",
-            return_complex=True,
-        )
+        n_fft, hop = self.features.n_fft, self.features.hop
+        spectrum = torch.stft(waveform, n_fft, hop, window=self.window, return_complex=True)
         # |X|; spectrum.abs() takes three times as long on a CPU.
         real, imaginary = spectrum.real.float(), spectrum.imag.float()
         return (self.bands @ real.square_().addcmul_(imaginary, imaginary).sqrt_()).unsqueeze(1)
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """Log-Mel spectrogram.
-
-        Parameters
-        ----------
-        waveform : (batch, sample) tensor
-            In [-1, 1]; at least ``n_fft // 2 + 1`` samples.
-
-        Returns
-        -------
-        (batch, 1, mel, frame) tensor
-            dB re 1; nothing lies below the floor or more than ``range_db`` below the loudest bin of its clip.
-        """
+        """Return the `decibels` of `mel`: ``(batch, sample)``, ``n_fft // 2 + 1`` samples or more, as there."""
         return decibels(self.mel(waveform), self.features)
 
 
 def decibels(mel: Tensor, limits: Features) -> Tensor:
-    """Mel amplitudes ``(batch, 1, mel, frame)`` to dB re 1, as ``librosa.amplitude_to_db(ref=1)`` does.
+    """Convert Mel amplitudes ``(batch, 1, mel, frame)`` to dB re 1, as ``librosa.amplitude_to_db(ref=1)`` does.
 
     Nothing lies below ``limits.floor`` or more than ``limits.range_db`` below the loudest bin of its clip.
     """
@@ -85,5 +61,5 @@ def decibels(mel: Tensor, limits: Features) -> Tensor:
 
 
 def amplitude(level: Tensor) -> Tensor:
-    """dB to linear amplitude, 10^(L / 20): the Mel spectrogram of a log-Mel spectrogram."""
+    """Convert dB to linear amplitude, 10^(L / 20): a log-Mel spectrogram to its Mel spectrogram."""
     return torch.exp(level * (math.log(10) / 20))

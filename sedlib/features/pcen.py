@@ -1,7 +1,7 @@
 """Per-channel energy normalisation, equation (3) of the paper: fixed, trainable, and several in parallel.
 
 PCEN(t,f) = (E(t,f) / (eps + M(t,f))^alpha + delta)^r - delta^r: each Mel band is divided by its own recent past and
-then compressed. Paper section 3.3 and Table 1; taught in ``notebooks/03_pcen.py``.
+then compressed. Paper section 3.3 and Table 1; lesson 03.
 """
 
 from __future__ import annotations
@@ -23,22 +23,20 @@ ALPHA, R, DELTA, S = (0.01, 1.0), (0.01, 1.0), (0.01, 100.0), (1e-3, 0.999)  # b
 def pcen(
     energy: Tensor, m: Tensor, alpha: Tensor | float, delta: Tensor | float, r: Tensor | float, eps: float = 1e-6
 ) -> Tensor:
-    """Equation (3): (E / (eps + M)^alpha + delta)^r - delta^r.
+    """Compute equation (3), (E / (eps + M)^alpha + delta)^r - delta^r.
 
     Parameters
     ----------
-    energy : tensor
-        E, not negative.
-    m : tensor
-        M, the smoothed energy; shapes broadcast.
+    energy, m : tensors
+        E, not negative, and its smoothed M; shapes broadcast.
     alpha : float or tensor
-        How much of the level is taken away, 0 to 1 (librosa: gain).
+        Gain: how much of the level is taken away, 0 to 1.
     delta : float or tensor
-        Positive; below it the compression hardly acts (librosa: bias).
+        Bias, positive: below it the compression hardly acts.
     r : float or tensor
-        Exponent of the compression, above 0 (librosa: power).
+        Power of the compression, above 0.
     eps : float
-        Positive; keeps silence from being divided by nothing.
+        Positive; keeps silence from being divided by zero.
 
     Returns
     -------
@@ -47,7 +45,7 @@ def pcen(
 
     Notes
     -----
-    Written as delta^r (exp(r log(1 + G / delta)) - 1) with G = E / (eps + M)^alpha, as librosa does, so that small
+    Written as delta^r (exp(r log(1 + G / delta)) - 1) with G = E / (eps + M)^alpha, as in librosa, so that small
     values do not drown in the difference of two large ones.
     """
     gained = energy * torch.exp(-alpha * torch.log(m + eps))
@@ -55,19 +53,7 @@ def pcen(
 
 
 class Bounded(nn.Module):
-    """Parameters that stay within their bounds while they learn: low (high / low)^sigmoid(z), z learned.
-
-    Parameters
-    ----------
-    name : str
-        For the error.
-    values : tensor
-        Initial values, between the bounds.
-    bounds : (low, high)
-        Both positive.
-    learn : bool
-        Whether they learn at all.
-    """
+    """Parameters that stay within their bounds while they learn: low (high / low)^sigmoid(z), z learned."""
 
     def __init__(self, name: str, values: Tensor, bounds: tuple[float, float], learn: bool) -> None:
         super().__init__()
@@ -78,83 +64,64 @@ class Bounded(nn.Module):
         self.z = nn.Parameter(torch.logit(torch.log(values.double() / low) / math.log(self.ratio)).float(), learn)
 
     def forward(self) -> Tensor:
+        """Return the values of now."""
         return self.low * self.ratio ** self.z.sigmoid()
 
 
 class PCEN(nn.Module):
-    """One or several PCEN layers side by side, each with its own parameters; the layers are channels of the output.
+    """PCEN layers in parallel, each with its own alpha, delta and r; the layers are channels of the output.
 
-    Every layer divides by a mixture of smoothers, M = sum_k w_k M_k, with weights w, a softmax, for each Mel band.
-    alpha, delta and r belong to the layer.
+    Every layer divides by a mixture of smoothers, M = sum_k w_k M_k, whose weights w are a softmax in each Mel band.
 
     Parameters
     ----------
     settings : Pcen
-        Initial values, and what learns.
+        Initial values, and what learns; a `SedError` names a value outside its bounds.
     features : Features
-        Smoothing coefficients are given for the paper's hop, 255 samples; for another hop the time constants are kept.
-
-    Raises
-    ------
-    SedError
-        For values outside of their bounds.
+        For another hop than the paper's 255 samples, s is changed so that the time constants stay.
     """
 
     def __init__(self, settings: Pcen, features: Features) -> None:
         super().__init__()
-        layers, learn = settings.layers, settings.trainable
+        learn = settings.trainable
         self.smoother, self.eps, self.trainable = SMOOTHERS[settings.smoother], settings.eps, learn
         self._alpha = Bounded("alpha", torch.tensor(settings.alpha), ALPHA, learn)
         self._delta = Bounded("delta", torch.tensor(settings.delta), DELTA, learn)
         self._r = Bounded("r", torch.tensor(settings.r), R, learn)
-        s = torch.tensor([at_hop(s, features.hop) for s in settings.s])
+        s = torch.tensor([at_hop(s, features.hop) for s in settings.s], dtype=torch.float64)
         self._s = Bounded("s", s, S, settings.learn_s)
-        self.logits = nn.Parameter(torch.zeros(layers, len(s), features.n_mels), learn)
+        self.logits = nn.Parameter(torch.zeros(settings.layers, len(s), features.n_mels), learn)
 
     def values(self) -> dict[str, Tensor]:
-        """``alpha delta r`` (layer,), ``weights`` (layer, smoother, mel) that add up to 1, and ``s`` (smoother,)."""
-        return {
-            "alpha": self._alpha(),
-            "delta": self._delta(),
-            "r": self._r(),
-            "weights": self.logits.softmax(1),
-            "s": self._s(),
-        }
+        """Return ``alpha delta r`` (layer,), ``weights`` (layer, smoother, mel) that add up to 1, and ``s``."""
+        values = {"alpha": self._alpha(), "delta": self._delta(), "r": self._r()}
+        return values | {"weights": self.logits.softmax(1), "s": self._s()}
 
     def smoothed(self, energy: Tensor) -> Tensor:
-        """M of every layer: ``(batch, 1, mel, frame)`` to ``(batch, layer, mel, frame)``."""
+        """Return M of every layer: ``(batch, 1, mel, frame)`` to ``(batch, layer, mel, frame)``."""
         weights = self.logits.softmax(1)
         each = self.smoother(energy[:, 0], self._s())  # (smoother, batch, mel, frame)
         return torch.einsum("lkm, kbmt -> blmt", weights, each)
 
     def forward(self, energy: Tensor) -> Tensor:
-        """``(batch, 1, mel, frame)``, not negative, to ``(batch, layer, mel, frame)``.
-
-        Raises
-        ------
-        SedError
-            If an energy is negative or not a finite number; not checked on a GPU.
-        """
+        """Map ``(batch, 1, mel, frame)``, finite and not negative, to ``(batch, layer, mel, frame)``."""
         _check(energy)
         with torch.autocast(energy.device.type, enabled=False):
             energy = energy.float()
             alpha, delta, r = (of_layers()[:, None, None] for of_layers in (self._alpha, self._delta, self._r))
             return pcen(energy, self.smoothed(energy), alpha, delta, r, self.eps)
 
+    @torch.no_grad()
     def summary(self) -> dict[str, float]:
-        """Parameters by layer for a table: ``alpha delta r``, and ``fast``, the mean weight of the faster smoother."""
-        now = {name: values.detach().cpu() for name, values in self.values().items()}
-        fast = int(now["s"].argmax())
-        by_layer = {name: now[name] for name in ("alpha", "delta", "r")} | {"fast": now["weights"][:, fast].mean(-1)}
-        return {
-            f"pcen{layer}_{name}": float(value)
-            for name, values in by_layer.items()
-            for layer, value in enumerate(values, 1)
-        }
+        """Return ``alpha delta r`` of every layer and ``fast``, the mean weight of its faster smoother, as a row."""
+        values = self.values()
+        fast = values["weights"][:, int(values["s"].argmax())].mean(-1)
+        by_name = {name: values[name] for name in ("alpha", "delta", "r")} | {"fast": fast}
+        return {f"pcen{i}_{name}": float(value) for name, row in by_name.items() for i, value in enumerate(row, 1)}
 
 
 def at_hop(s: float, hop: int) -> float:
-    """The coefficient that has, with frames of ``hop`` samples, the time constant of ``s`` with the paper's 255."""
+    """Return the coefficient that has, with frames of ``hop`` samples, the time constant of ``s`` with 255."""
     return s if hop == PAPER_HOP else coefficient(time_constant(s, PAPER_HOP), hop)
 
 
@@ -164,7 +131,6 @@ def _check(energy: Tensor) -> None:
     low, high = (float(end) for end in energy.detach().aminmax())
     if not (low >= 0 and high < math.inf):  # NaN too
         raise SedError(
-            "PCEN divides by a power of the smoothed energy, so energies must be finite and not negative; here they "
-            f"lie between {low:.4g} and {high:.4g}. Log-Mel in dB and z-scores are negative: scale each clip to "
-            "[0, 1] first (scaling 'minmax')"
+            f"PCEN takes energies that are finite and not negative; here they lie between {low:.4g} and {high:.4g}. "
+            "Scale log-Mel in dB to [0, 1] first (features.scaling 'minmax')"
         )

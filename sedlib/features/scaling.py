@@ -1,7 +1,6 @@
-"""What stands between the log-Mel spectrogram and the network: z-score over the data set, or min-max per clip.
+"""Scaling of spectrograms: z-score over the data set (the baseline), or min-max per clip (Table 1 of the paper).
 
-The baseline scales with the statistics of the training data; Table 1 of the paper scales each clip by itself, because
-PCEN needs input that is not negative. Taught in ``notebooks/01_data.py`` and ``notebooks/03_pcen.py``.
+PCEN needs input that is not negative. Lessons 01 and 03.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ class ZScore(nn.Module):
         self.register_buffer("std", torch.ones(n_mels, 1))
 
     def fit(self, batches: Iterable[Tensor]) -> None:
-        """Take mean and deviation of each band from batches ``(batch, 1, mel, frame)``."""
-        count, total = 0, self.mean.new_zeros((), dtype=torch.float64)
+        """Take mean and standard deviation of each band from batches ``(batch, 1, mel, frame)``."""
+        count, total = 0, torch.zeros((), dtype=torch.float64)
         squares = total
         for batch in batches:
             values = batch.double()
@@ -40,6 +39,7 @@ class ZScore(nn.Module):
         self.std.copy_(std[:, None].clamp_min(1e-3))  # a band that never changes stays at 0
 
     def forward(self, x: Tensor) -> Tensor:
+        """Scale ``(batch, 1, mel, frame)``."""
         return (x - self.mean) / self.std
 
 
@@ -47,10 +47,11 @@ class MinMax(nn.Module):
     """Every clip to [0, 1] by its own smallest and largest value; a constant clip becomes 0."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Scale ``(batch, 1, mel, frame)``."""
         low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
         return (x - low) / (high - low).clamp_min(1e-12)
 
 
 def scaling(features: Features) -> nn.Module:
-    """The module that ``features.scaling`` names."""
+    """Return the module that ``features.scaling`` names."""
     return ZScore(features.n_mels) if features.scaling == "zscore" else MinMax()

@@ -1,7 +1,4 @@
-"""The baseline's convolutional recurrent network.
-
-Paper section 3 ("we kept the CRNN-based architecture"), drawn in Figure 1. Taught in ``notebooks/04_mean_teacher.py``.
-"""
+"""The baseline's convolutional recurrent network: paper section 3 and Figure 1, lesson 04."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from sedlib.models import fused
 
 
 class Output(NamedTuple):
-    """What the network predicts for a batch: logits, for the losses, and their posteriors."""
+    """Predictions for a batch: logits, for the losses, and their posteriors."""
 
     strong_logits: Tensor  # (batch, frame, class)
     weak_logits: Tensor  # (batch, class)
@@ -26,12 +23,12 @@ class Output(NamedTuple):
 
     @property
     def strong(self) -> Tensor:
-        """Posteriors of the frames, ``(batch, frame, class)``."""
+        """The posteriors of the frames, ``(batch, frame, class)``."""
         return self.strong_logits.sigmoid()
 
     @property
     def weak(self) -> Tensor:
-        """Posteriors of the clips, ``(batch, class)``."""
+        """The posteriors of the clips, ``(batch, class)``."""
         return self.weak_logits.sigmoid()
 
 
@@ -43,6 +40,7 @@ class GLU(nn.Module):
         self.linear = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Gate ``(batch, channel, mel, frame)``."""
         return self.linear(x) * x.sigmoid()
 
 
@@ -53,19 +51,15 @@ class Block(nn.Sequential):
     """
 
     def __init__(self, inputs: int, outputs: int, pooling: tuple[int, int], momentum: float, dropout: float) -> None:
-        time, mel = pooling
         convolution = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
         assert convolution.bias is not None
         convolution.bias.requires_grad_(False)  # batch normalisation takes any constant away: it has no gradient
-        super().__init__(
-            convolution,
-            nn.BatchNorm2d(outputs, eps=1e-3, momentum=momentum),
-            GLU(outputs),
-            nn.Dropout(dropout),
-            nn.AvgPool2d((mel, time)),
-        )
+        normalisation = nn.BatchNorm2d(outputs, eps=1e-3, momentum=momentum)
+        pool = nn.AvgPool2d((pooling[1], pooling[0]))  # (mel, time)
+        super().__init__(convolution, normalisation, GLU(outputs), nn.Dropout(dropout), pool)
 
     def forward(self, input: Tensor) -> Tensor:
+        """Map ``(batch, channel, mel, frame)`` to other channels and fewer bands and frames."""
         if not fused.possible(input):
             return super().forward(input)
         modules: list[Any] = list(self)
@@ -86,40 +80,30 @@ class AttentionPooling(nn.Module):
         self.attention = nn.Linear(inputs, classes)
 
     def forward(self, states: Tensor, strong_logits: Tensor) -> Tensor:
+        """Pool states ``(batch, frame, feature)`` and logits ``(batch, frame, class)`` to ``(batch, class)`` logits."""
         weight = self.attention(states).softmax(-1).clamp(1e-7, 1).log()
         active, inactive = F.logsigmoid(strong_logits), F.logsigmoid(-strong_logits)
         return (active + weight).logsumexp(1) - (inactive + weight).logsumexp(1)
 
 
 class CRNN(nn.Module):
-    """Spectrogram to posteriors.
+    """Spectrogram to posteriors: convolutional blocks, a bidirectional GRU, a linear map, attention pooling.
 
     Parameters
     ----------
     model : Model
-        Sizes; the defaults are the paper's, with 1,112,420 parameters.
-    n_mels : int
-        Bands of the spectrogram; the blocks must pool them to exactly one.
-    classes : int
-        Number of classes.
-    channels : int
-        Channels of the spectrogram (several with parallel PCEN).
+        Sizes; the defaults are the paper's, with 1,112,420 parameters. The blocks must pool the Mel bands to one.
+    n_mels, classes, channels : int
+        Bands of the spectrogram, classes, and channels of the spectrogram (several with parallel PCEN).
     """
 
     def __init__(self, model: Model, n_mels: int = 128, classes: int = 10, channels: int = 1) -> None:
         super().__init__()
-        widths = (channels, *model.filters)
-        bands = n_mels
-        for _, mel in model.pooling:
-            bands //= mel
-        if bands != 1:
+        if (bands := n_mels // math.prod(mel for _, mel in model.pooling)) != 1:
             raise SedError(f"model.pooling {model.pooling} leaves {bands} of {n_mels} Mel bands; it must leave one")
-        self.cnn = nn.Sequential(
-            *(
-                Block(inputs, outputs, pooling, model.batchnorm_momentum, model.conv_dropout)
-                for inputs, outputs, pooling in zip(widths[:-1], widths[1:], model.pooling, strict=True)
-            )
-        )
+        widths = (channels, *model.filters)
+        sizes = zip(widths[:-1], widths[1:], model.pooling, strict=True)
+        self.cnn = nn.Sequential(*(Block(*size, model.batchnorm_momentum, model.conv_dropout) for size in sizes))
         self.rnn = nn.GRU(widths[-1], model.rnn_units, model.rnn_layers, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(model.rnn_dropout)
         self.strong = nn.Linear(2 * model.rnn_units, classes)
@@ -128,7 +112,7 @@ class CRNN(nn.Module):
             initialise(self)
 
     def forward(self, spectrogram: Tensor) -> Output:
-        """``(batch, channel, mel, frame)`` to strong and weak logits and the CNN's embeddings."""
+        """Map ``(batch, channel, mel, frame)`` to strong and weak logits and the CNN's embeddings."""
         embeddings = self.cnn(spectrogram).squeeze(2).transpose(1, 2)
         states = self.dropout(self.rnn(embeddings)[0])
         # In float32 also where layers are bfloat16: the weak logit is a difference of sums over all frames.

@@ -1,7 +1,4 @@
-"""The domain classifier: is this clip synthetic, or was it recorded?
-
-Paper section 3.1 and Figure 1. Taught in ``notebooks/05_domain_adversarial.py``.
-"""
+"""The domain classifier: synthetic clip or recorded one? Paper section 3.1 and Figure 1; lesson 05."""
 
 from __future__ import annotations
 
@@ -46,5 +43,5 @@ class DomainClassifier(nn.Module):
         )
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """``(batch, frame, feature)`` to one logit a clip ``(batch,)``; positive says synthetic."""
+        """Map ``(batch, frame, feature)`` to one logit a clip ``(batch,)``; positive means synthetic."""
         return self.network(embeddings.transpose(1, 2)).mean(-1).flatten()

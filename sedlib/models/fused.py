@@ -16,26 +16,22 @@ from sedlib.threads import only_once, share_threads
 
 
 def possible(x: Tensor) -> bool:
-    """Whether `glu_dropout_pool` can replace the modules: float32 on a CPU, without autocast."""
+    """Return whether `glu_dropout_pool` can replace the modules: float32 on a CPU, without autocast."""
     return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
 
 
 def glu_dropout_pool(x: Tensor, linear: nn.Conv2d, dropout: float, pooling: tuple[int, int]) -> Tensor:
-    """avg_pool(dropout((linear(x) + bias) * sigmoid(x))).
+    """Compute avg_pool(dropout(linear(x) * sigmoid(x))) of ``(batch, channel, mel, frame)``, channels-last.
 
     Parameters
     ----------
     x : (batch, channel, mel, frame) float32 tensor
-        Any memory format; channels-last is taken as it is.
+        Any memory format; channels-last is not copied.
     linear : Conv2d
         The 1x1 convolution of the GLU.
     dropout : float
         Probability of a zero in [0, 1), rounded to 1/256, at most 255/256; the other values are scaled accordingly.
     pooling : (mel, frame)
-
-    Returns
-    -------
-    (batch, channel, mel // pooling[0], frame // pooling[1]) tensor, channels-last
     """
     mapped = nn.functional.conv2d(x, linear.weight)  # the bias comes with the gate, its gradient too
     seed = int(torch.randint(2**62, ())) if dropout else 0
@@ -49,50 +45,39 @@ class _GatedPooling(torch.autograd.Function):
     ) -> Tensor:
         mapped, gate = (t.contiguous(memory_format=torch.channels_last) for t in (mapped, x.sigmoid()))
         batch, channels, mels, frames = x.shape
-        kept, below = None, min(round(256 * dropout), 255)  # at least one of 256 stays, so that its scale is finite
+        below = min(round(256 * dropout), 255)  # at least one of 256 stays, so that its scale is finite
         share_threads()
-        if below:
-            kept = np.empty((batch, mels, frames, channels), np.uint8)
+        kept = np.empty((batch, mels, frames, channels), np.uint8) if below else None
+        if kept is not None:
             _keep(kept.reshape(-1), np.uint64(seed), np.uint8(below))
-        ctx.scale = np.float32(256 / (256 - below) / (pooling[0] * pooling[1]))
-        ctx.kept, ctx.pooling = kept, pooling
+        scale = np.float32(256 / (256 - below) / (pooling[0] * pooling[1]))
+        ctx.kept, ctx.sizes = kept, (*pooling, scale)
         ctx.save_for_backward(mapped, bias, gate)
         out = torch.empty((batch, mels // pooling[0], frames // pooling[1], channels))
-        _forward(_rows(mapped), bias.detach().numpy(), _rows(gate), kept, out.numpy(), *pooling, ctx.scale)
+        _forward(_rows(mapped), bias.detach().numpy(), _rows(gate), kept, out.numpy(), *ctx.sizes)
         return out.permute(0, 3, 1, 2)
 
     @staticmethod
     @only_once
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        (mapped, bias, gate), (down, along) = ctx.saved_tensors, ctx.pooling
+        mapped, bias, gate = ctx.saved_tensors
         to_mapped, to_x = torch.empty_like(mapped), torch.empty_like(gate)
         rows = _rows(gradient.contiguous(memory_format=torch.channels_last))
         to_bias = torch.zeros((len(rows), mapped.shape[1]))
         share_threads()
-        _backward(
-            rows,
-            _rows(mapped),
-            bias.detach().numpy(),
-            _rows(gate),
-            ctx.kept,
-            _rows(to_mapped),
-            _rows(to_x),
-            to_bias.numpy(),
-            down,
-            along,
-            ctx.scale,
-        )
+        inputs = rows, _rows(mapped), bias.detach().numpy(), _rows(gate), ctx.kept
+        _backward(*inputs, _rows(to_mapped), _rows(to_x), to_bias.numpy(), *ctx.sizes)
         return to_mapped, to_bias.sum(0), to_x, None, None, None
 
 
 def _rows(x: Tensor) -> np.ndarray:
-    """A channels-last tensor as the array it is in memory, (batch, mel, frame, channel)."""
+    """Return the array of a channels-last tensor as in memory, (batch, mel, frame, channel)."""
     return x.detach().permute(0, 2, 3, 1).numpy()
 
 
 @njit(parallel=True, cache=True)
 def _keep(kept: np.ndarray, seed: np.uint64, below: np.uint8) -> None:
-    """1 where the byte of a random word is not below ``below``, else 0.
+    """Set 1 where a byte of random words is not below ``below``, else 0.
 
     Word i is splitmix64's output for the counter seed + i, so it does not depend on the number of threads.
     """
