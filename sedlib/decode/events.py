@@ -1,6 +1,7 @@
-"""Decisions of frames as an event table: the one conversion for median filter, HMM and tuning.
+"""From frames to an event table: the threshold and median filter of the baseline, and what HMM and tuning share.
 
-Frame t spans [t, t + 1) * frame_s. Taught in ``notebooks/04_mean_teacher.py``.
+Paper section 3.4 ("a popular approach"); taught in ``notebooks/04_mean_teacher.py``. Frame t spans [t, t + 1) *
+frame_s.
 """
 
 from __future__ import annotations
@@ -9,9 +10,59 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.ndimage import median_filter
 
 from sedlib.compiled import njit
+from sedlib.config import Decoding
 from sedlib.decode.posteriors import Posteriors
+from sedlib.errors import SedError
+
+
+def median_events(posteriors: Posteriors, decoding: Decoding, duration_s: float | None = None) -> pd.DataFrame:
+    """Find events where the posterior is above a threshold for most of the frames around.
+
+    Parameters
+    ----------
+    posteriors : Posteriors
+    decoding : Decoding
+        Threshold, and length of the median filter in seconds.
+    duration_s : float, optional
+        Length of the clips; no event ends later. Default: as many seconds as there are frames.
+    """
+    active = posteriors.scores > decoding.threshold * (100 if posteriors.scores.dtype == np.uint8 else 1)
+    smoothed = smooth(active, filter_frames(decoding.median_s, posteriors.frame_s))
+    return frames_to_events(smoothed, posteriors, duration_s)
+
+
+def filter_frames(seconds: float, frame_s: float) -> int:
+    """Round a filter length to the nearest odd number of frames: 0.45 s are 7 frames of 63.75 ms."""
+    if not 0 <= seconds < np.inf:
+        raise SedError(f"median filter: a length of {seconds} s, expected seconds, 0 or more")
+    return 2 * max(0, round((seconds / frame_s - 1) / 2)) + 1
+
+
+def smooth(active: np.ndarray, frames: int) -> np.ndarray:
+    """Median filter decisions ``(clip, frame, class)`` over time: the majority of the frames around each.
+
+    A clip is reflected at its ends, ``d c b a | a b c d | d c b a``: SciPy's default, which the baseline has.
+    """
+    return median_filter(active.astype(np.uint8), size=(1, frames, 1)).astype(bool)
+
+
+def frames_to_events(active: np.ndarray, posteriors: Posteriors, duration_s: float | None = None) -> pd.DataFrame:
+    """Turn runs of active frames into an event table.
+
+    Parameters
+    ----------
+    active : (clip, frame, class) bool array
+    posteriors : Posteriors
+        Gives filenames, classes and the seconds of a frame.
+    duration_s : float, optional
+        As for `median_events`.
+    """
+    states = np.ascontiguousarray(active.transpose(2, 1, 0), np.uint8)
+    certain = np.zeros(states.shape)
+    return event_table(states, certain, certain, posteriors, Rules.of(posteriors, duration_s))
 
 
 class Rules(NamedTuple):
@@ -30,22 +81,6 @@ class Rules(NamedTuple):
         return cls(frame_s, end, *(int(seconds / frame_s + 1e-6) for seconds in (drop_s, merge_s)))
 
 
-def frames_to_events(active: np.ndarray, posteriors: Posteriors, duration_s: float | None = None) -> pd.DataFrame:
-    """Runs of active frames ``(clip, frame, class)`` as an event table.
-
-    Parameters
-    ----------
-    active : (clip, frame, class) bool array
-    posteriors : Posteriors
-        Gives filenames, classes and the seconds of a frame.
-    duration_s : float, optional
-        Length of the clips; no event ends later. Default: as many seconds as there are frames.
-    """
-    states = np.ascontiguousarray(active.transpose(2, 1, 0), np.uint8)
-    certain = np.zeros(states.shape)
-    return event_table(states, certain, certain, posteriors, Rules.of(posteriors, duration_s))
-
-
 def event_table(
     states: np.ndarray,
     silence: np.ndarray,
@@ -54,7 +89,7 @@ def event_table(
     rules: Rules,
     confidence: np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """Event table of states and log emissions ``(class, frame, clip)``; ``confidence`` in log-odds, see `runs`."""
+    """Make an event table of states and log emissions ``(class, frame, clip)``; ``confidence`` as `runs`, by class."""
     filenames, parts = np.array(posteriors.filenames, dtype=object), []
     for k, name in enumerate(posteriors.classes):
         least = -np.inf if confidence is None else confidence[k]

@@ -20,7 +20,7 @@ from sedlib.decode import Hmm, Posteriors, frames_to_events, hmm_events, median_
 from sedlib.decode.tuning import CONFIDENCES, DROP_S, HIGH, LOW, Objective, exact, forest, grid, halves, robust, tune
 from sedlib.errors import SedError
 from sedlib.metrics import event_f1
-from sedlib.metrics.counts import f1_precision_recall
+from sedlib.metrics.f1 import f1_precision_recall
 from sedlib.threads import one_thread
 
 with warnings.catch_warnings():
