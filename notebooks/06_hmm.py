@@ -554,7 +554,7 @@ else:
 # disappear?
 
 # %%
-thresholds = decode.operating.THRESHOLDS
+thresholds = decode.THRESHOLDS
 shifted = decode.operating_points(posteriors, robust, thresholds, clip_s)
 by_median = {t: decode.median_events(posteriors, Decoding(threshold=t), clip_s)
              for t in thresholds}

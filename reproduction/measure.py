@@ -24,8 +24,7 @@ from reproduction.plan import SCORED_ON, TRAINED_ON, Plan
 from reproduction.rows import ROWS, Row
 from sedlib import __version__
 from sedlib.data import tables
-from sedlib.decode import Hmm, Posteriors, operating_points
-from sedlib.decode.operating import THRESHOLDS
+from sedlib.decode import THRESHOLDS, Hmm, Posteriors, operating_points
 from sedlib.metrics import Interval, Missing, event_f1, interval
 from sedlib.training import Run
 from sedlib.training.ensemble import run_of

@@ -11,9 +11,8 @@ from dataclasses import replace
 import numpy as np
 from hmmlearn.base import BaseHMM
 
-from sedlib.decode import Hmm, Posteriors, operating_points
+from sedlib.decode import THRESHOLDS, Hmm, Posteriors, operating_points
 from sedlib.decode.hmm import Emissions, emissions
-from sedlib.decode.operating import THRESHOLDS
 from sedlib.errors import SedError
 
 EVENT, SILENCE = 0, 1  # hmmlearn takes the higher state of two equally good ones: silence, as everywhere here
@@ -61,9 +60,9 @@ def state_posteriors(scores: np.ndarray, hmm: Hmm) -> np.ndarray:
     """
     n_clips, n_frames, n_classes = scores.shape
     found, states = emissions(scores), np.zeros(scores.shape)
-    for k, stay in zip(range(n_classes), zip(hmm.p_silence, hmm.p_event, strict=True), strict=True):
+    for k in range(n_classes):
         both = np.stack([found.event[k].T, found.silence[k].T], axis=-1).reshape(-1, 2)
-        of_state = PosteriorHMM(*stay).predict_proba(both, lengths=[n_frames] * n_clips)
+        of_state = PosteriorHMM(hmm.p_silence[k], hmm.p_event[k]).predict_proba(both, lengths=[n_frames] * n_clips)
         states[..., k] = of_state[:, EVENT].reshape(n_clips, n_frames)
     return states
 

@@ -6,8 +6,6 @@ frame_s.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 from scipy.ndimage import median_filter
@@ -62,23 +60,13 @@ def frames_to_events(active: np.ndarray, posteriors: Posteriors, duration_s: flo
     """
     states = np.ascontiguousarray(active.transpose(2, 1, 0), np.uint8)
     certain = np.zeros(states.shape)
-    return event_table(states, certain, certain, posteriors, Rules.of(posteriors, duration_s))
+    return event_table(states, certain, certain, posteriors, duration_s)
 
 
-class Rules(NamedTuple):
-    """How runs of active frames become events."""
-
-    frame_s: float
-    end: float  # of a clip, seconds; no event ends later
-    drop: int  # events of up to so many frames are dropped
-    merge: int  # gaps of up to so many frames are closed
-
-    @classmethod
-    def of(cls, posteriors: Posteriors, duration_s: float | None, drop_s: float = 0.0, merge_s: float = 0.0) -> Rules:
-        """Convert seconds to frames; by default a clip lasts as long as its frames."""
-        frame_s, n_frames = posteriors.frame_s, posteriors.scores.shape[1]
-        end = n_frames * frame_s if duration_s is None else duration_s
-        return cls(frame_s, end, *(int(seconds / frame_s + 1e-6) for seconds in (drop_s, merge_s)))
+def rules(posteriors: Posteriors, duration_s: float | None, drop_s: float) -> tuple[float, float, int]:
+    """Give `runs` the seconds of a frame, the end of the clips, and the frames of the longest event to drop."""
+    end = posteriors.scores.shape[1] * posteriors.frame_s if duration_s is None else duration_s
+    return posteriors.frame_s, end, int(drop_s / posteriors.frame_s + 1e-6)
 
 
 def event_table(
@@ -86,14 +74,15 @@ def event_table(
     silence: np.ndarray,
     event: np.ndarray,
     posteriors: Posteriors,
-    rules: Rules,
+    duration_s: float | None,
+    drop_s: float = 0.0,
     confidence: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Make an event table of states and log emissions ``(class, frame, clip)``; ``confidence`` as `runs`, by class."""
     filenames, parts = np.array(posteriors.filenames, dtype=object), []
     for k, name in enumerate(posteriors.classes):
         least = -np.inf if confidence is None else confidence[k]
-        bounds, onset, offset = runs(states[k], silence[k], event[k], *rules, least)
+        bounds, onset, offset = runs(states[k], silence[k], event[k], *rules(posteriors, duration_s, drop_s), least)
         clip = np.repeat(np.arange(len(filenames)), np.diff(bounds))
         rows = {"filename": filenames[clip], "onset": onset, "offset": offset, "event_label": name}
         parts.append(pd.DataFrame(rows))
@@ -101,10 +90,11 @@ def event_table(
 
 
 @njit(cache=True)
-def runs(states, silence, event, frame_s, end, drop, merge, confidence):
+def runs(states, silence, event, frame_s, end, drop, confidence):
     """Events of one class: ``bounds`` (clip + 1,) of each clip's events in ``onset`` and ``offset``, seconds.
 
-    An event without a frame whose log-odds reach ``confidence`` is dropped.
+    Events of up to ``drop`` frames are dropped, as are those without a frame whose log-odds reach ``confidence``; none
+    ends after ``end``.
     """
     n_frames, n_clips = states.shape
     most = n_clips * (n_frames + 1) // 2 + 1
@@ -120,11 +110,8 @@ def runs(states, silence, event, frame_s, end, drop, merge, confidence):
                 surest = max(surest, event[t, n] - silence[t, n])
             elif start >= 0:
                 if t - start > drop and surest >= confidence - 1e-6 and start * frame_s < end:
-                    if count > bounds[n] and start - last[count - 1] <= merge:
-                        last[count - 1] = t
-                    else:
-                        first[count], last[count] = start, t
-                        count += 1
+                    first[count], last[count] = start, t
+                    count += 1
                 start = -1
         bounds[n + 1] = count
     return bounds, first[:count] * frame_s, np.minimum(last[:count] * frame_s, end)

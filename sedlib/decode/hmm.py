@@ -6,11 +6,16 @@ every clip and class at once, bit for bit as ``librosa.sequence.viterbi_discrimi
 
 Of paths that are equally good the one that is silent is taken, decided frame by frame from the end of the clip
 (librosa's rule; hmmlearn decides all but the last frame the other way).
+
+PSDS asks for predictions at many thresholds (Table 3). A best path has none, and the released code decodes the same
+path for every threshold. Here a threshold shifts the log-odds of every frame, so that a posterior equal to it counts
+for neither state, and the path is decoded anew.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,16 +24,16 @@ import numpy as np
 import pandas as pd
 
 from sedlib.compiled import njit, prange
-from sedlib.data import tables
-from sedlib.decode.events import Rules, event_table
+from sedlib.config import Decoding
+from sedlib.data.tables import CLASSES
+from sedlib.decode.events import event_table, median_events
 from sedlib.decode.posteriors import Posteriors, check_scores
 from sedlib.errors import SedError
 from sedlib.threads import share_threads
 
 BLOCK = 256  # clips that are decoded side by side, so that the inner loop is one over neighbours in memory
-TINY = np.finfo(float).tiny
+THRESHOLDS = tuple(np.linspace(0.01, 0.99, 50).tolist())  # the challenge's
 _BY_CLASS = "p_silence", "p_event", "confidence"
-_OPTIONAL = "confidence", "drop_s", "merge_s"  # in a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +50,6 @@ class Hmm:
         drops none.
     drop_s : float
         Events this short are dropped, seconds. The released code drops those of up to 3 frames (0.2 s).
-    merge_s : float
-        Then gaps this short between two events of a class are closed, seconds.
     """
 
     classes: tuple[str, ...]
@@ -54,7 +57,6 @@ class Hmm:
     p_event: np.ndarray
     confidence: np.ndarray
     drop_s: float = 0.0
-    merge_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.classes:
@@ -69,21 +71,20 @@ class Hmm:
                 if not (0 < value < 1 or (may_be_0 and value == 0)):
                     raise SedError(f"HMM: {name} of {label} is {value:g}, expected {least} and less than 1")
             object.__setattr__(self, name, values)
-        for name, value in (("drop_s", self.drop_s), ("merge_s", self.merge_s)):
-            if not 0 <= value < np.inf:
-                raise SedError(f"HMM: {name} is {value}, expected seconds, 0 or more")
+        if not 0 <= self.drop_s < np.inf:
+            raise SedError(f"HMM: drop_s is {self.drop_s}, expected seconds, 0 or more")
 
     @classmethod
     def alike(
         cls,
         p_silence: float,
         p_event: float,
-        classes: tuple[str, ...] = tables.CLASSES,
+        classes: tuple[str, ...] = CLASSES,
         confidence: float = 0.0,
-        **seconds: float,
+        drop_s: float = 0.0,
     ) -> Hmm:
         """Make the same model for every class."""
-        return cls(classes, *(np.full(len(classes), p) for p in (p_silence, p_event, confidence)), **seconds)
+        return cls(classes, *(np.full(len(classes), p) for p in (p_silence, p_event, confidence)), drop_s)
 
     def of(self, classes: tuple[str, ...]) -> Hmm:
         """Pick the models of these classes, in their order; `SedError` if one is missing."""
@@ -99,14 +100,14 @@ class Hmm:
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, probabilities by class, as JSON has them."""
         by_class = {name: dict(zip(self.classes, getattr(self, name).tolist(), strict=True)) for name in _BY_CLASS}
-        return by_class | {"drop_s": self.drop_s, "merge_s": self.merge_s}
+        return by_class | {"drop_s": self.drop_s}
 
     @classmethod
     def load(cls, path: str | Path) -> Hmm:
-        """Read a JSON file with ``p_silence`` and ``p_event`` by class, and all or none of what else `to_dict` gives.
+        """Read a JSON file with ``p_silence`` and ``p_event`` by class, and ``confidence`` and ``drop_s`` or neither.
 
         Other entries (those of `sedlib tune`) are left alone. `SedError` for a missing or other file, a class without a
-        probability, a value out of its range, or one that is missing beside others.
+        probability, or a value out of its range.
         """
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -114,17 +115,16 @@ class Hmm:
             by_class = *stay, values.get("confidence", dict.fromkeys(stay[0], 0.0))
             classes = tuple(dict.fromkeys(label for of in by_class for label in of))
             arrays = [np.array([float(of.get(label, np.nan)) for label in classes]) for of in by_class]
-            seconds = [float(values.get(name, 0)) for name in ("drop_s", "merge_s")]
+            drop_s = float(values.get("drop_s", 0))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise SedError(
                 f"{path}: not a JSON file with p_silence and p_event by class, as `sedlib tune --json` writes it "
                 f"({error.__class__.__name__}: {error})"
             ) from None
-        absent = [name for name in _OPTIONAL if name not in values]
-        if 0 < len(absent) < len(_OPTIONAL):
-            raise SedError(f"{path}: {absent[0]} is missing; give all of {', '.join(_OPTIONAL)}, or none of them")
+        if ("confidence" in values) != ("drop_s" in values):
+            raise SedError(f"{path}: confidence or drop_s is missing; give both, or neither")
         try:
-            return cls(classes, *arrays, *seconds)
+            return cls(classes, *arrays, drop_s)
         except SedError as error:
             raise SedError(f"{path}: {error}") from None
 
@@ -156,17 +156,14 @@ def emissions(scores: np.ndarray, threshold: float = 0.5) -> Emissions:
     check_scores(scores)
     if not 0 < threshold < 1:
         raise SedError(f"threshold is {threshold:g}, expected a posterior between 0 and 1")
-    percent = scores.dtype == np.uint8
-    values = np.arange(101) / 100 if percent else scores
-    values = values if values.dtype.kind == "f" else values.astype(float)
-    tiny = np.finfo(values.dtype).tiny  # of the scores' own type, as librosa adds it
+    if scores.dtype.kind != "f":
+        scores = scores / (100 if scores.dtype == np.uint8 else 1)
+    tiny = np.finfo(scores.dtype).tiny  # as librosa adds it
     prior = np.log(0.5)
-    silence, event = 1 - values, values + tiny
+    silence, event = 1 - scores, scores + tiny
     silence += tiny
     for logs in (silence, event):  # in place: new memory costs more than the logarithms
         np.log(logs, out=logs)
-    if percent:
-        silence, event = silence[scores], event[scores]
     shift = np.log((1 - threshold) / threshold) if threshold != 0.5 else 0.0
     share_threads()
     return Emissions(_by_class_and_frame(silence, -prior), _by_class_and_frame(event, shift - prior))
@@ -190,7 +187,7 @@ def transitions(p_silence: float | np.ndarray, p_event: float | np.ndarray) -> n
     """Compute logarithms of the transition probabilities ``(..., from, to)``, states silence and event."""
     p_silence, p_event = np.asarray(p_silence, float), np.asarray(p_event, float)
     matrix = np.stack([np.stack([p_silence, 1 - p_silence], -1), np.stack([1 - p_event, p_event], -1)], -2)
-    return np.log(matrix + TINY)
+    return np.log(matrix + np.finfo(float).tiny)
 
 
 def viterbi(found: Emissions, p_silence: np.ndarray, p_event: np.ndarray) -> np.ndarray:
@@ -274,8 +271,29 @@ def hmm_events(
     hmm = hmm.of(posteriors.classes)
     found = emissions(posteriors.scores, threshold)
     states = viterbi(found, hmm.p_silence, hmm.p_event).view(np.uint8).transpose(2, 1, 0)
-    rules = Rules.of(posteriors, duration_s, hmm.drop_s, hmm.merge_s)
-    return event_table(states, *found, posteriors, rules, log_odds(hmm.confidence))
+    return event_table(states, *found, posteriors, duration_s, hmm.drop_s, log_odds(hmm.confidence))
+
+
+def operating_points(
+    posteriors: Posteriors,
+    decoder: Hmm | Decoding,
+    thresholds: Sequence[float] = THRESHOLDS,
+    duration_s: float | None = None,
+) -> dict[float, pd.DataFrame]:
+    """Decode posteriors at several thresholds, to an event table for each.
+
+    Parameters
+    ----------
+    posteriors : Posteriors
+    decoder : Hmm or Decoding
+        As for `hmm_events`, or for `median_events`; a median filter's own threshold does not matter.
+    thresholds : sequence of float
+    duration_s : float, optional
+        As for both.
+    """
+    if isinstance(decoder, Hmm):
+        return {at: hmm_events(posteriors, decoder, duration_s, at) for at in thresholds}
+    return {at: median_events(posteriors, replace(decoder, threshold=at), duration_s) for at in thresholds}
 
 
 def log_odds(p: float | np.ndarray) -> np.ndarray:

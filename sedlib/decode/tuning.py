@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 from sedlib.compiled import njit, prange
 from sedlib.config import Decoding
 from sedlib.data import tables
-from sedlib.decode.events import Rules, median_events, runs
+from sedlib.decode.events import median_events, rules, runs
 from sedlib.decode.hmm import Hmm, best_paths, emissions, hmm_events, log_odds, transitions
 from sedlib.decode.posteriors import Posteriors
 from sedlib.errors import SedError
@@ -86,7 +86,7 @@ class Objective:
         hmm = hmm.of(self.classes)
         log_a, gates = transitions(hmm.p_silence, hmm.p_event), log_odds(hmm.confidence)[:, None]
         with one_thread():  # threads would wait for each other longer than they work on a busy machine
-            return self._counts(np.arange(len(self.classes)), log_a, gates, hmm.drop_s, hmm.merge_s)[:, 0]
+            return self._counts(np.arange(len(self.classes)), log_a, gates, hmm.drop_s)[:, 0]
 
     def f1(self, hmm: Hmm) -> float:
         """Compute macro F1; classes without reference events are left out."""
@@ -104,22 +104,21 @@ class Objective:
         s, e = (grid.ravel() for grid in np.meshgrid(p_silence, p_event, indexing="ij"))
         label = np.repeat(np.arange(n_classes), len(s))
         gates = np.tile(log_odds(np.array(confidences)), (len(label), 1))
-        counts = self._counts(label, np.tile(transitions(s, e), (n_classes, 1, 1)), gates, drop_s, 0.0)
+        counts = self._counts(label, np.tile(transitions(s, e), (n_classes, 1, 1)), gates, drop_s)
         return f1_precision_recall(counts)[0].reshape(n_classes, len(p_silence), len(p_event), len(confidences))
 
-    def _counts(
-        self, label: np.ndarray, log_a: np.ndarray, gates: np.ndarray, drop_s: float, merge_s: float
-    ) -> np.ndarray:
+    def _counts(self, label: np.ndarray, log_a: np.ndarray, gates: np.ndarray, drop_s: float) -> np.ndarray:
         """(task, gate, 3): a task is a class and its transitions, a gate a `Hmm.confidence` in log-odds."""
-        rules = Rules.of(self.posteriors, self.duration_s, drop_s, merge_s)
         share_threads()
-        found = _count(*self.emissions, label, log_a, gates, self.bounds, self.onset, self.offset, *rules)
+        events = self.bounds, self.onset, self.offset
+        of_runs = rules(self.posteriors, self.duration_s, drop_s)
+        found = _count(*self.emissions, label, log_a, gates, *events, *of_runs)
         references = np.broadcast_to(self.references[label][:, None, None], (*found.shape[:2], 1))
         return np.concatenate([found, references], -1)
 
 
 @njit(cache=True, parallel=True)
-def _count(silence, event, label, log_a, gates, ref_bounds, ref_onset, ref_offset, frame_s, end, drop, merge):
+def _count(silence, event, label, log_a, gates, ref_bounds, ref_onset, ref_offset, frame_s, end, drop):
     """Hits and predictions (task, gate, 2), summed over the clips."""
     counts = np.zeros((len(label), gates.shape[1], 2), np.int64)
     for task in prange(len(label)):
@@ -127,7 +126,7 @@ def _count(silence, event, label, log_a, gates, ref_bounds, ref_onset, ref_offse
         states = np.empty(silence.shape[1:], np.uint8)
         best_paths(silence[k], event[k], log_a[task], states)
         for gate in range(gates.shape[1]):
-            bounds, onset, offset = runs(states, silence[k], event[k], frame_s, end, drop, merge, gates[task, gate])
+            bounds, onset, offset = runs(states, silence[k], event[k], frame_s, end, drop, gates[task, gate])
             reference = EventIndex(ref_bounds[k], ref_onset, ref_offset)
             hits = hits_by_cell(reference, EventIndex(bounds, onset, offset), 0.2, 0.2, 0.2)
             counts[task, gate, 0], counts[task, gate, 1] = hits.sum(), len(onset)

@@ -6,7 +6,7 @@ a reference event is found when valid predictions cover the share ``gtc`` of it.
 point: share of events found against false alarms per hour. An invalid prediction that lies by the share ``cttc`` in
 another class's events is a cross-trigger and costs ``alpha_ct`` more. PSDS is the area under the classes' mean curve,
 minus ``alpha_st`` times their standard deviation, up to ``max_efpr`` false alarms per hour, divided by it. The
-defaults are those of the DCASE 2020 challenge, and so are the 50 thresholds (`sedlib.decode.operating`). More
+defaults are those of the DCASE 2020 challenge, and so are the 50 thresholds (`sedlib.decode.THRESHOLDS`). More
 thresholds never lower the curve, so numbers of one table must come from the same ones.
 
 PSDS counts each moment of a class once. So overlapping events of one class in a clip are merged into one, as DCASE

@@ -61,7 +61,7 @@ def any_hmm(rng, **options) -> Hmm:
 def test_the_objective_is_the_metric(seed, silent_class, duration_s):
     rng = np.random.default_rng(seed)
     posteriors, reference = case(seed, silent_class=silent_class)
-    hmm = any_hmm(rng, drop_s=rng.choice([0, 0.1, 0.2]), merge_s=rng.choice([0, 0.15]))
+    hmm = any_hmm(rng, drop_s=rng.choice([0, 0.1, 0.2]))
     objective = Objective(posteriors, reference, duration_s)
     result = event_f1(reference, hmm_events(posteriors, hmm, duration_s), classes=CLASSES)
     assert np.array_equal(objective.counts(hmm), result.counts.sum(axis=0))
@@ -140,7 +140,7 @@ def test_exact_is_the_best_of_all_tied_models(seed):
     )
     assert objective.f1(found) == best
     assert len(set(found.p_silence)) == 1 and set(found.p_silence) | set(found.p_event) <= set(grid(4))
-    assert not found.confidence.any() and found.drop_s == found.merge_s == 0
+    assert not found.confidence.any() and found.drop_s == 0
 
 
 def test_forest_keeps_the_best_of_what_it_tried_and_repeats():
