@@ -57,16 +57,11 @@ class Objective:
         Event table. Its clips count, as far as there are posteriors of them.
     duration_s : float, optional
         As for `hmm_events`.
-
-    Attributes
-    ----------
-    missing : Missing or None
-        What of the reference has no posteriors, see `on_clips`.
     """
 
     def __init__(self, posteriors: Posteriors, reference: pd.DataFrame, duration_s: float | None = None) -> None:
         names = set(reference["filename"])
-        reference, self.missing = on_clips(reference, [name for name in posteriors.filenames if name in names])
+        reference, _ = on_clips(reference, [name for name in posteriors.filenames if name in names])
         clips = tables.filenames(reference)
         self.posteriors, self.classes, self.duration_s = posteriors.select(clips), posteriors.classes, duration_s
         self.emissions = emissions(self.posteriors.scores)

@@ -78,7 +78,9 @@ def evaluate(
     """
     if operating_points is not None and scores is not None:
         raise SedError("give operating points or scores for PSDS, not both")
-    (truth, empty), (system, empty_predictions) = _read_events(reference), _read_events(predictions)
+    asked = operating_points is not None or scores is not None
+    truth, notes = _read_events(reference, "reference")
+    system, more_notes = _read_events(predictions, "predictions")
     if tables.events(truth).empty:
         raise SedError(f"{reference}: no events, so that there is nothing to find")
     posteriors, lengths, missing, method, score, error = None, None, None, None, Psds(np.nan, {}), {}
@@ -88,7 +90,7 @@ def evaluate(
         clips = posteriors.filenames if clips is None and posteriors is not None else clips
         if clips is not None:
             truth, missing = _on_clips(truth, composed(clips), system, str(scores or "scores"))
-        if operating_points is not None or scores is not None:
+        if asked:
             method, points = _points(operating_points, posteriors, truth)
             score = psds_from_operating_points(truth, points, lengths, **criteria)
     except SedError as problem:
@@ -105,14 +107,9 @@ def evaluate(
         "events": {"reference": int(n_ref.sum()), "predictions": int(n_sys.sum())},
         "event_f1": {**_f1(events), "onset_collar": 0.2, "offset_collar": 0.2, "offset_share": 0.2},
         "segment_f1": {**_f1(segments), "segment_s": 1.0},
-        "notes": [
-            f"{what}: events without length (onset = offset), left out: {count}"
-            for what, count in (("reference", empty), ("predictions", empty_predictions))
-            if count
-        ],
+        "notes": [*notes, *more_notes, *_notes(truth, system, posteriors, lengths)],
     }
-    result["notes"] += _notes(truth, system, posteriors, lengths)
-    if operating_points is not None or scores is not None:
+    if asked:
         psds = {"value": score.value, "per_class": score.per_class, **_CRITERIA, **criteria, "method": method}
         psds["durations"] = _ASSUMED if durations is None else str(durations)
         psds["merged"] = {"reference": score.merged, "predictions": score.merged_predictions}
@@ -135,9 +132,11 @@ def _points(
     return f"psds_eval, {what} at {len(points)} thresholds", spelled
 
 
-def _read_events(path: str | Path) -> tuple[pd.DataFrame, int]:
+def _read_events(path: str | Path, what: str) -> tuple[pd.DataFrame, list[str]]:
+    """Events that have a length, and a note where others are left out."""
     table, empty = with_length(tables.read_events(path))
-    return table.assign(filename=composed(table["filename"])), empty
+    notes = [f"{what}: events without length (onset = offset), left out: {empty}"] if empty else []
+    return table.assign(filename=composed(table["filename"])), notes
 
 
 def _read_scores(path: str | Path) -> Posteriors:
