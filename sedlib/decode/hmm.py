@@ -84,7 +84,7 @@ class Hmm:
         drop_s: float = 0.0,
     ) -> Hmm:
         """Make the same model for every class."""
-        return cls(classes, *(np.full(len(classes), p) for p in (p_silence, p_event, confidence)), drop_s)
+        return cls(classes, *(np.full(len(classes), p) for p in (p_silence, p_event, confidence)), drop_s=drop_s)
 
     def of(self, classes: tuple[str, ...]) -> Hmm:
         """Pick the models of these classes, in their order; `SedError` if one is missing."""
@@ -124,7 +124,7 @@ class Hmm:
         if ("confidence" in values) != ("drop_s" in values):
             raise SedError(f"{path}: confidence or drop_s is missing; give both, or neither")
         try:
-            return cls(classes, *arrays, drop_s)
+            return cls(classes, *arrays, drop_s=drop_s)
         except SedError as error:
             raise SedError(f"{path}: {error}") from None
 

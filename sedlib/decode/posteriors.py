@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,8 +30,9 @@ class Posteriors:
     def save(self, path: str | Path) -> None:
         """Write as ``.npz``; `SedError` for a value that is not finite, and if the disk is full."""
         check_finite(self.scores, self.filenames, str(path))
+        arrays: dict[str, Any] = {name: np.array(value) for name, value in vars(self).items()}
         with whole(Path(path)) as partial, open(partial, "wb") as file:
-            np.savez_compressed(file, **{name: np.array(value) for name, value in vars(self).items()})
+            np.savez_compressed(file, **arrays)
 
     def select(self, filenames: Sequence[str]) -> Posteriors:
         """Pick clips in this order; `SedError` for a clip that is missing, or given twice by these posteriors."""

@@ -126,6 +126,7 @@ def _points(
             raise SedError(f"scores: no class {absent[0]!r}, of which the reference holds events")
         points, what = cut(scores, Decoding(median_s=0)), "scores cut"
     else:
+        assert operating_points is not None
         points = operating_points if isinstance(operating_points, Mapping) else _read_points(operating_points)
         what = "predictions"
     spelled = [table.assign(filename=composed(table["filename"])) for table in points.values()]
