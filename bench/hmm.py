@@ -17,9 +17,10 @@ from librosa.sequence import transition_loop, viterbi_discriminative
 
 from bench import take_turns
 from bench.metrics import FRAME_S, REAL, by_sed_eval, random_tables, sed_eval
+from sedcourse import hmmlearn_hmm
 from sedlib.data import tables
 from sedlib.data.encoder import strong_labels
-from sedlib.decode import Hmm, Posteriors, frames_to_events, reference
+from sedlib.decode import Hmm, Posteriors, frames_to_events
 from sedlib.decode.hmm import emissions, viterbi
 from sedlib.decode.tuning import CALLS, Objective, exact, forest, halves, robust
 
@@ -65,7 +66,7 @@ def decoding(rounds: int) -> None:
     contestants = {
         "librosa, clip by clip and class by class": lambda: by_librosa(scores, hmm),
         "librosa, one call for each class": lambda: by_librosa(scores, hmm, at_once=True),
-        "hmmlearn, one call for each class": lambda: reference.viterbi(emissions(scores), *stay),
+        "hmmlearn, one call for each class": lambda: hmmlearn_hmm.viterbi(emissions(scores), *stay),
         "sedlib, from posteriors": lambda: viterbi(emissions(scores), *stay),
         "sedlib, from logarithms made once, as in tuning": lambda: viterbi(found, *stay),
     }

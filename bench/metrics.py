@@ -18,7 +18,7 @@ from bench import take_turns
 from sedlib.data import tables
 from sedlib.decode import Posteriors, frames_to_events
 from sedlib.metrics import event_f1, segment_f1
-from sedlib.metrics.events import hits_by_cell, index_events
+from sedlib.metrics.f1 import hits_by_cell, index_events
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -709,7 +709,7 @@ html.table(pd.DataFrame(rows, columns=["score", "paper", "here"]), "Table 3, bas
 # of reference events stands in brackets.
 
 # %%
-luck = [metrics.counts.f1_precision_recall(result.counts.sum(0))[0] for result in chance]
+luck = [metrics.f1.f1_precision_recall(result.counts.sum(0))[0] for result in chance]
 fig = plots.class_f1(f1["per_class"], chance=np.mean(luck, axis=0))
 words = [f"{name} {percent(values['f1'])} %" for name, values in f1["per_class"].items()]
 plots.show(fig, f"F1 of each class beside chance: {', '.join(words)}")

@@ -59,9 +59,9 @@ from sedlib import decode, systems, training, workspace
 from reproduction.studies import overfitting
 from sedlib.config import Decoding
 from sedlib.data import layout, tables
-from sedlib.decode import hmm, reference, tuning
-from sedcourse import check, decoding, explore, html, live, plots
-from sedlib.metrics import event_f1, psd_roc, psds_from_operating_points
+from sedlib.decode import hmm, tuning
+from sedcourse import check, decoding, explore, hmmlearn_hmm, html, live, plots
+from sedlib.metrics import event_f1, psds_from_operating_points
 
 # %% [markdown]
 # ## What the network leaves to do
@@ -253,7 +253,7 @@ def own_viterbi(p: np.ndarray, p_silence: float, p_event: float) -> np.ndarray:
 # whose observations *are* the log emission scores:
 
 # %%
-print(inspect.getsource(reference.PosteriorHMM))
+print(inspect.getsource(hmmlearn_hmm.PosteriorHMM))
 
 # %% [markdown]
 # librosa has `viterbi_discriminative`, which the authors used, once for every clip and class. All four must agree to
@@ -270,7 +270,7 @@ a = np.array([[0.9, 0.1], [0.05, 0.95]])
 by_librosa = viterbi_discriminative(np.stack([1 - p, p]), a)
 print("yours    ", np.array_equal(own_viterbi(p, 0.9, 0.95), paths[n, :, k]))
 print("librosa  ", np.array_equal(by_librosa, paths[n, :, k]))
-print("hmmlearn ", np.array_equal(reference.viterbi(found, *stay), paths), "(every clip)")
+print("hmmlearn ", np.array_equal(hmmlearn_hmm.viterbi(found, *stay), paths), "(every clip)")
 
 # %% [markdown]
 # What differs is the time. sedlib's decoder runs the same recursion for all clips of a class side by side, so that
@@ -293,7 +293,7 @@ by_librosa = seconds_of(lambda: [
     viterbi_discriminative(np.stack([1 - p, p]), a) for clip in few for p in clip.T])
 by_sedlib = min(seconds_of(lambda: hmm.viterbi(found, *stay)) for _ in range(5))
 print(f"librosa  {by_librosa * len(posteriors.scores) / len(few):.3f} s")
-print(f"hmmlearn {seconds_of(lambda: reference.viterbi(found, *stay)):.3f} s")
+print(f"hmmlearn {seconds_of(lambda: hmmlearn_hmm.viterbi(found, *stay)):.3f} s")
 print(f"sedlib   {by_sedlib:.4f} s")
 
 # %% [markdown]
@@ -554,7 +554,7 @@ else:
 # disappear?
 
 # %%
-thresholds = decode.operating.THRESHOLDS
+thresholds = decode.THRESHOLDS
 shifted = decode.operating_points(posteriors, robust, thresholds, clip_s)
 by_median = {t: decode.median_events(posteriors, Decoding(threshold=t), clip_s)
              for t in thresholds}
@@ -571,7 +571,7 @@ for name, psds in areas.items():
 # give the events that were decoded there, and so the same area:
 
 # %%
-scores = decode.hmm_scores(posteriors, robust)
+scores = hmmlearn_hmm.hmm_scores(posteriors, robust)
 cut = [decode.frames_to_events(scores.scores >= t, scores, clip_s) for t in thresholds]
 again = psds_from_operating_points(truth, cut).value
 print(f"decoded {areas['HMM, log-odds shifted']:.4f}, cut {again:.4f}")
@@ -583,14 +583,14 @@ assert again == areas["HMM, log-odds shifted"]
 # smoothed posterior with every threshold built in.
 
 # %%
-smoothed = decode.state_posteriors(posteriors.scores, robust)
+smoothed = hmmlearn_hmm.state_posteriors(posteriors.scores, robust)
 by_sum = dataclasses.replace(posteriors, scores=smoothed)
 between = 1 / (1 + np.exp(-np.linspace(-12, 12, 50)))  # thresholds, even in log-odds
 points["forward-backward"] = {t: decode.median_events(by_sum, Decoding(t, 0), clip_s)
                               for t in between}
 areas["forward-backward"] = psds_from_operating_points(
     truth, points["forward-backward"].values()).value
-curves = {f"{name}: {areas[name]:.3f}": psd_roc(truth, of.values())
+curves = {f"{name}: {areas[name]:.3f}": psds_from_operating_points(truth, of.values()).roc
           for name, of in points.items()}
 words = ", ".join(f"{name} {psds:.3f}" for name, psds in areas.items())
 plots.show(decoding.psd_roc(curves), f"PSD-ROC curves of four decoders; PSDS: {words}.")

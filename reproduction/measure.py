@@ -18,23 +18,14 @@ import torch
 
 from minidesed import generate
 from reproduction import ledger, retention, sounds
+from reproduction.bootstrap import PsdsCounts, over_trainings, psds_counts, psds_over_trainings
 from reproduction.claims import Claim, verdict
 from reproduction.plan import SCORED_ON, TRAINED_ON, Plan
 from reproduction.rows import ROWS, Row
 from sedlib import __version__
 from sedlib.data import tables
-from sedlib.decode import Hmm, Posteriors, operating_points
-from sedlib.decode.operating import THRESHOLDS
-from sedlib.metrics import (
-    Interval,
-    Missing,
-    PsdsCounts,
-    event_f1,
-    interval,
-    over_trainings,
-    psds_counts,
-    psds_over_trainings,
-)
+from sedlib.decode import THRESHOLDS, Hmm, Posteriors, operating_points
+from sedlib.metrics import Interval, Missing, event_f1, interval
 from sedlib.training import Run
 from sedlib.training.ensemble import run_of
 from sedlib.training.runs import read_json, results_file, write_json

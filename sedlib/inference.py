@@ -18,8 +18,8 @@ from sedlib.config import Config
 from sedlib.data import audio, tables
 from sedlib.data.store import Store
 from sedlib.data.tables import CLASSES
+from sedlib.decode.events import median_events
 from sedlib.decode.hmm import Hmm, hmm_events
-from sedlib.decode.median import median_events
 from sedlib.decode.posteriors import Posteriors, check_finite
 from sedlib.models import Detector
 

@@ -68,8 +68,7 @@ def test_data_in_the_home(tmp_path, monkeypatch):
 COMPILE = """
 import sedlib, os, pathlib, numba.core.caching as caching, tempfile
 caching.InTreeCacheLocator.from_function = classmethod(lambda *_: None)  # a package folder that cannot be written
-from sedlib.metrics.events import EventIndex
-from sedlib.metrics import segments
+from sedlib.metrics import f1
 print(os.environ.get("NUMBA_CACHE_DIR"))
 """
 

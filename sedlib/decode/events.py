@@ -1,37 +1,54 @@
-"""Decisions of frames as an event table: the one conversion for median filter, HMM and tuning.
+"""From frames to an event table: the threshold and median filter of the baseline, and what HMM and tuning share.
 
-Frame t spans [t, t + 1) * frame_s. Taught in ``notebooks/04_mean_teacher.py``.
+Paper section 3.4 ("a popular approach"); taught in ``notebooks/04_mean_teacher.py``. Frame t spans [t, t + 1) *
+frame_s.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
+from scipy.ndimage import median_filter
 
 from sedlib.compiled import njit
+from sedlib.config import Decoding
 from sedlib.decode.posteriors import Posteriors
+from sedlib.errors import SedError
 
 
-class Rules(NamedTuple):
-    """How runs of active frames become events."""
+def median_events(posteriors: Posteriors, decoding: Decoding, duration_s: float | None = None) -> pd.DataFrame:
+    """Find events where the posterior is above a threshold for most of the frames around.
 
-    frame_s: float
-    end: float  # of a clip, seconds; no event ends later
-    drop: int  # events of up to so many frames are dropped
-    merge: int  # gaps of up to so many frames are closed
+    Parameters
+    ----------
+    posteriors : Posteriors
+    decoding : Decoding
+        Threshold, and length of the median filter in seconds.
+    duration_s : float, optional
+        Length of the clips; no event ends later. Default: as many seconds as there are frames.
+    """
+    active = posteriors.scores > decoding.threshold * (100 if posteriors.scores.dtype == np.uint8 else 1)
+    smoothed = smooth(active, filter_frames(decoding.median_s, posteriors.frame_s))
+    return frames_to_events(smoothed, posteriors, duration_s)
 
-    @classmethod
-    def of(cls, posteriors: Posteriors, duration_s: float | None, drop_s: float = 0.0, merge_s: float = 0.0) -> Rules:
-        """Convert seconds to frames; by default a clip lasts as long as its frames."""
-        frame_s, n_frames = posteriors.frame_s, posteriors.scores.shape[1]
-        end = n_frames * frame_s if duration_s is None else duration_s
-        return cls(frame_s, end, *(int(seconds / frame_s + 1e-6) for seconds in (drop_s, merge_s)))
+
+def filter_frames(seconds: float, frame_s: float) -> int:
+    """Round a filter length to the nearest odd number of frames: 0.45 s are 7 frames of 63.75 ms."""
+    if not 0 <= seconds < np.inf:
+        raise SedError(f"median filter: a length of {seconds} s, expected seconds, 0 or more")
+    return 2 * max(0, round((seconds / frame_s - 1) / 2)) + 1
+
+
+def smooth(active: np.ndarray, frames: int) -> np.ndarray:
+    """Median filter decisions ``(clip, frame, class)`` over time: the majority of the frames around each.
+
+    A clip is reflected at its ends, ``d c b a | a b c d | d c b a``: SciPy's default, which the baseline has.
+    """
+    return median_filter(active.astype(np.uint8), size=(1, frames, 1)).astype(bool)
 
 
 def frames_to_events(active: np.ndarray, posteriors: Posteriors, duration_s: float | None = None) -> pd.DataFrame:
-    """Runs of active frames ``(clip, frame, class)`` as an event table.
+    """Turn runs of active frames into an event table.
 
     Parameters
     ----------
@@ -39,11 +56,17 @@ def frames_to_events(active: np.ndarray, posteriors: Posteriors, duration_s: flo
     posteriors : Posteriors
         Gives filenames, classes and the seconds of a frame.
     duration_s : float, optional
-        Length of the clips; no event ends later. Default: as many seconds as there are frames.
+        As for `median_events`.
     """
     states = np.ascontiguousarray(active.transpose(2, 1, 0), np.uint8)
     certain = np.zeros(states.shape)
-    return event_table(states, certain, certain, posteriors, Rules.of(posteriors, duration_s))
+    return event_table(states, certain, certain, posteriors, duration_s)
+
+
+def rules(posteriors: Posteriors, duration_s: float | None, drop_s: float) -> tuple[float, float, int]:
+    """Give `runs` the seconds of a frame, the end of the clips, and the frames of the longest event to drop."""
+    end = posteriors.scores.shape[1] * posteriors.frame_s if duration_s is None else duration_s
+    return posteriors.frame_s, end, int(drop_s / posteriors.frame_s + 1e-6)
 
 
 def event_table(
@@ -51,14 +74,15 @@ def event_table(
     silence: np.ndarray,
     event: np.ndarray,
     posteriors: Posteriors,
-    rules: Rules,
+    duration_s: float | None,
+    drop_s: float = 0.0,
     confidence: np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """Event table of states and log emissions ``(class, frame, clip)``; ``confidence`` in log-odds, see `runs`."""
+    """Make an event table of states and log emissions ``(class, frame, clip)``; ``confidence`` as `runs`, by class."""
     filenames, parts = np.array(posteriors.filenames, dtype=object), []
     for k, name in enumerate(posteriors.classes):
         least = -np.inf if confidence is None else confidence[k]
-        bounds, onset, offset = runs(states[k], silence[k], event[k], *rules, least)
+        bounds, onset, offset = runs(states[k], silence[k], event[k], *rules(posteriors, duration_s, drop_s), least)
         clip = np.repeat(np.arange(len(filenames)), np.diff(bounds))
         rows = {"filename": filenames[clip], "onset": onset, "offset": offset, "event_label": name}
         parts.append(pd.DataFrame(rows))
@@ -66,10 +90,11 @@ def event_table(
 
 
 @njit(cache=True)
-def runs(states, silence, event, frame_s, end, drop, merge, confidence):
+def runs(states, silence, event, frame_s, end, drop, confidence):
     """Events of one class: ``bounds`` (clip + 1,) of each clip's events in ``onset`` and ``offset``, seconds.
 
-    An event without a frame whose log-odds reach ``confidence`` is dropped.
+    Events of up to ``drop`` frames are dropped, as are those without a frame whose log-odds reach ``confidence``; none
+    ends after ``end``.
     """
     n_frames, n_clips = states.shape
     most = n_clips * (n_frames + 1) // 2 + 1
@@ -85,11 +110,8 @@ def runs(states, silence, event, frame_s, end, drop, merge, confidence):
                 surest = max(surest, event[t, n] - silence[t, n])
             elif start >= 0:
                 if t - start > drop and surest >= confidence - 1e-6 and start * frame_s < end:
-                    if count > bounds[n] and start - last[count - 1] <= merge:
-                        last[count - 1] = t
-                    else:
-                        first[count], last[count] = start, t
-                        count += 1
+                    first[count], last[count] = start, t
+                    count += 1
                 start = -1
         bounds[n + 1] = count
     return bounds, first[:count] * frame_s, np.minimum(last[:count] * frame_s, end)

@@ -2,16 +2,20 @@
 
 Paper section 3.4; taught in ``notebooks/06_hmm.py``. A path through the states costs little where it stays and much
 where it switches, so single frames that disagree with their neighbours are overruled. `viterbi` finds the best path of
-every clip and class at once, bit for bit as ``librosa.sequence.viterbi_discriminative`` does one by one;
-``reference.py`` has the same model in hmmlearn.
+every clip and class at once, bit for bit as ``librosa.sequence.viterbi_discriminative`` does one by one.
 
 Of paths that are equally good the one that is silent is taken, decided frame by frame from the end of the clip
 (librosa's rule; hmmlearn decides all but the last frame the other way).
+
+PSDS asks for predictions at many thresholds (Table 3). A best path has none, and the released code decodes the same
+path for every threshold. Here a threshold shifts the log-odds of every frame, so that a posterior equal to it counts
+for neither state, and the path is decoded anew.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,15 +24,16 @@ import numpy as np
 import pandas as pd
 
 from sedlib.compiled import njit, prange
-from sedlib.data import tables
-from sedlib.decode.events import Rules, event_table
+from sedlib.config import Decoding
+from sedlib.data.tables import CLASSES
+from sedlib.decode.events import event_table, median_events
 from sedlib.decode.posteriors import Posteriors, check_scores
 from sedlib.errors import SedError
 from sedlib.threads import share_threads
 
 BLOCK = 256  # clips that are decoded side by side, so that the inner loop is one over neighbours in memory
-TINY = np.finfo(float).tiny
-BY_CLASS = ("p_silence", "p_event", "confidence")
+THRESHOLDS = tuple(np.linspace(0.01, 0.99, 50).tolist())  # the challenge's
+_BY_CLASS = "p_silence", "p_event", "confidence"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +50,6 @@ class Hmm:
         drops none.
     drop_s : float
         Events this short are dropped, seconds. The released code drops those of up to 3 frames (0.2 s).
-    merge_s : float
-        Then gaps this short between two events of a class are closed, seconds.
     """
 
     classes: tuple[str, ...]
@@ -54,43 +57,37 @@ class Hmm:
     p_event: np.ndarray
     confidence: np.ndarray
     drop_s: float = 0.0
-    merge_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.classes:
             raise SedError("HMM: no classes; give p_silence and p_event of at least one")
-        for name in BY_CLASS:
+        for name in _BY_CLASS:
             values = np.asarray(getattr(self, name), float)
             if values.shape != (len(self.classes),):
-                raise SedError(
-                    f"HMM: {name} has {values.size} values for {len(self.classes)} classes; give one a class"
-                )
-            good, least = (values > 0, "more than 0") if name != "confidence" else (values >= 0, "0 or more")
-            wrong = np.flatnonzero(~(good & (values < 1)))
-            if len(wrong):
-                value, label = values[wrong[0]], self.classes[wrong[0]]
-                raise SedError(f"HMM: {name} of {label} is {value:g}, expected {least} and less than 1")
+                n = len(self.classes)
+                raise SedError(f"HMM: {name} has {values.size} values for {n} classes; give one a class")
+            may_be_0, least = (True, "0 or more") if name == "confidence" else (False, "more than 0")
+            for label, value in zip(self.classes, values, strict=True):
+                if not (0 < value < 1 or (may_be_0 and value == 0)):
+                    raise SedError(f"HMM: {name} of {label} is {value:g}, expected {least} and less than 1")
             object.__setattr__(self, name, values)
-        for name in ("drop_s", "merge_s"):
-            value = getattr(self, name)
-            if not 0 <= value < np.inf:
-                raise SedError(f"HMM: {name} is {value}, expected seconds, 0 or more")
+        if not 0 <= self.drop_s < np.inf:
+            raise SedError(f"HMM: drop_s is {self.drop_s}, expected seconds, 0 or more")
 
     @classmethod
     def alike(
         cls,
         p_silence: float,
         p_event: float,
-        classes: tuple[str, ...] = tables.CLASSES,
+        classes: tuple[str, ...] = CLASSES,
         confidence: float = 0.0,
-        **options: float,
+        drop_s: float = 0.0,
     ) -> Hmm:
-        """The same model for every class."""
-        silence, event, least = (np.full(len(classes), p) for p in (p_silence, p_event, confidence))
-        return cls(classes, silence, event, least, **options)
+        """Make the same model for every class."""
+        return cls(classes, *(np.full(len(classes), p) for p in (p_silence, p_event, confidence)), drop_s=drop_s)
 
     def of(self, classes: tuple[str, ...]) -> Hmm:
-        """The models of these classes, in their order; `SedError` if one is missing."""
+        """Pick the models of these classes, in their order; `SedError` if one is missing."""
         for name in classes:
             if name not in self.classes:
                 known = ", ".join(self.classes)
@@ -98,52 +95,38 @@ class Hmm:
                     f"HMM: no p_silence and p_event for class {name!r}, which the scores hold; it has {known}"
                 )
         order = [self.classes.index(name) for name in classes]
-        return replace(self, classes=tuple(classes), **{name: getattr(self, name)[order] for name in BY_CLASS})
+        return replace(self, classes=tuple(classes), **{name: getattr(self, name)[order] for name in _BY_CLASS})
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, probabilities by class, as JSON has them."""
-        by_class = {name: dict(zip(self.classes, getattr(self, name).tolist(), strict=True)) for name in BY_CLASS}
-        return by_class | {"drop_s": self.drop_s, "merge_s": self.merge_s}
+        """Give plain values, probabilities by class, as JSON has them."""
+        by_class = {name: dict(zip(self.classes, getattr(self, name).tolist(), strict=True)) for name in _BY_CLASS}
+        return by_class | {"drop_s": self.drop_s}
 
     @classmethod
     def load(cls, path: str | Path) -> Hmm:
-        """Read a JSON file with ``p_silence`` and ``p_event`` by class, and all or none of what else `to_dict` has.
+        """Read a JSON file with ``p_silence`` and ``p_event`` by class, and ``confidence`` and ``drop_s`` or neither.
 
-        Other entries (those of `sedlib tune`) are left alone.
-
-        Raises
-        ------
-        SedError
-            For a missing or other file, a class without a probability, a value out of its range, or one that is missing
-            beside others.
+        Other entries (those of `sedlib tune`) are left alone. `SedError` for a missing or other file, a class without a
+        probability, or a value out of its range.
         """
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
-            stay = [_floats(values[name]) for name in ("p_silence", "p_event")]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            stay = values["p_silence"], values["p_event"]
+            by_class = *stay, values.get("confidence", dict.fromkeys(stay[0], 0.0))
+            classes = tuple(dict.fromkeys(label for of in by_class for label in of))
+            arrays = [np.array([float(of.get(label, np.nan)) for label in classes]) for of in by_class]
+            drop_s = float(values.get("drop_s", 0))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise SedError(
                 f"{path}: not a JSON file with p_silence and p_event by class, as `sedlib tune --json` writes it "
                 f"({error.__class__.__name__}: {error})"
             ) from None
-        classes, more = tuple(stay[0]), ("confidence", "drop_s", "merge_s")
-        absent = [name for name in more if name not in values]
-        if 0 < len(absent) < len(more):
-            raise SedError(f"{path}: {absent[0]} is missing; give all of {', '.join(more)}, or none of them")
+        if ("confidence" in values) != ("drop_s" in values):
+            raise SedError(f"{path}: confidence or drop_s is missing; give both, or neither")
         try:
-            by_class = [*stay, _floats(values.get("confidence", dict.fromkeys(classes, 0.0)))]
-            silence, event, confidence = (np.array([of[name] for name in classes]) for of in by_class)
-            if any(len(of) != len(classes) for of in by_class):
-                raise SedError(f"{', '.join(BY_CLASS)} are not of the same classes")
-            drop_s, merge_s = float(values.get("drop_s", 0)), float(values.get("merge_s", 0))
-            return cls(classes, silence, event, confidence, drop_s, merge_s)
-        except KeyError as error:
-            raise SedError(f"{path}: no value for class {error}") from None
-        except (TypeError, ValueError) as error:
+            return cls(classes, *arrays, drop_s=drop_s)
+        except SedError as error:
             raise SedError(f"{path}: {error}") from None
-
-
-def _floats(by_class: dict[str, Any]) -> dict[str, float]:
-    return {str(label): float(value) for label, value in dict(by_class).items()}
 
 
 class Emissions(NamedTuple):
@@ -154,7 +137,7 @@ class Emissions(NamedTuple):
 
 
 def emissions(scores: np.ndarray, threshold: float = 0.5) -> Emissions:
-    """Emission scores (1 - p, p) of posteriors p, as logarithms over the states' priors of one half, as librosa's.
+    """Compute emission scores (1 - p, p) of posteriors p, as logarithms over the states' priors of one half.
 
     Parameters
     ----------
@@ -173,17 +156,14 @@ def emissions(scores: np.ndarray, threshold: float = 0.5) -> Emissions:
     check_scores(scores)
     if not 0 < threshold < 1:
         raise SedError(f"threshold is {threshold:g}, expected a posterior between 0 and 1")
-    percent = scores.dtype == np.uint8
-    values = np.arange(101) / 100 if percent else scores
-    values = values.astype(float) if values.dtype.kind != "f" else values
-    tiny = np.finfo(values.dtype).tiny
+    if scores.dtype.kind != "f":
+        scores = scores / (100 if scores.dtype == np.uint8 else 1)
+    tiny = np.finfo(scores.dtype).tiny  # as librosa adds it
     prior = np.log(0.5)
-    silence, event = 1 - values, values + tiny
+    silence, event = 1 - scores, scores + tiny
     silence += tiny
     for logs in (silence, event):  # in place: new memory costs more than the logarithms
         np.log(logs, out=logs)
-    if percent:
-        silence, event = silence[scores], event[scores]
     shift = np.log((1 - threshold) / threshold) if threshold != 0.5 else 0.0
     share_threads()
     return Emissions(_by_class_and_frame(silence, -prior), _by_class_and_frame(event, shift - prior))
@@ -204,14 +184,14 @@ def _by_class_and_frame(logs, plus):
 
 
 def transitions(p_silence: float | np.ndarray, p_event: float | np.ndarray) -> np.ndarray:
-    """Logarithms of the transition probabilities ``(..., from, to)``, states silence and event."""
+    """Compute logarithms of the transition probabilities ``(..., from, to)``, states silence and event."""
     p_silence, p_event = np.asarray(p_silence, float), np.asarray(p_event, float)
     matrix = np.stack([np.stack([p_silence, 1 - p_silence], -1), np.stack([1 - p_event, p_event], -1)], -2)
-    return np.log(matrix + TINY)
+    return np.log(matrix + np.finfo(float).tiny)
 
 
 def viterbi(found: Emissions, p_silence: np.ndarray, p_event: np.ndarray) -> np.ndarray:
-    """The best path of every clip and class.
+    """Find the best path of every clip and class.
 
     Parameters
     ----------
@@ -224,18 +204,12 @@ def viterbi(found: Emissions, p_silence: np.ndarray, p_event: np.ndarray) -> np.
     (clip, frame, class) bool array
         True where the path is in the event.
     """
-    log_a = _one_each(found, p_silence, p_event)
-    share_threads()
-    return _paths(*found, log_a).transpose(2, 1, 0).view(bool)
-
-
-def _one_each(found: Emissions, p_silence: np.ndarray, p_event: np.ndarray) -> np.ndarray:
-    """`transitions`, one for each class of the emissions: compiled code would read beyond a shorter array."""
     log_a = transitions(p_silence, p_event)
-    if log_a.shape != (len(found.silence), 2, 2):
+    if log_a.shape != (len(found.silence), 2, 2):  # compiled code would read beyond a shorter array
         sizes = f"{np.size(p_silence)} and {np.size(p_event)} probabilities for {len(found.silence)} classes"
         raise SedError(f"HMM: {sizes}; give one a class")
-    return log_a
+    share_threads()
+    return _paths(*found, log_a).transpose(2, 1, 0).view(bool)
 
 
 @njit(cache=True, parallel=True)
@@ -252,8 +226,10 @@ def _paths(silence, event, log_a):
 
 @njit(cache=True)
 def best_paths(silence, event, log_a, states):
-    """Viterbi's algorithm for one class, in ``states`` (frame, clip): a table of best scores is filled from the first
-    frame to the last, and the way to the better end is walked back."""
+    """Viterbi's algorithm for one class, in ``states`` (frame, clip).
+
+    A table of best scores is filled from the first frame to the last, and the way to the better end is walked back.
+    """
     n_frames, n_clips = silence.shape
     half = np.log(0.5)
     in_silence, in_event = silence[0] + half, event[0] + half  # best score of a path that is there now
@@ -272,52 +248,10 @@ def best_paths(silence, event, log_a, states):
             states[t - 1, n] = came[t, n] >> states[t, n] & 1
 
 
-def state_posteriors(scores: np.ndarray, hmm: Hmm) -> np.ndarray:
-    """Probability of being in the event at every frame, given the whole clip: the forward-backward algorithm.
-
-    Parameters
-    ----------
-    scores : (clip, frame, class) array
-        Posteriors of the network, as for `emissions`.
-    hmm : Hmm
-        Of the same classes; its transition probabilities alone are used.
-
-    Returns
-    -------
-    (clip, frame, class) array
-    """
-    found = emissions(scores)
-    a = np.exp(_one_each(found, hmm.p_silence, hmm.p_event))
-    share_threads()
-    return _forward_backward(*found, a).transpose(2, 1, 0)
-
-
-@njit(cache=True, parallel=True)
-def _forward_backward(silence, event, a):
-    n_classes, n_frames, n_clips = silence.shape
-    out = np.empty(silence.shape)
-    for k in prange(n_classes):
-        for n in range(n_clips):
-            before = 0.5  # probability of the event at t, given frames before t
-            for t in range(n_frames):
-                seen_event, seen_silence = before * np.exp(event[k, t, n]), (1 - before) * np.exp(silence[k, t, n])
-                out[k, t, n] = seen_event / (seen_event + seen_silence)
-                before = out[k, t, n] * a[k, 1, 1] + (1 - out[k, t, n]) * a[k, 0, 1]
-            later_event = later_silence = 1.0  # how likely are the frames after t, from either state at t
-            for t in range(n_frames - 1, -1, -1):
-                both = out[k, t, n] * later_event + (1 - out[k, t, n]) * later_silence
-                out[k, t, n] = out[k, t, n] * later_event / both
-                e, s = np.exp(event[k, t, n]) * later_event, np.exp(silence[k, t, n]) * later_silence
-                later_event, later_silence = a[k, 1, 1] * e + a[k, 1, 0] * s, a[k, 0, 1] * e + a[k, 0, 0] * s
-                scale = later_event + later_silence
-                later_event, later_silence = later_event / scale, later_silence / scale
-    return out
-
-
 def hmm_events(
     posteriors: Posteriors, hmm: Hmm, duration_s: float | None = None, threshold: float = 0.5
 ) -> pd.DataFrame:
-    """Events of the best paths.
+    """Find the events of the best paths.
 
     Parameters
     ----------
@@ -337,11 +271,32 @@ def hmm_events(
     hmm = hmm.of(posteriors.classes)
     found = emissions(posteriors.scores, threshold)
     states = viterbi(found, hmm.p_silence, hmm.p_event).view(np.uint8).transpose(2, 1, 0)
-    rules = Rules.of(posteriors, duration_s, hmm.drop_s, hmm.merge_s)
-    confidence = np.array([log_odds(p) for p in hmm.confidence])
-    return event_table(states, *found, posteriors, rules, confidence)
+    return event_table(states, *found, posteriors, duration_s, hmm.drop_s, log_odds(hmm.confidence))
 
 
-def log_odds(p: float) -> float:
-    """log(p / (1 - p)); minus infinity for 0."""
-    return float(np.log(p / (1 - p))) if p else -np.inf
+def operating_points(
+    posteriors: Posteriors,
+    decoder: Hmm | Decoding,
+    thresholds: Sequence[float] = THRESHOLDS,
+    duration_s: float | None = None,
+) -> dict[float, pd.DataFrame]:
+    """Decode posteriors at several thresholds, to an event table for each.
+
+    Parameters
+    ----------
+    posteriors : Posteriors
+    decoder : Hmm or Decoding
+        As for `hmm_events`, or for `median_events`; a median filter's own threshold does not matter.
+    thresholds : sequence of float
+    duration_s : float, optional
+        As for both.
+    """
+    if isinstance(decoder, Hmm):
+        return {at: hmm_events(posteriors, decoder, duration_s, at) for at in thresholds}
+    return {at: median_events(posteriors, replace(decoder, threshold=at), duration_s) for at in thresholds}
+
+
+def log_odds(p: float | np.ndarray) -> np.ndarray:
+    """Compute log(p / (1 - p)); minus infinity for 0."""
+    with np.errstate(divide="ignore"):
+        return np.log(p / (1 - p))

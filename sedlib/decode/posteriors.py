@@ -20,7 +20,7 @@ from sedlib.files import whole
 
 @dataclass(frozen=True, eq=False)
 class Posteriors:
-    """Scores of a set of clips, as they travel between training, decoding and metrics."""
+    """Scores of a network, or of a system that looks like one."""
 
     scores: np.ndarray  # (clip, frame, class) float in [0, 1], or uint8 percent
     filenames: list[str]
@@ -30,20 +30,17 @@ class Posteriors:
     def save(self, path: str | Path) -> None:
         """Write as ``.npz``; `SedError` for a value that is not finite, and if the disk is full."""
         check_finite(self.scores, self.filenames, str(path))
-        arrays: dict[str, Any] = {
-            name: np.array(getattr(self, name)) for name in ("scores", "filenames", "classes", "frame_s")
-        }
+        arrays: dict[str, Any] = {name: np.array(value) for name, value in vars(self).items()}
         with whole(Path(path)) as partial, open(partial, "wb") as file:
             np.savez_compressed(file, **arrays)
 
     def select(self, filenames: Sequence[str]) -> Posteriors:
-        """Those of some clips, in their order; `SedError` for a clip that is not here or here twice."""
+        """Pick clips in this order; `SedError` for a clip that is missing, or given twice by these posteriors."""
         place = {name: i for i, name in enumerate(self.filenames)}
         if len(place) < len(self.filenames):
             twice = next(name for i, name in enumerate(self.filenames) if place[name] != i)
             raise SedError(f"scores: clip {twice!r} is there twice; give each clip once")
-        missing = [name for name in filenames if name not in place]
-        if missing:
+        if missing := [name for name in filenames if name not in place]:
             raise SedError(
                 f"scores: {len(missing)} of the reference's {len(filenames)} clips are missing, for example "
                 f"{missing[0]!r}; both must be of the same clips"
@@ -95,7 +92,7 @@ def check_finite(scores: np.ndarray, filenames: Sequence[str], what: str) -> Non
 
 
 def average(members: Sequence[Posteriors]) -> Posteriors:
-    """The mean of several systems' posteriors of the same clips, in the first one's order.
+    """Average several systems' posteriors of the same clips, in the first one's order.
 
     Raises
     ------
@@ -105,17 +102,9 @@ def average(members: Sequence[Posteriors]) -> Posteriors:
     first = members[0]
     total = np.zeros(first.scores.shape, np.float64)
     for member in members:
-        alike = {
-            "classes": first.classes == member.classes,
-            "seconds of a frame": first.frame_s == member.frame_s,
-            "frames": first.scores.shape[1] == member.scores.shape[1],
-            "clips": set(first.filenames) == set(member.filenames),
-        }
-        if not all(alike.values()):
-            what = next(name for name, same in alike.items() if not same)
-            raise SedError(
-                f"posteriors to be averaged differ in their {what}; all must be of the same clips and frames"
-            )
-        scale = 100 if member.scores.dtype == np.uint8 else 1
-        total += member.select(first.filenames).scores / scale
+        of_both = [(one.classes, one.frame_s, one.scores.shape[1], set(one.filenames)) for one in (first, member)]
+        for what, *both in zip(("classes", "seconds of a frame", "frames", "clips"), *of_both, strict=True):
+            if both[0] != both[1]:
+                raise SedError(f"posteriors to be averaged differ in their {what}; all must be of the same clips")
+        total += member.select(first.filenames).scores / (100 if member.scores.dtype == np.uint8 else 1)
     return replace(first, scores=(total / len(members)).astype(np.float32))

@@ -1,4 +1,4 @@
-"""Transition probabilities of the HMMs, chosen for event-based macro F1.
+"""Choose the transition probabilities of the HMMs for event-based macro F1.
 
 Paper sections 3.4 and 4.3; taught in ``notebooks/06_hmm.py``. Three searches on one objective, which decodes and scores
 all clips in a few milliseconds:
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,15 +26,12 @@ from tqdm.auto import tqdm
 from sedlib.compiled import njit, prange
 from sedlib.config import Decoding
 from sedlib.data import tables
-from sedlib.decode.events import Rules, runs
+from sedlib.decode.events import median_events, rules, runs
 from sedlib.decode.hmm import Hmm, best_paths, emissions, hmm_events, log_odds, transitions
-from sedlib.decode.median import median_events
 from sedlib.decode.posteriors import Posteriors
 from sedlib.errors import SedError
-from sedlib.metrics import event_f1
-from sedlib.metrics.clips import missing_text, on_clips, respelled
-from sedlib.metrics.counts import f1_precision_recall
-from sedlib.metrics.events import EventIndex, hits_by_cell, index_events
+from sedlib.metrics.clips import composed, missing_text, on_clips
+from sedlib.metrics.f1 import EventIndex, event_f1, f1_precision_recall, hits_by_cell, index_events
 from sedlib.threads import one_thread, share_threads
 
 LOW, HIGH = 0.01, 0.999  # the paper's box
@@ -59,24 +57,16 @@ class Objective:
         Event table. Its clips count, as far as there are posteriors of them.
     duration_s : float, optional
         As for `hmm_events`.
-
-    Attributes
-    ----------
-    missing : Missing or None
-        What of the reference has no posteriors, see `on_clips`.
     """
 
     def __init__(self, posteriors: Posteriors, reference: pd.DataFrame, duration_s: float | None = None) -> None:
-        names = set(respelled(reference["filename"], posteriors.filenames))
-        reference, self.missing = on_clips(reference, [name for name in posteriors.filenames if name in names])
+        names = set(reference["filename"])
+        reference, _ = on_clips(reference, [name for name in posteriors.filenames if name in names])
         clips = tables.filenames(reference)
-        self.posteriors = posteriors.select(clips)
-        self.classes = posteriors.classes
-        self.duration_s = duration_s
+        self.posteriors, self.classes, self.duration_s = posteriors.select(clips), posteriors.classes, duration_s
         self.emissions = emissions(self.posteriors.scores)
         of_class = dict(list(tables.events(reference).groupby("event_label")))
-        unknown = set(of_class).difference(self.classes)
-        if unknown:
+        if unknown := set(of_class).difference(self.classes):
             raise SedError(f"reference: {tables.unknown_label(min(unknown), self.classes)}")
         indexed = [index_events(of_class.get(name, tables.empty_events()), clips, (name,)) for name in self.classes]
         self.references = np.array([len(of.onset) for of in indexed])
@@ -87,15 +77,14 @@ class Objective:
         self.onset, self.offset = (np.concatenate([of[i] for of in indexed]) for i in (1, 2))
 
     def counts(self, hmm: Hmm) -> np.ndarray:
-        """Hits, predictions and references of every class, (class, 3)."""
+        """Count hits, predictions and references of every class, (class, 3)."""
         hmm = hmm.of(self.classes)
-        log_a = transitions(hmm.p_silence, hmm.p_event)
-        gates = np.array([[log_odds(float(p))] for p in hmm.confidence])
+        log_a, gates = transitions(hmm.p_silence, hmm.p_event), log_odds(hmm.confidence)[:, None]
         with one_thread():  # threads would wait for each other longer than they work on a busy machine
-            return self._counts(np.arange(len(self.classes)), log_a, gates, hmm.drop_s, hmm.merge_s)[:, 0]
+            return self._counts(np.arange(len(self.classes)), log_a, gates, hmm.drop_s)[:, 0]
 
     def f1(self, hmm: Hmm) -> float:
-        """Macro F1; classes without reference events are left out."""
+        """Compute macro F1; classes without reference events are left out."""
         return float(np.nanmean(f1_precision_recall(self.counts(hmm))[0]))
 
     def landscape(
@@ -105,27 +94,26 @@ class Objective:
         confidences: Sequence[float] = (0.0,),
         drop_s: float = 0.0,
     ) -> np.ndarray:
-        """F1 of every combination, (class, silence, event, confidence); NaN for a class without references."""
+        """Compute F1 of every combination, (class, silence, event, confidence); NaN for a class without references."""
         n_classes = len(self.classes)
         s, e = (grid.ravel() for grid in np.meshgrid(p_silence, p_event, indexing="ij"))
         label = np.repeat(np.arange(n_classes), len(s))
-        gates = np.tile([log_odds(p) for p in confidences], (len(label), 1))
-        counts = self._counts(label, np.tile(transitions(s, e), (n_classes, 1, 1)), gates, drop_s, 0.0)
+        gates = np.tile(log_odds(np.array(confidences)), (len(label), 1))
+        counts = self._counts(label, np.tile(transitions(s, e), (n_classes, 1, 1)), gates, drop_s)
         return f1_precision_recall(counts)[0].reshape(n_classes, len(p_silence), len(p_event), len(confidences))
 
-    def _counts(
-        self, label: np.ndarray, log_a: np.ndarray, gates: np.ndarray, drop_s: float, merge_s: float
-    ) -> np.ndarray:
+    def _counts(self, label: np.ndarray, log_a: np.ndarray, gates: np.ndarray, drop_s: float) -> np.ndarray:
         """(task, gate, 3): a task is a class and its transitions, a gate a `Hmm.confidence` in log-odds."""
-        rules = Rules.of(self.posteriors, self.duration_s, drop_s, merge_s)
         share_threads()
-        found = _count(*self.emissions, label, log_a, gates, self.bounds, self.onset, self.offset, *rules)
+        events = self.bounds, self.onset, self.offset
+        of_runs = rules(self.posteriors, self.duration_s, drop_s)
+        found = _count(*self.emissions, label, log_a, gates, *events, *of_runs)
         references = np.broadcast_to(self.references[label][:, None, None], (*found.shape[:2], 1))
         return np.concatenate([found, references], -1)
 
 
 @njit(cache=True, parallel=True)
-def _count(silence, event, label, log_a, gates, ref_bounds, ref_onset, ref_offset, frame_s, end, drop, merge):
+def _count(silence, event, label, log_a, gates, ref_bounds, ref_onset, ref_offset, frame_s, end, drop):
     """Hits and predictions (task, gate, 2), summed over the clips."""
     counts = np.zeros((len(label), gates.shape[1], 2), np.int64)
     for task in prange(len(label)):
@@ -133,7 +121,7 @@ def _count(silence, event, label, log_a, gates, ref_bounds, ref_onset, ref_offse
         states = np.empty(silence.shape[1:], np.uint8)
         best_paths(silence[k], event[k], log_a[task], states)
         for gate in range(gates.shape[1]):
-            bounds, onset, offset = runs(states, silence[k], event[k], frame_s, end, drop, merge, gates[task, gate])
+            bounds, onset, offset = runs(states, silence[k], event[k], frame_s, end, drop, gates[task, gate])
             reference = EventIndex(ref_bounds[k], ref_onset, ref_offset)
             hits = hits_by_cell(reference, EventIndex(bounds, onset, offset), 0.2, 0.2, 0.2)
             counts[task, gate, 0], counts[task, gate, 1] = hits.sum(), len(onset)
@@ -147,7 +135,7 @@ def forest(
     progress: bool = False,
     watch: Callable[[list[float]], Any] | None = None,
 ) -> Hmm:
-    """The paper's search, by scikit-optimize.
+    """Search as the paper does, by scikit-optimize.
 
     Parameters
     ----------
@@ -159,10 +147,11 @@ def forest(
     watch : callable, optional
         Called after each evaluation with the F1 of all so far.
     """
-    from skopt import forest_minimize
+    from skopt import forest_minimize  # here, as it takes a second
+
+    n_classes = len(objective.classes)
 
     def tied(p: list[float]) -> Hmm:
-        n_classes = len(objective.classes)
         return Hmm(objective.classes, np.full(n_classes, p[0]), np.array(p[1:]), np.zeros(n_classes))
 
     def after(result: Any) -> None:
@@ -173,7 +162,7 @@ def forest(
     with tqdm(total=calls, desc="random forest", disable=not progress, leave=False) as bar:
         result = forest_minimize(
             lambda p: -objective.f1(tied(p)),
-            [(LOW, HIGH)] * (1 + len(objective.classes)),
+            [(LOW, HIGH)] * (1 + n_classes),
             n_calls=calls,
             n_initial_points=min(10, calls),
             base_estimator="RF",
@@ -184,23 +173,21 @@ def forest(
 
 
 def grid(points: int) -> np.ndarray:
-    """Probabilities from 0.01 to 0.999 at equal steps of their log-odds."""
+    """Space probabilities from 0.01 to 0.999 at equal steps of their log-odds."""
     return 1 / (1 + np.exp(-np.linspace(log_odds(LOW), log_odds(HIGH), points)))
 
 
 def step(p: np.ndarray) -> float:
-    """Log-odds from one point of a `grid` to the next."""
-    return log_odds(p[1]) - log_odds(p[0])
+    """Measure the log-odds from one point of a `grid` to the next."""
+    return float(log_odds(p[1]) - log_odds(p[0]))
 
 
 def exact(objective: Objective, points: int = POINTS) -> Hmm:
-    """The best tied parameters on a grid of ``points`` probabilities for silence and for each event."""
+    """Find the best tied parameters on a grid of ``points`` probabilities for silence and for each event."""
     p = grid(points)
     f1 = objective.landscape(p, p)[..., 0]
-    best_of_class = f1.max(
-        axis=2
-    )  # (class, silence): once silence is fixed, classes have nothing to do with each other
-    silence = int(_last_best(np.nanmean(best_of_class, axis=0)))
+    # Once silence is fixed, classes have nothing to do with each other.
+    silence = int(_last_best(np.nanmean(f1.max(axis=2), axis=0)))
     event = _last_best(np.nan_to_num(f1[:, silence]))
     n_classes = len(objective.classes)
     return Hmm(objective.classes, np.full(n_classes, p[silence]), p[event], np.zeros(n_classes))
@@ -212,7 +199,7 @@ def _last_best(f1: np.ndarray) -> np.ndarray:
 
 
 def robust(objective: Objective, points: int = ROBUST_POINTS) -> Hmm:
-    """Parameters that should hold for clips not seen: for each class the top of its smoothed landscape.
+    """Find parameters that should hold for clips not seen: for each class the top of its smoothed landscape.
 
     A class without reference events takes the mean of the others' landscapes.
     """
@@ -238,7 +225,7 @@ SEARCHES: dict[str, Callable[[Objective, int], Hmm]] = {
 
 
 def halves(reference: pd.DataFrame, fraction: float = 0.5, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """An event table cut in two by clips drawn at random: ``fraction`` of them to tune on, and the others.
+    """Split an event table by clips drawn at random: ``fraction`` of them to tune on, and the others.
 
     Raises
     ------
@@ -291,15 +278,21 @@ def tune(
     """
     if search not in SEARCHES:
         raise SedError(f"search {search!r} does not exist; choose one of {', '.join(SEARCHES)}")
+    posteriors = replace(posteriors, filenames=composed(posteriors.filenames))
+    reference = reference.assign(filename=composed(reference["filename"]))
     reference, missing = on_clips(reference, posteriors.filenames)
     tuned_half, other_half = halves(reference, fraction, seed)
     start = time.perf_counter()
     hmm = SEARCHES[search](Objective(posteriors, tuned_half, duration_s), seed)
     seconds = time.perf_counter() - start
 
+    def macro(half: pd.DataFrame, events: pd.DataFrame) -> float | None:
+        if tables.events(half).empty:
+            return None
+        return event_f1(half, events[events["filename"].isin(half["filename"])], classes=posteriors.classes).macro
+
     def scores(events: pd.DataFrame) -> dict[str, float | None]:
-        halves = {"f1_tuned_half": tuned_half, "f1_other_half": other_half}
-        return {name: _macro(half, events, posteriors.classes) for name, half in halves.items()}
+        return {"f1_tuned_half": macro(tuned_half, events), "f1_other_half": macro(other_half, events)}
 
     return {
         "search": search,
@@ -314,14 +307,8 @@ def tune(
     }
 
 
-def _macro(half: pd.DataFrame, events: pd.DataFrame, classes: tuple[str, ...]) -> float | None:
-    if tables.events(half).empty:
-        return None
-    return event_f1(half, events[events["filename"].isin(half["filename"])], classes=classes).macro
-
-
 def text(result: dict[str, Any]) -> str:
-    """`tune`'s result as a table: F1 in percent, then the probabilities and how long they expect an event to last."""
+    """Print `tune`'s result: F1 in percent, then the probabilities and how long they expect an event to last."""
     n = result["clips"]
     lines = [missing_text(result["missing"])] if result.get("missing") else []
     lines.append(

@@ -26,39 +26,37 @@ Missing = Mapping[str, Any]
 def on_clips(
     reference: pd.DataFrame, filenames: Sequence[str], what: str = "scores"
 ) -> tuple[pd.DataFrame, Missing | None]:
-    """The reference restricted to the clips that are there.
+    """Restrict an event table to the clips that a system was given.
 
     Parameters
     ----------
     reference : DataFrame
         Event table.
     filenames : sequence of str
-        The clips that are there, each of them a clip of the reference. Names that differ from the reference's in their
-        Unicode normalisation alone (macOS decomposes accents) are the same clip.
+        These clips, each of them a clip of the reference.
     what : str
         Where ``filenames`` come from, for messages.
 
     Returns
     -------
     DataFrame
-        The rows of these clips, with the names of ``filenames``.
+        The rows of these clips.
     Missing or None
         What was left out; None where nothing is missing.
 
     Raises
     ------
     SedError
-        For a clip that is there twice or is not in the reference, and if the two have no clip in common.
+        For a clip that is given twice or is not in the reference, and if the two have no clip in common.
     """
-    table = reference.assign(filename=respelled(reference["filename"], filenames))
-    known, there = tables.filenames(table), set(filenames)
-    if len(there) < len(filenames):
+    known, given = tables.filenames(reference), set(filenames)
+    if len(given) < len(filenames):
         raise SedError(f"{what}: filenames holds a clip twice; give each clip once")
-    extra = there.difference(known)
-    if not there.intersection(known):
+    extra = given.difference(known)
+    if extra == given:
         raise SedError(
-            f"{what}: no clip in common with the reference ({len(there)} clips, for example "
-            f"{min(there, default='no clip')!a}, against {len(known)}, for example {next(iter(known), 'no clip')!a}); "
+            f"{what}: no clip in common with the reference ({len(given)} clips, for example "
+            f"{min(given, default='no clip')!a}, against {len(known)}, for example {next(iter(known), 'no clip')!a}); "
             "write the filenames alike in both, and see that the clips have audio"
         )
     if extra:
@@ -66,41 +64,38 @@ def on_clips(
             f"{what}: {len(extra)} clips are not in the reference, for example {min(extra)!a}; "
             "take them out, or add them to the reference"
         )
-    missing = [name for name in known if name not in there]
-    if not missing:
-        return table, None
-    kept = table["filename"].isin(there)
-    total, gone = (tables.events(rows)["event_label"].value_counts() for rows in (table, table[~kept]))
-    by_class = {}
+    kept = reference["filename"].isin(given)
+    if kept.all():
+        return reference, None
+    total, gone = (tables.events(rows)["event_label"].value_counts() for rows in (reference, reference[~kept]))
+    events = {}
     for label, n in sorted(total.items()):
         n_missing = int(gone.get(label, 0))
-        by_class[label] = {"missing": n_missing, "of": int(n), "share": n_missing / int(n)}
-    counts = {"clips": len(missing), "of": len(known), "example": missing[0], "events": by_class}
-    return table[kept].reset_index(drop=True), counts
-
-
-def with_length(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """An event table in which events without length are rows without an event, and how many those are."""
-    none = table["offset"] <= table["onset"]
-    cells = ["onset", "offset", "event_label"]
-    return table.assign(**{name: table[name].mask(none) for name in cells}), int(none.sum())
+        events[label] = {"missing": n_missing, "of": int(n), "share": n_missing / int(n)}
+    example = reference["filename"][~kept].iloc[0]
+    missing = {"clips": len(known) - len(given), "of": len(known), "example": example, "events": events}
+    return reference[kept].reset_index(drop=True), missing
 
 
 def missing_text(missing: Missing) -> str:
-    """What is missing, in one sentence."""
-    events = ", ".join(
+    """Say what is missing, in one sentence."""
+    shares = (
         f"{label} {100 * n['share']:.1f} % ({n['missing']} of {n['of']})"
         for label, n in missing["events"].items()
         if n["missing"]
     )
     text = f"{missing['clips']} of the reference's {missing['of']} clips are missing, for example {missing['example']}"
+    events = ", ".join(shares)
     return f"{text}; they are left out" + (f", and with them these shares of the events: {events}" if events else "")
 
 
-def respelled(names: pd.Series, known: Iterable[str]) -> pd.Series:
-    """Names as ``known`` spells them, where they differ in Unicode normalisation alone; others as they are."""
-    known = list(known)
-    unknown = set(names).difference(known)
-    spelling = {unicodedata.normalize("NFC", name): name for name in known} if unknown else {}
-    other = {name: spelling[nfc] for name in unknown if (nfc := unicodedata.normalize("NFC", name)) in spelling}
-    return names.map(lambda name: other.get(name, name)) if other else names
+def with_length(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Replace events without length by rows without an event, and count them."""
+    none = table["offset"] <= table["onset"]
+    cells = ["onset", "offset", "event_label"]
+    return table.assign(**{name: table[name].mask(none) for name in cells}), int(none.sum())
+
+
+def composed(names: Iterable[str]) -> list[str]:
+    """Spell names as most systems do (Unicode's NFC); macOS decomposes accents."""
+    return [unicodedata.normalize("NFC", name) for name in names]

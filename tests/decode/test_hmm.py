@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from librosa.sequence import transition_loop, viterbi_binary, viterbi_discriminative
 
+from sedcourse import hmmlearn_hmm
+from sedcourse.hmmlearn_hmm import EVENT, PosteriorHMM, state_posteriors
 from sedlib.data.tables import CLASSES
-from sedlib.decode import Hmm, Posteriors, frames_to_events, hmm_events, reference, state_posteriors
+from sedlib.decode import Hmm, Posteriors, frames_to_events, hmm_events
 from sedlib.decode.hmm import BLOCK, best_paths, emissions, viterbi
-from sedlib.decode.reference import EVENT, PosteriorHMM
 from sedlib.errors import SedError
 from sedlib.threads import one_thread
 
@@ -111,13 +112,13 @@ def test_more_clips_than_are_decoded_side_by_side():
 def test_paths_are_hmmlearns(seed):
     rng = np.random.default_rng(seed)
     found, stay = emissions(sticky(rng, 4, 60, 3)), rng.uniform(0.01, 0.999, (2, 3))
-    assert np.array_equal(viterbi(found, *stay), reference.viterbi(found, *stay))
+    assert np.array_equal(viterbi(found, *stay), hmmlearn_hmm.viterbi(found, *stay))
 
 
 @pytest.mark.parametrize("stay", [0.25, 0.5, 0.9])
 def test_hmmlearn_decides_alike_where_all_is_equal(stay):
     found, stay = emissions(np.full((2, 7, 1), 0.5)), np.array([[stay], [stay]])
-    paths = reference.viterbi(found, *stay)
+    paths = hmmlearn_hmm.viterbi(found, *stay)
     assert np.array_equal(viterbi(found, *stay), paths) and not paths[:, -1].any()
 
 
@@ -127,7 +128,7 @@ def test_where_hmmlearn_decides_otherwise_both_paths_are_equally_good(seed):
     rng = np.random.default_rng(seed)
     scores, stay = rng.choice([0.25, 0.5, 0.75], (4, 8, 2)), rng.choice([0.25, 0.5, 0.75], (2, 2))
     found = emissions(scores)
-    here, there = viterbi(found, *stay).astype(int), reference.viterbi(found, *stay).astype(int)
+    here, there = viterbi(found, *stay).astype(int), hmmlearn_hmm.viterbi(found, *stay).astype(int)
     for clip, label in np.argwhere((here != there).any(axis=1)):
         worth = worth_of_paths(scores[clip, :, label], *stay[:, label])
         assert worth[tuple(here[clip, :, label])] == worth[tuple(there[clip, :, label])]
@@ -298,18 +299,10 @@ def test_an_event_as_long_as_the_longest_to_drop_is_dropped(frame_s, kept):
     assert table["filename"].tolist() == [f"{frames - 1}.wav" for frames in range(kept, 11)]
 
 
-def test_short_gaps_are_closed_after_short_events_are_dropped():
-    p = [1] * 5 + [0] * 3 + [1] * 2 + [0] * 3 + [1] * 6
-    assert events_of(p, merge_s=0.2) == [(0, 19)]
-    assert events_of(p, merge_s=0.15) == [(0, 5), (8, 10), (13, 19)]
-    assert events_of(p, merge_s=0.2, drop_s=0.2) == [(0, 5), (13, 19)]
-    assert events_of(p, merge_s=8 * 0.06375, drop_s=0.2) == [(0, 19)]
-
-
 def test_gaps_between_clips_and_between_classes_stay():
     scores = np.zeros((2, 10, 2))
     scores[0, 7:, 0] = scores[1, :3, 0] = scores[0, :5, 1] = 1
-    table = hmm_events(posteriors(scores), Hmm.alike(0.6, 0.6, CLASSES[:2], merge_s=10.0))
+    table = hmm_events(posteriors(scores), Hmm.alike(0.6, 0.6, CLASSES[:2]))
     assert table[["filename", "event_label"]].to_numpy().tolist() == [
         ["0.wav", CLASSES[1]],
         ["0.wav", CLASSES[0]],
@@ -369,14 +362,9 @@ def test_models_are_found_by_their_class_in_any_order():
     assert len(hmm_events(there, same)) and hmm.of(CLASSES[:2]).to_dict() == same.to_dict()
 
 
-@pytest.mark.parametrize("decoder", ["path", "sum"])
-def test_too_few_probabilities_for_the_classes(decoder):
-    scores = np.full((1, 4, 3), 0.5)
+def test_too_few_probabilities_for_the_classes():
     with pytest.raises(SedError, match="2 and 2 probabilities for 3 classes"):
-        if decoder == "path":
-            viterbi(emissions(scores), np.full(2, 0.9), np.full(2, 0.9))
-        else:
-            state_posteriors(scores, Hmm.alike(0.9, 0.9, CLASSES[:2]))
+        viterbi(emissions(np.full((1, 4, 3), 0.5)), np.full(2, 0.9), np.full(2, 0.9))
 
 
 @pytest.mark.parametrize(
@@ -390,7 +378,7 @@ def test_too_few_probabilities_for_the_classes(decoder):
         ({"confidence": [0.5, 1.0]}, "confidence of Dog is 1, expected 0 or more and less than 1"),
         ({"confidence": [-0.1, 0.5]}, "confidence of Cat is -0.1, expected 0 or more"),
         ({"drop_s": -0.2}, "drop_s is -0.2, expected seconds, 0 or more"),
-        ({"merge_s": np.inf}, "merge_s is inf"),
+        ({"drop_s": np.inf}, "drop_s is inf"),
         ({"drop_s": np.nan}, "drop_s is nan"),
     ],
 )
@@ -402,13 +390,13 @@ def test_parameters_out_of_range(change, message):
 
 
 def test_parameters_travel_as_json(tmp_path):
-    there = Hmm(("Cat", "Dog"), [0.9, 0.123456789012345], [1 / 3, 0.999], [0.0, 0.8], drop_s=0.2, merge_s=0.15)
+    there = Hmm(("Cat", "Dog"), [0.9, 0.123456789012345], [1 / 3, 0.999], [0.0, 0.8], drop_s=0.2)
     file = tmp_path / "hmm.json"
     file.write_text(
         json.dumps({"search": "robust", "seconds": 3.5, "tuned": {"f1_other_half": None}, **there.to_dict()})
     )
     back = Hmm.load(file)
-    assert (back.classes, back.drop_s, back.merge_s) == (there.classes, there.drop_s, there.merge_s)
+    assert (back.classes, back.drop_s) == (there.classes, there.drop_s)
     for name in ("p_silence", "p_event", "confidence"):
         assert np.array_equal(getattr(back, name), getattr(there, name))
 
@@ -418,7 +406,7 @@ def test_a_file_by_hand_needs_two_probabilities_a_class_in_any_order(tmp_path):
     file.write_text('{"p_silence": {"Dog": 0.9, "Cat": 0.8}, "p_event": {"Cat": 0.7, "Dog": 0.6}}')
     hmm = Hmm.load(file)
     assert (hmm.classes, hmm.p_silence.tolist(), hmm.p_event.tolist()) == (("Dog", "Cat"), [0.9, 0.8], [0.6, 0.7])
-    assert (hmm.confidence.tolist(), hmm.drop_s, hmm.merge_s) == ([0, 0], 0, 0)
+    assert (hmm.confidence.tolist(), hmm.drop_s) == ([0, 0], 0)
 
 
 @pytest.mark.parametrize(
@@ -435,15 +423,18 @@ def test_a_file_by_hand_needs_two_probabilities_a_class_in_any_order(tmp_path):
         ('{"p_silence": {"Cat": 0.5}}', "not a JSON file .* .KeyError: 'p_event'"),
         ('{"p_silence": [0.5], "p_event": [0.5]}', "not a JSON file"),
         ('{"p_silence": {"Cat": "much"}, "p_event": {"Cat": 0.5}}', "not a JSON file .*'much'"),
-        ('{"p_silence": {"Cat": 0.5, "Dog": 0.5}, "p_event": {"Cat": 0.5}}', "no value for class 'Dog'"),
-        ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5, "Dog": 0.5}}', ".* are not of the same classes"),
         (
-            '{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {}, "drop_s": 0, "merge_s": 0}',
-            "no value for class 'Cat'",
+            '{"p_silence": {"Cat": 0.5, "Dog": 0.5}, "p_event": {"Cat": 0.5}}',
+            "HMM: p_event of Dog is nan, expected more than 0",
+        ),
+        ('{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5, "Dog": 0.5}}', "HMM: p_silence of Dog is nan"),
+        (
+            '{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {}, "drop_s": 0}',
+            "HMM: confidence of Cat is nan",
         ),
         (
-            '{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0.5}, "merge_s": 0.1}',
-            "drop_s is missing; give all of confidence, drop_s, merge_s, or none of them",
+            '{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0.5}}',
+            "confidence or drop_s is missing; give both, or neither",
         ),
         (
             '{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 1.0}}',
@@ -451,12 +442,12 @@ def test_a_file_by_hand_needs_two_probabilities_a_class_in_any_order(tmp_path):
         ),
         ('{"p_silence": {"Cat": NaN}, "p_event": {"Cat": 0.5}}', "HMM: p_silence of Cat is nan"),
         (
-            '{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0}, "drop_s": -1, "merge_s": 0}',
+            '{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0}, "drop_s": -1}',
             "HMM: drop_s is -1",
         ),
         (
-            '{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0}, "drop_s": 0, "merge_s": "long"}',
-            "could not convert string to float: 'long'",
+            '{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0}, "drop_s": "long"}',
+            "not a JSON file .*could not convert string to float: 'long'",
         ),
     ],
 )

@@ -2,17 +2,10 @@ import numpy as np
 import pytest
 from sed_eval_oracle import table
 
+from reproduction.bootstrap import over_trainings, psds_counts, psds_over_trainings
 from sedlib.data import tables
 from sedlib.errors import SedError
-from sedlib.metrics import (
-    F1Result,
-    confidence,
-    interval,
-    over_trainings,
-    paired_difference,
-    psds_counts,
-    psds_over_trainings,
-)
+from sedlib.metrics import F1Result, confidence, interval, paired_difference
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from sed_eval_oracle import CLASSES, assert_same_scores, counts_then_reset, even
 from sedlib.data import tables
 from sedlib.errors import SedError
 from sedlib.metrics import event_f1
-from sedlib.metrics.events import EventIndex, hits_by_cell
+from sedlib.metrics.f1 import EventIndex, hits_by_cell
 
 
 def test_counts_equal_sed_eval_clip_by_clip(random_tables):
@@ -91,13 +91,10 @@ def test_collars_are_parameters():
     assert event_f1(reference, predictions, offset_collar=0.75, offset_share=0.4).macro == 0
 
 
-def test_only_listed_clips_count():
-    reference = table([("a", 1, 2, "Dog"), ("b", 1, 2, "Dog")])
-    predictions = table([("a", 1, 2, "Dog"), ("b", 5, 6, "Dog"), ("c", 1, 2, "Dog")])
-    result = event_f1(reference, predictions, filenames=["a"])
+def test_only_the_references_clips_count():
+    predictions = table([("a", 1, 2, "Dog"), ("c", 1, 2, "Dog")])
+    result = event_f1(table([("a", 1, 2, "Dog")]), predictions)
     assert (result.macro, result.filenames, result.unknown_filenames) == (1, ["a"], ["c"])
-    result = event_f1(reference, predictions, filenames=["a", "c"])
-    assert result.counts[1, tables.CLASSES.index("Dog")].tolist() == [0, 1, 0]
 
 
 def test_false_alarms_in_clips_without_events_count():

@@ -7,11 +7,12 @@ from psds_oracle import psds_at_every_threshold
 from scipy.ndimage import median_filter
 from sed_eval_oracle import table
 
+from reproduction.bootstrap import psds_counts, psds_over_trainings
 from sedlib.config import Decoding
 from sedlib.data import tables
 from sedlib.decode import Posteriors, filter_frames, frames_to_events, operating_points
 from sedlib.errors import SedError
-from sedlib.metrics import merge_overlaps, psd_roc, psds_counts, psds_from_operating_points, psds_over_trainings
+from sedlib.metrics import merge_overlaps, psds_from_operating_points
 from sedlib.metrics.psds import assumed_durations
 
 HOUR = {"a": 3600.0}
@@ -155,7 +156,7 @@ def test_references_and_predictions_that_overlap_score_as_if_they_were_merged():
         assert (result.merged, result.merged_predictions) == (2, int(points[0] is twice)) and expected.merged == 0
         counts = psds_counts(OVERLAPPING, points, HOUR)
         assert counts.references.sum() == 2 and counts.score(np.ones(1)) == pytest.approx(result.value, abs=1e-9)
-        for axis, same in zip(psd_roc(OVERLAPPING, points, HOUR), psd_roc(REFERENCE, points, HOUR)):
+        for axis, same in zip(result.roc, expected.roc):
             np.testing.assert_array_equal(axis, same)
 
 
@@ -181,7 +182,7 @@ def test_the_real_development_set_of_2020_is_scored(shared):
     assert counts.score(np.ones(len(counts.filenames))) == pytest.approx(
         1, abs=1e-9
     ) and counts.references.sum() == len(merged)
-    assert psd_roc(reference, [merged])[1][-1] == 1 and not counts.false_alarms.any()
+    assert result.roc[1][-1] == 1 and not counts.false_alarms.any()
 
 
 def test_draws_without_an_event_are_nan_without_a_warning(recwarn):
