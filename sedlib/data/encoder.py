@@ -36,6 +36,14 @@ def strong_labels(
     Returns
     -------
     (clip, frame, class) float32 array
+
+    Examples
+    --------
+    >>> bark = pd.DataFrame([{"filename": "a.wav", "onset": 1.2, "offset": 2.4, "event_label": "Dog"}])
+    >>> strong_labels(bark, ["a.wav"], frames=10, frame_s=1.0)[0, :, CLASSES.index("Dog")].nonzero()[0].tolist()
+    [1]
+    >>> strong_labels(bark, ["a.wav"], frames=20, frame_s=0.5)[0, :, CLASSES.index("Dog")].nonzero()[0].tolist()
+    [2, 3, 4]
     """
     events: dict[str, list[tuple[float, float, str]]] = {name: [] for name in filenames}
     for row in tables.events(table).itertuples():

@@ -26,6 +26,20 @@ def median_events(posteriors: Posteriors, decoding: Decoding, duration_s: float 
         Threshold, and length of the median filter in seconds.
     duration_s : float, optional
         Length of the clips; no event ends later. Default: as many seconds as there are frames.
+
+    Returns
+    -------
+    DataFrame
+        Event table ``filename onset offset event_label``, sorted by clip, onset and class.
+
+    Examples
+    --------
+    A filter of three frames closes the gap, and the single frame at the end stays silent:
+
+    >>> scores = np.array([0.1, 0.9, 0.2, 0.9, 0.8, 0.1, 0.1, 0.1, 0.7, 0.1]).reshape(1, 10, 1)
+    >>> dog = Posteriors(scores, ["a.wav"], ("Dog",), frame_s=0.5)
+    >>> median_events(dog, Decoding(threshold=0.5, median_s=1.5)).values.tolist()
+    [['a.wav', 1.0, 2.5, 'Dog']]
     """
     active = posteriors.scores > decoding.threshold * (100 if posteriors.scores.dtype == np.uint8 else 1)
     smoothed = smooth(active, filter_frames(decoding.median_s, posteriors.frame_s))

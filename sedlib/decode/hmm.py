@@ -267,6 +267,15 @@ def hmm_events(
     ------
     SedError
         If a class of the posteriors has no model, and as `emissions`.
+
+    Examples
+    --------
+    Staying is so likely that a doubtful frame neither interrupts the event nor makes one:
+
+    >>> scores = np.array([0.1, 0.1, 0.9, 0.4, 0.9, 0.1, 0.1, 0.1, 0.6, 0.1]).reshape(1, 10, 1)
+    >>> dog = Posteriors(scores, ["a.wav"], ("Dog",), frame_s=0.5)
+    >>> hmm_events(dog, Hmm.alike(0.9, 0.9, ("Dog",))).values.tolist()
+    [['a.wav', 1.0, 2.5, 'Dog']]
     """
     hmm = hmm.of(posteriors.classes)
     found = emissions(posteriors.scores, threshold)

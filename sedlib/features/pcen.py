@@ -47,6 +47,14 @@ def pcen(
     -----
     Written as delta^r (exp(r log(1 + G / delta)) - 1) with G = E / (eps + M)^alpha, as in librosa, so that small
     values do not drown in the difference of two large ones.
+
+    Examples
+    --------
+    A sound 100 times louder, once it has lasted (M = E), comes out only a little stronger:
+
+    >>> steady = torch.tensor([0.01, 1.0])
+    >>> [round(value, 3) for value in pcen(steady, steady, alpha=0.98, delta=2.0, r=0.5).tolist()]
+    [0.292, 0.318]
     """
     gained = energy * torch.exp(-alpha * torch.log(m + eps))
     return delta**r * torch.expm1(r * torch.log1p(gained / delta))
