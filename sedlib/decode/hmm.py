@@ -272,10 +272,10 @@ def hmm_events(
     --------
     Staying is so likely that a doubtful frame neither interrupts the event nor makes one:
 
-    >>> scores = np.array([0.1, 0.1, 0.9, 0.4, 0.9, 0.1, 0.1, 0.1, 0.6, 0.1]).reshape(1, 10, 1)
+    >>> scores = np.array([0.1, 0.1, 0.9, 0.4, 0.9, 0.9, 0.1, 0.1, 0.6, 0.1]).reshape(1, 10, 1)
     >>> dog = Posteriors(scores, ["a.wav"], ("Dog",), frame_s=0.5)
     >>> hmm_events(dog, Hmm.alike(0.9, 0.9, ("Dog",))).values.tolist()
-    [['a.wav', 1.0, 2.5, 'Dog']]
+    [['a.wav', 1.0, 3.0, 'Dog']]
     """
     hmm = hmm.of(posteriors.classes)
     found = emissions(posteriors.scores, threshold)
