@@ -1,12 +1,13 @@
-"""``sedlib reproduce`` and ``sedlib gap``."""
+"""``sedlib reproduce``, ``sedlib gap`` and ``sedlib runs``."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
-from sedlib.cli import DATA, PROFILE, Command, examples
+from sedlib.cli import DATA, PATH, PROFILE, Command, examples
 
 # Imports that load more stand inside the commands, so that `sedlib --help` answers at once.
 
@@ -80,3 +81,15 @@ def gap(profile_name: str, seeds: int) -> None:
 
     path = measure(profile_name, seeds)
     click.echo(f"{text(json.loads(path.read_text(encoding='utf-8')))}\n{path}")
+
+
+@click.command(cls=Command, epilog=examples("sedlib runs", "sedlib runs runs/lesson"))
+@click.argument("folder", required=False, type=PATH)
+def runs(folder: Path | None) -> None:
+    """List all runs beneath FOLDER, by default the workspace's, with their state and scores."""
+    from reproduction.listing import runs, table
+    from sedlib.workspace import workspace
+
+    place = folder or workspace() / "runs"
+    found = runs(place) if folder or place.is_dir() else ()
+    click.echo(table(found) if len(found) else f"{place}: no runs; `sedlib train` makes one")

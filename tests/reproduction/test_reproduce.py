@@ -357,7 +357,7 @@ def test_a_disk_that_is_full_at_the_start(workspace, monkeypatch):
 
 
 def test_marks_of_what_is_not_there_any_more_are_removed_and_nothing_else(workspace, monkeypatch):
-    monkeypatch.setattr(scoring, "scorer", lambda: "now")
+    monkeypatch.setattr(scoring, "scorer", lambda *_: "now")
     marks = ("trained", "validation.npz", "public.npz", "scored")
     runs = {(system, seed): PLAN.folder(system, seed) for system, seed in [*PLAN.trainings(), ("ensemble", 0)]}
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
+from reproduction.listing import runs
 from sedlib.config import PROFILES
 from sedlib.data import tables
 from sedlib.data.store import open_store
@@ -22,7 +23,6 @@ from sedlib.errors import SedError
 from sedlib.inference import posteriors
 from sedlib.systems import configuration
 from sedlib.training import Run, inputs, loop, mean_teacher, score, train
-from sedlib.training.listing import runs
 
 CONFIG = dataclasses.replace(
     PROFILES["smoke"],
@@ -384,7 +384,7 @@ def test_torchs_generator_is_afterwards_as_it_was(finished, tiny, tmp_path):
 def test_freed_memory_is_kept_while_training_and_given_back_afterwards():
     code = """
 import ctypes
-from sedlib.training.loop import give_back_freed_memory, keep_freed_memory
+from sedlib.training.loop import keep_freed_memory
 malloc, free = ctypes.CDLL(None).malloc, ctypes.CDLL(None).free
 malloc.restype, free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
 def held():
@@ -396,7 +396,7 @@ def use():
 start = held()
 use(); plain = held() - start
 keep_freed_memory(); use(); kept = held() - start
-give_back_freed_memory(); after = held() - start
+keep_freed_memory(False); after = held() - start
 use(); again = held() - start
 print(plain, kept, after, again)
 """
