@@ -161,7 +161,7 @@ def score_hmm(run: Run, data: str | Path, search: str = "exact") -> dict[str, An
         return results_of(run, search)
     first, second = tune_hmm(run, data, search)
     there = [name for name in SUBSETS if (run.folder / f"{name}.npz").exists()]
-    results = {"hmm": first.to_dict()}
+    results: dict[str, Any] = {"hmm": first.to_dict()}
     results |= {name: evaluated(run, data, name, first, f"{name}-{search}.tsv") for name in there}
     reference, _ = reference_of([run], data, "validation")
     scores, clip_s = stored(run, "validation"), run.config.features.clip_s

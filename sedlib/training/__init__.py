@@ -5,14 +5,5 @@ from sedlib.training.mean_teacher import MeanTeacher, add_noise, losses, rampup,
 from sedlib.training.runs import Run
 from sedlib.training.scoring import score, write_posteriors
 
-__all__ = [
-    "MeanTeacher",
-    "Run",
-    "add_noise",
-    "losses",
-    "rampup",
-    "score",
-    "train",
-    "update_teacher",
-    "write_posteriors",
-]
+__all__ = ["MeanTeacher", "Run", "add_noise", "losses", "rampup", "score", "train"]
+__all__ += ["update_teacher", "write_posteriors"]

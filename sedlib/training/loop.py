@@ -89,51 +89,14 @@ def train(
     with run.only_one():
         run.start(config, data, seed)
         if not run.finished:
-            fabric = own_fabric()
             keep_freed_memory()
             try:
-                with torch.random.fork_rng([fabric.device] if fabric.device.type == "cuda" else []):
-                    _train(run, config, data, seed, fabric, on_epoch or (lambda row: None), progress, workers)
+                with torch.random.fork_rng([0] if torch.cuda.is_available() else []):
+                    _Training(run, config, data, seed, progress).loop(on_epoch or (lambda row: None), workers)
             finally:
                 keep_freed_memory(False)
         run.remove_checkpoints()  # also those of a process that was killed after it had finished
     return run
-
-
-def _train(
-    run: Run,
-    config: Config,
-    data: Path,
-    seed: int,
-    fabric: Fabric,
-    on_epoch: Callable[[dict[str, float]], Any],
-    progress: bool,
-    workers: int,
-) -> None:
-    """As `train`, from the last checkpoint to the weights."""
-    torch.manual_seed(seed)
-    student = Detector(config)
-    student.to(fabric.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # documented
-    on_device = "waveforms" if fabric.device.type in RESIDENT else "nothing"
-    inputs = Inputs(config, data, seed, student, "spectrograms" if config.training.preload else on_device, progress)
-    training = _Training(run, config, inputs, student, fabric, progress)
-    telemetry, learner = training.telemetry, training.learner
-    batches = inputs.batches(training.state.step, training.steps, workers)
-    for step in range(training.state.step, training.steps):
-        with telemetry.waiting():
-            batch = next(batches)
-        torch.manual_seed(int(np.random.default_rng([seed, step]).integers(2**62)))
-        terms = learner.step(step, views(inputs.features(batch), config), *inputs.targets(batch))
-        telemetry.add(step + 1, terms, **learner.rates(step))
-        training.state.step = step + 1
-        training.bar.update()
-        ends_epoch = (step + 1) % inputs.steps_per_epoch == 0
-        if ends_epoch or time.perf_counter() - training.saved > CHECKPOINT_S:
-            training.check()
-            if ends_epoch:
-                on_epoch(training.end_epoch())
-            training.save()
-    training.finish()
 
 
 @dataclass
@@ -148,30 +111,54 @@ class _State:
 
 
 class _Training:
-    """A training under way: its learner, telemetry and state, resumed from the last checkpoint."""
+    """A training under way, from the last checkpoint to the weights."""
 
-    def __init__(
-        self, run: Run, config: Config, inputs: Inputs, student: Detector, fabric: Fabric, progress: bool
-    ) -> None:
-        self.run, self.config, self.inputs = run, config, inputs
+    def __init__(self, run: Run, config: Config, data: Path, seed: int, progress: bool) -> None:
+        self.run, self.config, fabric = run, config, own_fabric()
+        torch.manual_seed(seed)
+        student = Detector(config)
+        student.to(fabric.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # documented
+        on_device = "waveforms" if fabric.device.type in RESIDENT else "nothing"
+        keep = "spectrograms" if config.training.preload else on_device
+        self.inputs = Inputs(config, data, seed, student, keep, progress)
         checkpoint = run.load_checkpoint()
         if checkpoint is None and isinstance(student.scale, ZScore):
-            student.scale.fit(piece for clips in inputs.clips.values() for piece in clips.pieces())
+            student.scale.fit(piece for clips in self.inputs.clips.values() for piece in clips.pieces())
         kind = MeanTeacher if config.adversarial.updates == "none" else DomainAdversarial
-        self.learner = kind(student, config, fabric, inputs.steps_per_epoch)
+        self.learner = kind(student, config, fabric, self.inputs.steps_per_epoch)
         self.telemetry, self.state = Telemetry(fabric.device), _State()
         if checkpoint is not None:
             self.learner.load_state_dict(checkpoint["learner"])
             self.telemetry.load_state_dict(checkpoint["telemetry"])
             self.state = _State(**checkpoint["state"])
-        state, self.steps = self.state, config.training.epochs * inputs.steps_per_epoch
+        state, self.steps = self.state, config.training.epochs * self.inputs.steps_per_epoch
         run.write_progress(state.step, self.steps)
         self.saved = time.perf_counter()
         self.began = self.saved - state.seconds
         logged = int(state.rows[-1]["step"]) if state.rows else 0  # what a killed process wrote later is hidden
         self.board = SummaryWriter(run.folder / "tensorboard", purge_step=logged + 1)
-        title = f"training {config.system}, seed {inputs.seed}"
+        title = f"training {config.system}, seed {seed}"
         self.bar = tqdm(total=self.steps, initial=state.step, desc=title, unit="step", disable=not progress)
+
+    def loop(self, on_epoch: Callable[[dict[str, float]], Any], workers: int) -> None:
+        """Train from the last checkpoint to the end."""
+        state, inputs, learner, telemetry = self.state, self.inputs, self.learner, self.telemetry
+        batches = inputs.batches(state.step, self.steps, workers)
+        for step in range(state.step, self.steps):
+            with telemetry.waiting():
+                batch = next(batches)
+            torch.manual_seed(int(np.random.default_rng([inputs.seed, step]).integers(2**62)))
+            terms = learner.step(step, views(inputs.features(batch), self.config), *inputs.targets(batch))
+            telemetry.add(step + 1, terms, **learner.rates(step))
+            state.step = step + 1
+            self.bar.update()
+            ends_epoch = state.step % inputs.steps_per_epoch == 0
+            if ends_epoch or time.perf_counter() - self.saved > CHECKPOINT_S:
+                self.check()
+                if ends_epoch:
+                    on_epoch(self.end_epoch())
+                self.save()
+        self.finish()
 
     def check(self) -> None:
         """Raise `Diverged` for a training that diverged, after noting it and saving the last good weights."""

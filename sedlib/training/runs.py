@@ -173,12 +173,6 @@ class Run:
         """Write ``diverged.json``; before the last good weights, so that a killed run never looks finished."""
         write_json(self.folder / "diverged.json", {"step": step, "term": term, "what": what})
 
-    @property
-    def divergence(self) -> dict[str, Any] | None:
-        """``step``, ``term`` and ``what`` of a training that diverged, else None."""
-        path = self.folder / "diverged.json"
-        return read_json(path) if path.exists() else None
-
     def save(self, name: str, state: dict[str, Any]) -> None:
         """Save tensors and plain values as ``name``."""
         with whole(self.folder / name) as partial:
@@ -223,11 +217,12 @@ class Run:
         return detector.eval()
 
     def _refuse_diverged(self) -> None:
-        if (divergence := self.divergence) is not None:
-            with reading(self.folder / "diverged.json"):
+        path = self.folder / "diverged.json"
+        with reading(path):
+            if path.exists():
                 raise SedError(
-                    f"{self.folder}: the training diverged at step {divergence['step']}: {divergence['what']}. "
-                    "Train in another folder with a lower learning_rate or another seed, or remove this one"
+                    "{}: the training diverged at step {step}: {what}. Train in another folder with a lower "
+                    "learning_rate or another seed, or remove this one".format(self.folder, **read_json(path))
                 )
 
 

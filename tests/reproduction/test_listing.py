@@ -26,7 +26,10 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
-SCORED = {"validation": {"event_f1": {"macro": 0.25}, "psds": {"value": 0.6}}, "public": {"event_f1": {"macro": 0.3}}}
+SCORED = {
+    "validation": {"event_f1": {"macro": 0.25}, "psds": {"value": 0.6}, "clips": {"missing": None}},
+    "public": {"event_f1": {"macro": 0.3}},
+}
 
 
 @pytest.fixture

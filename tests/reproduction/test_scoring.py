@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -112,6 +113,10 @@ def test_what_older_code_or_other_posteriors_gave_is_done_anew_and_nothing_else(
     done = times()
     assert is_current(run, "median") and is_current(run, "exact")
     assert score(run, tiny) == first["median"] and score_hmm(run, tiny, "exact") == first["exact"] and times() == done
+
+    with monkeypatch.context() as changed:  # another protocol of tuning
+        changed.setattr(hmms, "CODE", Path(tables.__file__))
+        assert is_current(run, "median") and not is_current(run, "exact")
 
     with monkeypatch.context() as changed:  # other code
         changed.setattr(module, "scorer", lambda *_: "other")

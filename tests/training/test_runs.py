@@ -359,14 +359,12 @@ def test_a_training_without_its_configuration_is_not_gone_on_with(run, data):
 
 
 def test_a_diverged_run_says_what_happened_and_detects_with_its_last_good_weights(run, data):
-    assert run.divergence is None
     run.diverged(120, "weak", "the loss weak is nan")
     shown = "run: the training diverged at step 120: the loss weak is nan"
     with pytest.raises(SedError, match=shown):
         run.detector()
     weights = Detector(CONFIG).state_dict()
     run.save("weights.pt", {"student": weights, "teacher": weights})
-    assert run.divergence["step"] == 120 and run.divergence["term"] == "weak"
     assert not run.finished and run.state == "diverged"
     with pytest.raises(SedError, match=shown + ".*lower learning_rate or another seed, or remove"):
         run.start(CONFIG, data, 0)
