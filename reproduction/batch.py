@@ -196,10 +196,9 @@ def _refuse_older(plan: Plan) -> None:
 
 def _forget_stale(plan: Plan) -> None:
     """Remove marks of what is not there any more, or was scored by other code; never anything that took long."""
+    from reproduction.scoring import is_current, run_of
     from sedlib.training import Run
-    from sedlib.training.ensemble import run_of
     from sedlib.training.runs import read_json, write_json
-    from sedlib.training.scoring import is_current
 
     place = workspace()
     if plan.data == "mini" and not (plan.root / "dataset.json").exists():

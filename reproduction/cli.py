@@ -1,4 +1,4 @@
-"""``sedlib reproduce``, ``sedlib gap`` and ``sedlib data check``."""
+"""``sedlib reproduce``, ``sedlib gap``, ``sedlib data check`` and ``sedlib runs``."""
 
 from __future__ import annotations
 
@@ -100,3 +100,15 @@ def check(folder: Path) -> None:
     click.echo(report.text())
     if not report.ok:
         sys.exit(1)
+
+
+@click.command(cls=Command, epilog=examples("sedlib runs", "sedlib runs runs/lesson"))
+@click.argument("folder", required=False, type=PATH)
+def runs(folder: Path | None) -> None:
+    """List all runs beneath FOLDER, by default the workspace's, with their state and scores."""
+    from reproduction.listing import runs, table
+    from sedlib.workspace import workspace
+
+    place = folder or workspace() / "runs"
+    found = runs(place) if folder or place.is_dir() else ()
+    click.echo(table(found) if len(found) else f"{place}: no runs; `sedlib train` makes one")

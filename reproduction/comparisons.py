@@ -19,11 +19,11 @@ from reproduction import published
 from reproduction.bootstrap import over_trainings
 from reproduction.claims import FILE, STATIONARY, Claim, claims, verdict
 from reproduction.rows import ROWS
+from reproduction.scoring import reference_of
 from reproduction.shipped import shipped
 from sedlib.data import tables
 from sedlib.metrics import Interval, event_f1, interval
 from sedlib.training import Run
-from sedlib.training.scoring import reference_of
 from sedlib.workspace import run_folder, workspace
 
 FIGURES = shipped("figures")

@@ -16,13 +16,13 @@ import click
 
 from reproduction.batch import failures
 from reproduction.plan import Plan
+from reproduction.scoring import Ensemble, run_of, score_hmm
 from sedlib.data import layout
 from sedlib.data.store import open_store
 from sedlib.errors import SedError
 from sedlib.files import locked, one_line
 from sedlib.systems import configuration
-from sedlib.training import score, score_hmm, train, write_posteriors
-from sedlib.training.ensemble import run_of
+from sedlib.training import score, train, write_posteriors
 from sedlib.workspace import dataset, workspace
 
 # What takes long to import and few jobs need stands inside them.
@@ -82,6 +82,8 @@ def score_(plan: Plan, system: str, seed: int) -> None:
     """Tune the HMMs, and score by median filter and HMMs."""
     run = run_of(plan.profile, plan.root, system, seed)
     with alone(run.folder, "score"):
+        if isinstance(run, Ensemble):
+            run.write_posteriors(plan.root)
         score(run, plan.root)
         for search in plan.searches(system):
             score_hmm(run, plan.root, search)

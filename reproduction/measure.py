@@ -22,14 +22,14 @@ from reproduction.bootstrap import PsdsCounts, over_trainings, psds_counts, psds
 from reproduction.claims import Claim, verdict
 from reproduction.plan import SCORED_ON, TRAINED_ON, Plan
 from reproduction.rows import ROWS, Row
+from reproduction.scoring import reference_of, results_file, results_of, run_of
 from sedlib import __version__
 from sedlib.data import tables
 from sedlib.decode import THRESHOLDS, Hmm, Posteriors, operating_points
 from sedlib.metrics import Interval, Missing, event_f1, interval
 from sedlib.training import Run
-from sedlib.training.ensemble import run_of
-from sedlib.training.runs import read_json, results_file, write_json
-from sedlib.training.scoring import reference_of, scorer, subsets_there
+from sedlib.training.runs import read_json, write_json
+from sedlib.training.scoring import scorer, subsets_there
 from sedlib.workspace import workspace
 
 FIGURE2_CLIPS = 10
@@ -259,7 +259,7 @@ def _unseen(plan: Plan) -> list[dict[str, Any]]:
     found = []
     for system, search in [(name, search) for name in plan.systems() for search in plan.searches(name)]:
         if runs := _scored(plan, system, search):
-            median, results = [run.results for run in runs], [run.results_of(search) for run in runs]
+            median, results = [run.results for run in runs], [results_of(run, search) for run in runs]
             entry = {"system": system, "search": search}
             entry |= {"median": _percent(median, "validation"), "median_eval": _percent(median, "public")}
             entry |= {"dev": _percent(results, "validation"), "unseen": [100 * one["unseen_f1"] for one in results]}

@@ -157,18 +157,6 @@ def train(
     click.echo(f"\nrun: {run.folder}")
 
 
-@cli.command(epilog=examples("sedlib runs", "sedlib runs runs/lesson"))
-@click.argument("folder", required=False, type=PATH)
-def runs(folder: Path | None) -> None:
-    """List all runs beneath FOLDER, by default the workspace's, with their state and scores."""
-    from sedlib.training.listing import runs, table
-    from sedlib.workspace import workspace
-
-    place = folder or workspace() / "runs"
-    found = runs(place) if folder or place.is_dir() else ()
-    click.echo(table(found) if len(found) else f"{place}: no runs; `sedlib train` makes one")
-
-
 @cli.command(
     epilog=examples(
         "sedlib detect kitchen.wav --run runs/lesson/mini-lesson/baseline/seed0",

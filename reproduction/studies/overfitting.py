@@ -21,13 +21,12 @@ from tqdm.auto import tqdm
 
 from reproduction.published import load, stamp
 from reproduction.rows import ROWS
+from reproduction.scoring import run_of, score_hmm
 from reproduction.shipped import shipped
 from sedlib.data import layout, tables
 from sedlib.decode import Posteriors, tuning
 from sedlib.decode.tuning import SEARCHES, tune
 from sedlib.errors import SedError
-from sedlib.training import score_hmm
-from sedlib.training.ensemble import run_of
 from sedlib.training.runs import write_json
 from sedlib.workspace import dataset, outputs, workspace
 

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 import torch
 
+from reproduction.listing import runs
 from sedcourse.explorer.model import FEATURES, Layer, hop_s
 from sedlib.config import Config, Features, Pcen
 from sedlib.features import time_constant
 from sedlib.features.pcen import at_hop
 from sedlib.systems import configuration
-from sedlib.training.listing import runs
 from sedlib.training.runs import Run
 from sedlib.workspace import workspace
 

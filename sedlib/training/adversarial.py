@@ -37,7 +37,7 @@ class DomainAdversarial(MeanTeacher):
         self.domain, self.domain_optimizer = fabric.setup(domain, optimizer)
 
     def rates(self, step: int) -> dict[str, float]:
-        """The mean teacher's, the classifier's learning rate, and the CNN's weight of the domain loss."""
+        """Add to the mean teacher's the classifier's learning rate and the CNN's weight of the domain loss."""
         a, t = self.adversarial, self.settings
         share = ganin(step / (t.epochs * self.steps_per_epoch)) if a.schedule == "ganin" else 1.0
         ramp = rampup(step, a.rampup_epochs * self.steps_per_epoch)
@@ -48,7 +48,7 @@ class DomainAdversarial(MeanTeacher):
         }
 
     def update(self, output: Output, loss: Tensor, synthetic: int, rates: dict[str, float]) -> dict[str, Tensor]:
-        """Equations (1) and (2); returns the classifier's loss ``domain`` and its `balanced_error` ``domain_error``."""
+        """Apply equations (1) and (2); return the classifier's ``domain`` and `balanced_error` ``domain_error``."""
         embeddings = output.embeddings
         is_synthetic = (torch.arange(len(embeddings), device=embeddings.device) < synthetic).to(embeddings.dtype)
         self.optimizer.zero_grad()
@@ -58,7 +58,7 @@ class DomainAdversarial(MeanTeacher):
         return {"domain": domain_loss(logits, is_synthetic), "domain_error": balanced_error(logits, synthetic)}
 
     def two_steps(self, loss: Tensor, embeddings: Tensor, is_synthetic: Tensor, rates: dict[str, float]) -> Tensor:
-        """Equation (1), the CRNN against the frozen classifier; then (2), the classifier on the detached embeddings."""
+        """Apply equation (1), the CRNN against the frozen classifier, and (2), the classifier on fixed embeddings."""
         a, classifier = self.adversarial, self.domain.module.requires_grad_(False)
         with self.fabric.autocast():
             against = domain_loss(classifier(embeddings), is_synthetic)
@@ -72,7 +72,7 @@ class DomainAdversarial(MeanTeacher):
         return logits.detach()
 
     def one_step(self, loss: Tensor, embeddings: Tensor, is_synthetic: Tensor, rates: dict[str, float]) -> Tensor:
-        """The same gradients in one pass, reversed between classifier and CNN."""
+        """Apply the same gradients in one pass, reversed between classifier and CNN."""
         a = self.adversarial
         logits = self.domain(reverse(embeddings, rates["domain_weight"] / a.domain_weight if a.domain_weight else 0.0))
         self.fabric.backward(a.main_weight * loss + a.domain_weight * domain_loss(logits, is_synthetic))
@@ -87,20 +87,15 @@ class DomainAdversarial(MeanTeacher):
         descend(optimizer, learning_rate)
 
     def health(self, row: dict[str, float]) -> str:
-        """Whether the classifier is saturated or has collapsed; with weight 0 it never learns."""
+        """Describe a classifier that is saturated or has collapsed; with weight 0 it never learns."""
         error = row["loss_domain_error"]
-        if not self.adversarial.domain_weight:
+        if not self.adversarial.domain_weight or SATURATED <= error <= COLLAPSED:
             return ""
-        if error < SATURATED:
-            return (
-                f"the domain classifier is wrong about {error:.1%} of the clips: the CNN does not move it (saturated)"
-            )
-        if error > COLLAPSED:
-            return f"the domain classifier is wrong about {error:.1%} of the clips, no better than chance (collapsed)"
-        return ""
+        what = ": the CNN does not move it (saturated)" if error < SATURATED else ", no better than chance (collapsed)"
+        return f"the domain classifier is wrong about {error:.1%} of the clips{what}"
 
     def parts(self) -> dict[str, Any]:
-        """The mean teacher's, and the classifier, which a finished run does not keep."""
+        """Add the classifier, which a finished run does not keep."""
         return {**super().parts(), "domain": self.domain.module, "domain_optimizer": self.domain_optimizer}
 
 
@@ -117,21 +112,21 @@ class _Reverse(torch.autograd.Function):
 
 
 def reverse(x: Tensor, weight: float = 1.0) -> Tensor:
-    """The gradient reversal layer of Ganin et al.: the identity, whose gradient is multiplied by ``-weight``."""
+    """Apply the gradient reversal layer of Ganin et al.: the identity, whose gradient is multiplied by ``-weight``."""
     return _Reverse.apply(x, weight)
 
 
 def ganin(progress: float) -> float:
-    """2 / (1 + exp(-10 p)) - 1, which rises from 0 to nearly 1 with the progress p from 0 to 1."""
+    """Compute 2 / (1 + exp(-10 p)) - 1, which rises from 0 to nearly 1 with the progress p from 0 to 1."""
     return 2 / (1 + math.exp(-10 * progress)) - 1
 
 
 def domain_loss(logits: Tensor, is_synthetic: Tensor) -> Tensor:
-    """L_adv, the binary cross-entropy of ``(clip,)`` logits; 1 means synthetic."""
+    """Compute L_adv, the binary cross-entropy of ``(clip,)`` logits; 1 means synthetic."""
     return F.binary_cross_entropy_with_logits(logits, is_synthetic)
 
 
 def balanced_error(logits: Tensor, synthetic: int) -> Tensor:
-    """Mean of both domains' shares of wrong predictions (0.5 is chance); the first clips are ``synthetic``."""
+    """Average both domains' shares of wrong predictions (0.5 is chance); the first clips are ``synthetic``."""
     missed, mistaken = (logits[:synthetic] <= 0).float().mean(), (logits[synthetic:] > 0).float().mean()
     return (missed + mistaken) / 2

@@ -8,7 +8,7 @@ and 3.2; taught in ``notebooks/04_mean_teacher.py``.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from sedlib.augment import Change, Mixture, change, draw, draw_change, events, open_bank, render
+from sedlib.augment import Bank, Change, Mixture, change, draw, draw_change, events, open_bank, render
 from sedlib.config import Config
 from sedlib.data import layout, tables
 from sedlib.data.encoder import batch_indices, event_labels, strong_labels, weak_labels
@@ -53,53 +53,55 @@ class Clips:
         self.waveforms: Tensor | None = None
         self.spectrograms: Tensor | None = None
         if keep == "waveforms":
-            self.waveforms = _kept(
-                (_samples(store.waveforms(indices[part])).to(self.device) for part in self._parts()), len(self)
-            )
+            self.waveforms = _kept((self._samples(part) for part in self._parts()), len(self))
         elif keep == "spectrograms":
             self.spectrograms = _kept(self.pieces(), len(self))
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def read(self, positions: np.ndarray, changed: list[int] | tuple[()] = ()) -> np.ndarray | None:
-        """Waveforms ``(batch, sample)`` from the store, if they are needed; called in any thread.
+    def read(self, positions: np.ndarray, changed: Collection[int] = ()) -> np.ndarray | None:
+        """Read waveforms ``(batch, sample)`` from the store, if `features` needs them; called in any thread.
 
         Where spectrograms are kept, only the ``changed`` clips are read (places within ``positions``).
         """
         if self.spectrograms is not None:
-            return self.store.waveforms(self.indices[positions[changed]]) if len(changed) else None
+            return self.store.waveforms(self.indices[positions[list(changed)]]) if changed else None
         return self.store.waveforms(self.indices[positions]) if self.waveforms is None else None
 
     def features(
         self,
         positions: Tensor,
         read: np.ndarray | None,
-        changed: list[int] | tuple[()] = (),
-        change: Callable[[Tensor], Tensor] | None = None,
+        changes: dict[int, Change] | None = None,
+        bank: Bank | None = None,
     ) -> Tensor:
-        """Log-Mel in dB ``(batch, 1, mel, frame)`` from what `read` returned; ``change`` is for the ``changed``."""
+        """Compute log-Mel in dB ``(batch, 1, mel, frame)`` from what `read` returned, ``changes`` by place applied."""
+        changed, wanted = list(changes or {}), list((changes or {}).values())
+        here = None if read is None else torch.from_numpy(read).to(self.device)
         if self.spectrograms is not None:
             features = self.spectrograms[positions]
-            if changed:
-                assert change is not None
-                features[changed] = self.detector.features(change(torch.from_numpy(read).to(self.device)))
+            if here is not None:
+                features[changed] = self.detector.features(change(here, wanted, bank))
             return features
-        kept = self.waveforms
-        waveforms = torch.from_numpy(read).to(self.device) if kept is None else kept[positions].float() / 32768
+        waveforms = here if self.waveforms is None else self.waveforms[positions].float() / 32768
+        assert waveforms is not None
         if changed:
-            assert change is not None
             waveforms = waveforms.clone()  # the batch keeps what was read
-            waveforms[changed] = change(waveforms[changed])
+            waveforms[changed] = change(waveforms[changed], wanted, bank)
         return self.detector.features(waveforms)
 
     def pieces(self) -> Iterator[Tensor]:
-        """The spectrograms of all clips in order, `PIECE` at a time."""
+        """Yield the spectrograms of all clips in order, `PIECE` at a time."""
         for part in self._parts():
             yield self.features(torch.from_numpy(part).to(self.device), self.read(part))
 
     def _parts(self) -> Iterator[np.ndarray]:
         return (np.arange(start, min(start + PIECE, len(self))) for start in range(0, len(self), PIECE))
+
+    def _samples(self, part: np.ndarray) -> Tensor:
+        waveforms = 32768 * self.store.waveforms(self.indices[part])
+        return torch.from_numpy(waveforms.astype(np.int16)).to(self.device)  # exact: the store's samples are 16-bit
 
 
 def _kept(pieces: Iterator[Tensor], clips: int) -> Tensor:
@@ -111,10 +113,6 @@ def _kept(pieces: Iterator[Tensor], clips: int) -> Tensor:
         kept[start : start + len(piece)] = piece
         start += len(piece)
     return kept
-
-
-def _samples(waveforms: np.ndarray) -> Tensor:
-    return torch.from_numpy((32768 * waveforms).astype(np.int16))  # exact: the store's samples are 16-bit
 
 
 class Batch(NamedTuple):
@@ -161,7 +159,7 @@ class Inputs:
         self.config, self.seed = config, seed
         subsets = subsets_of(config)
         self.sizes = {labels: getattr(t, labels) for labels in subsets}
-        stores = {labels: open_store(data, subsets[labels], progress=progress) for labels in self.sizes}
+        stores = {labels: open_store(data, subset, progress=progress) for labels, subset in subsets.items()}
         held_out, kept = split(len(stores["strong"]), t.validation_share, seed)
         chosen = {labels: np.arange(len(store)) for labels, store in stores.items()} | {"strong": kept}
         for labels, indices in {**chosen, "validation": held_out}.items():
@@ -179,23 +177,19 @@ class Inputs:
         weak = np.zeros((0, len(tables.CLASSES)), np.float32)
         if t.weak:
             weak = weak_labels(layout.load(data, "weak").table, self.clips["weak"].filenames)
-        encoded = {"strong": strong, "weak": weak}
-        self.labels = {kind: torch.from_numpy(values).to(self.device) for kind, values in encoded.items()}
+        self.labels = {k: torch.from_numpy(v).to(self.device) for k, v in {"strong": strong, "weak": weak}.items()}
         scarce = "weak" if t.weak else "strong"  # an epoch is once through these
         self.steps_per_epoch = t.steps_per_epoch or max(1, len(self.clips[scarce]) // self.sizes[scarce])
 
-    def _rng(self, step: int, kind: int, clip: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, AUGMENTATION, step, kind, clip])
-
     def positions(self, step: int) -> dict[str, np.ndarray]:
-        """The clips of a step, as positions in `clips`."""
+        """Choose the clips of a step, as positions in `clips`."""
         return {
             labels: batch_indices(step, size, len(self.clips[labels]), self.seed, number)
             for number, (labels, size) in enumerate(self.sizes.items())
         }
 
     def batches(self, first: int, last: int, workers: int = 1) -> Iterator[Batch]:
-        """The batches of steps ``first`` to ``last - 1``, read ahead by ``workers`` threads (0: on demand)."""
+        """Yield the batches of steps ``first`` to ``last - 1``, read ahead by ``workers`` threads (0: on demand)."""
         return ahead(self._read, self._schedule(first, last), workers)
 
     def _schedule(self, first: int, last: int) -> Iterator[tuple[int, dict[str, np.ndarray], dict[str, Tensor]]]:
@@ -209,39 +203,31 @@ class Inputs:
 
     def _read(self, scheduled: tuple[int, dict[str, np.ndarray], dict[str, Tensor]]) -> Batch:
         step, here, placed = scheduled
-        settings, mixtures = self.config.augment, []
-        waveforms: dict[str, np.ndarray | None] = {}
-        changes: dict[str, dict[int, Change]] = {}
+        settings, batch = self.config.augment, Batch(placed, {}, {}, [])
         for kind, (labels, chosen) in enumerate(here.items()):
-            rngs = [self._rng(step, kind, i) for i in range(len(chosen))]
+            rngs = [np.random.default_rng([self.seed, AUGMENTATION, step, kind, i]) for i in range(len(chosen))]
             if labels == "strong" and settings.mixing:
                 assert self.bank is not None
-                mixtures = [draw(rng, self.bank, settings) for rng in rngs]
+                batch.mixtures.extend(draw(rng, self.bank, settings) for rng in rngs)
                 continue
             drawn = [draw_change(rng, self.bank, settings, labels == "strong") for rng in rngs]
-            changes[labels] = {i: change for i, change in enumerate(drawn) if change != Change()}
-            waveforms[labels] = self.clips[labels].read(chosen, list(changes[labels]))
-        return Batch(placed, waveforms, changes, mixtures)
+            batch.changes[labels] = {i: change for i, change in enumerate(drawn) if change != Change()}
+            batch.waveforms[labels] = self.clips[labels].read(chosen, batch.changes[labels])
+        return batch
 
     def features(self, batch: Batch) -> Tensor:
-        """Log-Mel in dB of a batch, ``(batch, 1, mel, frame)``."""
+        """Compute log-Mel in dB of a batch, ``(batch, 1, mel, frame)``."""
         parts = []
         if batch.mixtures:
             assert self.bank is not None
             parts.append(self.detector.features(render(batch.mixtures, self.bank)))
         for labels, changes in batch.changes.items():
-            parts.append(
-                self.clips[labels].features(
-                    batch.positions[labels],
-                    batch.waveforms[labels],
-                    list(changes),
-                    lambda waveforms, chosen=changes: change(waveforms, list(chosen.values()), self.bank),
-                )
-            )
+            clips, positions, waveforms = self.clips[labels], batch.positions[labels], batch.waveforms[labels]
+            parts.append(clips.features(positions, waveforms, changes, self.bank))
         return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
     def targets(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Strong labels ``(strong, frame, class)`` and weak labels ``(weak, class)`` of a batch."""
+        """Return strong labels ``(strong, frame, class)`` and weak labels ``(weak, class)`` of a batch."""
         none = torch.zeros(0, dtype=torch.long, device=self.device)
         strong, weak = (self.labels[kind][batch.positions.get(kind, none)] for kind in ("strong", "weak"))
         if batch.mixtures:
@@ -253,14 +239,14 @@ class Inputs:
 
 
 def subsets_of(config: Config) -> dict[str, str]:
-    """The subset for each kind of labels that a configuration uses, in the order of a batch."""
+    """Name the subset for each kind of labels that a configuration uses, in the order of a batch."""
     t = config.training
     subsets = {"strong": t.strong_from, "weak": "weak", "unlabelled": "unlabel_in_domain"}
     return {labels: subset for labels, subset in subsets.items() if getattr(t, labels)}
 
 
 def ahead(function: Callable, items: Iterable, workers: int) -> Iterator:
-    """``map(function, items)`` in order, up to ``workers`` results ahead, in as many threads."""
+    """Apply ``map(function, items)`` in order, up to ``workers`` results ahead, in as many threads."""
     if not workers:
         yield from map(function, items)
         return
@@ -279,14 +265,14 @@ def ahead(function: Callable, items: Iterable, workers: int) -> Iterator:
 
 
 def strong_table(data: Path, subset: str) -> pd.DataFrame:
-    """Event table of a subset with strong labels, or an oracle's of another one."""
+    """Read the event table of a subset with strong labels, or an oracle's of another one."""
     if layout.SUBSETS[subset].kind == layout.STRONG:
         return layout.load(data, subset).table
     return layout.hidden_labels(data, subset)
 
 
 def split(clips: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted indices of the clips held out for validation, and of the others."""
+    """Return sorted indices of the clips held out for validation, and of the others."""
     order = np.random.default_rng([seed, 0]).permutation(clips)
     held_out = round(share * clips)
     return np.sort(order[:held_out]), np.sort(order[held_out:])

@@ -9,11 +9,13 @@ Paper section 3; taught in ``notebooks/04_mean_teacher.py``.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import ctypes
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,109 +89,130 @@ def train(
     with run.only_one():
         run.start(config, data, seed)
         if not run.finished:
-            fabric = own_fabric()
-            generators = [fabric.device] if fabric.device.type == "cuda" else []
             keep_freed_memory()
             try:
-                with torch.random.fork_rng(generators):
-                    _train(run, config, data, seed, fabric, on_epoch, progress, workers)
+                with torch.random.fork_rng([0] if torch.cuda.is_available() else []):
+                    _Training(run, config, data, seed, progress).loop(on_epoch or (lambda row: None), workers)
             finally:
-                give_back_freed_memory()
+                keep_freed_memory(False)
         run.remove_checkpoints()  # also those of a process that was killed after it had finished
     return run
 
 
-def _train(
-    run: Run,
-    config: Config,
-    data: Path,
-    seed: int,
-    fabric: Fabric,
-    on_epoch: Callable | None,
-    progress: bool,
-    workers: int,
-) -> None:
-    """As `train`, from the last checkpoint to the weights; one long function, so that the loop reads in order."""
-    t = config.training
-    torch.manual_seed(seed)
-    student = Detector(config)
-    student.to(fabric.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # documented
-    keep = "spectrograms" if t.preload else "waveforms" if fabric.device.type in RESIDENT else "nothing"
-    inputs = Inputs(config, data, seed, student, keep, progress)
-    checkpoint = run.load_checkpoint()
-    if checkpoint is None and isinstance(student.scale, ZScore):
-        student.scale.fit(piece for clips in inputs.clips.values() for piece in clips.pieces())
-    kind = MeanTeacher if config.adversarial.updates == "none" else DomainAdversarial
-    learner, telemetry = kind(student, config, fabric, inputs.steps_per_epoch), Telemetry(fabric.device)
-    state: dict[str, Any] = {"step": 0, "rows": [], "best": -1.0, "best_weights": None, "seconds": 0.0}
-    if checkpoint is not None:
-        learner.load_state_dict(checkpoint["learner"])
-        telemetry.load_state_dict(checkpoint["telemetry"])
-        state = checkpoint["state"]
-    steps = t.epochs * inputs.steps_per_epoch
-    run.write_progress(state["step"], steps)
-    began, saved = time.perf_counter() - state["seconds"], time.perf_counter()
-    logged = int(state["rows"][-1]["step"]) if state["rows"] else 0
-    board = SummaryWriter(run.folder / "tensorboard", purge_step=logged + 1)  # hides what a killed process wrote later
-    bar = tqdm(
-        total=steps,
-        initial=state["step"],
-        desc=f"training {config.system}, seed {seed}",
-        unit="step",
-        disable=not progress,
-    )
-    batches = inputs.batches(state["step"], steps, workers)
-    for step in range(state["step"], steps):
-        with telemetry.waiting():
-            batch = next(batches)
-        torch.manual_seed(int(np.random.default_rng([seed, step]).integers(2**62)))
-        try:
-            terms = learner.step(step, views(inputs.features(batch), config), *inputs.targets(batch))
-            state["step"] = step + 1
-            bar.update()
+@dataclass
+class _State:
+    """What a checkpoint holds beside the networks, optimisers and telemetry."""
+
+    step: int = 0  # steps done
+    rows: list[dict[str, float]] = field(default_factory=list)  # of metrics, one per epoch
+    best: float = -1.0  # validation F1 so far of the tested network
+    best_weights: dict[str, Any] | None = None
+    seconds: float = 0.0  # of training
+
+
+class _Training:
+    """A training under way, from the last checkpoint to the weights."""
+
+    def __init__(self, run: Run, config: Config, data: Path, seed: int, progress: bool) -> None:
+        self.run, self.config, fabric = run, config, own_fabric()
+        torch.manual_seed(seed)
+        student = Detector(config)
+        student.to(fabric.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # documented
+        on_device = "waveforms" if fabric.device.type in RESIDENT else "nothing"
+        keep = "spectrograms" if config.training.preload else on_device
+        self.inputs = Inputs(config, data, seed, student, keep, progress)
+        checkpoint = run.load_checkpoint()
+        if checkpoint is None and isinstance(student.scale, ZScore):
+            student.scale.fit(piece for clips in self.inputs.clips.values() for piece in clips.pieces())
+        kind = MeanTeacher if config.adversarial.updates == "none" else DomainAdversarial
+        self.learner = kind(student, config, fabric, self.inputs.steps_per_epoch)
+        self.telemetry, self.state = Telemetry(fabric.device), _State()
+        if checkpoint is not None:
+            self.learner.load_state_dict(checkpoint["learner"])
+            self.telemetry.load_state_dict(checkpoint["telemetry"])
+            self.state = _State(**checkpoint["state"])
+        state, self.steps = self.state, config.training.epochs * self.inputs.steps_per_epoch
+        run.write_progress(state.step, self.steps)
+        self.saved = time.perf_counter()
+        self.began = self.saved - state.seconds
+        logged = int(state.rows[-1]["step"]) if state.rows else 0  # what a killed process wrote later is hidden
+        self.board = SummaryWriter(run.folder / "tensorboard", purge_step=logged + 1)
+        title = f"training {config.system}, seed {seed}"
+        self.bar = tqdm(total=self.steps, initial=state.step, desc=title, unit="step", disable=not progress)
+
+    def loop(self, on_epoch: Callable[[dict[str, float]], Any], workers: int) -> None:
+        """Train from the last checkpoint to the end."""
+        state, inputs, learner, telemetry = self.state, self.inputs, self.learner, self.telemetry
+        batches = inputs.batches(state.step, self.steps, workers)
+        for step in range(state.step, self.steps):
+            with telemetry.waiting():
+                batch = next(batches)
+            torch.manual_seed(int(np.random.default_rng([inputs.seed, step]).integers(2**62)))
+            terms = learner.step(step, views(inputs.features(batch), self.config), *inputs.targets(batch))
             telemetry.add(step + 1, terms, **learner.rates(step))
-            epoch, within = divmod(step + 1, inputs.steps_per_epoch)
-            if within == 0:
-                telemetry.check(student)
-                row, each = telemetry.take()
-                row = {"epoch": epoch, "step": step + 1, **row, **validation_f1(learner.networks(), inputs, config)}
-                row |= learner.teacher.learned()
-                row["seconds"] = time.perf_counter() - began
-                state["rows"].append(row)
-                f1 = row[f"validation_f1_{t.tested}"]
-                if not f1 < state["best"]:  # also NaN, where no held-out clip has events
-                    state["best"] = f1
-                    state["best_weights"] = copy.deepcopy(weights(learner)) | {"epoch": epoch}
-                run.write_metrics(state["rows"])
-                write_events(board, row, each)
-                bar.set_postfix(loss=f"{row['loss_total']:.3f}", F1=f"{100 * f1:.1f}%")
-                if message := learner.health(row):
-                    bar.write(f"epoch {epoch}: {message}")
-                if on_epoch is not None:
-                    on_epoch(row)
-            if within == 0 or time.perf_counter() - saved > CHECKPOINT_S:
-                telemetry.check(student)
-                state["seconds"] = time.perf_counter() - began
-                run.save_checkpoint(
-                    {"learner": learner.state_dict(), "telemetry": telemetry.state_dict(), "state": state}
-                )
-                run.write_progress(state["step"], steps)
-                saved = time.perf_counter()
+            state.step = step + 1
+            self.bar.update()
+            ends_epoch = state.step % inputs.steps_per_epoch == 0
+            if ends_epoch or time.perf_counter() - self.saved > CHECKPOINT_S:
+                self.check()
+                if ends_epoch:
+                    on_epoch(self.end_epoch())
+                self.save()
+        self.finish()
+
+    def check(self) -> None:
+        """Raise `Diverged` for a training that diverged, after noting it and saving the last good weights."""
+        try:
+            self.telemetry.check(self.learner.networks()["student"])
         except Diverged as error:
-            row, each = telemetry.take()
-            write_events(board, {"step": error.step, **row}, each)
-            run.diverged(error.step, error.term, error.what)
-            if (good := run.load_checkpoint()) is not None:
-                run.save("weights.pt", {name: good["learner"][name] for name in learner.networks()})
+            row, steps = self.telemetry.take()
+            write_events(self.board, {"step": error.step, **row}, steps)
+            self.run.diverged(error.step, error.term, error.what)
+            if (good := self.run.load_checkpoint()) is not None:
+                self.run.save("weights.pt", {name: good["learner"][name] for name in self.learner.networks()})
             raise
-    bar.close()
-    board.close()
-    # Also the student after the last step, which the domain classifier was trained against to the end.
-    run.save("weights.pt", {**state["best_weights"], "last": weights(learner)["student"]})
+
+    def end_epoch(self) -> dict[str, float]:
+        """Validate, keep the best weights so far, and record the epoch; returns its row of metrics."""
+        state, learner = self.state, self.learner
+        row, steps = self.telemetry.take()
+        epoch = state.step // self.inputs.steps_per_epoch
+        scores = validation_f1(learner.networks(), self.inputs, self.config)
+        row = {"epoch": epoch, "step": state.step, **row, **scores, **learner.teacher.learned()}
+        row["seconds"] = time.perf_counter() - self.began
+        state.rows.append(row)
+        f1 = row[f"validation_f1_{self.config.training.tested}"]
+        if not f1 < state.best:  # also NaN, where no held-out clip has events
+            networks = {name: copy.deepcopy(network.state_dict()) for name, network in learner.networks().items()}
+            state.best, state.best_weights = f1, {**networks, "epoch": epoch}
+        self.run.write_metrics(state.rows)
+        write_events(self.board, row, steps)
+        self.bar.set_postfix(loss=f"{row['loss_total']:.3f}", F1=f"{100 * f1:.1f}%")
+        if message := learner.health(row):
+            self.bar.write(f"epoch {epoch}: {message}")
+        return row
+
+    def save(self) -> None:
+        """Save a checkpoint."""
+        self.state.seconds = time.perf_counter() - self.began
+        parts = {"learner": self.learner, "telemetry": self.telemetry}
+        self.run.save_checkpoint(
+            {name: part.state_dict() for name, part in parts.items()} | {"state": vars(self.state)}
+        )
+        self.run.write_progress(self.state.step, self.steps)
+        self.saved = time.perf_counter()
+
+    def finish(self) -> None:
+        """Save the best weights, and the student after the last step, which the domain classifier was trained with."""
+        self.bar.close()
+        self.board.close()
+        assert self.state.best_weights is not None
+        last = self.learner.networks()["student"].state_dict()
+        self.run.save("weights.pt", {**self.state.best_weights, "last": last})
 
 
 def own_fabric(accelerator: str = "") -> Fabric:
-    """Lightning's Fabric on one device, ``cpu`` or ``cuda``; by default a GPU where there is one."""
+    """Make Lightning's Fabric on one device, ``cpu`` or ``cuda``; by default a GPU where there is one."""
     with warnings.catch_warnings():  # of torchmetrics, which it imports
         warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
         from lightning_fabric import Fabric
@@ -197,14 +220,9 @@ def own_fabric(accelerator: str = "") -> Fabric:
     return Fabric(accelerator=accelerator or ("cuda" if torch.cuda.is_available() else "cpu"), devices=1)
 
 
-def weights(learner: MeanTeacher) -> dict[str, Any]:
-    """Weights of student and teacher."""
-    return {name: network.state_dict() for name, network in learner.networks().items()}
-
-
 @torch.no_grad()
 def validation_f1(networks: dict[str, torch.nn.Module], inputs: Inputs, config: Config) -> dict[str, float]:
-    """Event-based macro F1 of networks, in evaluation mode, on the held-out clips."""
+    """Compute the event-based macro F1 of networks, in evaluation mode, on the held-out clips."""
     scores: dict[str, list[np.ndarray]] = {name: [] for name in networks}
     for piece in inputs.validation.pieces():
         for name, network in networks.items():
@@ -216,21 +234,14 @@ def validation_f1(networks: dict[str, torch.nn.Module], inputs: Inputs, config: 
     return f1
 
 
-def keep_freed_memory() -> None:
-    """Have glibc keep large freed blocks, for the whole process: page faults cost half of a training step."""
-    _set_malloc(mmap_threshold=2**30, trim_threshold=2**31 - 1)
+def keep_freed_memory(keep: bool = True) -> None:
+    """Have glibc keep large freed blocks, for the whole process: page faults cost half of a training step.
 
-
-def give_back_freed_memory() -> None:
-    """Undo `keep_freed_memory`, to the thresholds of glibc's own adjustment after freeing 32 MiB."""
-    if _set_malloc(mmap_threshold=2**25, trim_threshold=2**26):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def _set_malloc(mmap_threshold: int, trim_threshold: int) -> bool:
-    """Set glibc's thresholds in bytes; False where the C library is another one."""
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return False
-    return bool(mallopt(-3, mmap_threshold) and mallopt(-1, trim_threshold))
+    Without ``keep``, give them back from now on, with the thresholds that glibc itself has after freeing 32 MiB.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        libc = ctypes.CDLL(None)
+        libc.mallopt(-3, 2**30 if keep else 2**25)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, 2**31 - 1 if keep else 2**26)  # M_TRIM_THRESHOLD
+        if not keep:
+            libc.malloc_trim(0)

@@ -45,13 +45,13 @@ class MeanTeacher:
         self.student, self.optimizer = fabric.setup(student, optimizer)
 
     def rates(self, step: int) -> dict[str, float]:
-        """Learning rate and consistency weight of a step, scaled by `rampup`."""
+        """Compute the learning rate and the consistency weight of a step, scaled by `rampup`."""
         t = self.settings
         ramp = rampup(step, t.rampup_epochs * self.steps_per_epoch)
         return {"learning_rate": ramp * t.learning_rate, "consistency_weight": ramp * t.consistency}
 
     def step(self, step: int, views: tuple[Tensor, Tensor], strong: Tensor, weak: Tensor) -> dict[str, Tensor]:
-        """One step: the teacher predicts, the student learns, the teacher follows.
+        """Take one step: the teacher predicts, the student learns, the teacher follows.
 
         Parameters
         ----------
@@ -80,36 +80,26 @@ class MeanTeacher:
         return terms
 
     def update(self, output: Output, loss: Tensor, synthetic: int, rates: dict[str, float]) -> dict[str, Tensor]:
-        """Update the student; returns further terms to record, for a mean teacher none.
-
-        Parameters
-        ----------
-        output : Output
-            Of the student, for a batch.
-        loss : scalar tensor
-        synthetic : int
-            How many clips of the batch, the first ones, are synthetic.
-        rates : dict
-        """
+        """Update the student; the first clips are ``synthetic``. Return further terms to record, here none."""
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         descend(self.optimizer, rates["learning_rate"])
         return {}
 
     def health(self, row: dict[str, float]) -> str:
-        """A warning about an epoch's metrics, if there is one."""
+        """Describe what is wrong with an epoch's metrics, "" for nothing."""
         return ""
 
     def networks(self) -> dict[str, nn.Module]:
-        """``student`` and ``teacher``, which a finished run keeps."""
+        """Return ``student`` and ``teacher``, which a finished run keeps."""
         return {"student": self.student.module, "teacher": self.teacher}
 
     def parts(self) -> dict[str, Any]:
-        """Everything that has a state."""
+        """Return everything that has a state."""
         return {**self.networks(), "optimizer": self.optimizer}
 
     def state_dict(self) -> dict[str, Any]:
-        """State of all `parts`, for a checkpoint."""
+        """Return the state of all `parts`, for a checkpoint."""
         return {name: part.state_dict() for name, part in self.parts().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -119,21 +109,21 @@ class MeanTeacher:
 
 
 def descend(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """One optimiser step."""
+    """Take one step of an optimiser."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
     optimizer.step()
 
 
 def rampup(step: float, length: float) -> float:
-    """exp(-5 (1 - step / length)^2) up to ``length`` steps, then 1."""
+    """Compute exp(-5 (1 - step / length)^2) up to ``length`` steps, then 1."""
     return math.exp(-5 * (1 - min(step, length) / length) ** 2) if length > 0 else 1.0
 
 
 def losses(
     student: Output, teacher: Output, strong: Tensor, weak: Tensor, consistency_weight: float
 ) -> dict[str, Tensor]:
-    """The terms of the loss of a batch ordered by labels: strong, weak, none; a kind without clips adds 0.
+    """Compute the loss of a batch ordered by labels: strong, weak, none; a kind without clips adds 0.
 
     Parameters
     ----------
@@ -172,15 +162,10 @@ def losses(
 
 @torch.no_grad()
 def update_teacher(teacher: nn.Module, student: nn.Module, step: int, ema: float) -> None:
-    """teacher <- a teacher + (1 - a) student, with a = min(1 - 1 / (step + 1), ema).
+    """Set teacher <- a teacher + (1 - a) student, with a = min(1 - 1 / (step + 1), ema) and steps counted from 1.
 
     Early on this is the plain average of the teacher's first weights and the students so far. The teacher keeps its own
     running statistics of batch normalisation.
-
-    Parameters
-    ----------
-    step : int
-        Number of the update, from 1.
     """
     a = min(1 - 1 / (step + 1), ema)
     lerp = torch._foreach_lerp_  # pyright: ignore[reportPrivateImportUsage]  # no public one does all at once
@@ -188,7 +173,7 @@ def update_teacher(teacher: nn.Module, student: nn.Module, step: int, ema: float
 
 
 def add_noise(features: Tensor, snr_db: float | None, limits: Features) -> Tensor:
-    """The teacher's noisy copy: 20 log10 |10^(L / 20) + sigma n| with white noise n, then the limits of `LogMel` again.
+    """Add noise for the teacher: 20 log10 |10^(L / 20) + sigma n| with white noise n, then `LogMel`'s limits again.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import zlib
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from sedlib.files import read_json
 
 
 def environment() -> dict[str, Any]:
-    """Versions, device and threads, on which the last bits of a result depend."""
+    """List versions, device and threads, on which the last bits of a result depend."""
     versions = {name: version(name) for name in ("torch", "torchaudio", "numpy", "librosa")}
     cuda = torch.cuda.is_available()
     device = torch.cuda.get_device_name() if cuda else f"CPU, {torch.backends.cpu.get_cpu_capability()}"
@@ -26,24 +27,35 @@ def environment() -> dict[str, Any]:
 
 
 def fingerprint(data: Path, config: Config) -> Any:
-    """Identity of the data that a configuration trains on.
+    """Identify the data that a configuration trains on.
 
-    For generated data: how they were made. For recordings, by subset: checksum of its table, number and bytes of its
-    clips, and the same of isolated sounds. Cheap, and blind to other sound in files of the same names and sizes.
+    Generated data by how they were made. Recordings, by subset, by the checksum of the table, number and bytes of the
+    clips, and the same of isolated sounds: cheap, and blind to other sound in files of the same names and sizes.
     """
     made, soundbank, t = data / "dataset.json", data / layout.SOUNDBANK, config.training
     isolated = {}
     if config.augment.uses_soundbank:
         described = soundbank / "soundbank.json"
-        isolated["soundbank"] = read_json(described) if described.exists() else _sizes(soundbank.rglob("*"))
+        isolated["soundbank"] = read_json(described) if described.exists() else _sizes(soundbank.rglob("*"), "files")
     if made.exists():
         return read_json(made) | isolated
-    subsets = {"weak": t.weak, "unlabel_in_domain": t.unlabelled, t.strong_from: t.strong}
-    return {subset: _identity(data, subset) for subset, clips in subsets.items() if clips} | isolated
+    found = {}
+    for subset, clips in {"weak": t.weak, "unlabel_in_domain": t.unlabelled, t.strong_from: t.strong}.items():
+        if clips:
+            loaded = layout.load(data, subset)
+            checksum = zlib.crc32((data / layout.SUBSETS[subset].metadata).read_bytes())
+            sizes = _sizes((loaded.audio_dir / name for name in loaded.filenames), "clips")
+            found[subset] = {"table_crc32": checksum, **sizes}
+    return found | isolated
+
+
+def _sizes(paths: Iterable[Path], what: str) -> dict[str, int]:
+    sizes = [path.stat().st_size for path in paths if path.is_file()]
+    return {what: len(sizes), "bytes": sum(sizes)}
 
 
 def differences(old: Any, new: Any) -> list[str]:
-    """One line for each value of nested dicts that differs; a missing one equals no value, not even None."""
+    """Describe each value of nested dicts that differs, in a line; a missing one equals no value, not even None."""
     old, new = _flat(old), _flat(new)
     shown = [{name: repr(value) for name, value in values.items()} for values in (old, new)]
     return [
@@ -53,22 +65,9 @@ def differences(old: Any, new: Any) -> list[str]:
     ]
 
 
-def _flat(values: Any, name: str = "") -> dict[str, Any]:
+def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
     """Values by dotted name."""
     if not isinstance(values, dict):
-        return {name: values}
-    return {
-        inner: value for key, part in values.items() for inner, value in _flat(part, f"{name}.{key}".strip(".")).items()
-    }
-
-
-def _identity(data: Path, subset: str) -> dict[str, int]:
-    loaded = layout.load(data, subset)
-    checksum = zlib.crc32((data / layout.SUBSETS[subset].metadata).read_bytes())
-    sizes = _sizes(loaded.audio_dir / name for name in loaded.filenames)
-    return {"table_crc32": checksum, "clips": sizes["files"], "bytes": sizes["bytes"]}
-
-
-def _sizes(paths: Any) -> dict[str, int]:
-    sizes = [path.stat().st_size for path in paths if path.is_file()]
-    return {"files": len(sizes), "bytes": sum(sizes)}
+        return {prefix: values}
+    parts = [_flat(part, f"{prefix}.{key}".strip(".")) for key, part in values.items()]
+    return {name: value for part in parts for name, value in part.items()}

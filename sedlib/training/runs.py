@@ -3,8 +3,7 @@
 ``runs/PROFILE/DATA/SYSTEM/seedN/`` holds ``config.json``, ``versions.json``, ``metrics.csv`` (one row per epoch),
 ``progress.json``, ``checkpoint.pt`` and ``checkpoint-before.pt`` during training, and at the end ``weights.pt``,
 posteriors, predictions and ``results.json``; ``diverged.json`` if training diverged. Files are written whole, one
-process at a time trains in a folder, and a damaged checkpoint is detected by its checksums and replaced by the one
-before.
+process at a time trains in a folder, and a checkpoint whose checksums are wrong is replaced by the one before.
 
 Paper section 3; taught in ``notebooks/04_mean_teacher.py``.
 """
@@ -21,7 +20,6 @@ from typing import Any
 import pandas as pd
 import torch
 
-import sedlib
 from sedlib.config import Config
 from sedlib.errors import SedError
 from sedlib.files import first_line, is_locked, locked, read_json, reading, whole, write_json, write_output
@@ -60,30 +58,28 @@ class Run:
         SedError
             If the folder was started with another configuration, data or seed, or its training diverged.
         """
-        path = self.folder / "config.json"
+        path, fix = self.folder / "config.json", "remove the folder to train anew, or give another one"
         stopped = any((self.folder / name).exists() for name in CHECKPOINTS)
         if path.exists():
-            if different := self.differences(config, seed, data):
-                raise SedError(
-                    f"{self.folder}: started with another configuration ({'; '.join(different[:3])}); "
-                    "remove the folder to train anew, or give another one"
-                )
+            if different := "; ".join(self.differences(config, seed, data)[:3]):
+                raise SedError(f"{self.folder}: started with another configuration ({different}); {fix}")
         elif stopped or self.finished:
-            raise SedError(
-                f"{self.folder}: config.json is missing; remove the folder to train anew, or give another one"
-            )
-        if (divergence := self.divergence) is not None:
-            raise SedError(self._why_diverged(divergence))
+            raise SedError(f"{self.folder}: config.json is missing; {fix}")
+        self._refuse_diverged()
         if self.finished:
             return
-        if stopped:
-            self._warn_of_changes()
-        else:
+        if not stopped:
             write_json(self.folder / "versions.json", environment())
             write_json(path, _record(config, seed, data))
+        elif changed := "; ".join(differences(read_json(self.folder / "versions.json"), environment())):
+            warnings.warn(
+                f"{self.folder}: resumed with other versions or another machine ({changed}); the last bits of its "
+                "weights may differ from those of an uninterrupted run",
+                stacklevel=2,
+            )
 
     def differences(self, config: Config, seed: int, data: Path | None = None) -> list[str]:
-        """Differences of the folder's configuration and seed, and of its data where given, from these."""
+        """Compare the folder's configuration and seed, and its data where given, with these; a line each."""
         now, path = _record(config, seed, data), self.folder / "config.json"
         found = read_json(path)
         with reading(path):
@@ -115,17 +111,9 @@ class Run:
     @property
     def results(self) -> dict[str, Any]:
         """``results.json``: the scores on the development and evaluation sets."""
-        return self.results_of("median")
-
-    def results_of(self, decoding: str) -> dict[str, Any]:
-        """Scores by ``median`` filter, or by HMMs of a search: ``forest``, ``exact`` or ``robust``."""
-        path = self.folder / results_file(decoding)
+        path = self.folder / "results.json"
         if not path.is_file():
-            if decoding == "median":
-                raise SedError(f"{self.folder}: the run has no results yet; `sedlib train` finishes it")
-            raise SedError(
-                f"{self.folder}: not scored with HMMs by search {decoding!r} yet; call `sedlib.training.score_hmm`"
-            )
+            raise SedError(f"{self.folder}: the run has no results yet; `sedlib train` finishes it")
         return read_json(path)
 
     @property
@@ -135,10 +123,7 @@ class Run:
         if not path.exists():
             return pd.DataFrame()
         with reading(path):
-            metrics = pd.read_csv(path)
-            for column in metrics.select_dtypes(exclude="number"):
-                raise ValueError(f"{column} is not a number in every row")
-        return metrics
+            return pd.read_csv(path).apply(pd.to_numeric)
 
     def write_metrics(self, rows: list[dict[str, float]]) -> None:
         """Write ``metrics.csv`` with all rows so far."""
@@ -146,7 +131,7 @@ class Run:
         write_output(self.folder / "metrics.csv", pd.DataFrame(rows).to_csv(index=False))
 
     def write_progress(self, step: int, steps: int) -> None:
-        """Write how many of all steps are done, for `listing`; with every checkpoint."""
+        """Write how many of all steps are done; with every checkpoint."""
         write_json(self.folder / "progress.json", {"step": step, "steps": steps})
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
@@ -158,22 +143,17 @@ class Run:
                 newest.replace(before)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """The newest undamaged checkpoint, None without any; only for the process that trains here.
+        """Load the newest whole checkpoint, None without any; only for the process that trains here.
 
-        A damaged checkpoint is warned about and replaced by the one before it.
-
-        Raises
-        ------
-        SedError
-            If all checkpoints are damaged, or one has another format.
+        A damaged checkpoint is warned about and replaced by the one before it; if all are damaged, `SedError`.
         """
-        damaged: list[str] = []
+        damaged = []
         for path in (self.folder / name for name in CHECKPOINTS):
             if not path.exists():
                 continue
             try:
                 state = _load(path)
-            except _Damaged as error:
+            except SedError as error:
                 damaged.append(str(error))
                 continue
             for message in damaged:
@@ -193,101 +173,70 @@ class Run:
         """Write ``diverged.json``; before the last good weights, so that a killed run never looks finished."""
         write_json(self.folder / "diverged.json", {"step": step, "term": term, "what": what})
 
-    @property
-    def divergence(self) -> dict[str, Any] | None:
-        """``step``, ``term`` and ``what`` of a training that diverged, else None."""
-        path = self.folder / "diverged.json"
-        return read_json(path) if path.exists() else None
-
     def save(self, name: str, state: dict[str, Any]) -> None:
         """Save tensors and plain values as ``name``."""
         with whole(self.folder / name) as partial:
             _save(state, partial)
 
     def load(self, name: str) -> dict[str, Any] | None:
-        """What `save` saved, with its ``format`` and ``versions``; None if there is no such file.
-
-        Raises
-        ------
-        SedError
-            If the file is damaged, or has another format.
-        """
+        """Load what `save` saved, None if there is no such file; `SedError` if it is damaged or has another format."""
         path = self.folder / name
         if not path.exists():
             return None
         try:
             return _load(path)
-        except _Damaged as error:
+        except SedError as error:
             raise SedError(f"{error}; remove it and train again") from None
 
     def detector(self, which: str | None = None) -> Detector:
-        """The trained network in evaluation mode.
+        """Load the trained network, in evaluation mode.
 
         Parameters
         ----------
         which : str, optional
             ``teacher`` or ``student`` of the chosen epoch (of a diverged run, the last good ones), or ``last``, the
             student after the last step. Default: ``config.training.tested``.
+
+        Raises
+        ------
+        SedError
+            If the training has not finished, or its weights are damaged.
         """
         config = self.config
         which = which or config.training.tested
         weights = self.load("weights.pt")
         if weights is None:
-            if (divergence := self.divergence) is not None:
-                raise SedError(self._why_diverged(divergence))
+            self._refuse_diverged()
             raise SedError(
-                f"{self.folder}: the training has not finished (weights.pt is missing); run `sedlib train` again"
+                f"{self.folder}: training has not finished (weights.pt is missing); `sedlib train` resumes it"
             )
         if which not in weights:
-            raise SedError(
-                f"{self.folder}: weights.pt has no network {which!r}; older versions kept no last: train again"
-            )
+            raise SedError(f"{self.folder}: weights.pt has no network {which!r}; train again")
         detector = Detector(config)
         detector.load_state_dict(weights[which])
         return detector.eval()
 
-    def _why_diverged(self, divergence: dict[str, Any]) -> str:
-        with reading(self.folder / "diverged.json"):
-            return (
-                f"{self.folder}: the training diverged at step {divergence['step']}: {divergence['what']}. "
-                "Train in another folder with a lower learning_rate or another seed, or remove this one"
-            )
-
-    def _warn_of_changes(self) -> None:
-        path, now = self.folder / "versions.json", environment()
+    def _refuse_diverged(self) -> None:
+        path = self.folder / "diverged.json"
         with reading(path):
-            before = read_json(path)
-            common = before.keys() & now.keys()  # older versions of sedlib noted less
-            changed = differences({name: before[name] for name in common}, {name: now[name] for name in common})
-        if changed:
-            warnings.warn(
-                f"{self.folder}: resumed with other versions or another machine ({'; '.join(changed)}); the last bits "
-                "of its weights may differ from those of an uninterrupted run",
-                stacklevel=3,
-            )
-
-
-def results_file(decoding: str) -> str:
-    """Name of the file with the scores by ``median`` filter, or by HMMs of a search."""
-    return "results.json" if decoding == "median" else f"results-{decoding}.json"
+            if path.exists():
+                raise SedError(
+                    "{}: the training diverged at step {step}: {what}. Train in another folder with a lower "
+                    "learning_rate or another seed, or remove this one".format(self.folder, **read_json(path))
+                )
 
 
 def _record(config: Config, seed: int, data: Path | None) -> dict[str, Any]:
-    """What ``config.json`` holds; without what is of the data where it is not given."""
+    """Contents of ``config.json``; without the data's part where no data are given."""
     record = {"config": config.to_dict(), "seed": seed}
     if data is not None:
         record |= {"data": data.resolve().name, "data_version": fingerprint(data, config)}
     return record
 
 
-class _Damaged(SedError):
-    """A file that is not what was written."""
-
-
 def _save(state: dict[str, Any], path: Path) -> None:
-    versions = {"sedlib": sedlib.__version__, "torch": str(torch.__version__)}
-    content = io.BytesIO()  # torch, writing a file itself, does not say that the disk is full
-    torch.save({**state, "format": FORMAT, "versions": versions}, content)
+    content = io.BytesIO()  # torch, writing a file itself, does not report a full disk
+    torch.save({**state, "format": FORMAT}, content)
     path.write_bytes(content.getbuffer())
 
 
@@ -299,17 +248,8 @@ def _load(path: Path) -> dict[str, Any]:
             if any(entry.external_attr for entry in file.infolist()):  # no checksum covers these; torch.load then
                 raise zipfile.BadZipFile("an entry pretends to be a folder")  # returns uninitialised memory
         state = torch.load(path, map_location="cpu", weights_only=True)
-        number = state.get("format", 1)
+        if (number := state.get("format", 1)) != FORMAT:
+            raise ValueError(f"has format {number}, this sedlib reads format {FORMAT}")
     except Exception as error:  # anything from EOFError to UnpicklingError
-        raise _Damaged(f"{path}: damaged or not written by sedlib ({first_line(error)})") from None
-    if number != FORMAT:
-        by = (
-            " (written by sedlib {sedlib} with torch {torch})".format(**state["versions"])
-            if "versions" in state
-            else ""
-        )
-        raise SedError(
-            f"{path}: has format {number}{by}; this sedlib ({sedlib.__version__}) reads format "
-            f"{FORMAT}: train anew in another folder, or remove this one"
-        )
+        raise SedError(f"{path}: damaged or not written by this sedlib ({first_line(error)})") from None
     return state

@@ -19,6 +19,7 @@ from disks import may_mount, resize, small_disk
 
 from reproduction import lessons
 from reproduction.rows import ROWS
+from reproduction.scoring import results_of
 from sedlib.cli import cli
 from sedlib.data import layout, tables
 from sedlib.decode import Posteriors
@@ -80,7 +81,7 @@ def test_the_report_and_every_number_of_table_3_are_there(batch):
     assert "Ensemble DAT+PPCEN+HMM 2" in index and "Not everything ran" not in index
     for row in ROWS:
         if row.table == 3:
-            results = Run(runs / row.system / "seed0").results_of(row.decoding)
+            results = results_of(Run(runs / row.system / "seed0"), row.decoding)
             shown = {n["score"]: n["here"] for n in ledger["numbers"] if (n["table"], n["row"]) == (3, row.name)}
             assert shown["dev_f1"] == pytest.approx(100 * results["validation"]["event_f1"]["macro"])
             assert shown["eval_f1"] == pytest.approx(100 * results["public"]["event_f1"]["macro"])

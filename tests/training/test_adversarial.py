@@ -452,4 +452,4 @@ def test_a_classifier_that_diverges_stops_the_training_by_name(tiny, tmp_path, m
         train(DAT, tiny, 0, tmp_path, progress=False)
     run = Run(tmp_path)
     assert run.state == "diverged" and run.detector()
-    assert run.load("weights.pt").keys() == {"student", "teacher", "format", "versions"}
+    assert run.load("weights.pt").keys() == {"student", "teacher", "format"}

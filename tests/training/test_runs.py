@@ -1,4 +1,4 @@
-"""Run folders: killed at any moment, damaged anywhere, used twice at once, started otherwise; and the list of them."""
+"""Run folders: killed at any moment, damaged anywhere, used twice at once, started otherwise."""
 
 import dataclasses
 import fcntl
@@ -15,11 +15,8 @@ import zipfile
 from itertools import product
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from sedlib.config import PROFILES
 from sedlib.errors import SedError
@@ -27,7 +24,6 @@ from sedlib.files import read_json
 from sedlib.models import Detector
 from sedlib.training import Run
 from sedlib.training import runs as module
-from sedlib.training.listing import runs, table
 
 CONFIG = PROFILES["smoke"]
 FORK = multiprocessing.get_context("fork")
@@ -68,13 +64,13 @@ def damage(path: Path) -> None:
 # Checkpoints
 
 
-def test_a_checkpoint_comes_back_with_its_versions_and_goes_when_it_is_removed(run):
+def test_a_checkpoint_comes_back_and_goes_when_it_is_removed(run):
     assert run.load_checkpoint() is None
     for step in (1, 2, 3):
         run.save_checkpoint(state(step))
         loaded = run.load_checkpoint()
         assert equal(loaded, state(step))
-    assert loaded["versions"]["torch"] == torch.__version__ and loaded["format"] == module.FORMAT
+    assert loaded["format"] == module.FORMAT
     assert equal(run.load("checkpoint-before.pt"), state(2))
     run.remove_checkpoints()
     assert not list(run.folder.glob("checkpoint*"))
@@ -182,19 +178,23 @@ def test_a_changed_byte_anywhere_is_noticed_or_changes_nothing(run):
 
 
 def test_a_torn_file_is_noticed(run):
+    """Also one whose end is zeros, unless all but the zip's last, redundant record of 22 bytes is there."""
     run.save("weights.pt", state(1))
     path = run.folder / "weights.pt"
     content = path.read_bytes()
     for length in [*range(0, len(content), 61), len(content) - 1]:
         for torn in {content[:length], content[:length] + bytes(len(content) - length)} - {content}:
             path.write_bytes(torn)
+            if len(torn) == len(content) and length > len(content) - 22:
+                assert equal(run.load("weights.pt"), state(1))
+                continue
             with pytest.raises(SedError, match="weights.pt: damaged"):
                 run.load("weights.pt")
 
 
 def test_a_file_that_would_run_code_is_refused(run):
     torch.save({"format": module.FORMAT, "path": Path("a")}, run.folder / "weights.pt")
-    with pytest.raises(SedError, match="weights.pt: damaged or not written by sedlib.*UnpicklingError"):
+    with pytest.raises(SedError, match="weights.pt: damaged or not written by this sedlib.*UnpicklingError"):
         run.load("weights.pt")
 
 
@@ -223,11 +223,11 @@ def test_without_any_whole_checkpoint_all_are_named(run):
 def test_another_format_is_named(run, monkeypatch):
     run.save_checkpoint(state(1))
     monkeypatch.setattr(module, "FORMAT", 98)
-    message = r"checkpoint.pt: has format \d .written by sedlib .* reads format 98: train anew"
+    message = r"checkpoint.pt: damaged or not .* has format \d, this sedlib reads format 98.*remove"
     with pytest.raises(SedError, match=message):
         run.load_checkpoint()
     torch.save({"teacher": {}}, run.folder / "weights.pt")  # as sedlib wrote them before there were numbers
-    with pytest.raises(SedError, match=r"weights.pt: has format 1; this sedlib"):
+    with pytest.raises(SedError, match=r"weights.pt: damaged or not .* has format 1, this sedlib"):
         run.load("weights.pt")
     monkeypatch.setattr(module, "FORMAT", 1)
     assert run.load("weights.pt") == {"teacher": {}}
@@ -335,10 +335,6 @@ def test_going_on_otherwise_is_warned_about(run, data, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
     (message,) = start()
     assert "threads was" in message and "is 99" in message and "last bits" in message
-    versions = json.loads((run.folder / "versions.json").read_text())
-    del versions["threads"]  # as an older sedlib, which did not note it
-    (run.folder / "versions.json").write_text(json.dumps(versions))
-    assert start() == []
     run.remove_checkpoints()
     assert start() == [] and json.loads((run.folder / "versions.json").read_text())["threads"] == 99
     monkeypatch.undo()
@@ -363,14 +359,12 @@ def test_a_training_without_its_configuration_is_not_gone_on_with(run, data):
 
 
 def test_a_diverged_run_says_what_happened_and_detects_with_its_last_good_weights(run, data):
-    assert run.divergence is None
     run.diverged(120, "weak", "the loss weak is nan")
     shown = "run: the training diverged at step 120: the loss weak is nan"
     with pytest.raises(SedError, match=shown):
         run.detector()
     weights = Detector(CONFIG).state_dict()
     run.save("weights.pt", {"student": weights, "teacher": weights})
-    assert run.divergence["step"] == 120 and run.divergence["term"] == "weak"
     assert not run.finished and run.state == "diverged"
     with pytest.raises(SedError, match=shown + ".*lower learning_rate or another seed, or remove"):
         run.start(CONFIG, data, 0)
@@ -378,108 +372,3 @@ def test_a_diverged_run_says_what_happened_and_detects_with_its_last_good_weight
     (run.folder / "diverged.json").write_text("{}")
     with pytest.raises(SedError, match="diverged.json: damaged"):
         run.start(CONFIG, data, 0)
-
-
-# Listing
-
-SCORED = {"validation": {"event_f1": {"macro": 0.25}, "psds": {"value": 0.6}}, "public": {"event_f1": {"macro": 0.3}}}
-
-
-@pytest.fixture
-def three(tmp_path, data) -> Path:
-    """A scored run, one that was stopped and one whose training has just begun."""
-    folder = tmp_path / "runs"
-    for name in ("a/seed0", "a/seed1", "a/deeper/seed2"):
-        run = Run(folder / name)
-        run.start(CONFIG, data, int(name[-1]))
-        if name != "a/deeper/seed2":
-            run.write_metrics(
-                [
-                    {"step": 15, "validation_f1_student": 0.5, "seconds": 60.0},
-                    {"step": 30, "validation_f1_student": 0.4, "seconds": 120.0},
-                ]
-            )
-    run = Run(folder / "a/seed0")
-    run.save("weights.pt", {})
-    module.write_json(run.folder / "results.json", SCORED)
-    Run(folder / "a/seed1").write_progress(40, 300)
-    return folder
-
-
-def test_runs_are_listed_with_state_progress_and_scores(three):
-    found = runs(three)
-    assert found["run"].tolist() == ["a/deeper/seed2", "a/seed0", "a/seed1"]
-    assert found["state"].tolist() == ["stopped", "scored", "stopped"]
-    assert found["seed"].tolist() == [2, 0, 1]
-    assert (found[["system", "profile", "data"]] == ["baseline", "smoke", "made"]).all(axis=None)
-    assert found["step"].tolist() == [0, 30, 40] and found["steps"].tolist() == [30, 30, 300]
-    assert found.loc[1, ["validation_f1", "dev_f1", "eval_f1", "psds", "minutes"]].tolist() == [0.5, 0.25, 0.3, 0.6, 2]
-    assert found.loc[2, ["dev_f1", "eval_f1", "psds"]].isna().all()
-    (three / "a/seed0/results.json").unlink()
-    Run(three / "a/seed1").diverged(41, "total", "the loss total is nan")
-    assert runs(three)["state"].tolist() == ["stopped", "finished", "diverged"]
-    with Run(three / "a/deeper/seed2").only_one():
-        assert runs(three)["state"][0] == "running"
-    with pytest.raises(SedError, match="nowhere: no such folder"):
-        runs(three / "nowhere")
-
-
-def test_steps_that_depend_on_the_data_are_unknown_until_they_are_noted(tmp_path, data):
-    training = dataclasses.replace(CONFIG.training, steps_per_epoch=None)
-    run = Run(tmp_path / "run")
-    run.start(dataclasses.replace(CONFIG, training=training), data, 0)
-    assert runs(tmp_path)["steps"].isna().all() and "0/- " in table(runs(tmp_path))
-    run.write_progress(0, 526)
-    assert runs(tmp_path)["steps"].tolist() == [526]
-
-
-@pytest.mark.parametrize(
-    "file, content",
-    [
-        ("config.json", "{}"),
-        ("config.json", "[]"),
-        ("config.json", '{"config": 3}'),
-        ("metrics.csv", ""),
-        ("metrics.csv", "step\n1\n"),
-        ("metrics.csv", "step,validation_f1_student,seconds\n15,x,3\n"),
-        ("results.json", "null"),
-        ("results.json", '{"validation": {}}'),
-        ("progress.json", '{"step": -1, "steps": 3}'),
-        ("progress.json", '{"step": 1e99, "steps": "x"}'),
-    ],
-)
-def test_a_damaged_run_is_named_and_hides_no_other(three, file, content):
-    before = runs(three)
-    (three / "a/seed0" / file).write_text(content)
-    found = runs(three)
-    assert found.loc[1, "state"].startswith(f"damaged: {three / 'a/seed0' / file}: damaged")
-    pd.testing.assert_frame_equal(found.drop(1), before.drop(1))
-    lines = table(found).splitlines()
-    assert len(lines) == 5 and "damaged" in lines[2] and file in lines[-1]
-
-
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    file=st.sampled_from(["config.json", "metrics.csv", "results.json", "progress.json"]),
-    offset=st.integers(0, 10**4),
-    written=st.binary(max_size=3),
-    cut=st.booleans(),
-)
-def test_whatever_happens_to_a_file_the_other_runs_are_listed(three, file, offset, written, cut):
-    path = three / "a/seed0" / file
-    Run(path.parent).write_progress(30, 30)
-    content, before = path.read_bytes(), runs(three)
-    offset %= len(content)
-    path.write_bytes(content[:offset] + written + (b"" if cut else content[offset + len(written) :]))
-    found = runs(three)
-    path.write_bytes(content)
-    pd.testing.assert_frame_equal(found.drop(1), before.drop(1))
-    assert table(found)
-
-
-def test_the_table_leaves_out_what_the_paths_say(tmp_path, data):
-    for seed in (0, 1):
-        Run(tmp_path / "smoke" / "made" / "baseline" / f"seed{seed}").start(CONFIG, data, seed)
-    header = table(runs(tmp_path)).splitlines()[0].split()
-    assert header[:3] == ["run", "state", "step"]
-    assert table(runs(tmp_path / "smoke" / "made")).splitlines()[0].split()[:4] == ["run", "profile", "data", "state"]

@@ -11,7 +11,7 @@ import pandas as pd
 
 from sedlib.errors import SedError
 from sedlib.files import read_json, reading
-from sedlib.training.runs import Run
+from sedlib.training import Run
 
 _COLUMNS = (
     dict.fromkeys(["run", "system", "profile", "data"], object)
@@ -22,7 +22,7 @@ _COLUMNS = (
 
 
 def runs(folder: str | Path) -> pd.DataFrame:
-    """All runs beneath a folder, a row each.
+    """List all runs beneath a folder, a row each.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def runs(folder: str | Path) -> pd.DataFrame:
 
 
 def table(found: pd.DataFrame) -> str:
-    """The result of `runs` as text: scores in percent, below the table what is missing or damaged.
+    """Format the result of `runs`: scores in percent, below the table what is missing or damaged.
 
     What the paths (``PROFILE/DATA/SYSTEM/seedN``) already say gets no columns.
     """
@@ -91,7 +91,7 @@ def table(found: pd.DataFrame) -> str:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    """The row of a run; `SedError` if one of its files is damaged."""
+    """Make the row of a run; `SedError` if one of its files is damaged."""
     row: dict[str, Any] = {"state": run.state}
     path = run.folder / "config.json"
     with reading(path):
@@ -99,7 +99,7 @@ def _row(run: Run) -> dict[str, Any]:
         config, training = record["config"], record["config"]["training"]
         row |= {"system": str(config["system"]), "profile": str(config["profile"]), "data": str(record["data"])}
         row |= {"seed": _count(record["seed"]), "step": 0}
-        tested = training.get("tested", "teacher")  # the only choice before version 0.2
+        tested = training["tested"]
         if training["steps_per_epoch"]:  # else it depends on the data
             row["steps"] = _count(training["epochs"] * training["steps_per_epoch"])
     metrics = run.metrics
@@ -116,7 +116,7 @@ def _row(run: Run) -> dict[str, Any]:
             results = run.results
             row["dev_f1"] = _fraction(results["validation"]["event_f1"]["macro"])
             row["psds"] = _fraction(results["validation"]["psds"]["value"])
-            row["missing"] = (results["validation"].get("clips", {}).get("missing") or {"clips": 0})["clips"]
+            row["missing"] = (results["validation"]["clips"]["missing"] or {"clips": 0})["clips"]
             if "public" in results:
                 row["eval_f1"] = _fraction(results["public"]["event_f1"]["macro"])
     return row
@@ -130,5 +130,5 @@ def _count(value: Any) -> int:
 
 
 def _fraction(value: float | None) -> float:
-    """A score; NaN where there was nothing to score."""
+    """Convert a score; NaN where there was nothing to score."""
     return math.nan if value is None else float(value)

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from reproduction.scoring import Ensemble, run_of
 from sedlib import systems
 from sedlib.data import layout, tables
 from sedlib.data.tables import CLASSES
@@ -12,8 +13,7 @@ from sedlib.decode import Posteriors
 from sedlib.decode.posteriors import average
 from sedlib.errors import SedError
 from sedlib.systems import configuration
-from sedlib.training import Run, write_posteriors
-from sedlib.training.ensemble import Ensemble, run_of
+from sedlib.training import Run
 from sedlib.workspace import run_folder
 
 NAMES = ["a.wav", "b.wav", "c.wav"]
@@ -90,7 +90,7 @@ def test_members_are_the_papers_one_ppcen_and_two_trainings_of_dat(ensemble, tin
 
 
 def test_an_ensemble_stores_the_averages_and_follows_a_member_that_was_trained_anew(ensemble, tiny):
-    assert write_posteriors(ensemble, tiny, progress=False) == ["validation", "public"]
+    ensemble.write_posteriors(tiny)
     for subset in ("validation", "public"):
         np.testing.assert_array_equal(
             Posteriors.load(ensemble.folder / f"{subset}.npz").scores, ensemble.average(subset).scores
@@ -99,7 +99,7 @@ def test_an_ensemble_stores_the_averages_and_follows_a_member_that_was_trained_a
         names = tables.filenames(layout.load(tiny, subset).table)
         scores(9, names).save(ensemble.members[0].folder / f"{subset}.npz")
     (ensemble.folder / "validation.npz").unlink()  # as snakemake does with the output of a job that it calls again
-    write_posteriors(ensemble, tiny, progress=False)
+    ensemble.write_posteriors(tiny)
     for subset in ("validation", "public"):
         np.testing.assert_array_equal(
             Posteriors.load(ensemble.folder / f"{subset}.npz").scores, ensemble.average(subset).scores

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,12 @@ import pytest
 import torch
 
 from reproduction import measure
+from reproduction import scoring as hmms
+from reproduction.listing import runs
+from reproduction.listing import table as runs_table
 from reproduction.plan import Plan
 from reproduction.rows import ROWS
+from reproduction.scoring import is_current, results_of, run_of, score_hmm, tune_hmm
 from reproduction.studies import overfitting
 from sedlib.data import layout, tables
 from sedlib.data.encoder import strong_labels
@@ -21,12 +26,8 @@ from sedlib.errors import SedError
 from sedlib.metrics import event_f1
 from sedlib.models import Detector
 from sedlib.systems import configuration
-from sedlib.training import Run, score, score_hmm, tune_hmm, write_posteriors
+from sedlib.training import Run, score, write_posteriors
 from sedlib.training import scoring as module
-from sedlib.training.ensemble import run_of
-from sedlib.training.listing import runs
-from sedlib.training.listing import table as runs_table
-from sedlib.training.scoring import is_current
 from sedlib.workspace import run_folder
 
 
@@ -81,8 +82,8 @@ def test_scores_come_from_stored_posteriors_without_a_network_and_once(tiny, tmp
         ]
     )
     assert found["unseen_f1"] == event_f1(truth, crossed).macro
-    (run.folder / "validation.npz").unlink()
-    assert score_hmm(run, tiny, search) == found == run.results_of(search)
+    monkeypatch.setattr(hmms, "tune_hmm", None)
+    assert score_hmm(run, tiny, search) == found == results_of(run, search)
 
 
 def test_mistakes(tiny, tmp_path):
@@ -90,7 +91,7 @@ def test_mistakes(tiny, tmp_path):
     with pytest.raises(SedError, match="search 'best' does not exist; choose one of forest, exact, robust"):
         score_hmm(run, tiny, "best")
     with pytest.raises(SedError, match="not scored with HMMs by search 'exact' yet"):
-        run.results_of("exact")
+        results_of(run, "exact")
     (run.folder / "validation.npz").unlink()
     with pytest.raises(SedError, match="has no results yet"):
         score_hmm(run, tiny, "exact")
@@ -113,8 +114,12 @@ def test_what_older_code_or_other_posteriors_gave_is_done_anew_and_nothing_else(
     assert is_current(run, "median") and is_current(run, "exact")
     assert score(run, tiny) == first["median"] and score_hmm(run, tiny, "exact") == first["exact"] and times() == done
 
+    with monkeypatch.context() as changed:  # another protocol of tuning
+        changed.setattr(hmms, "CODE", Path(tables.__file__))
+        assert is_current(run, "median") and not is_current(run, "exact")
+
     with monkeypatch.context() as changed:  # other code
-        changed.setattr(module, "scorer", lambda: "other")
+        changed.setattr(module, "scorer", lambda *_: "other")
         assert not is_current(run, "median") and not is_current(run, "exact")
         assert score(run, tiny, progress=False)["scored_by"] == score_hmm(run, tiny, "exact")["scored_by"] == "other"
         assert all(now > before for now, before in zip(times(), done))
@@ -290,7 +295,7 @@ def test_median_and_hmm_rows_have_one_psds_and_their_intervals_the_same(tiny, wo
     methods = set()
     for name, number in values.items():
         row = rows[f"3 {name}"]
-        psds = Run(plan.folder(row.system, 0)).results_of(row.decoding)["validation"]["psds"]
+        psds = results_of(Run(plan.folder(row.system, 0)), row.decoding)["validation"]["psds"]
         methods.add(psds["method"])
         assert number["here"] == number["of_seed"][0] == pytest.approx(psds["value"], abs=1e-9)
         assert number["low"] <= number["here"] <= number["high"]
@@ -305,9 +310,11 @@ def test_every_row_with_an_hmm_is_filled_from_runs_that_are_there(tiny, workspac
     assert rows["paper, dev"].tolist() == ["37.1", "43.7", "43.7"] and (rows["median, dev"] == "10.0").all()
     scored(Run(run_folder("smoke", tiny, "dat_augm", 0)), tiny, "dat_augm")
     scored(Run(run_folder("smoke", tiny, "dat_augm", 1)), tiny, "dat_augm")
-    score(run_of("smoke", tiny, "ensemble", 0), tiny, progress=False)
+    ensemble = run_of("smoke", tiny, "ensemble", 0)
+    ensemble.write_posteriors(tiny)
+    score(ensemble, tiny, progress=False)
     monkeypatch.setitem(SEARCHES, "forest", SEARCHES["exact"])
-    monkeypatch.setattr(module, "forest", lambda objective, *_, **__: SEARCHES["exact"](objective, 0))
+    monkeypatch.setattr(hmms, "forest", lambda objective, *_, **__: SEARCHES["exact"](objective, 0))
     assert overfitting.rows("smoke", tiny)["row"].tolist() == [
         row.name
         for row in ROWS
