@@ -213,11 +213,12 @@ class _Training:
 
 def own_fabric(accelerator: str = "") -> Fabric:
     """Make Lightning's Fabric on one device, ``cpu`` or ``cuda``; by default a GPU where there is one."""
-    with warnings.catch_warnings():  # of torchmetrics, which it imports
-        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")  # of torchmetrics, which it imports
+        warnings.filterwarnings("ignore", message="The `srun` command is available")  # one process needs none
         from lightning_fabric import Fabric
 
-    return Fabric(accelerator=accelerator or ("cuda" if torch.cuda.is_available() else "cpu"), devices=1)
+        return Fabric(accelerator=accelerator or ("cuda" if torch.cuda.is_available() else "cpu"), devices=1)
 
 
 @torch.no_grad()
