@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -15,46 +16,36 @@ from reproduction.plan import Job, Plan
 def watch(plan: Plan, process: subprocess.Popen) -> None:
     """Show how far the jobs are until snakemake ends."""
     jobs = plan.jobs()
-    total, began = sum(job.seconds for job in jobs), time.monotonic()
-    start = seconds_done(jobs)
+    total, began, start = sum(job.seconds for job in jobs), time.monotonic(), seconds_done(jobs)
     form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
     with tqdm(total=total, initial=start, bar_format=form, mininterval=0) as bar:
         while True:
-            ended = process.poll() is not None
-            done = seconds_done(jobs)
+            ended, done, passed = process.poll() is not None, seconds_done(jobs), time.monotonic() - began
             bar.n = min(done, total)
             bar.set_description_str(counts(jobs), refresh=False)
-            passed = time.monotonic() - began
-            left = (total - done) * passed / (done - start) if done > start and passed > 20 else None
-            bar.set_postfix_str(
-                "" if ended else f"about {duration(left)} to go" if left is not None else "", refresh=False
-            )
-            bar.refresh()
+            known = done > start and passed > 20 and not ended
+            bar.set_postfix_str(f"about {duration((total - done) * passed / (done - start))} to go" if known else "")
             if ended:
                 return
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(2 if sys.stderr.isatty() else 15)
-            except subprocess.TimeoutExpired:
-                pass
 
 
 def seconds_done(jobs: list[Job]) -> float:
-    """Seconds of work that is done; of a training that runs, its share of steps."""
+    """Return the seconds of work that is done; of a running training, its share of steps."""
     done = 0.0
     for job in jobs:
         if job.done.exists():
             done += job.seconds
         elif job.kind == "train":
-            try:
+            with contextlib.suppress(OSError, ValueError, KeyError, ZeroDivisionError):
                 progress = json.loads((job.done.parent / "progress.json").read_text(encoding="utf-8"))
                 done += job.seconds * progress["step"] / progress["steps"]
-            except (OSError, ValueError, KeyError, ZeroDivisionError):
-                pass
     return done
 
 
 def counts(jobs: list[Job]) -> str:
-    """Such as "3/7 trainings, 0/7 scored"."""
+    """Return such as "3/7 trainings, 0/7 scored"."""
     parts = []
     for kind, name in {"train": "trainings", "score": "scored", "lesson": "lessons"}.items():
         if done := [job.done.exists() for job in jobs if job.kind == kind]:
@@ -63,6 +54,6 @@ def counts(jobs: list[Job]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """In minutes or hours."""
+    """Return a time in minutes or hours."""
     minutes = max(1, round(seconds / 60))
     return f"{minutes} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
