@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reproduction.shipped import shipped
+from reproduction import shipped
 from sedlib.errors import SedError
 
 NOTEBOOKS = shipped("notebooks")

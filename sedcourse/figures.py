@@ -18,9 +18,8 @@ import torch
 from matplotlib.figure import Figure
 
 from minidesed import statistics
-from reproduction import ledger, retention, sounds
+from reproduction import ledger, retention, shipped, sounds
 from reproduction.comparisons import ADVERSARIAL, AUGMENTATION, TABLE1, Comparison
-from reproduction.shipped import shipped
 from reproduction.studies import gap, invariance, overfitting
 from sedcourse import decoding, plots, screens
 from sedlib import __version__

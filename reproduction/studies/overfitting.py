@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from reproduction import shipped
 from reproduction.published import load, stamp
 from reproduction.rows import ROWS
-from reproduction.shipped import shipped
 from sedlib.data import layout, tables
 from sedlib.decode import Posteriors, tuning
 from sedlib.decode.tuning import SEARCHES, tune
