@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import statistics
 import sys
-import time
 
 import torch
 
-from bench import processes_take_turns
+from bench import processes_take_turns, seconds
 from bench.released import logmel
 from sedlib.config import PROFILES
 from sedlib.features import LogMel
@@ -21,27 +20,17 @@ from sedlib.training.telemetry import peak_memory
 
 def main(rounds: int = 5) -> None:
     """Print the comparison."""
-    processes_take_turns(
-        {
-            "librosa, clip by clip, Mel matrix kept": ["bench.frontend", "librosa"],
-            "sedlib": ["bench.frontend", "sedlib"],
-        },
-        rounds,
-    )
+    contestants = {"librosa, clip by clip, Mel matrix kept": "librosa", "sedlib": "sedlib"}
+    processes_take_turns({name: ["bench.frontend", which] for name, which in contestants.items()}, rounds)
 
 
 if __name__ == "__main__":
     config = PROFILES["paper"]
     ours, waveforms = LogMel(config.features), 0.1 * torch.randn(24, config.features.samples)
+    bands = ours.bands.numpy()
     if sys.argv[1] == "sedlib":
         keep_freed_memory()
-    times = []
-    for _ in range(7):
-        start = time.perf_counter()
-        if sys.argv[1] == "sedlib":
-            ours(waveforms)
-        else:
-            for waveform in waveforms.numpy():
-                logmel(waveform, config, ours.bands.numpy())
-        times.append(time.perf_counter() - start)
+        times = [seconds(lambda: ours(waveforms)) for _ in range(7)]
+    else:
+        times = [seconds(lambda: [logmel(w, config, bands) for w in waveforms.numpy()]) for _ in range(7)]
     print(statistics.median(times[2:]), peak_memory(torch.device("cpu"))["memory_mb"])
