@@ -1,4 +1,4 @@
-"""The batch, as ``make reproduce`` runs it: snakemake started on a plan, with an estimate and what failed.
+"""The batch, as ``make reproduce`` runs it: snakemake started on a plan, with an estimate, progress and what failed.
 
 The graph itself is ``reproduction/Snakefile``; its jobs are `reproduction.jobs`. What is finished is kept, so a batch
 that was stopped, or lost its power, goes on.
@@ -6,21 +6,24 @@ that was stopped, or lost its power, goes on.
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import joblib
+from tqdm.auto import tqdm
 
 from minidesed import generate
 from reproduction.keeper import kept, stoppable
 from reproduction.memory import available_memory
-from reproduction.plan import LEDGER_LESSON, SCORED_ON, TRAINED_ON, Plan
-from reproduction.progress import duration, watch
+from reproduction.plan import LEDGER_LESSON, SCORED_ON, TRAINED_ON, Job, Plan
 from sedlib.data import audit
 from sedlib.errors import SedError
 from sedlib.files import FULL, locked, read_json, room_for, write_json
@@ -81,9 +84,14 @@ def reproduce(
                 for name in ("report/ledger.json", "report/index.html", f"report/lessons/{LEDGER_LESSON}.ipynb"):
                     (place / name).unlink(missing_ok=True)
                 _snakemake(plan._replace(partial=True), cores, cluster_profile)
-            with room_for(place):  # on a full disk, jobs and snakemake report all sorts of errors, if any
-                _take_room(place / "report")
-            raise _failure(status, failed or failures(plan, of_results=True))
+            _take_room(place / "report")  # on a full disk, jobs and snakemake report all sorts of errors, if any
+            failed = failed or failures(plan, of_results=True)
+            listed = "".join(f"\n  {name}: {why}" for name, why in failed.items())
+            raise SedError(
+                f"{len(failed)} jobs failed (logs: {place / 'report' / 'logs'}):{listed}"
+                if failed
+                else f"snakemake ended with status {status}: {_last_line(place / 'report' / 'snakemake.log')}"
+            )
     return place / plan.target()
 
 
@@ -113,27 +121,19 @@ def command(plan: Plan, cores: int, cluster_profile: Path | None = None) -> list
 
 
 def _announcement(plan: Plan, cores: int, cluster_profile: Path | None) -> str:
-    """What is to be done, and on this machine in profile lesson also how long it takes."""
+    """Tell what is to be done, and in profile lesson on this machine also how long it takes."""
     jobs = plan.jobs()
     todo = [job for job in jobs if not job.done.exists()]
     where, about = f"on {cores} core{'s' if cores > 1 else ''}", "a time that is shown while it runs"
     if cluster_profile:
         where = f"by cluster profile {cluster_profile.name}"
     elif plan.profile == "lesson":
-        about = duration(sum(job.seconds for job in todo) / cores)
+        about = _duration(sum(job.seconds for job in todo) / cores)
     return (
         f"{len(todo)} of {len(jobs)} jobs to do {where}: about {about}. {len(plan.trainings())} trainings; profile "
         f"{plan.profile}, data {plan.root.name}, seeds {', '.join(map(str, plan.seeds))}. "
         "Stop at any moment; the same command goes on."
     )
-
-
-def _failure(status: int, failed: dict[str, str]) -> SedError:
-    report = workspace() / "report"
-    if not failed:
-        return SedError(f"snakemake ended with status {status}: {_last_line(report / 'snakemake.log')}")
-    listed = "\n".join(f"  {name}: {why}" for name, why in failed.items())
-    return SedError(f"{len(failed)} jobs failed (logs: {report / 'logs'}):\n{listed}")
 
 
 def _profile(cluster: str | None) -> Path | None:
@@ -233,8 +233,54 @@ def _snakemake(plan: Plan, cores: int, cluster_profile: Path | None) -> int:
         (workspace() / "report" / "snakemake.log").open("a", encoding="utf-8") as log,
         kept(command(plan, cores, cluster_profile), stdout=log, stderr=log, env=environment) as process,
     ):
-        watch(plan, process)
+        _watch(plan, process)
     return process.returncode
+
+
+def _watch(plan: Plan, process: subprocess.Popen) -> None:
+    """Show what is done and how long the rest will take, until snakemake ends."""
+    jobs = plan.jobs()
+    total, began, start = sum(job.seconds for job in jobs), time.monotonic(), seconds_done(jobs)
+    form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+    with tqdm(total=total, initial=start, bar_format=form, mininterval=0) as bar:
+        while True:
+            ended, done, passed = process.poll() is not None, seconds_done(jobs), time.monotonic() - began
+            bar.n = min(done, total)
+            bar.set_description_str(counts(jobs), refresh=False)
+            known = done > start and passed > 20 and not ended
+            bar.set_postfix_str(f"about {_duration((total - done) * passed / (done - start))} to go" if known else "")
+            if ended:
+                return
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(2 if sys.stderr.isatty() else 15)
+
+
+def seconds_done(jobs: list[Job]) -> float:
+    """Return the seconds of work that is done; of a running training, its share of steps."""
+    done = 0.0
+    for job in jobs:
+        if job.done.exists():
+            done += job.seconds
+        elif job.kind == "train":
+            with suppress(OSError, ValueError, KeyError, ZeroDivisionError):
+                progress = json.loads((job.done.parent / "progress.json").read_text(encoding="utf-8"))
+                done += job.seconds * progress["step"] / progress["steps"]
+    return done
+
+
+def counts(jobs: list[Job]) -> str:
+    """Return such as "3/7 trainings, 0/7 scored"."""
+    parts = []
+    for kind, name in {"train": "trainings", "score": "scored", "lesson": "lessons"}.items():
+        if done := [job.done.exists() for job in jobs if job.kind == kind]:
+            parts.append(f"{sum(done)}/{len(done)} {name}")
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    """Return a time in minutes or hours."""
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
 
 
 def _last_line(path: Path) -> str:

@@ -132,7 +132,7 @@ class Comparison(NamedTuple):
 
 
 def _comparison(name: str, rows: dict[str, str] | None = None) -> Comparison:
-    """A table of ``claims.toml``, which has its rows unless they are given."""
+    """Read a table of ``claims.toml``, which has its rows unless they are given."""
     part: dict[str, Any] = FILE[name]
     rows = part.get("rows", rows)
     return Comparison(part["of"], rows, part.get("beside", {}), claims(part["claims"]), FIGURES / f"{name}.json")

@@ -138,13 +138,13 @@ def _found(plan: Plan) -> tuple[_Scores, dict[str, Missing]]:
 
 
 def _scored(plan: Plan, system: str, decoding: str) -> list[Run]:
-    """The runs of a system that are scored in this way."""
+    """Return the runs of a system that are scored in this way."""
     runs = [run_of(plan.profile, plan.root, system, seed) for seed in plan.seeds]
     return [run for run in runs if all((run.folder / name).exists() for name in ("scored", results_file(decoding)))]
 
 
 def _trained(plan: Plan, trainings: list[tuple[str, int]]) -> list[tuple[str, int, Run]]:
-    """The finished ones; weights without a configuration may be there because something failed."""
+    """Return the finished ones; weights without a configuration may be there because something failed."""
     runs = [(system, seed, Run(plan.folder(system, seed))) for system, seed in trainings]
     return [one for one in runs if one[2].finished and (one[2].folder / "config.json").exists()]
 
@@ -173,7 +173,7 @@ def _number(plan: Plan, row: Row, score: str, found: _Scores, failed: Mapping[st
 
 
 def _failed(plan: Plan, row: Row, failed: Mapping[str, str]) -> str:
-    """The first of a row's jobs that failed, where one did."""
+    """Name the first of a row's jobs that failed, where one did."""
     names = ["data", *(f"store-{subset}" for subset in TRAINED_ON + SCORED_ON)]
     for seed in plan.seeds:
         for system, of in [*plan.members(row.system, seed), (row.system, seed)]:
@@ -251,7 +251,7 @@ def _percent(results: list[dict[str, Any]], subset: str) -> list[float]:
 
 
 def _runs(plan: Plan) -> list[dict[str, Any]]:
-    """What was trained: system, seed, minutes, steps, and the versions that were noted then."""
+    """List what was trained: system, seed, minutes, steps, and the versions that were noted then."""
     found = []
     for system, seed, run in _trained(plan, plan.trainings()):
         minutes, steps = None, None

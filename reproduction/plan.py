@@ -105,14 +105,17 @@ class Plan(NamedTuple):
 
     @property
     def runs(self) -> str:
+        """The folder of the runs."""
         return f"runs/{self.profile}/{self.root.name}"
 
     @property
     def stores(self) -> str:
+        """The folder of the stores' marks."""
         return f"{self.runs}/stores"
 
     @property
     def data_made(self) -> str:
+        """The mark of finished data."""
         return f"{self.runs}/data.made"
 
     def folder(self, system: str, seed: int) -> Path:
@@ -150,17 +153,20 @@ class Plan(NamedTuple):
         """Return the lessons that are executed: all, or none for some of the tables."""
         return [path.stem for path in lessons()] if set(self.tables) == set(TABLES) else []
 
-    # Files of the graph.
     def made_stores(self) -> list[str]:
+        """Return the marks of all stores."""
         return [f"{self.stores}/{subset}.made" for subset in TRAINED_ON + SCORED_ON]
 
     def scores_need(self, system: str, seed: int) -> list[str]:
+        """Return what scoring a system needs."""
         return [f"{self.runs}/{member}/seed{of}/trained" for member, of in self.members(system, seed)]
 
     def scored_files(self) -> list[str]:
+        """Return the marks of all scores."""
         return self._there(f"{self.runs}/{system}/seed{seed}/scored" for system, seed in self.scored())
 
     def lesson_needs(self, lesson: str) -> list[str]:
+        """Return what a lesson needs."""
         source = str(find(lesson))  # a lesson that was changed is executed anew
         if lesson == LEDGER_LESSON:
             return [source, "report/ledger.json"]
@@ -168,9 +174,11 @@ class Plan(NamedTuple):
         return [source, *self._there(needed or self.made_stores())]
 
     def lesson_files(self) -> list[str]:
+        """Return the executed lessons."""
         return self._there(f"report/lessons/{lesson}.ipynb" for lesson in self.lessons())
 
     def target(self) -> str:
+        """Return the report's first page."""
         return "report/index.html"
 
     def _there(self, files: Iterable[str]) -> list[str]:

@@ -147,23 +147,8 @@ def linear_probe(features: np.ndarray, is_synthetic: np.ndarray, seed: int = 0) 
     return _cross_fitted(fitted, is_synthetic, LINEAR_FOLDS, seed)
 
 
-def network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Adversarial, seed: int = 0) -> Probe:
-    """Cross-validate a new `DomainClassifier`, with as many clips of either domain in each of its `STEPS`.
-
-    Parameters
-    ----------
-    embeddings : (clip, frame, feature) array
-    is_synthetic : (clip,) bool array
-    settings : Adversarial
-        Sizes of the classifier.
-    seed : int
-        Of the split into three folds, the weights and the batches.
-
-    Raises
-    ------
-    SedError
-        If a domain has fewer clips than folds.
-    """
+def _network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Adversarial, seed: int = 0) -> Probe:
+    """Cross-validate a new `DomainClassifier` of (clip, frame, feature), with both domains in each of its steps."""
 
     def fitted(train: np.ndarray, test: np.ndarray) -> np.ndarray:
         mean, deviation = embeddings[train].mean((0, 1)), embeddings[train].std((0, 1))
@@ -189,7 +174,7 @@ def network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Ad
 def _cross_fitted(
     fitted: Callable[[np.ndarray, np.ndarray], np.ndarray], is_synthetic: np.ndarray, folds: int, seed: int
 ) -> Probe:
-    """The errors of ``fitted(train, test)``, predictions for clips that it did not learn from, with their interval."""
+    """Compute the error of ``fitted(train, test)``, predictions for clips that it did not learn from."""
     clips = [int(is_synthetic.sum()), int((~is_synthetic).sum())]
     if min(clips) < folds:
         raise SedError(
@@ -227,10 +212,10 @@ def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> d
     Returns
     -------
     dict
-        ``linear``, ``network``, ``labels``: ``[error, low, high]`` of `linear_probe` and `network_probe` on embeddings
-        of the last student, the input of the training's own classifier, and of a linear probe of nothing but the true
-        `class_seconds`. ``adversary``: error of that classifier on training clips in the last epoch; None where none
-        learned. ``classes``: as in `Heard`, of the tested network, which is what is scored.
+        ``linear``, ``network``, ``labels``: ``[error, low, high]`` of `linear_probe` and of a new domain classifier on
+        embeddings of the last student, the input of the training's own classifier, and of a linear probe of nothing but
+        the true `class_seconds`. ``adversary``: error of that classifier on training clips in the last epoch; None
+        where none learned. ``classes``: as in `Heard`, of the tested network, which is what is scored.
     """
     detector, config = run.detector("last"), run.config
     if untrained:
@@ -238,7 +223,7 @@ def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> d
     heard = hear(detector, config, data, seed)
     probes = {
         "linear": linear_probe(statistics(heard.embeddings), heard.is_synthetic),
-        "network": network_probe(heard.embeddings, heard.is_synthetic, config.adversarial),
+        "network": _network_probe(heard.embeddings, heard.is_synthetic, config.adversarial),
         "labels": linear_probe(heard.seconds, heard.is_synthetic),
     }
     own = None
@@ -251,7 +236,7 @@ def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> d
 
 
 def _as_begun(trained: Detector, config: Config, seed: int) -> Detector:
-    """A detector with random weights and the trained one's scale of the input."""
+    """Make a detector with random weights and the trained one's scale of the input."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         detector = Detector(config)
