@@ -12,7 +12,7 @@ import torch
 from asteroid.masknn import TDConvNet
 
 from bench import take_turns
-from bench.training import learner, random_batch
+from bench.training import sedlib_step
 from sedlib.config import PROFILES, Config
 from sedlib.models.domain import DomainClassifier
 from sedlib.training.adversarial import domain_loss
@@ -25,21 +25,15 @@ def main(rounds: int = 5) -> None:
     torch.manual_seed(0)
     paper = PROFILES["paper"]
     print(f"  a training step, {torch.get_num_threads()} threads; wanted: two steps, at least x0.80 (1 / 1.25)")
-    steps = {"mean teacher": step(paper)}
+    steps = {"mean teacher": sedlib_step(paper)}
     for updates in ("two-step", "reversal"):
         adversarial = dataclasses.replace(paper.adversarial, updates=updates)
-        steps[f"domain-adversarial, {updates}"] = step(dataclasses.replace(paper, adversarial=adversarial))
+        steps[f"domain-adversarial, {updates}"] = sedlib_step(dataclasses.replace(paper, adversarial=adversarial))
     take_turns(steps, rounds)
     print("  of it the classifier, forward and backward on a batch of embeddings")
     ours = DomainClassifier(paper.adversarial, paper.model.filters[-1])
     networks = {"asteroid's TDConvNet with its own global layer norm": peer(paper), "sedlib": ours}
     take_turns({name: classified(network, paper) for name, network in networks.items()}, rounds)
-
-
-def step(config: Config) -> Callable[[], object]:
-    """A training step, its input ready."""
-    training, (features, strong, weak) = learner(config), random_batch(config)
-    return lambda: training.step(0, (features, features), strong, weak)
 
 
 class Peer(TDConvNet):

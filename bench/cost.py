@@ -237,21 +237,9 @@ def predict(config: Config, fits: dict[str, Any], per_clip: dict[str, float], re
 
 
 def text(record: dict[str, Any]) -> str:
-    """Describe the record."""
-    fits, predicted = record["fits"], record["prediction"]
-    lines = [f"{record['device']}, torch {record['torch']} with {record['threads']} threads"]
-    lines.append("of a clip: " + ", ".join(f"{name} {value:.3g}" for name, value in record["per_clip"].items()))
-    lines += pd.DataFrame(record["cases"]).round(3).to_string(index=False).splitlines()
-    for name, found in fits.items():
-        terms = ", ".join(f"{term} {value:.4g}" for term, value in found["terms"].items())
-        lines.append(f"{name}: {terms}; off by {100 * found['worst']:.1f} % at worst")
-    hours = ", ".join(f"{name} {spent:.3f}" for name, spent in predicted["hours"].items())
-    lines.append(
-        f"predicted for DESED, {predicted['clips']} clips, {predicted['steps']} steps of {predicted['batch']}: "
-        f"{predicted['total_hours']:.2f} h ({hours}), {predicted['memory_mb']:.0f} MB of memory, "
-        f"{predicted['store_mb']:.0f} MB of stores"
-    )
-    return "\n".join(f"  {line}" for line in lines)
+    """Describe the record: a table of the cases, and the rest as JSON."""
+    cases = pd.DataFrame(record["cases"]).round(3).to_string(index=False)
+    return f"{cases}\n{json.dumps({name: value for name, value in record.items() if name != 'cases'}, indent=1)}"
 
 
 def machine() -> dict[str, Any]:

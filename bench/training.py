@@ -1,6 +1,7 @@
-"""Training steps and evaluation beside the released architecture, and how long a training waits for its input.
+"""Training steps, evaluation and log-Mel beside the released architecture and librosa, and the waiting for input.
 
-The allocator is set for a whole process, so that every contestant runs in processes of its own, and they take turns.
+Every contestant runs in processes of its own, and they take turns: the allocator is set for a whole process, in which
+each would also wait for the other's threads, which spin for a while after their work.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bench import processes_take_turns, seconds
 from bench.released import Training, logmel
 from minidesed import generate
 from sedlib.config import PROFILES, Config
+from sedlib.features import LogMel
 from sedlib.models import Detector
 from sedlib.training import MeanTeacher, add_noise, train
 from sedlib.training.adversarial import DomainAdversarial
@@ -74,21 +76,37 @@ def sedlib_evaluation(config: Config) -> Callable[[], object]:
     return torch.no_grad()(lambda: network(network.features(waveforms)))
 
 
-def noise(config: Config) -> torch.Tensor:
-    return 0.1 * torch.randn(32, config.features.samples)
+def librosa_logmel(config: Config) -> Callable[[], object]:
+    bands, waveforms = LogMel(config.features).bands.numpy(), noise(config, 24).numpy()
+    return lambda: [logmel(waveform, config, bands) for waveform in waveforms]
+
+
+def sedlib_logmel(config: Config) -> Callable[[], object]:
+    keep_freed_memory()
+    ours, waveforms = LogMel(config.features), noise(config, 24)
+    return lambda: ours(waveforms)
+
+
+def noise(config: Config, clips: int = 32) -> torch.Tensor:
+    return 0.1 * torch.randn(clips, config.features.samples)
 
 
 CONTESTANTS = {
     "step": {"released architecture, plainly": released_step, "sedlib": sedlib_step},
     "evaluation": {"librosa and released architecture": released_evaluation, "sedlib": sedlib_evaluation},
+    "log-Mel": {"librosa, clip by clip, Mel matrix kept": librosa_logmel, "sedlib": sedlib_logmel},
+}
+TITLES = {
+    "step": "a training step of 24 clips",
+    "evaluation": f"evaluation of {CLIPS} clips from their waveforms (measured on {BATCHES} x 32)",
+    "log-Mel": "log-Mel of 24 clips",
 }
 
 
 def main(rounds: int = 3) -> None:
     """Print the comparisons."""
-    evaluation = f"evaluation of {CLIPS} clips from their waveforms (measured on {BATCHES} x 32)"
-    for what, profile in (("step", "paper"), ("step", "lesson"), ("evaluation", "paper")):
-        print(f"{'a training step of 24 clips' if what == 'step' else evaluation}, profile {profile}")
+    for what, profile in (("step", "paper"), ("step", "lesson"), ("evaluation", "paper"), ("log-Mel", "paper")):
+        print(f"{TITLES[what]}, profile {profile}")
         processes_take_turns({name: ["bench.training", what, name, profile] for name in CONTESTANTS[what]}, rounds)
     waits()
 
