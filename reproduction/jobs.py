@@ -32,16 +32,11 @@ def alone(folder: Path, name: str) -> Iterator[None]:
         yield
 
 
-@click.group()
-@click.option("--profile", default="lesson")
-@click.option("--data", default="mini")
-@click.option("--seeds", default="0")
-@click.option("--tables", default="1,2,3")
-@click.option("--partial", default=0)
+@click.group(params=[click.Option([f"--{name}"]) for name in Plan._fields])
 @click.pass_context
-def job(context: click.Context, **config) -> None:
+def job(context: click.Context, **config: str | None) -> None:
     """Do a job of the batch."""
-    context.obj = Plan.of(config)
+    context.obj = Plan.of({name: value for name, value in config.items() if value is not None})
 
 
 def _of_a_run(function: Callable[[Plan, str, int], None]) -> click.Command:

@@ -11,8 +11,7 @@ between the first process and its program stands a keeper, ``python -m reproduct
   seconds, or at a second signal, is killed.
 - When the program has ended, whatever it left is killed. On Linux the keeper adopts orphans in any session
   (PR_SET_CHILD_SUBREAPER); elsewhere it finds the program's group and children whose parent lives.
-
-Jobs on a cluster are no children of the keeper: only Ctrl-C and these signals cancel them, through snakemake.
+- Jobs on a cluster are no children of the keeper: only Ctrl-C and these signals cancel them, through snakemake.
 """
 
 from __future__ import annotations
