@@ -233,6 +233,7 @@ def predict(config: Config, fits: dict[str, Any], per_clip: dict[str, float], re
         "total_hours": sum(seconds.values()) / 3600,
         "memory_mb": kept + max(process + batch * sum(each_mb), per_clip["memory_mb"]),
         "store_mb": sum(sizes.values()) * per_clip["store_bytes"] / 1e6,
+        "spectrograms_mb": training * 4 * config.features.n_mels * config.features.frames / 1e6,
     }
 
 

@@ -131,6 +131,7 @@ def test_a_fit_finds_the_model_that_was_measured_and_adds_up_a_training():
     assert hours["scores"] == pytest.approx((1168 + 692) * 0.05 / 3600)
     assert made["prediction"]["total_hours"] == pytest.approx(sum(hours.values()))
     assert made["prediction"]["memory_mb"] == pytest.approx(500 + 24 * 110)
+    assert made["prediction"]["spectrograms_mb"] == pytest.approx(18574 * 128 * 628 * 4 / 1e6)
 
 
 def test_where_waveforms_stay_on_the_device_their_memory_and_their_way_there_are_counted():
