@@ -134,8 +134,9 @@ class Comparison(NamedTuple):
 def _comparison(name: str, rows: dict[str, str] | None = None) -> Comparison:
     """Read a table of ``claims.toml``, which has its rows unless they are given."""
     part: dict[str, Any] = FILE[name]
-    rows = part.get("rows", rows)
-    return Comparison(part["of"], rows, part.get("beside", {}), claims(part["claims"]), FIGURES / f"{name}.json")
+    return Comparison(
+        part["of"], part.get("rows", rows), part.get("beside", {}), claims(part["claims"]), FIGURES / f"{name}.json"
+    )
 
 
 TABLE1 = _comparison("table1", {row.system: row.name for row in ROWS if row.table == 1})

@@ -187,7 +187,8 @@ class Plan(NamedTuple):
 
     def jobs(self) -> list[Job]:
         """Return every job of the graph, for progress."""
-        made = [("data", "data", self.data_made, SECONDS["data"])] if self.data == "mini" else []
+        made: list[tuple[str, str, str, float]] = []
+        made += [("data", "data", self.data_made, SECONDS["data"])] if self.data == "mini" else []
         made += [("store", f"store-{Path(file).stem}", file, SECONDS["store"]) for file in self.made_stores()]
         for system, seed in self.trainings():
             file = f"{self.runs}/{system}/seed{seed}/trained"
