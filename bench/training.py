@@ -21,7 +21,7 @@ from minidesed import generate
 from sedlib.config import PROFILES, Config
 from sedlib.features import LogMel
 from sedlib.models import Detector
-from sedlib.training import MeanTeacher, add_noise, train
+from sedlib.training import MeanTeacher, train
 from sedlib.training.adversarial import DomainAdversarial
 from sedlib.training.loop import keep_freed_memory, own_fabric
 from sedlib.training.telemetry import peak_memory
@@ -51,7 +51,7 @@ def learner(config: Config, student: Detector | None = None) -> MeanTeacher:
 def released_step(config: Config) -> Callable[[], object]:
     training, (features, strong, weak) = Training(config), random_batch(config)
     turned = ((features + 40) / 20).transpose(2, 3).contiguous()
-    return lambda: training.step(turned, add_noise(turned, 30), strong, weak)
+    return lambda: training.step(turned, turned + 0.03 * torch.randn_like(turned), strong, weak)
 
 
 def sedlib_step(config: Config) -> Callable[[], object]:
