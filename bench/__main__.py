@@ -6,20 +6,7 @@ import sys
 
 import torch
 
-PARTS = (
-    "data",
-    "voices",
-    "frontend",
-    "pcen",
-    "explorer",
-    "mixing",
-    "training",
-    "steps",
-    "adversarial",
-    "cost",
-    "metrics",
-    "hmm",
-)
+PARTS = "data voices pcen explorer mixing training steps adversarial cost metrics hmm".split()
 
 if __name__ == "__main__":
     unknown = set(sys.argv[1:]) - set(PARTS)

@@ -1,5 +1,6 @@
-"""The step of domain-adversarial training beside the mean teacher's, and the classifier beside asteroid's own network;
-at the paper's size.
+"""The step of domain-adversarial training beside the mean teacher's, and the classifier beside asteroid's own network.
+
+At the paper's size.
 """
 
 from __future__ import annotations
@@ -11,13 +12,11 @@ import torch
 from asteroid.masknn import TDConvNet
 
 from bench import take_turns
-from bench.training import random_batch
+from bench.training import sedlib_step
 from sedlib.config import PROFILES, Config
-from sedlib.models import Detector
 from sedlib.models.domain import DomainClassifier
-from sedlib.training import MeanTeacher
-from sedlib.training.adversarial import DomainAdversarial, domain_loss
-from sedlib.training.loop import keep_freed_memory, own_fabric
+from sedlib.training.adversarial import domain_loss
+from sedlib.training.loop import keep_freed_memory
 
 
 def main(rounds: int = 5) -> None:
@@ -26,37 +25,15 @@ def main(rounds: int = 5) -> None:
     torch.manual_seed(0)
     paper = PROFILES["paper"]
     print(f"  a training step, {torch.get_num_threads()} threads; wanted: two steps, at least x0.80 (1 / 1.25)")
-    take_turns(
-        {
-            "mean teacher": step(paper),
-            **{
-                f"domain-adversarial, {updates}": step(adversarial(paper, updates))
-                for updates in ("two-step", "reversal")
-            },
-        },
-        rounds,
-    )
+    steps = {"mean teacher": sedlib_step(paper)}
+    for updates in ("two-step", "reversal"):
+        adversarial = dataclasses.replace(paper.adversarial, updates=updates)
+        steps[f"domain-adversarial, {updates}"] = sedlib_step(dataclasses.replace(paper, adversarial=adversarial))
+    take_turns(steps, rounds)
     print("  of it the classifier, forward and backward on a batch of embeddings")
-    take_turns(
-        {
-            "asteroid's TDConvNet with its own global layer norm": classified(peer(paper), paper),
-            "sedlib": classified(DomainClassifier(paper.adversarial, paper.model.filters[-1]), paper),
-        },
-        rounds,
-    )
-
-
-def adversarial(config: Config, updates: str) -> Config:
-    return dataclasses.replace(config, adversarial=dataclasses.replace(config.adversarial, updates=updates))
-
-
-def step(config: Config) -> Callable[[], object]:
-    """A training step, its input ready."""
-    kind = MeanTeacher if config.adversarial.updates == "none" else DomainAdversarial
-    learner = kind(Detector(config).to(memory_format=torch.channels_last), config, own_fabric(), 1)
-    features, strong, weak = random_batch(config)
-    features = features.contiguous(memory_format=torch.channels_last)
-    return lambda: learner.step(0, (features, features), strong, weak)
+    ours = DomainClassifier(paper.adversarial, paper.model.filters[-1])
+    networks = {"asteroid's TDConvNet with its own global layer norm": peer(paper), "sedlib": ours}
+    take_turns({name: classified(network, paper) for name, network in networks.items()}, rounds)
 
 
 class Peer(TDConvNet):
@@ -68,18 +45,8 @@ class Peer(TDConvNet):
 
 def peer(config: Config) -> Peer:
     a = config.adversarial
-    return Peer(
-        config.model.filters[-1],
-        n_src=1,
-        out_chan=1,
-        n_blocks=a.blocks,
-        n_repeats=a.repeats,
-        bn_chan=a.bottleneck,
-        hid_chan=a.hidden,
-        skip_chan=0,
-        norm_type="gLN",
-        mask_act="linear",
-    )
+    sizes = {"n_blocks": a.blocks, "n_repeats": a.repeats, "bn_chan": a.bottleneck, "hid_chan": a.hidden}
+    return Peer(config.model.filters[-1], n_src=1, out_chan=1, skip_chan=0, norm_type="gLN", mask_act="linear", **sizes)
 
 
 def classified(network: torch.nn.Module, config: Config) -> Callable[[], None]:

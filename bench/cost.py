@@ -1,8 +1,8 @@
-"""What a training costs: time and memory of its parts, measured, fitted by a plain model, and added up for real DESED.
+"""The cost of a training: time and memory of its parts, measured, fitted by a plain model, and added up for real DESED.
 
 ``python -m bench cost`` takes the GPU where there is one. Every measurement has a process of its own, so that its peak
 of memory is its own, and rounds alternate, so that other work on the machine hits all of them. The clips are noise: no
-part's time depends on what is heard. ``figures/training_cost.json`` keeps a record for every device that was measured;
+part's time depends on their sounds. ``figures/training_cost.json`` keeps a record for every device that was measured;
 `figures.draw` draws it. Paper section 2 (counts of clips); the step is taught in
 ``notebooks/04_mean_teacher.py``.
 """
@@ -17,8 +17,7 @@ import platform
 import re
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,9 +28,9 @@ import soundfile
 import torch
 from lightning_fabric import Fabric
 from scipy.optimize import nnls
-from torch import Tensor
 
 import sedlib
+from bench import seconds
 from minidesed.generate import SIZES
 from sedlib.augment import views
 from sedlib.config import PROFILES, Config
@@ -39,7 +38,7 @@ from sedlib.data import audio, layout, tables
 from sedlib.data.store import SAMPLES, open_store
 from sedlib.inference import posteriors
 from sedlib.models import Detector
-from sedlib.training.inputs import PIECE, Clips, Inputs
+from sedlib.training.inputs import Clips, Inputs
 from sedlib.training.loop import RESIDENT, keep_freed_memory, own_fabric, validation_f1
 from sedlib.training.mean_teacher import MeanTeacher
 from sedlib.training.runs import write_json
@@ -49,7 +48,7 @@ RECORD = Path(__file__).resolve().parents[1] / "figures" / "training_cost.json"
 BATCHES = {"cpu": (1 / 3, 2 / 3, 1, 2), "cuda": (1 / 3, 2 / 3, 1, 2, 4, 8)}  # times the configuration's, 24 clips
 WIDTHS = (0.5, 1.5, 2)  # times its filters and GRU units, besides 1
 STEPS = {"cpu": 4, "cuda": 50}  # measured in a process
-WARM_UP, PROFILED = 2, 5  # steps before these, that compile, load and take memory from the system; and after them
+WARM_UP = 2  # steps before these, that compile, load and take memory from the system
 CLIPS = {"synthetic": 128, "weak": 64, "unlabel_in_domain": 64}  # of noise
 
 
@@ -61,26 +60,12 @@ def main() -> None:
 
 
 def measure(config: Config, steps: int | None = None, rounds: int = 2, clips: dict[str, int] = CLIPS) -> dict[str, Any]:
-    """Measure on this machine and predict a whole training on real DESED.
+    """Measure on this machine (``steps`` in each of ``rounds`` processes for each case), and predict a whole training.
 
-    Parameters
-    ----------
-    config : Config
-        Width 1, and the training that is predicted.
-    steps : int, optional
-        Measured in a process; default: `STEPS`.
-    rounds : int
-        Processes for each case.
-    clips : dict
-        Size of the made data set.
-
-    Returns
-    -------
-    dict
-        ``device`` and what it is made of; ``per_clip`` as of `parts`; ``cases``, each with the median time of its steps
-        and ``range_s``, from the fastest to the slowest; ``fits`` as of `fit_all`; ``prediction`` as of `predict`.
+    The record has ``device`` and its parts, ``per_clip`` (`parts`), ``cases``, each with the median time of its steps
+    and ``range_s``, from the fastest to the slowest, ``fits`` (`fit_all`) and ``prediction`` (`predict`).
     """
-    kind = _device_kind()
+    kind = "cuda" if torch.cuda.is_available() else "cpu"
     steps = steps or STEPS[kind]
     variants: list[dict[str, float]] = [{"batch": batch} for batch in BATCHES[kind]]
     variants += [{"width": width} for width in WIDTHS] + [{"batch": batch, "hop": 2} for batch in (1, 2)]
@@ -88,40 +73,29 @@ def measure(config: Config, steps: int | None = None, rounds: int = 2, clips: di
     with tempfile.TemporaryDirectory() as folder:
         make_noise(Path(folder), clips)
         per_clip = alone(parts, config, folder)
-        found: list[list[dict[str, Any]]] = [[] for _ in cases]
-        for _ in range(rounds):
-            for case, results in zip(cases, found, strict=True):
-                results.append(alone(take_steps, case, folder, steps))
+        found = [[alone(take_steps, case, folder, steps) for case in cases] for _ in range(rounds)]
     rows = []
-    for case, variant, results in zip(cases, variants, found, strict=True):
-        times = [seconds for result in results for seconds in result["times"]]
+    for case, variant, *results in zip(cases, variants, *found, strict=True):
+        times = [spent for result in results for spent in result["times"]]
         rows.append(
             {
                 "clips": _batch(case),
                 "width": variant.get("width", 1),
                 "frames": case.features.frames,
-                "parameters": results[0]["parameters"],
                 "step_s": statistics.median(times),
                 "range_s": [min(times), max(times)],
                 "memory_mb": statistics.median(result["memory_mb"] for result in results),
-                "kernel_share": results[-1]["kernel_share"],
             }
         )
     fits = fit_all(rows, config.features.frames)
-    record = {
-        **machine(),
-        "steps": steps * rounds,
-        "per_clip": per_clip,
-        "cases": rows,
-        "fits": fits,
-        "prediction": predict(config, fits, per_clip, kind in RESIDENT),
-    }
+    measured = {"steps": steps * rounds, "per_clip": per_clip, "cases": rows, "fits": fits}
+    record = {**machine(), **measured, "prediction": predict(config, fits, per_clip, kind in RESIDENT)}
     print(text(record))
     return record
 
 
 def alone(function: Callable, *arguments: Any) -> Any:
-    """What a function returns in a fresh process, whose memory nothing else has touched."""
+    """Call a function in a fresh process, whose memory nothing else has touched."""
     # Unlike a Pool, an executor raises where the process is killed, for want of memory say.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
@@ -141,123 +115,76 @@ def scaled(config: Config, batch: float = 1, width: float = 1, hop: int = 1) -> 
 
 
 def make_noise(root: Path, clips: dict[str, int]) -> None:
-    """A data set of so many clips of noise, ten seconds each, with one event in each."""
-    rng = np.random.default_rng(0)
+    """Make a data set of noise, ten seconds a clip, with one event in each."""
+    rng, event = np.random.default_rng(0), {"onset": 2.0, "offset": 4.0, "event_label": tables.CLASSES[0]}
+    labels = {layout.STRONG: event, layout.WEAK: {"event_labels": tables.CLASSES[0]}}
     for subset, count in clips.items():
         place, names = layout.SUBSETS[subset], [f"{subset}_{i}.wav" for i in range(count)]
         (root / place.audio).mkdir(parents=True)
         for name in names:
             soundfile.write(root / place.audio / name, 0.1 * rng.standard_normal(SAMPLES), audio.RATE, subtype="PCM_16")
-        table = pd.DataFrame({"filename": names})
-        if place.kind == layout.STRONG:
-            table = table.assign(onset=2.0, offset=4.0, event_label=tables.CLASSES[0])
-        elif place.kind == layout.WEAK:
-            table = table.assign(event_labels=tables.CLASSES[0])
-        tables.write(table, root / place.metadata)
+        tables.write(pd.DataFrame({"filename": names}).assign(**labels.get(place.kind, {})), root / place.metadata)
 
 
 def take_steps(config: Config, root: str, steps: int) -> dict[str, Any]:
-    """Steps of a training as `sedlib.training.train` takes them.
-
-    Returns
-    -------
-    dict
-        ``times`` (s, of each step, its input included), ``memory_mb`` (peak), ``parameters``, and ``kernel_share`` of a
-        step's time where there is a GPU.
-    """
+    """Take steps of a training as `sedlib.training.train` does: ``times`` (s, of each, its input included), and
+    ``memory_mb`` (peak)."""
     fabric, student, inputs = _begin(config, root)
     student.scale.fit(inputs.features(batch) for batch in inputs.batches(0, 1))
     learner = MeanTeacher(student, config, fabric, 1)
-    batches = inputs.batches(0, WARM_UP + steps + PROFILED)
+    batches = inputs.batches(0, WARM_UP + steps)
 
     def one() -> None:
         batch = next(batches)
         learner.step(0, views(inputs.features(batch), config), *inputs.targets(batch))
         _wait(fabric.device)
 
-    times = [_seconds(one) for _ in range(WARM_UP + steps)][WARM_UP:]
-    result = {
-        "times": times,
-        "memory_mb": peak_mb(fabric.device) - _kept_mb(inputs),
-        "kernel_share": None,
-        "parameters": sum(p.numel() for p in student.parameters()),
-    }
-    if fabric.device.type == "cuda":
-        result["kernel_share"] = kernel_seconds(one, PROFILED, fabric.device) / statistics.median(times)
+    times = [seconds(one) for _ in range(WARM_UP + steps)][WARM_UP:]
     batches.close()
-    return result
+    return {"times": times, "memory_mb": peak_mb(fabric.device) - _kept_mb(inputs)}
 
 
 def parts(config: Config, root: str) -> dict[str, float]:
-    """What grows with the number of clips: seconds and bytes of one clip, and the peak of memory of it all."""
+    """Measure what grows with the number of clips: seconds and bytes of one clip, and the peak of memory of it all."""
     stores = []
-    built_s = _seconds(lambda: stores.extend(open_store(root, subset, progress=False) for subset in CLIPS))
+    built_s = seconds(lambda: stores.extend(open_store(root, subset, progress=False) for subset in CLIPS))
     half = dataclasses.replace(config, training=dataclasses.replace(config.training, validation_share=0.5))
     fabric, student, inputs = _begin(half, root)
     networks = MeanTeacher(student, config, fabric, 1).networks()
-    clips = sum(map(len, stores))
-    few = torch.from_numpy(stores[0].waveforms(np.arange(min(PIECE, len(stores[0]))))).to(fabric.device)
+    clips, strong, kinds = sum(map(len, stores)), stores[0], inputs.clips.values()
 
     def warm(function: Callable[[], object]) -> float:
         """Seconds of a second call."""
-        return [_seconds(lambda: (function(), _wait(fabric.device))) for _ in range(2)][-1]
+        return [seconds(lambda: (function(), _wait(fabric.device))) for _ in range(2)][-1]
 
-    def all_spectrograms() -> Iterator[Tensor]:
-        return (piece for kind in inputs.clips.values() for piece in kind.pieces())
+    def scaling() -> None:
+        student.scale.fit(piece for kind in kinds for piece in kind.pieces())
 
-    strong, every = stores[0], np.arange(len(stores[0]))
     spent = {
         "store_s": built_s / clips,
-        "read_s": warm(lambda: strong.waveforms(every)) / len(strong),
-        "logmel_s": warm(lambda: student.features(few)) / len(few),
-        "scaling_s": warm(lambda: student.scale.fit(all_spectrograms())) / sum(map(len, inputs.clips.values())),
+        "scaling_s": warm(scaling) / sum(map(len, kinds)),
         "validation_s": warm(lambda: validation_f1(networks, inputs, config)) / len(inputs.validation),
         "posteriors_s": warm(lambda: posteriors(student.eval(), strong, config.frame_s, progress=False)) / len(strong),
     }
     memory = peak_mb(fabric.device) - _kept_mb(inputs)
-    return {
-        **spent,
-        "keep_s": warm(lambda: Clips(strong, every, student, "waveforms")) / len(strong),
-        "memory_mb": memory,
-        "store_bytes": sum(store.path.stat().st_size for store in stores) / clips,
-    }
-
-
-def kernel_seconds(step: Callable[[], None], steps: int, device: torch.device) -> float:
-    """Seconds of a step in which a GPU's kernels run; of a CPU, torch's operators."""
-    cuda = device.type == "cuda"
-    activity = torch.profiler.ProfilerActivity.CUDA if cuda else torch.profiler.ProfilerActivity.CPU
-    with torch.profiler.profile(activities=[activity], acc_events=True) as profile:
-        for _ in range(steps):
-            step()
-    microseconds = "self_device_time_total" if cuda else "self_cpu_time_total"
-    return sum(getattr(event, microseconds) for event in profile.key_averages()) / 1e6 / steps
+    keep_s = warm(lambda: Clips(strong, np.arange(len(strong)), student, "waveforms")) / len(strong)
+    store_bytes = sum(store.path.stat().st_size for store in stores) / clips
+    return {**spent, "keep_s": keep_s, "memory_mb": memory, "store_bytes": store_bytes}
 
 
 def peak_mb(device: torch.device) -> float:
-    """The most memory of the device that this process has held, in 10^6 bytes."""
+    """Return the peak of the device's memory that this process has held, in 10^6 bytes."""
     peak = peak_memory(device)
     return peak.get("gpu_memory_mb", peak["memory_mb"])
 
 
 def fit(terms: dict[str, np.ndarray], measured: np.ndarray) -> dict[str, Any]:
-    """Least squares of relative errors with coefficients that are not negative: no part costs less than nothing.
-
-    Returns
-    -------
-    dict
-        ``terms`` (coefficients), ``fitted``, ``worst`` and ``rms`` (relative errors).
-    """
+    """Fit by least squares of relative errors with non-negative coefficients: no part costs less than nothing."""
     columns = np.stack(list(terms.values()), axis=1)
     coefficients, _ = nnls(columns / measured[:, None], np.ones(len(measured)))
     fitted = columns @ coefficients
-    error = fitted / measured - 1
-    return {
-        "terms": dict(zip(terms, coefficients.tolist(), strict=True)),
-        "fitted": fitted.tolist(),
-        "worst": float(np.abs(error).max()),
-        "rms": float(np.sqrt(np.mean(error**2))),
-    }
+    worst = float(np.abs(fitted / measured - 1).max())
+    return {"terms": dict(zip(terms, coefficients.tolist(), strict=True)), "fitted": fitted.tolist(), "worst": worst}
 
 
 def fit_all(rows: list[dict[str, Any]], frames: int) -> dict[str, dict[str, Any]]:
@@ -311,30 +238,9 @@ def predict(config: Config, fits: dict[str, Any], per_clip: dict[str, float], re
 
 
 def text(record: dict[str, Any]) -> str:
-    """The record for people."""
-    lines = [f"{record['device']}, torch {record['torch']} with {record['threads']} threads"]
-    lines += [f"{name}: {value:.3g}" for name, value in record["per_clip"].items()]
-    fitted = zip(
-        record["cases"], record["fits"]["step_s"]["fitted"], record["fits"]["memory_mb"]["fitted"], strict=True
-    )
-    for case, seconds, megabytes in fitted:
-        low, high = case["range_s"]
-        kernels = "" if case["kernel_share"] is None else f", kernels {100 * case['kernel_share']:.0f} % of the time"
-        lines.append(
-            f"{case['clips']} clips of {case['frames']} frames, width {case['width']:g}: {case['step_s']:.3f} s a step "
-            f"({low:.3f} to {high:.3f}; fit {seconds:.3f}), {case['memory_mb']:.0f} MB (fit {megabytes:.0f}){kernels}"
-        )
-    for name, found in record["fits"].items():
-        terms = ", ".join(f"{term} {value:.4g}" for term, value in found["terms"].items())
-        lines.append(f"{name}: {terms}; off by {100 * found['rms']:.1f} % (rms), {100 * found['worst']:.1f} % at worst")
-    said = record["prediction"]
-    hours = ", ".join(f"{name} {spent:.3f}" for name, spent in said["hours"].items())
-    lines.append(
-        f"predicted for DESED, {said['clips']} clips, {said['steps']} steps of {said['batch']}: "
-        f"{said['total_hours']:.2f} h ({hours}), {said['memory_mb']:.0f} MB of memory, "
-        f"{said['store_mb']:.0f} MB of stores"
-    )
-    return "\n".join(f"  {line}" for line in lines)
+    """Describe the record: a table of the cases, and the rest as JSON."""
+    cases = pd.DataFrame(record["cases"]).round(3).to_string(index=False)
+    return f"{cases}\n{json.dumps({name: value for name, value in record.items() if name != 'cases'}, indent=1)}"
 
 
 def machine() -> dict[str, Any]:
@@ -362,10 +268,6 @@ def _begin(config: Config, root: str) -> tuple[Fabric, Detector, Inputs]:
     return fabric, student, Inputs(config, Path(root), 0, student, keep, progress=False)
 
 
-def _device_kind() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def _batch(config: Config) -> int:
     return config.training.strong + config.training.weak + config.training.unlabelled
 
@@ -379,9 +281,3 @@ def _kept_mb(inputs: Inputs) -> float:
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _seconds(function: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start

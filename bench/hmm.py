@@ -1,22 +1,19 @@
-"""The two-state HMM beside librosa and hmmlearn, one objective of its tuning beside librosa and sed_eval, and the
-searches.
+"""The two-state HMM beside librosa and hmmlearn, an objective of its tuning beside librosa and sed_eval, the searches.
 
 Decoding takes random sticky posteriors of the size of the development set, and compares the paths. The objective is
 event-based macro F1 of one choice of transition probabilities, on a real system's outputs on the real development set
-where ../shared/desed is present and on random ones of that size otherwise; sed_eval gets its clips grouped once. The
-searches tune on one half of these clips, each once.
+where ../shared/desed is present and on random ones of that size otherwise. The searches tune on one half of these
+clips, each once.
 """
 
 from __future__ import annotations
-
-import time
 
 import numpy as np
 import pandas as pd
 from librosa.sequence import transition_loop, viterbi_discriminative
 
-from bench import take_turns
-from bench.metrics import FRAME_S, REAL, by_sed_eval, random_tables, sed_eval
+from bench import seconds, take_turns
+from bench.metrics import FRAME_S, REAL, event_metrics, random_tables, sed_eval_f1
 from sedcourse import hmmlearn_hmm
 from sedlib.data import tables
 from sedlib.data.encoder import strong_labels
@@ -41,9 +38,8 @@ def development_set() -> tuple[Posteriors, pd.DataFrame]:
         return scores, tables.read_events(REAL / "validation.tsv")
     truth, predictions = random_tables(SHAPE[0])
     names = tables.filenames(truth)
-    return Posteriors(
-        noisy(strong_labels(predictions, names, SHAPE[1], FRAME_S) > 0), names, tables.CLASSES, FRAME_S
-    ), truth
+    scores = noisy(strong_labels(predictions, names, SHAPE[1], FRAME_S) > 0)
+    return Posteriors(scores, names, tables.CLASSES, FRAME_S), truth
 
 
 def by_librosa(scores: np.ndarray, hmm: Hmm, at_once: bool = False) -> np.ndarray:
@@ -51,9 +47,8 @@ def by_librosa(scores: np.ndarray, hmm: Hmm, at_once: bool = False) -> np.ndarra
     paths = np.empty(scores.shape, bool)
     for k, stay in enumerate(zip(hmm.p_silence, hmm.p_event, strict=True)):
         moves, both = transition_loop(2, stay), np.stack([1 - scores[..., k], scores[..., k]], axis=1)
-        paths[..., k] = (
-            viterbi_discriminative(both, moves) if at_once else [viterbi_discriminative(clip, moves) for clip in both]
-        )
+        one_by_one = (viterbi_discriminative(clip, moves) for clip in both)
+        paths[..., k] = viterbi_discriminative(both, moves) if at_once else list(one_by_one)
     return paths
 
 
@@ -73,10 +68,8 @@ def decoding(rounds: int) -> None:
     print(f"paths of {' x '.join(map(str, SHAPE))} posteriors")
     take_turns(contestants, rounds)
     first, *others = (decode() for decode in contestants.values())
-    print(
-        f"  frames that differ from the first: {', '.join(str((paths != first).sum()) for paths in others)}"
-        f" of {first.size}"
-    )
+    different = ", ".join(str((paths != first).sum()) for paths in others)
+    print(f"  frames that differ from the first: {different} of {first.size}")
 
 
 def objective(posteriors: Posteriors, truth: pd.DataFrame, rounds: int) -> None:
@@ -84,38 +77,29 @@ def objective(posteriors: Posteriors, truth: pd.DataFrame, rounds: int) -> None:
     hmm, ours, names = Hmm.alike(0.9, 0.8), Objective(posteriors, truth), tables.filenames(truth)
 
     def peers() -> float:
-        metrics = sed_eval.sound_event.EventBasedMetrics(
-            list(tables.CLASSES), t_collar=0.2, percentage_of_length=0.2, empty_system_output_handling="zero_score"
-        )
-        return by_sed_eval(metrics, truth, frames_to_events(by_librosa(posteriors.scores, hmm), posteriors), names)
+        events = frames_to_events(by_librosa(posteriors.scores, hmm), posteriors)
+        return sed_eval_f1(event_metrics(), truth, events, names)
 
     print(f"one objective, macro F1: librosa and sed_eval {peers()!r}, sedlib {ours.f1(hmm)!r}")
     take_turns({"librosa one by one, event table, sed_eval": peers, "sedlib": lambda: ours.f1(hmm)}, rounds)
 
 
 def searches(posteriors: Posteriors, truth: pd.DataFrame) -> None:
-    """Seconds of each search on one half, and how few of the forest's are the objective's."""
-    ours = Objective(posteriors, halves(truth)[0])
+    """Seconds of each search on one half, and the objective's share of the forest's."""
+    ours, found = Objective(posteriors, halves(truth)[0]), []
     for name, search in (("exact", exact), ("robust", robust), (f"forest, {CALLS} calls", forest)):
-        start = time.perf_counter()
-        hmm = search(ours)
-        seconds = time.perf_counter() - start
-        print(f"  {name:<52}{seconds:>10.2f} s    macro F1 {100 * ours.f1(hmm):.2f} %")
-    start = time.perf_counter()
-    for _ in range(CALLS):
-        ours.f1(hmm)
-    own = time.perf_counter() - start
-    print(f"  {f'  of which {CALLS} objectives, the rest is scikit-optimize':<52}{own:>10.2f} s")
+        spent = seconds(lambda search=search: found.append(search(ours)))
+        print(f"  {name:<52}{spent:>10.2f} s    macro F1 {100 * ours.f1(found[-1]):.2f} %")
+    spent = seconds(lambda: [ours.f1(found[-1]) for _ in range(CALLS)])
+    print(f"  {f'  of which {CALLS} objectives, the rest is scikit-optimize':<52}{spent:>10.2f} s")
 
 
 def main(rounds: int = 3) -> None:
     """Print the comparisons."""
     decoding(rounds)
     posteriors, truth = development_set()
-    print(
-        f"{'real' if REAL.is_dir() else 'random'} data: {len(posteriors.filenames)} clips, "
-        f"{len(tables.events(truth))} events"
-    )
+    size = f"{len(posteriors.filenames)} clips, {len(tables.events(truth))} events"
+    print(f"{'real' if REAL.is_dir() else 'random'} data: {size}")
     objective(posteriors, truth, rounds)
     print("searches on one half")
     searches(posteriors, truth)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from bench import take_turns
 from sedlib.data import tables
+from sedlib.data.encoder import strong_labels
 from sedlib.decode import Posteriors, frames_to_events
 from sedlib.metrics import event_f1, segment_f1
 from sedlib.metrics.f1 import hits_by_cell, index_events
@@ -48,7 +49,12 @@ def random_tables(n_clips: int = 1168, n_events: int = 4224) -> tuple[pd.DataFra
     return reference, predictions
 
 
-def by_sed_eval(metrics, reference: pd.DataFrame, predictions: pd.DataFrame, filenames: list[str]) -> float:
+def event_metrics() -> sed_eval.sound_event.EventBasedMetrics:
+    options = {"t_collar": 0.2, "percentage_of_length": 0.2, "empty_system_output_handling": "zero_score"}
+    return sed_eval.sound_event.EventBasedMetrics(list(tables.CLASSES), **options)
+
+
+def sed_eval_f1(metrics, reference: pd.DataFrame, predictions: pd.DataFrame, filenames: list[str]) -> float:
     """Macro F1, clips grouped once."""
     clips = [
         {name: rows.to_dict("records") for name, rows in tables.events(t).groupby("filename")}
@@ -61,51 +67,38 @@ def by_sed_eval(metrics, reference: pd.DataFrame, predictions: pd.DataFrame, fil
 
 def main(rounds: int = 5) -> None:
     """Print the comparison."""
+    reference, predictions = random_tables()
     if REAL.is_dir():
-        reference = tables.read_events(REAL / "validation.tsv")
-        predictions = tables.read_events(REAL / "teacher" / "predictions_at_0.5.tsv")
-    else:
-        reference, predictions = random_tables()
-    result = event_f1(reference, predictions)
-    print(
-        f"{'real' if REAL.is_dir() else 'random'} data: {len(result.filenames)} clips, "
-        f"{len(tables.events(reference))} reference and {len(tables.events(predictions))} predicted events"
-    )
-
-    indexed = [index_events(table, result.filenames) for table in (reference, predictions)]
-    active = np.zeros((len(result.filenames), 157, len(tables.CLASSES)), bool)
-    for cell in range(len(indexed[1].bounds) - 1):
-        for event in range(indexed[1].bounds[cell], indexed[1].bounds[cell + 1]):
-            clip, k = divmod(cell, len(tables.CLASSES))
-            active[clip, round(indexed[1].onset[event] / FRAME_S) : round(indexed[1].offset[event] / FRAME_S), k] = True
-
-    decisions = Posteriors(active, result.filenames, tables.CLASSES, FRAME_S)
+        files = REAL / "validation.tsv", REAL / "teacher" / "predictions_at_0.5.tsv"
+        reference, predictions = map(tables.read_events, files)
+    names = event_f1(reference, predictions).filenames
+    counts = [len(tables.events(table)) for table in (reference, predictions)]
+    kind = "real" if REAL.is_dir() else "random"
+    print(f"{kind} data: {len(names)} clips, {counts[0]} reference and {counts[1]} predicted events")
+    indexed = [index_events(table, names) for table in (reference, predictions)]
+    active = strong_labels(predictions, names, 157, FRAME_S) > 0
+    decisions = Posteriors(active, names, tables.CLASSES, FRAME_S)
 
     def peer_events() -> float:
-        metrics = sed_eval.sound_event.EventBasedMetrics(
-            list(tables.CLASSES), t_collar=0.2, percentage_of_length=0.2, empty_system_output_handling="zero_score"
-        )
-        return by_sed_eval(metrics, reference, predictions, result.filenames)
+        return sed_eval_f1(event_metrics(), reference, predictions, names)
 
     def peer_segments() -> float:
         metrics = sed_eval.sound_event.SegmentBasedMetrics(list(tables.CLASSES), time_resolution=1.0)
-        return by_sed_eval(metrics, reference, predictions, result.filenames)
+        return sed_eval_f1(metrics, reference, predictions, names)
 
-    print(f"event-based macro F1: sed_eval {peer_events()!r}, sedlib {result.macro!r}")
-    take_turns(
-        {
-            "sed_eval, from DataFrames": peer_events,
-            "sedlib, from DataFrames": lambda: event_f1(reference, predictions).macro,
-            "sedlib, from indexed arrays": lambda: hits_by_cell(*indexed, 0.2, 0.2, 0.2),
-            "sedlib, from frame decisions": lambda: event_f1(reference, frames_to_events(active, decisions)).macro,
-        },
-        rounds,
-    )
-    print(f"segment-based macro F1: sed_eval {peer_segments()!r}, sedlib {segment_f1(reference, predictions).macro!r}")
-    take_turns(
-        {
-            "sed_eval, from DataFrames": peer_segments,
-            "sedlib, from DataFrames": lambda: segment_f1(reference, predictions).macro,
-        },
-        rounds,
-    )
+    def events() -> float:
+        return event_f1(reference, predictions).macro
+
+    def segments() -> float:
+        return segment_f1(reference, predictions).macro
+
+    print(f"event-based macro F1: sed_eval {peer_events()!r}, sedlib {events()!r}")
+    ways = {
+        "sed_eval, from DataFrames": peer_events,
+        "sedlib, from DataFrames": events,
+        "sedlib, from indexed arrays": lambda: hits_by_cell(*indexed, 0.2, 0.2, 0.2),
+        "sedlib, from frame decisions": lambda: event_f1(reference, frames_to_events(active, decisions)).macro,
+    }
+    take_turns(ways, rounds)
+    print(f"segment-based macro F1: sed_eval {peer_segments()!r}, sedlib {segments()!r}")
+    take_turns({"sed_eval, from DataFrames": peer_segments, "sedlib, from DataFrames": segments}, rounds)

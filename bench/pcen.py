@@ -1,5 +1,4 @@
-"""PCEN's smoother and whole layers of it beside their peers, at the paper's size, and what PCEN adds to a training
-step."""
+"""PCEN's smoother and layers beside their peers, and what PCEN adds to a training step; at the paper's size."""
 
 from __future__ import annotations
 
@@ -12,12 +11,10 @@ from asteroid_filterbanks.pcen import PCEN as AsteroidPCEN
 from torch import Tensor
 
 from bench import take_turns
-from bench.training import random_batch
+from bench.training import learner, random_batch
 from sedlib.features import PCEN, smooth
-from sedlib.models import Detector
 from sedlib.systems import configuration
-from sedlib.training import MeanTeacher
-from sedlib.training.loop import keep_freed_memory, own_fabric
+from sedlib.training.loop import keep_freed_memory
 
 CLIPS, MELS, FRAMES = 24, 128, 628
 S = 0.025
@@ -50,45 +47,30 @@ def main(rounds: int = 5) -> None:
     config = configuration("ppcen_learned_s", "paper")
     peer, ours = AsteroidPCEN(n_channels=2, trainable=True), PCEN(config.pcen, config.features)
     fixed_s = PCEN(dataclasses.replace(config.pcen, learn_s=False), config.features)
-    take_turns(
-        {
-            "asteroid, two layers, one smoother": forward_and_backward(lambda e: peer(e.expand(-1, 2, -1, -1)), energy),
-            "sedlib, two layers, two smoothers": forward_and_backward(ours, energy),
-            "sedlib, the same, of Mel energies that learn nothing": forward_and_backward(fixed_s, energy, learns=False),
-        },
-        rounds,
-    )
+    layers = {
+        "asteroid, two layers, one smoother": forward_and_backward(lambda e: peer(e.expand(-1, 2, -1, -1)), energy),
+        "sedlib, two layers, two smoothers": forward_and_backward(ours, energy),
+        "sedlib, the same, of Mel energies that learn nothing": forward_and_backward(fixed_s, energy, learns=False),
+    }
+    take_turns(layers, rounds)
 
     print("  a training step of 24 clips, profile paper; 1 / its factor is the share of the front-end")
-    with_pcen, frontend = step_and_frontend("ppcen_logmel")
-    without, _ = step_and_frontend("logmel")
-    take_turns(
-        {
-            "step with two layers of PCEN": with_pcen,
-            "their front-ends, of student and teacher": frontend,
-            "step without PCEN": without,
-        },
-        rounds=3,
-    )
+    step, frontend = step_and_frontend("ppcen_logmel")
+    name, without = "their front-ends, of student and teacher", step_and_frontend("logmel")[0]
+    take_turns({"step with two layers of PCEN": step, name: frontend, "step without PCEN": without}, rounds=3)
 
 
 def forward_and_backward(way: Callable[[Tensor], Tensor], energy: Tensor, learns: bool = True) -> Callable[[], None]:
-    """A pass there and back, with the gradient of the energy too where that ``learns``."""
+    """A pass forward and back, with the gradient of the energy too where that ``learns``."""
     gradient = torch.randn_like(way(energy))
-
-    def run() -> None:
-        way(energy.clone().requires_grad_(learns)).backward(gradient)
-
-    return run
+    return lambda: way(energy.clone().requires_grad_(learns)).backward(gradient)
 
 
 def step_and_frontend(system: str) -> tuple[Callable[[], object], Callable[[], None]]:
     """A training step, and its front-end alone: the student's forward and backward, the teacher's forward."""
     config = configuration(system, "paper")
-    learner = MeanTeacher(Detector(config).to(memory_format=torch.channels_last), config, own_fabric(), 1)
-    student, teacher = learner.networks().values()
-    features, strong, weak = random_batch(config)
-    features = features.contiguous(memory_format=torch.channels_last)
+    training, (features, strong, weak) = learner(config), random_batch(config)
+    student, teacher = training.networks().values()
 
     def frontend() -> None:
         seen = student.frontend(features)
@@ -96,4 +78,4 @@ def step_and_frontend(system: str) -> tuple[Callable[[], object], Callable[[], N
         with torch.no_grad():
             teacher.frontend(features)
 
-    return lambda: learner.step(0, (features, features), strong, weak), frontend
+    return lambda: training.step(0, (features, features), strong, weak), frontend

@@ -6,6 +6,7 @@ Clip by clip and sound by sound, with librosa and scipy, in float64; the comb fi
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import librosa
 import numpy as np
@@ -110,11 +111,8 @@ def compress(sound: np.ndarray, threshold_db: float, ratio: float) -> np.ndarray
     return sound * np.interp(np.arange(len(sound)), starts + (BLOCK - 1) / 2, over ** (1 / ratio - 1))
 
 
-def filtered(kind: str) -> Callable[..., np.ndarray]:
-    def run(sound: np.ndarray, cutoff: float) -> np.ndarray:
-        return scipy.signal.sosfilt(scipy.signal.butter(2, cutoff, kind, fs=RATE, output="sos"), sound)
-
-    return run
+def filtered(sound: np.ndarray, cutoff: float, kind: str) -> np.ndarray:
+    return scipy.signal.sosfilt(scipy.signal.butter(2, cutoff, kind, fs=RATE, output="sos"), sound)
 
 
 def shifted(sound: np.ndarray, semitones: float) -> np.ndarray:
@@ -127,6 +125,6 @@ EFFECTS: dict[str, Callable[..., np.ndarray]] = {
     "comb": comb_by_sample,
     "compression": compress,
     "pitch shift": shifted,
-    "low-pass": filtered("lowpass"),
-    "high-pass": filtered("highpass"),
+    "low-pass": partial(filtered, kind="lowpass"),
+    "high-pass": partial(filtered, kind="highpass"),
 }

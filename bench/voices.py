@@ -1,14 +1,12 @@
-"""Do the voices sound like what they are called? Naming recordings after hearing voices, and the other way round.
+"""Do the voices sound like their classes? A classifier trained on voices names recordings, and the other way round.
 
-``python -m bench.voices FOLDER`` prints confusion matrices of a simple classifier between procedural voices and a
-soundbank folder of recordings. Below them: how well one half of the recordings names the other, which is what can be
-reached.
+``python -m bench.voices FOLDER`` prints its confusion matrices for a soundbank folder of recordings, and below them how
+well one half of the recordings names the other, which is the upper limit.
 
-The classifier is a logistic regression on statistics of the log-Mel spectrum. So that it cannot tell classes by how
-they were recorded, it hears nothing above 3.5 kHz (one collection of cats was recorded at 8 kHz), nothing 40 dB under
-the loudest of a sound (rooms, hiss and coding lie there), no pauses (a folder of recordings gives one bark, a voice
-gives a series), no absolute level, and every training sound a second time through a random microphone, a tilt of up to
-4 dB per octave.
+It is a logistic regression on statistics of the log-Mel spectrum. So that it cannot tell classes by how they were
+recorded, it has nothing above 3.5 kHz (one collection of cats was recorded at 8 kHz), nothing 40 dB under the loudest
+of a sound (rooms, hiss and coding), no pauses (a recording is one bark, a voice gives a series), no absolute level, and
+every training sound a second time through a random microphone, a tilt of up to 4 dB per octave.
 """
 
 from __future__ import annotations
@@ -37,20 +35,9 @@ N_FFT, HOP, BANDS = 1024, 512, 40
 
 
 def confusion(train: Sequence[Source], test: Sequence[Source], per_class: int = 80, seed: int = 0) -> np.ndarray:
-    """How a classifier that heard `train` names the sounds of `test`.
+    """Train a classifier on sounds of `train`, of 0.5 to 4 s, and name those of `test`: rows are the true classes.
 
-    Parameters
-    ----------
-    train, test : sequences of sources
-        `Voices` or `RecordedVoices`; as many sounds are drawn of each source and class, of 0.5 to 4 s.
-    per_class : int
-        Sounds of one class and source.
-    seed : int
-
-    Returns
-    -------
-    (class, named) integer array
-        Rows are what sounded, columns what the classifier said, in the order of `tables.CLASSES`.
+    Both are `Voices` or `RecordedVoices`, with ``per_class`` sounds of each class and source.
     """
     heard, truth = _sounds(train, per_class, seed)
     rng = np.random.default_rng([seed, 2])
@@ -65,7 +52,7 @@ def confusion(train: Sequence[Source], test: Sequence[Source], per_class: int = 
 
 
 def accuracy(table: np.ndarray) -> float:
-    """Balanced: the mean over classes of the share that was named right."""
+    """Average over classes the share that was named right."""
     return float(np.mean(np.diag(table) / table.sum(axis=1)))
 
 

@@ -1,4 +1,4 @@
-"""The batch, as ``make reproduce`` runs it: snakemake started on a plan, with an estimate and what failed.
+"""The batch, as ``make reproduce`` runs it: snakemake started on a plan, with an estimate, progress and what failed.
 
 The graph itself is ``reproduction/Snakefile``; its jobs are `reproduction.jobs`. What is finished is kept, so a batch
 that was stopped, or lost its power, goes on.
@@ -6,25 +6,30 @@ that was stopped, or lost its power, goes on.
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import joblib
+from tqdm.auto import tqdm
 
 from minidesed import generate
 from reproduction.keeper import kept, stoppable
 from reproduction.memory import available_memory
-from reproduction.plan import LEDGER_LESSON, SCORED_ON, TRAINED_ON, Plan
-from reproduction.progress import duration, watch
+from reproduction.plan import LEDGER_LESSON, SCORED_ON, TRAINED_ON, Job, Plan
+from reproduction.scoring import is_current, run_of
 from sedlib.data import layout
 from sedlib.errors import SedError
-from sedlib.files import FULL, locked, room_for
+from sedlib.files import FULL, locked, read_json, room_for, write_json
 from sedlib.systems import configuration
+from sedlib.training import Run
 from sedlib.workspace import handed_on, workspace
 
 GRAPH = Path(__file__).with_name("Snakefile")
@@ -41,27 +46,28 @@ def reproduce(
     ----------
     plan : Plan
     cores : int, optional
-        How many jobs of one thread run at once; default: the cores that this process may use.
+        Number of one-thread jobs that run at once; default: the cores that this process may use.
     cluster : str, optional
         Name of a folder in ``reproduction/profiles/``, or a path of one: a snakemake profile that says where jobs run.
     say : callable
-        Told what a person at the screen should know.
+        Shows a line to the user.
 
     Returns
     -------
-    path of the report's first page
+    path
+        The report's first page.
 
     Raises
     ------
     SedError
-        For a plan that cannot be, data that cannot be trained or scored on (`layout.preflight`), runs of an older
-        configuration, a second batch in the same workspace, a folder that cannot be written; and at the end if a job
-        failed, when all others are done and the report says so.
+        For an impossible plan, data that cannot be trained or scored on (`layout.preflight`), runs of another
+        configuration, a second batch in the same workspace, or a folder that cannot be written; at the end also if a
+        job failed, when all others are done and the report says so.
     Stopped
         At SIGINT, SIGTERM or SIGHUP, when all jobs have ended; on a cluster they are cancelled.
     """
     plan = plan.checked()
-    place, profile_folder = workspace(), _profile(cluster)
+    place, cluster_profile = workspace(), _profile(cluster)
     if plan.data != "mini":
         mixes = any(configuration(system, plan.profile).augment.uses_soundbank for system, _ in plan.trainings())
         layout.preflight(plan.root, [*TRAINED_ON, *SCORED_ON], mixes)
@@ -69,38 +75,19 @@ def reproduce(
     with stoppable(), _alone(place), room_for(place):
         _refuse_older(plan)
         _forget_stale(plan)
-        todo = [job for job in plan.jobs() if not job.done.exists()]
-        seconds = sum(job.seconds for job in todo)
-        where = (
-            f"by cluster profile {profile_folder.name}"
-            if profile_folder
-            else f"on {cores} core{'s' if cores > 1 else ''}"
-        )
-        about = (
-            duration(seconds / cores)
-            if not profile_folder and plan.profile == "lesson"
-            else "a time that is told as it goes"
-        )
-        say(
-            f"{len(todo)} of {len(plan.jobs())} jobs to do {where}: about {about}. "
-            f"{len(plan.trainings())} trainings; profile {plan.profile}, data {plan.root.name}, "
-            f"seeds {', '.join(map(str, plan.seeds))}. "
-            "Stop at any moment; the same command goes on."
-        )
-        status = _snakemake(plan, cores, profile_folder)
-        failed = failures(plan)
-        if status and failed and not plan.partial:
-            say("Some jobs failed; ledger and report are made of the others.")
-            for name in ("report/ledger.json", "report/index.html", f"report/lessons/{LEDGER_LESSON}.ipynb"):
-                (place / name).unlink(missing_ok=True)
-            _snakemake(plan._replace(partial=True), cores, profile_folder)
-        if status:
-            with room_for(place):  # of a full disk jobs and snakemake say all sorts of things, if they still can
-                _take_room(place / "report")
+        say(_announcement(plan, cores, cluster_profile))
+        if status := _snakemake(plan, cores, cluster_profile):
+            failed = failures(plan)
+            if failed:
+                say("Some jobs failed; ledger and report are made of the others.")
+                for name in ("report/ledger.json", "report/index.html", f"report/lessons/{LEDGER_LESSON}.ipynb"):
+                    (place / name).unlink(missing_ok=True)
+                _snakemake(plan._replace(partial=True), cores, cluster_profile)
+            _take_room(place / "report")  # on a full disk, jobs and snakemake report all sorts of errors, if any
             failed = failed or failures(plan, of_results=True)
-            told = "\n".join(f"  {name}: {why}" for name, why in failed.items())
+            listed = "".join(f"\n  {name}: {why}" for name, why in failed.items())
             raise SedError(
-                f"{len(failed)} jobs failed (logs: {place / 'report' / 'logs'}):\n{told}"
+                f"{len(failed)} jobs failed (logs: {place / 'report' / 'logs'}):{listed}"
                 if failed
                 else f"snakemake ended with status {status}: {_last_line(place / 'report' / 'snakemake.log')}"
             )
@@ -108,9 +95,9 @@ def reproduce(
 
 
 def failures(plan: Plan, of_results: bool = False) -> dict[str, str]:
-    """Jobs that are not done though they were begun, and the last line of their logs; to be asked when none is at work.
+    """Return jobs that began and are not done, with the last line of their logs; only while no job runs.
 
-    What is made of the others' results, and fails when they do, is among them only ``of_results``.
+    Ledger and report, which fail when others do, are among them only with ``of_results``.
     """
     logs, later = workspace() / "report" / "logs", ("ledger", "report", f"lesson-{LEDGER_LESSON}")
     return {
@@ -120,38 +107,59 @@ def failures(plan: Plan, of_results: bool = False) -> dict[str, str]:
     }
 
 
+def command(plan: Plan, cores: int, cluster_profile: Path | None = None) -> list[str]:
+    """Return the call of snakemake; names of files to make may follow, by default the report."""
+    call = [sys.executable, *"-m snakemake --nolock --keep-going --rerun-incomplete --nocolor".split()]
+    call += ["--rerun-triggers", "mtime", "--snakefile", GRAPH, "--directory", workspace().absolute()]
+    if cluster_profile:
+        call += ["--workflow-profile", cluster_profile]
+    else:
+        call += ["--workflow-profile", "none", "--cores", cores, "--scheduler", "greedy"]
+        call += ["--resources", f"mem_mb={available_memory() // 2**20}", "gpu=1"]
+    return [*map(str, call), "--config", *(f"{name}={value}" for name, value in plan.config().items()), "--"]
+
+
+def _announcement(plan: Plan, cores: int, cluster_profile: Path | None) -> str:
+    """Tell what is to be done, and in profile lesson on this machine also how long it takes."""
+    jobs = plan.jobs()
+    todo = [job for job in jobs if not job.done.exists()]
+    where, about = f"on {cores} core{'s' if cores > 1 else ''}", "a time that is shown while it runs"
+    if cluster_profile:
+        where = f"by cluster profile {cluster_profile.name}"
+    elif plan.profile == "lesson":
+        about = _duration(sum(job.seconds for job in todo) / cores)
+    return (
+        f"{len(todo)} of {len(jobs)} jobs to do {where}: about {about}. {len(plan.trainings())} trainings; profile "
+        f"{plan.profile}, data {plan.root.name}, seeds {', '.join(map(str, plan.seeds))}. "
+        "Stop at any moment; the same command goes on."
+    )
+
+
 def _profile(cluster: str | None) -> Path | None:
     if cluster is None:
         return None
     for folder in (PROFILES / cluster, Path(cluster).expanduser()):
         if (folder / "config.yaml").is_file():
             return folder
-    known = ", ".join(sorted(path.parent.name for path in (PROFILES).glob("*/config.yaml")))
+    known = ", ".join(sorted(path.parent.name for path in PROFILES.glob("*/config.yaml")))
     raise SedError(f"cluster {cluster!r}: neither a profile here ({known}) nor a folder with a config.yaml")
 
 
 @contextmanager
 def _alone(place: Path) -> Iterator[None]:
     """One batch at a time in a workspace that can be written."""
+    elsewhere, lock = "or give another folder with SEDLIB_WORKSPACE", place / "report" / ".batch.lock"
     try:
         (place / "report" / "logs").mkdir(parents=True, exist_ok=True)
         (place / "runs").mkdir(exist_ok=True)
         for folder in (place, place / "report", place / "runs"):
             _take_room(folder)
-        lock = place / "report" / ".batch.lock"
         lock.touch()
     except OSError as error:
         fix = "make room" if error.errno in FULL else "make it writable"
-        raise SedError(
-            f"{place}: cannot be written ({error.strerror}); {fix}, or give another folder with SEDLIB_WORKSPACE"
-        ) from None
-    with locked(
-        lock,
-        f"{place}: another reproduction is at work in this folder (process "
-        f"{lock.read_text().strip() or 'unknown'}); wait for it, "
-        "stop it, or give another folder with SEDLIB_WORKSPACE",
-        wait=False,
-    ):
+        raise SedError(f"{place}: cannot be written ({error.strerror}); {fix}, {elsewhere}") from None
+    other = f"another reproduction is at work in this folder (process {lock.read_text().strip() or 'unknown'})"
+    with locked(lock, f"{place}: {other}; wait for it, stop it, {elsewhere}", wait=False):
         lock.write_text(f"{os.getpid()}\n")
         yield
 
@@ -164,132 +172,120 @@ def _take_room(folder: Path) -> None:
 
 
 def _refuse_older(plan: Plan) -> None:
-    """`SedError` if data or runs were made by another version or configuration than this code's, or from other data,
-    before anything is done."""
-    from sedlib.training import Run
-    from sedlib.training.runs import read_json
-
+    """`SedError` before anything is done if data or runs are of other code, or runs of other data."""
     data, described = plan.root, plan.root / "dataset.json"
+    elsewhere = "or give another folder with SEDLIB_WORKSPACE"
     if plan.data == "mini":
         if described.is_file() and (made := read_json(described).get("generator")) != generate.VERSION:
             raise SedError(
                 f"{described}: made by version {made} of the generator, this code has {generate.VERSION}; "
-                f"move or remove {plan.root} and "
-                f"{workspace() / plan.runs}, or give another folder with SEDLIB_WORKSPACE"
+                f"move or remove {plan.root} and {workspace() / plan.runs}, {elsewhere}"
             )
         if not (described.is_file() and (workspace() / plan.data_made).exists()):
             data = None  # to be made
     older = []
     for system, seed in plan.trainings():
         run = Run(plan.folder(system, seed))
-        if (run.folder / "config.json").exists() and (
-            different := run.differences(configuration(system, plan.profile), seed, data)
-        ):
-            older.append(f"  {run.folder}: {'; '.join(different[:3])}")
+        if (run.folder / "config.json").exists():
+            different = run.differences(configuration(system, plan.profile), seed, data)
+            older += [f"  {run.folder}: {'; '.join(different[:3])}"] if different else []
     if older:
         raise SedError(
-            "runs of another configuration, or of other data, are in the way; move or remove their folders "
-            "(all others are kept), "
-            "or give another folder with SEDLIB_WORKSPACE:\n" + "\n".join(older)
+            "runs of another configuration, or of other data, are in the way; move or remove their folders (all others "
+            f"are kept), {elsewhere}:\n" + "\n".join(older)
         )
 
 
 def _forget_stale(plan: Plan) -> None:
     """Remove marks of what is not there any more, or was scored by other code; never anything that took long."""
-    from reproduction.scoring import is_current, run_of
-    from sedlib.training import Run
-    from sedlib.training.runs import read_json, write_json
-
     place = workspace()
+    stale = [place / "report" / "ledger.json", place / plan.target(), *(place / "report" / "logs").glob("*.log")]
     if plan.data == "mini" and not (plan.root / "dataset.json").exists():
-        for mark in [place / plan.data_made, *(place / plan.stores).glob("*.made")]:
-            mark.unlink(missing_ok=True)
-    # An ensemble is that of the runs that are there.
+        stale += [place / plan.data_made, *(place / plan.stores).glob("*.made")]
     for system, seed in dict.fromkeys([*plan.trainings(), *plan.scored()]):
+        folder, scored = plan.folder(system, seed), (system, seed) in plan.scored()
+        # An ensemble is that of the runs that are there.
         members = [Run(plan.folder(*member)) for member in plan.members(system, seed)]
         if not all(run.finished and (run.folder / "config.json").exists() for run in members):
-            for name in ("trained", "validation.npz", "public.npz", "scored"):
-                (plan.folder(system, seed) / name).unlink(missing_ok=True)
-    for system, seed in plan.trainings():
-        folder = plan.folder(system, seed)
-        if not (folder / "validation.npz").exists():  # which the same job stores
-            (folder / "trained").unlink(missing_ok=True)
-    for system, seed in plan.scored():
-        run = run_of(plan.profile, plan.root, system, seed)
-        if not all(is_current(run, decoding) for decoding in ("median", *plan.searches(system))):
-            (run.folder / "scored").unlink(missing_ok=True)
-    # What is made of all of it is made anew each time, from whatever this plan asks for; lessons that ran with other
-    # parameters, too.
-    if plan.lessons():
+            stale += [folder / name for name in ("trained", "validation.npz", "public.npz", "scored")]
+        elif not (folder / "validation.npz").exists():  # stored by the job that trains
+            stale += [folder / "trained", folder / "scored"]
+        elif scored:
+            run = run_of(plan.profile, plan.root, system, seed)
+            if not all(is_current(run, decoding) for decoding in ("median", *plan.searches(system))):
+                stale.append(folder / "scored")
+    if plan.lessons():  # executed anew with other parameters
         parameters = {"profile": plan.profile, "data": str(plan.root), "seed": plan.seeds[0]}
         last = place / "report" / "lessons.json"
         if not last.exists() or read_json(last) != parameters:
-            for path in (place / "report" / "lessons").glob("*.ipynb"):
-                path.unlink()
+            stale += (place / "report" / "lessons").glob("*.ipynb")
             write_json(last, parameters)
-    for name in ("report/ledger.json", plan.target()):
-        (place / name).unlink(missing_ok=True)
-    for log in (place / "report" / "logs").glob("*.log"):
-        log.unlink()
+    for path in stale:
+        path.unlink(missing_ok=True)
 
 
-def command(plan: Plan, cores: int, profile_folder: Path | None = None) -> list[str]:
-    """How snakemake is called; names of files to make may follow, by default the report."""
-    call = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        GRAPH,
-        "--directory",
-        workspace().absolute(),
-        "--nolock",
-        "--keep-going",
-        "--rerun-incomplete",
-        "--rerun-triggers",
-        "mtime",
-        "--nocolor",
-    ]
-    if profile_folder:
-        call += ["--workflow-profile", profile_folder]
-    else:
-        call += [
-            "--cores",
-            cores,
-            "--scheduler",
-            "greedy",
-            "--resources",
-            f"mem_mb={available_memory() // 2**20}",
-            "gpu=1",
-            "--workflow-profile",
-            "none",
-        ]
-    return [*map(str, call), "--config", *(f"{name}={value}" for name, value in plan.config().items()), "--"]
-
-
-def _snakemake(plan: Plan, cores: int, profile_folder: Path | None) -> int:
+def _snakemake(plan: Plan, cores: int, cluster_profile: Path | None) -> int:
     """Run the graph; its exit status."""
-    place = workspace().absolute()
-    environment = (
-        os.environ
-        | handed_on()
-        | {"PYTHONPATH": os.pathsep.join([str(GRAPH.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])}
-    )
+    paths = [str(GRAPH.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | handed_on() | {"PYTHONPATH": os.pathsep.join(paths)}
     with (
-        (place / "report" / "snakemake.log").open("a", encoding="utf-8") as log,
-        kept(command(plan, cores, profile_folder), stdout=log, stderr=log, env=environment) as process,
+        (workspace() / "report" / "snakemake.log").open("a", encoding="utf-8") as log,
+        kept(command(plan, cores, cluster_profile), stdout=log, stderr=log, env=environment) as process,
     ):
-        watch(plan, process)
+        _watch(plan, process)
     return process.returncode
+
+
+def _watch(plan: Plan, process: subprocess.Popen) -> None:
+    """Show what is done and how long the rest will take, until snakemake ends."""
+    jobs = plan.jobs()
+    total, began, start = sum(job.seconds for job in jobs), time.monotonic(), seconds_done(jobs)
+    form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+    with tqdm(total=total, initial=start, bar_format=form, mininterval=0) as bar:
+        while True:
+            ended, done, passed = process.poll() is not None, seconds_done(jobs), time.monotonic() - began
+            bar.n = min(done, total)
+            bar.set_description_str(counts(jobs), refresh=False)
+            known = done > start and passed > 20 and not ended
+            bar.set_postfix_str(f"about {_duration((total - done) * passed / (done - start))} to go" if known else "")
+            if ended:
+                return
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(2 if sys.stderr.isatty() else 15)
+
+
+def seconds_done(jobs: list[Job]) -> float:
+    """Return the seconds of work that is done; of a running training, its share of steps."""
+    done = 0.0
+    for job in jobs:
+        if job.done.exists():
+            done += job.seconds
+        elif job.kind == "train":
+            with suppress(OSError, ValueError, KeyError, ZeroDivisionError):
+                progress = json.loads((job.done.parent / "progress.json").read_text(encoding="utf-8"))
+                done += job.seconds * progress["step"] / progress["steps"]
+    return done
+
+
+def counts(jobs: list[Job]) -> str:
+    """Return such as "3/7 trainings, 0/7 scored"."""
+    parts = []
+    for kind, name in {"train": "trainings", "score": "scored", "lesson": "lessons"}.items():
+        if done := [job.done.exists() for job in jobs if job.kind == kind]:
+            parts.append(f"{sum(done)}/{len(done)} {name}")
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    """Return a time in minutes or hours."""
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
 
 
 def _last_line(path: Path) -> str:
     try:
-        lines = [
-            line.strip()
-            for line in path.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
-            if line.strip()
-        ]
+        text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "no log"
-    return lines[-1].removeprefix("Error: ")[:500] if lines else "it ended without a word (killed?)"
+    lines = list(filter(str.strip, text.replace("\r", "\n").splitlines()))
+    return lines[-1].strip().removeprefix("Error: ")[:500] if lines else "it ended without a message (killed?)"

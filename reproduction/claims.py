@@ -21,7 +21,7 @@ class Claim(NamedTuple):
     first: str
     second: str
     sign: int  # of first - second; 0: the two are alike
-    why: str = ""  # what the lessons found of it in profile lesson on MiniDESED; shown where it is not confirmed
+    why: str = ""  # what the lessons found about it in profile lesson on MiniDESED; shown where it is not confirmed
     score: str = "dev_f1"
     classes: tuple[str, ...] = tables.CLASSES
     at_least: float = 0.0  # in the unit of the score
@@ -31,7 +31,7 @@ FILE: dict[str, Any] = tomllib.loads(Path(__file__).with_name("claims.toml").rea
 
 
 def claims(entries: Iterable[Mapping[str, Any]]) -> tuple[Claim, ...]:
-    """Claims of ``claims.toml``, with the texts of its ``[why]`` filled in."""
+    """Return claims of ``claims.toml``, with the texts of its ``[why]`` filled in."""
     found = []
     for entry in entries:
         why = entry.get("why", "").format_map(FILE["why"])
@@ -41,7 +41,7 @@ def claims(entries: Iterable[Mapping[str, Any]]) -> tuple[Claim, ...]:
 
 
 def verdict(sign: int, interval: Mapping[str, float]) -> str:
-    """What an interval says about a difference; one that holds 0 proves neither a difference nor that there is none."""
+    """Judge a difference by its interval; one that contains 0 proves neither a difference nor that there is none."""
     if interval["low"] <= 0 <= interval["high"]:
         return "no difference seen, as said" if sign == 0 else "not decided by these runs"
     if sign == 0:

@@ -12,50 +12,35 @@ from sedlib.cli import DATA, PATH, PROFILE, Command, examples
 
 # Imports that load more stand inside the commands, so that `sedlib --help` answers at once.
 
-
-@click.command(
-    cls=Command,
-    epilog=examples(
-        "sedlib reproduce",
-        "sedlib reproduce --list",
-        "sedlib reproduce --table 1 --seeds 5 --profile lesson",
-        "sedlib reproduce --profile paper --data /data/DESED --cluster slurm",
-    ),
+_SEEDS, _TABLES = "Trainings of each system: seeds 0, 1, ...", "1, 2 or 3, repeatable: only this table, no lessons."
+_CLUSTER = "Run the jobs on a cluster: slurm, or the folder of a snakemake profile."
+_LIST = "List the rows of the paper's tables, their numbers and systems; do nothing."
+_EXAMPLES = examples(
+    "sedlib reproduce",
+    "sedlib reproduce --list",
+    "sedlib reproduce --table 1 --seeds 5 --profile lesson",
+    "sedlib reproduce --profile paper --data /data/DESED --cluster slurm",
 )
+
+
+@click.command(cls=Command, epilog=_EXAMPLES)
 @PROFILE
 @DATA
-@click.option(
-    "--seeds", default=1, show_default=True, type=click.IntRange(1), help="Trainings of each system: seeds 0, 1, ..."
-)
-@click.option(
-    "--table",
-    "tables",
-    multiple=True,
-    type=int,
-    help="1, 2 or 3, repeatable: only this table of the paper, without lessons.",
-)
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(1), help=_SEEDS)
+@click.option("--table", "tables", multiple=True, type=int, help=_TABLES)
 @click.option("--cores", type=click.IntRange(1), help="Default: all that this process may use.")
-@click.option(
-    "--cluster", metavar="PROFILE", help="Run the jobs on a cluster: slurm, or the folder of a snakemake profile."
-)
-@click.option(
-    "--list",
-    "only_list",
-    is_flag=True,
-    help="List the rows of the paper's tables, their numbers and systems; do nothing.",
-)
+@click.option("--cluster", metavar="PROFILE", help=_CLUSTER)
+@click.option("--list", "only_list", is_flag=True, help=_LIST)
 def reproduce(
     profile_name: str,
     data_name: str,
     seeds: int,
-    tables: tuple[int, ...],
+    tables: tuple,
     cores: int | None,
     cluster: str | None,
     only_list: bool,
 ) -> None:
     """Do everything: data, trainings, scores, ledger, executed lessons, report. What is finished is not done again."""
-    from reproduction.batch import reproduce as run_all
-    from reproduction.keeper import Stopped
     from reproduction.plan import TABLES, Plan
 
     plan = Plan(profile_name, data_name, tuple(range(seeds)), tuple(dict.fromkeys(tables)) or TABLES).checked()
@@ -64,6 +49,9 @@ def reproduce(
 
         click.echo(listing(plan.tables).to_string(index=False))
         return
+    from reproduction.batch import reproduce as run_all
+    from reproduction.keeper import Stopped
+
     try:
         click.echo(f"report: {run_all(plan, cores, cluster, say=click.echo)}")
     except Stopped as stopped:
@@ -76,8 +64,7 @@ def reproduce(
 @PROFILE
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(1), help="Trainings of each system.")
 def gap(profile_name: str, seeds: int) -> None:
-    """Measure MiniDESED's domain gap: what it costs, what the mean teacher wins back, which ingredient costs how
-    much."""
+    """Measure MiniDESED's domain gap: its cost, what the mean teacher wins back, and each ingredient's share."""
     from reproduction.studies.gap import measure, text
 
     path = measure(profile_name, seeds)

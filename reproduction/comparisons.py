@@ -2,27 +2,26 @@
 
 `TABLE1` compares front-ends (paper section 4.1, ``notebooks/03_pcen.py``), `AUGMENTATION` the parts of dynamic mixing
 and augmentation (section 4.2, ``notebooks/02_augmentation.py``), `ADVERSARIAL` domain-adversarial training with and
-without them (sections 3.1 and 4.2, ``notebooks/05_domain_adversarial.py``), `ADAPTATION` and `LONGER`
-the studies of when it helps.
+without them (sections 3.1 and 4.2, ``notebooks/05_domain_adversarial.py``), `ADAPTATION` and `LONGER` when it helps.
 """
 
 from __future__ import annotations
 
 import json
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from reproduction import published
+from reproduction import published, shipped
 from reproduction.bootstrap import over_trainings
 from reproduction.claims import FILE, STATIONARY, Claim, claims, verdict
 from reproduction.rows import ROWS
 from reproduction.scoring import reference_of
-from reproduction.shipped import shipped
 from sedlib.data import tables
-from sedlib.metrics import Interval, event_f1, interval
+from sedlib.metrics import event_f1, interval
 from sedlib.training import Run
 from sedlib.workspace import run_folder, workspace
 
@@ -34,62 +33,55 @@ class Comparison(NamedTuple):
     """Systems that belong beside each other."""
 
     of: str  # what differs: heads the column of names
-    rows: dict[str, str]  # system: name; the first one is what the others are held against
+    rows: dict[str, str]  # system: name; the first one is the reference
     beside: dict[str, str]  # more of them, shown where they were trained
     claims: tuple[Claim, ...]
     published: Path
 
     def finished(self, profile: str, data: Path) -> dict[str, list[Run]]:
-        """The scored runs of these systems in the workspace, seeds 0, 1, ... as far as they go."""
-        found: dict[str, list[Run]] = {}
-        for system in (*self.rows, *self.beside):
-            seed = 0
-            while (run := Run(run_folder(profile, data, system, seed))).state == "scored":
-                found.setdefault(system, []).append(run)
-                seed += 1
-        return found
+        """Return the `scored_runs` of these systems."""
+        found = {system: scored_runs(profile, data, system) for system in (*self.rows, *self.beside)}
+        return {system: runs for system, runs in found.items() if runs}
 
     def measure(self, runs: dict[str, list[Run]], data: Path) -> dict[str, Any]:
-        """What the runs scored on the development clips, as plain values.
+        """Score the runs on the development clips, as plain values.
 
         Returns
         -------
         dict
             ``profile generator measured_by``; ``systems``: per system ``dev`` and ``eval`` (event macro F1 of every
             seed), ``ci95`` (of the mean of ``dev``, over clips and trainings), ``classes`` (F1 by class, mean over the
-            trainings) and ``learned`` (a dict a seed: what PCEN and the domain classifier had come to after the last
-            epoch); ``claims``: per claim ``value low high`` of its difference. Fractions.
+            trainings) and ``learned`` (per seed, the parameters of PCEN and the domain loss after the last epoch);
+            ``claims``: per claim ``value low high`` of its difference. Fractions.
         """
         reference, _ = reference_of([run for of_system in runs.values() for run in of_system], data, "validation")
-        results = {}
-        for system, of_system in runs.items():
-            events = [tables.read_events(run.folder / "validation.tsv") for run in of_system]
-            results[system] = [event_f1(reference, table) for table in events]
-        over = over_trainings(results)
-        first = next(iter(self.rows))
+        results = {
+            system: [event_f1(reference, tables.read_events(run.folder / "validation.tsv")) for run in of_system]
+            for system, of_system in runs.items()
+        }
+        over, first = over_trainings(results), next(iter(self.rows))
         classes = results[first][0].classes
-        measured = {}
-        for system, of_system in runs.items():
-            value, draws = over[system]
-            measured[system] = {
+        systems = {
+            system: {
                 "dev": [result.macro for result in results[system]],
                 "eval": [run.results["public"]["event_f1"]["macro"] for run in of_system if "public" in run.results],
-                "ci95": _mean(value, draws)[1:],
-                "classes": dict(zip(classes, value.tolist(), strict=True)),
+                "ci95": interval(*over_classes(*over[system]))[1:],
+                "classes": dict(zip(classes, over[system][0].tolist(), strict=True)),
                 "learned": [_learned(run) for run in of_system],
             }
+            for system, of_system in runs.items()
+        }
         differences = []
         for claim in self.claims:
-            chosen = [classes.index(name) for name in claim.classes]
             (a, a_draws), (b, b_draws) = over[claim.first], over[claim.second]
-            difference, draws = a - b, a_draws - b_draws
-            differences.append(_mean(difference[chosen], draws[:, chosen])._asdict())
-        return {**published.stamp(runs[first][0].config.profile), "systems": measured, "claims": differences}
+            chosen = [classes.index(name) for name in claim.classes]
+            differences.append(interval(*over_classes(a - b, a_draws - b_draws, chosen))._asdict())
+        return {**published.stamp(runs[first][0].config.profile), "systems": systems, "claims": differences}
 
     def load(self, profile: str, data: Path) -> dict[str, Any]:
-        """What the runs in the workspace say, where every system in ``rows`` was trained twice or more.
+        """Measure the runs in the workspace where every system in ``rows`` was trained twice or more.
 
-        Otherwise what is published (of profile lesson); the entry ``from`` says which of the two it is.
+        Otherwise read what is published (of profile lesson); the entry ``from`` tells which of the two it is.
         """
         runs = self.finished(profile, data)
         if all(len(runs.get(system, [])) > 1 for system in self.rows):
@@ -97,13 +89,13 @@ class Comparison(NamedTuple):
         return published.load(self.published)
 
     def publish(self, profile: str, data: Path) -> dict[str, Any]:
-        """What `load` gives, which is then what is published."""
+        """Publish and return what `load` gives."""
         measured = self.load(profile, data)
         self.published.write_text(json.dumps({**measured, "from": None}, indent=1) + "\n", encoding="utf-8")
         return measured
 
     def scores(self, measured: dict[str, Any]) -> pd.DataFrame:
-        """A row a system, in percent.
+        """Return a row per system, in percent.
 
         Columns: ``of`` (its name), ``paper``, ``development F1``, ``95 % interval``, ``evaluation F1``, ``trainings``.
         """
@@ -117,13 +109,13 @@ class Comparison(NamedTuple):
         return pd.DataFrame(rows, columns=columns)
 
     def by_class(self, measured: dict[str, Any]) -> pd.DataFrame:
-        """Development F1 in percent, a row a class, a column a system of ``rows``; sounds that stay come first."""
+        """Return development F1 in percent, a row per class (stationary ones first), a column per system of `rows`."""
         order = [*STATIONARY, *(name for name in tables.CLASSES if name not in STATIONARY)]
         classes = {name: measured["systems"][system]["classes"] for system, name in self.rows.items()}
         return pd.DataFrame({name: {label: 100 * of[label] for label in order} for name, of in classes.items()})
 
     def drawn(self, measured: dict[str, Any]) -> dict[str, tuple[float, list[float], tuple[float, float]]]:
-        """The ``rows`` as `plots.system_scores` takes them, in percent: the paper's F1 (or NaN), ours, the interval."""
+        """Return the paper's F1 (or NaN), ours and its interval, in percent, as `plots.system_scores` takes them."""
         found = {}
         for system, name in self.rows.items():
             scores = measured["systems"][system]
@@ -132,7 +124,7 @@ class Comparison(NamedTuple):
         return found
 
     def verdicts(self, measured: dict[str, Any]) -> pd.DataFrame:
-        """The claims: ``sentence``, ``difference here`` in points with its 95 % interval, and ``verdict``."""
+        """Return the claims: ``sentence``, ``difference here`` in points with its 95 % interval, and ``verdict``."""
         rows = []
         for claim, found in zip(self.claims, measured["claims"], strict=True):
             points = "{value:+.1f} ({low:+.1f} to {high:+.1f})".format(**{name: 100 * of for name, of in found.items()})
@@ -141,7 +133,7 @@ class Comparison(NamedTuple):
 
 
 def _comparison(name: str, rows: dict[str, str] | None = None) -> Comparison:
-    """A table of ``claims.toml``, which has its rows unless they are given."""
+    """Read a table of ``claims.toml``, which has its rows unless they are given."""
     part: dict[str, Any] = FILE[name]
     return Comparison(
         part["of"], part.get("rows", rows), part.get("beside", {}), claims(part["claims"]), FIGURES / f"{name}.json"
@@ -154,19 +146,27 @@ ADAPTATION, LONGER = _comparison("adaptation"), _comparison("longer")
 ADAPTATION_ACOUSTIC = ADAPTATION._replace(published=FIGURES / "adaptation_acoustic.json")
 
 
-def _mean(values: np.ndarray, draws: np.ndarray) -> Interval:
-    """Mean over classes, (class,) and (resample, class); classes without events are left out."""
-    return interval(pd.Series(values).mean(), pd.DataFrame(draws).mean(axis=1).to_numpy())
+def scored_runs(profile: str, data: Path, system: str) -> list[Run]:
+    """Return the scored runs of a system in the workspace, seeds 0, 1, ... up to the first that is not."""
+    runs = (Run(run_folder(profile, data, system, seed)) for seed in count())
+    return list(takewhile(lambda run: run.state == "scored", runs))
 
 
-def _learned(run: Run) -> dict[str, float]:
-    # With weight 0 a domain classifier looks on and does not learn.
-    learners = ("pcen", "loss_domain") if run.config.adversarial.domain_weight else ("pcen",)
-    return {name: value for name, value in run.metrics.iloc[-1].items() if name.startswith(learners)}
+def over_classes(
+    value: np.ndarray, draws: np.ndarray, classes: list[int] | slice = slice(None)
+) -> tuple[float, np.ndarray]:
+    """Average over classes those that have events: a value (class,) and its bootstrap draws (resample, class)."""
+    return float(pd.Series(value[classes]).mean()), pd.DataFrame(draws[:, classes]).mean(axis=1).to_numpy()
 
 
 def spread(values: list[float]) -> str:
-    """Fractions as their mean ± standard deviation in percent; empty without any."""
+    """Format fractions as mean ± standard deviation in percent; empty without any."""
     percent = 100 * np.array(values)
     deviation = f" ± {percent.std(ddof=1):.1f}" if len(percent) > 1 else ""
     return f"{percent.mean():.1f}{deviation}" if len(percent) else ""
+
+
+def _learned(run: Run) -> dict[str, float]:
+    # With weight 0 a domain classifier watches and does not learn.
+    learners = ("pcen", "loss_domain") if run.config.adversarial.domain_weight else ("pcen",)
+    return {name: value for name, value in run.metrics.iloc[-1].items() if name.startswith(learners)}

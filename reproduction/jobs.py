@@ -1,8 +1,7 @@
-"""One job of the batch: what a rule of ``Snakefile`` calls, ``python -m reproduction.jobs --profile P --data D JOB
-...``.
+"""One job of the batch, as a rule of ``Snakefile`` calls it: ``python -m reproduction.jobs --profile P --data D JOB``.
 
-Every job does what is not done yet, and says so in its file when it has ended. Two that would write in one place wait
-for each other: a job of a batch that was killed may still be at work when the next batch begins.
+Every job does what is not done yet, and marks its end in its file. Two that would write in one place wait for each
+other: a job of a batch that was killed may still run when the next batch begins.
 """
 
 from __future__ import annotations
@@ -25,8 +24,6 @@ from sedlib.systems import configuration
 from sedlib.training import score, train, write_posteriors
 from sedlib.workspace import dataset, workspace
 
-# What takes long to import and few jobs need stands inside them.
-
 
 @contextmanager
 def alone(folder: Path, name: str) -> Iterator[None]:
@@ -35,22 +32,17 @@ def alone(folder: Path, name: str) -> Iterator[None]:
         yield
 
 
-@click.group()
-@click.option("--profile", default="lesson")
-@click.option("--data", default="mini")
-@click.option("--seeds", default="0")
-@click.option("--tables", default="1,2,3")
-@click.option("--partial", default=0)
+@click.group(params=[click.Option([f"--{name}"]) for name in Plan._fields])
 @click.pass_context
-def job(context: click.Context, **config) -> None:
-    """A job of the batch."""
-    context.obj = Plan.of(config)
+def job(context: click.Context, **config: str | None) -> None:
+    """Do a job of the batch."""
+    context.obj = Plan.of({name: value for name, value in config.items() if value is not None})
 
 
-def of_a_run(function: Callable[[Plan, str, int], None]) -> click.Command:
+def _of_a_run(function: Callable[[Plan, str, int], None]) -> click.Command:
     """Make a job of what is to be done with the run of a system and seed."""
     taken = click.argument("system")(click.argument("seed", type=int)(click.pass_obj(function)))
-    return job.command(function.__name__.rstrip("_"))(taken)
+    return job.command(function.__name__.strip("_"))(taken)
 
 
 @job.command()
@@ -69,16 +61,16 @@ def store(plan: Plan, subset: str) -> None:
         open_store(plan.root, subset)
 
 
-@of_a_run
-def train_(plan: Plan, system: str, seed: int) -> None:
+@_of_a_run
+def _train(plan: Plan, system: str, seed: int) -> None:
     """Train, and store the posteriors of what is scored."""
     folder = plan.folder(system, seed)
     with alone(folder, "train"):
         write_posteriors(train(configuration(system, plan.profile), plan.root, seed, folder), plan.root)
 
 
-@of_a_run
-def score_(plan: Plan, system: str, seed: int) -> None:
+@_of_a_run
+def _score(plan: Plan, system: str, seed: int) -> None:
     """Tune the HMMs, and score by median filter and HMMs."""
     run = run_of(plan.profile, plan.root, system, seed)
     with alone(run.folder, "score"):
@@ -94,21 +86,19 @@ def score_(plan: Plan, system: str, seed: int) -> None:
 @click.pass_obj
 def ledger(plan: Plan) -> None:
     """Write the ledger."""
-    from reproduction import measure
+    from reproduction import measure  # slow to import, and of no use to the others
 
     with alone(workspace() / "report", "ledger"):
         measure.write(plan, failures(plan) if plan.partial else {})
 
 
 def main() -> None:
-    """A mistake, and what the disk refuses, are one line."""
+    """Run the job; a mistake, or an error of the disk, is one line."""
     try:
         with one_line():
-            job(standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except (SedError, click.ClickException) as error:
-        sys.exit(f"Error: {error if isinstance(error, SedError) else error.format_message()}")
+            job()
+    except SedError as error:
+        sys.exit(f"Error: {error}")
 
 
 if __name__ == "__main__":

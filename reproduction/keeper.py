@@ -1,24 +1,17 @@
-"""A program that ends with the process that started it, and all that it started itself.
+"""A program that ends with the process that started it, and with everything that it started itself.
 
-`sedlib reproduce` starts snakemake, snakemake starts jobs, a job starts the kernel of a lesson in a session of its own;
-the explorer's page starts Voila and that a kernel. A container, a scheduler or ``kill`` sends its signal to the first
-of them alone, and a killed process can send none. So between the first process and its program stands a keeper,
-``python -m reproduction.keeper PROGRAM ...``:
+`sedlib reproduce` starts snakemake, snakemake starts jobs, and a job starts a lesson's kernel in a session of its own;
+a container, a scheduler or ``kill`` signals the first process alone, and a killed process cannot pass anything on. So
+between the first process and its program stands a keeper, ``python -m reproduction.keeper PROGRAM ...``:
 
-- It holds the read end of a pipe whose write end only the first process has. However that ends, the operating system
-  closes the pipe, and at the end of file the keeper kills everything at once (SIGKILL). That is safe for the batch:
-  what is finished is kept.
-- SIGINT, SIGTERM and SIGHUP, which `kept` passes on, become one SIGINT to the group of the program, as from Ctrl-C:
+- It reads a pipe whose write end only the first process has. However that ends, the operating system closes the pipe,
+  and the keeper kills everything at once (SIGKILL). That is safe: what is finished is kept.
+- SIGINT, SIGTERM and SIGHUP, which `kept` passes on, become one SIGINT to the program's group, as from Ctrl-C:
   trainings end, snakemake cancels its jobs on a cluster, Voila shuts its kernels down. What is left after `GRACE`
   seconds, or at a second signal, is killed.
-- When the program has ended, whatever it left behind is killed. On Linux the keeper adopts orphans
-  (PR_SET_CHILD_SUBREAPER), so it finds them in any session. Elsewhere it finds those in the program's group and those
-  whose parent still lives.
-
-The keeper and the program have a session and a group of their own: Ctrl-C at the terminal reaches the first process
-alone, which passes it on once. Jobs on a cluster are children of its own daemons and none of the keeper's: only Ctrl-C
-and the signals above cancel them, through snakemake, while a batch whose first process was killed leaves them to
-finish. Nothing helps against SIGKILL to the keeper itself.
+- When the program has ended, whatever it left is killed. On Linux the keeper adopts orphans in any session
+  (PR_SET_CHILD_SUBREAPER); elsewhere it finds the program's group and children whose parent lives.
+- Jobs on a cluster are no children of the keeper: only Ctrl-C and these signals cancel them, through snakemake.
 """
 
 from __future__ import annotations
@@ -68,11 +61,9 @@ def stoppable() -> Iterator[None]:
 
     before = {}
     if threading.current_thread() is threading.main_thread():
-        before = {
-            number: signal.getsignal(number)
-            for number in STOPS
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
-        }
+        before = {number: signal.getsignal(number) for number in STOPS}
+        if before[signal.SIGHUP] == signal.SIG_IGN:
+            del before[signal.SIGHUP]
     for number in before:
         signal.signal(number, stop)
     try:
@@ -95,12 +86,8 @@ def kept(command: Sequence[str | Path], **options) -> Iterator[subprocess.Popen]
     Yields
     ------
     subprocess.Popen
-        The keeper, whose exit status is that of the program.
-
-    Notes
-    -----
-    A `KeyboardInterrupt` inside the block, such as `Stopped`, lets the program end by itself; a second one kills it, as
-    the end of the block does if it still runs.
+        The keeper, whose exit status is that of the program. A `KeyboardInterrupt` in the block, such as `Stopped`,
+        lets the program end by itself; a second one kills it, as does the end of the block.
     """
     keeper = subprocess.Popen(
         [sys.executable, "-m", "reproduction.keeper", *map(str, command)],
@@ -127,17 +114,13 @@ def main(command: Sequence[str]) -> int:
     signals, wakes = os.pipe()
     os.set_blocking(wakes, False)
     signal.set_wakeup_fd(wakes)
-    for number in (
-        *STOPS,
-        signal.SIGCHLD,
-    ):  # a handler, unlike SIG_IGN, is not inherited: the program can be interrupted
+    for number in (*STOPS, signal.SIGCHLD):  # unlike SIG_IGN, a handler is not inherited: the program can be stopped
         signal.signal(number, lambda *_: None)
     program = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
     end = None  # of the program's grace
     while (status := program.poll()) is None:
-        ready, _, _ = select.select(
-            [sys.stdin, signals], [], [], None if end is None else max(0.0, end - time.monotonic())
-        )
+        left = None if end is None else max(0.0, end - time.monotonic())
+        ready, _, _ = select.select([sys.stdin, signals], [], [], left)
         asked = signals in ready and not set(STOPS).isdisjoint(os.read(signals, 64))
         if sys.stdin in ready or not ready or (asked and end is not None):
             break

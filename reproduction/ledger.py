@@ -1,4 +1,4 @@
-"""The ledger: every number, claim and figure of the paper beside what runs here gave, with how certain that is.
+"""The ledger: every number, claim and figure of the paper beside what runs here gave, with its uncertainty.
 
 Paper section 4; taught in ``notebooks/07_paper_ledger.py``. The batch writes ``report/ledger.json`` from finished runs
 (`reproduction.measure`); ``python -m reproduction.ledger --publish`` makes it ``figures/ledger.json``, which README
@@ -20,14 +20,13 @@ import pandas as pd
 
 from minidesed import generate
 from minidesed.generate import SIZES
-from reproduction import published
+from reproduction import published, shipped
 from reproduction.claims import FILE, Claim, claims
 from reproduction.rows import ROWS
-from reproduction.shipped import shipped
 from sedlib.errors import SedError
+from sedlib.files import read_json, write_json
 from sedlib.metrics import missing_text
 from sedlib.systems import ENSEMBLES, configuration
-from sedlib.training.runs import read_json, write_json
 from sedlib.workspace import workspace
 
 PUBLISHED = shipped("figures") / "ledger.json"
@@ -37,16 +36,20 @@ CLAIMS: tuple[Claim, ...] = claims(FILE["ledger"])
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A ledger: ``measured_by profile data seeds tables configuration made failed``, and these lists.
+    """Read a ledger.
 
-    ``numbers``: per number of the paper ``table row system decoding score claimed here low high of_seed difference
-    why`` (F1 in percent; ``here`` is None where no run gave it). ``claims``: ``section says first second score claimed
-    here low high p verdict why``. ``figures``: ``figure shows here verdict lesson``. ``unseen``: F1 of HMM rows on
-    clips that did not tune them. ``runs``: what was trained. From version 0.2.0 on also ``psds``: how it was
-    computed, and ``missing``: by subset, what of its reference had no audio (`Missing`).
+    Returns
+    -------
+    dict
+        ``measured_by profile data seeds tables configuration made failed``, ``psds`` (how it was computed), ``missing``
+        (by subset, the reference's clips without audio: `Missing`), and these lists. ``numbers``: per number of the
+        paper ``table row system decoding score claimed here low high of_seed difference why`` (F1 in percent; ``here``
+        is None where no run gave it). ``claims``: ``section says first second score claimed here low high p verdict
+        why``. ``figures``: ``figure shows here verdict lesson``. ``unseen``: F1 of HMM rows on clips that did not tune
+        them. ``runs``: what was trained.
     """
     if not path.is_file():
-        raise SedError(f"{path}: no such file; `sedlib reproduce` writes a ledger")
+        raise SedError(f"{path}: no such file; `sedlib reproduce` writes it")
     found = read_json(path)
     if not isinstance(found, dict) or not {"numbers", "claims", "figures", "configuration"} <= found.keys():
         raise SedError(f"{path}: not a ledger; `sedlib reproduce` writes one")
@@ -54,8 +57,8 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def load() -> tuple[dict[str, Any], str]:
-    """The workspace's ledger if this version has written one of all tables, otherwise the published one; and which."""
-    own = workspace() / "report" / "ledger.json"
+    """Read the workspace's ledger if this version wrote one of all tables, otherwise the published one; and which."""
+    own = _own()
     if own.is_file() and (ledger := read(own))["tables"] == [1, 2, 3] and published.present(ledger):
         return ledger, f"{own}, from the runs of this workspace"
     known = read(PUBLISHED)
@@ -63,7 +66,7 @@ def load() -> tuple[dict[str, Any], str]:
 
 
 def configuration_checksum(profile_name: str) -> str:
-    """Of what a ledger's numbers depend on besides the code: rows, configurations, MiniDESED's version and clips."""
+    """Return a checksum of what the numbers depend on besides the code: rows, configurations, claims, MiniDESED."""
     systems = dict.fromkeys(member for row in ROWS for member, _ in ENSEMBLES.get(row.system, ((row.system, 0),)))
     parts = [
         [list(row.__dict__.values()) for row in ROWS],
@@ -71,45 +74,45 @@ def configuration_checksum(profile_name: str) -> str:
         [configuration(system, profile_name).to_dict() for system in systems],
         generate.VERSION,
         SIZES[profile_name],
-        [list(claim)[:5] + list(claim)[6:] for claim in CLAIMS],
+        [list(claim)[:5] + list(claim)[6:] for claim in CLAIMS],  # without `why`
     ]
     return f"{zlib.crc32(json.dumps(parts).encode()):08x}"
 
 
 def numbers_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
-    """Every number of the paper: ``table row score paper here`` with its interval, ``difference seeds note``."""
+    """Return every number of the paper: ``table row score paper here`` with its interval, ``difference seeds note``."""
     rows = []
     for n in ledger["numbers"]:
-        here, difference = ("", "") if n["here"] is None else (_shown(n), f"{n['difference']:+.{_digits(n)}f}")
+        difference = "" if n["here"] is None else f"{n['difference']:+.{_digits(n)}f}"
         score, paper = SCORES[n["score"]], f"{n['claimed']:g}"
-        rows.append([n["table"], n["row"], score, paper, here, difference, len(n["of_seed"]), n["why"]])
+        rows.append([n["table"], n["row"], score, paper, _shown(n), difference, len(n["of_seed"]), n["why"]])
     return pd.DataFrame(rows, columns=["table", "row", "score", "paper", "here", "difference", "seeds", "note"])
 
 
 def claims_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
-    """The paper's sentences: ``section sentence paper here`` with its interval, ``verdict why``."""
-    rows = []
-    for c in ledger["claims"]:
-        here = "" if c["here"] is None else _shown(c, "+")
-        rows.append([c["section"], c["says"], f"{c['claimed']:+.{_digits(c)}f}", here, c["verdict"], c["why"]])
+    """Return the paper's sentences: ``section sentence paper here`` with its interval, ``verdict why``."""
+    rows = [
+        [c["section"], c["says"], f"{c['claimed']:+.{_digits(c)}f}", _shown(c, "+"), c["verdict"], c["why"]]
+        for c in ledger["claims"]
+    ]
     return pd.DataFrame(rows, columns=["section", "sentence", "paper", "here", "verdict", "why"])
 
 
 def how_measured(ledger: Mapping[str, Any]) -> list[str]:
-    """Sentences on how PSDS was computed and on what is missing; none for a ledger that does not say."""
+    """Return sentences on how PSDS was computed and on missing clips; none for a ledger that has neither."""
     psds = [f"PSDS: {ledger['psds']}."] if "psds" in ledger else []
     return psds + [f"{subset}: {missing_text(gone)}." for subset, gone in ledger.get("missing", {}).items()]
 
 
 def figures_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
-    """The paper's figures: ``figure what it shows here verdict lesson``."""
+    """Return the paper's figures: ``figure what it shows here verdict lesson``."""
     return pd.DataFrame(ledger["figures"]).rename(columns={"shows": "what it shows"})
 
 
 def verdicts(ledger: Mapping[str, Any]) -> dict[str, int]:
-    """How many of the paper's sentences hold, how many do not, and how many these runs do not decide.
+    """Count the paper's sentences that hold, that do not, and that these runs do not decide.
 
-    That two systems are alike can be contradicted, not shown, so a sentence that says so is not among those that hold.
+    That two systems are alike can be contradicted, not shown, so such a sentence never counts as one that holds.
     """
     begins = {"hold": "holds", "do not hold": "does not", "not contradicted": "no difference"}
     begins |= {name: name for name in ("not decided", "not measured")}
@@ -117,33 +120,17 @@ def verdicts(ledger: Mapping[str, Any]) -> dict[str, int]:
 
 
 def holm(p: np.ndarray, alpha: float = 0.05) -> np.ndarray:
-    """Which of the p-values stand when all are asked at once (Holm, 1979; lesson 07).
+    """Return which p-values stand when all are tested at once (Holm, 1979; lesson 07).
 
-    The smallest is held against alpha / m, the next against alpha / (m - 1), and so on until one fails.
+    The smallest is compared with alpha / m, the next with alpha / (m - 1), and so on until one fails.
     """
     order, stands = np.argsort(p), np.zeros(len(p), bool)
     stands[order] = np.logical_and.accumulate(np.sort(p) <= alpha / np.arange(len(p), 0, -1))
     return stands
 
 
-def _shown(entry: Mapping[str, Any], sign: str = "") -> str:
-    digits = _digits(entry)
-    value, low, high = (f"{entry[name]:{sign}.{digits}f}" for name in ("here", "low", "high"))
-    return f"{value} ({low} to {high})"
-
-
-def _digits(entry: Mapping[str, Any]) -> int:
-    return 3 if entry["score"] == "dev_psds" else 1
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """A table as README has it."""
-    rows = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
-
-
 def readme_part(ledger: Mapping[str, Any]) -> str:
-    """README's tables of results."""
+    """Return README's tables of results."""
     numbers, claims = numbers_table(ledger), claims_table(ledger)
     rows = []
     for (table, row), of_row in numbers.groupby(["table", "row"], sort=False):
@@ -151,20 +138,18 @@ def readme_part(ledger: Mapping[str, Any]) -> str:
         rows.append([f"{table}", row, *(of_score.get(title, "") for title in SCORES.values()), max(of_row["seeds"])])
     counted = ", ".join(f"{count} {name}" for name, count in verdicts(ledger).items() if count)
     tested = [c for c in ledger["claims"] if c["p"] is not None]
-    stands = holm(np.array([c["p"] for c in tested]))
-    decided = [
-        (c, stands) for c, stands in zip(tested, stands, strict=True) if c["verdict"].startswith(("holds", "does not"))
-    ]
-    fallen = [c["says"] for c, stands in decided if not stands]
+    stands = dict(zip((c["says"] for c in tested), holm(np.array([c["p"] for c in tested])), strict=True))
+    decided = [c["says"] for c in tested if c["verdict"].startswith(("holds", "does not"))]
+    fallen = [says for says in decided if not stands[says]]
     notice = published.notice(ledger["measured_by"])
     parts = [
         *([f"**{notice}**"] if notice else []),
         f"Paper (on DESED) / **here** (on {ledger['data']}, profile `{ledger['profile']}`; mean with its 95 % interval "
         "over clips and trainings). F1 is event-based macro F1 in percent.",
-        markdown(pd.DataFrame(rows, columns=["table", "row", *SCORES.values(), "trainings"])),
+        _markdown(pd.DataFrame(rows, columns=["table", "row", *SCORES.values(), "trainings"])),
         *how_measured(ledger),
         f"Of {len(claims)} sentences and comparisons that the paper makes of these numbers, {counted}:",
-        markdown(claims.drop(columns="why")),
+        _markdown(claims.drop(columns="why")),
         f"Each interval is asked by itself. Asked all at once (Holm's rule, 5 %), {len(decided) - len(fallen)} of the "
         f"{len(decided)} decided ones stand; those that do not: {'; '.join(fallen) or 'none'}.",
         *(f"Figure {figure['figure']}: {figure['here']} ({figure['verdict']})." for figure in ledger["figures"]),
@@ -181,10 +166,7 @@ def publish() -> None:
         If there is none, it is not of all tables in profile lesson, something failed, or another configuration or
         version made it.
     """
-    path = workspace() / "report" / "ledger.json"
-    if not path.is_file():
-        raise SedError(f"{path}: no such file; `sedlib reproduce` writes it")
-    ledger = read(path)
+    path, ledger = _own(), read(_own())
     whole = (ledger["tables"], ledger["profile"], ledger["failed"]) == ([1, 2, 3], "lesson", {})
     if not whole or any(n["here"] is None for n in ledger["numbers"]):
         fix = "run `sedlib reproduce` without --table"
@@ -198,6 +180,26 @@ def publish() -> None:
         raise SedError(f"{README}: expected one place between <!-- ledger --> and <!-- end of ledger -->")
     write_json(PUBLISHED, ledger)
     README.write_text(changed, encoding="utf-8")
+
+
+def _own() -> Path:
+    return workspace() / "report" / "ledger.json"
+
+
+def _shown(entry: Mapping[str, Any], sign: str = "") -> str:
+    if entry["here"] is None:
+        return ""
+    value, low, high = (f"{entry[name]:{sign}.{_digits(entry)}f}" for name in ("here", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
+def _digits(entry: Mapping[str, Any]) -> int:
+    return 3 if entry["score"] == "dev_psds" else 1
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    rows = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""The lessons: where they lie, and what each is about."""
+"""The lessons: where they are, and what each is about."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reproduction.shipped import shipped
+from reproduction import shipped
 from sedlib.errors import SedError
 
 NOTEBOOKS = shipped("notebooks")
@@ -23,18 +23,12 @@ LESSONS = (
 
 
 def lessons() -> list[Path]:
-    """The lessons' files in their order."""
+    """Return the lessons' files in their order."""
     return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.py"))
 
 
 def find(name: str | Path) -> Path:
-    """The file of a lesson: its path, its name or just its number ("04").
-
-    Raises
-    ------
-    SedError
-        If there is no such lesson.
-    """
+    """Find the file of a lesson by its path, its name or just its number ("04"); `SedError` if there is none."""
     if (path := Path(name)).suffix == ".py" and path.is_file():
         return path.resolve()
     for path in lessons():
@@ -44,5 +38,5 @@ def find(name: str | Path) -> Path:
 
 
 def course() -> pd.DataFrame:
-    """Table ``lesson, what it is about, paper section`` of all lessons."""
+    """Return the table ``lesson, what it is about, paper section`` of all lessons."""
     return pd.DataFrame(LESSONS, columns=["lesson", "what it is about", "paper section"])

@@ -10,25 +10,26 @@ import json
 import platform
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 
 from minidesed import generate
 from reproduction import ledger, retention, sounds
-from reproduction.bootstrap import PsdsCounts, over_trainings, psds_counts, psds_over_trainings
+from reproduction.bootstrap import over_trainings, psds_counts, psds_over_trainings
 from reproduction.claims import Claim, verdict
+from reproduction.comparisons import over_classes
 from reproduction.plan import SCORED_ON, TRAINED_ON, Plan
 from reproduction.rows import ROWS, Row
 from reproduction.scoring import reference_of, results_file, results_of, run_of
 from sedlib import __version__
 from sedlib.data import tables
 from sedlib.decode import THRESHOLDS, Hmm, Posteriors, operating_points
-from sedlib.metrics import Interval, Missing, event_f1, interval
+from sedlib.files import read_json, write_json
+from sedlib.metrics import Missing, event_f1, interval
 from sedlib.training import Run
-from sedlib.training.runs import read_json, write_json
 from sedlib.training.scoring import scorer, subsets_there
 from sedlib.workspace import workspace
 
@@ -54,8 +55,8 @@ class Found(NamedTuple):
     value: np.ndarray  # (class,) or ()
     draws: np.ndarray  # (resample, class) or (resample,)
 
-    def mean(self) -> Interval:
-        return interval(*_mean(self.value, self.draws))
+
+_Scores = dict[tuple[str, str, str], Found]  # by system, decoding and score
 
 
 def write(plan: Plan, failed: Mapping[str, str]) -> dict[str, Any]:
@@ -70,15 +71,9 @@ def write(plan: Plan, failed: Mapping[str, str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        What `ledger.read` returns.
+        As `ledger.read`.
     """
     found, missing = _found(plan)
-    numbers = []
-    for row in plan.rows():
-        failure = _failed(plan, row, failed)
-        for score, claimed in row.paper.items():
-            of_row = found.get((row.system, row.decoding, score))
-            numbers.append(_number(row, score, claimed, of_row, _otherwise(plan), failure))
     asked = {row.key for row in plan.rows()}
     content = {
         "measured_by": __version__,
@@ -96,7 +91,7 @@ def write(plan: Plan, failed: Mapping[str, str]) -> dict[str, Any]:
             "scored_by": scorer(),
         },
         "failed": dict(failed),
-        "numbers": numbers,
+        "numbers": [_number(plan, row, score, found, failed) for row in plan.rows() for score in row.paper],
         "psds": PSDS_METHOD,
         "missing": missing,
         "claims": [_claim(claim, found) for claim in ledger.CLAIMS if {claim.first, claim.second} <= asked],
@@ -105,34 +100,36 @@ def write(plan: Plan, failed: Mapping[str, str]) -> dict[str, Any]:
         "runs": _runs(plan),
     }
     path = workspace() / "report" / "ledger.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, json.loads(json.dumps(content, default=float)))
     return ledger.read(path)
 
 
-def _found(plan: Plan) -> tuple[dict[tuple[str, str, str], Found], dict[str, Missing]]:
-    """Scores by system, decoding and score, of the rows whose runs are there; and what is missing of each subset."""
+def _found(plan: Plan) -> tuple[_Scores, dict[str, Missing]]:
+    """Scores of the rows whose runs are there, and what is missing of each subset."""
+    found: _Scores = {}
+    references, missing = {}, {}
     runs = {(row.system, row.decoding): _scored(plan, row.system, row.decoding) for row in plan.rows()}
-    runs = {of: found for of, found in runs.items() if found}
-    found: dict[tuple[str, str, str], Found] = {}
-    missing: dict[str, Missing] = {}
-    if not runs:
-        return found, missing
-    references = {}
-    for subset in subsets_there(plan.root):
+    runs = {of: some for of, some in runs.items() if some}
+    for subset in subsets_there(plan.root) if runs else ():
         references[subset], gone = reference_of([run for some in runs.values() for run in some], plan.root, subset)
         missing |= {} if gone is None else {subset: gone}
     for score, subset in (("dev_f1", "validation"), ("eval_f1", "public")):
-        if subset not in references:
-            continue
-        results = {}
-        for of, some in runs.items():
-            events = [tables.read_events(run.folder / _events_file(subset, of[1])) for run in some]
-            results[of] = [event_f1(references[subset], table) for table in events]
-        for of, (value, draws) in over_trainings(results, RESAMPLES).items():
-            found[*of, score] = Found([100 * result.macro for result in results[of]], 100 * value, 100 * draws)
+        if subset in references:
+            results = {
+                of: [event_f1(references[subset], tables.read_events(_events(run, subset, of[1]))) for run in some]
+                for of, some in runs.items()
+            }
+            for of, (value, draws) in over_trainings(results, RESAMPLES).items():
+                found[*of, score] = Found([100 * result.macro for result in results[of]], 100 * value, 100 * draws)
     with_psds = {(row.system, row.decoding) for row in plan.rows() if "dev_psds" in row.paper} & runs.keys()
-    counts = {of: [_psds_counts(run, of[1], references["validation"]) for run in runs[of]] for of in sorted(with_psds)}
+    counts = {}
+    for of in sorted(with_psds):
+        counts[of] = []
+        for run in runs[of]:
+            decoder = run.config.decoding if of[1] == "median" else Hmm.load(run.folder / f"hmm-{of[1]}.json")
+            scores, clip_s = Posteriors.load(run.folder / "validation.npz"), run.config.features.clip_s
+            points = operating_points(scores, decoder, duration_s=clip_s)
+            counts[of].append(psds_counts(references["validation"], points.values()))
     for of, (value, draws) in psds_over_trainings(counts, RESAMPLES).items():
         of_seed = [float(count.score(np.ones(len(count.filenames)))) for count in counts[of]]
         found[*of, "dev_psds"] = Found(of_seed, np.asarray(value), draws)
@@ -140,65 +137,50 @@ def _found(plan: Plan) -> tuple[dict[tuple[str, str, str], Found], dict[str, Mis
 
 
 def _scored(plan: Plan, system: str, decoding: str) -> list[Run]:
-    """The runs of a system that are scored in this way."""
+    """Return the runs of a system that are scored in this way."""
     runs = [run_of(plan.profile, plan.root, system, seed) for seed in plan.seeds]
-    return [run for run in runs if (run.folder / "scored").exists() and (run.folder / results_file(decoding)).exists()]
+    return [run for run in runs if all((run.folder / name).exists() for name in ("scored", results_file(decoding)))]
 
 
-def _trained(run: Run) -> bool:
-    """Whether it is a finished run that says what was trained; weights alone may be there because something failed."""
-    return run.finished and (run.folder / "config.json").exists()
+def _trained(plan: Plan, trainings: list[tuple[str, int]]) -> list[tuple[str, int, Run]]:
+    """Return the finished ones; weights without a configuration may be there because something failed."""
+    runs = [(system, seed, Run(plan.folder(system, seed))) for system, seed in trainings]
+    return [one for one in runs if one[2].finished and (one[2].folder / "config.json").exists()]
 
 
-def _events_file(subset: str, decoding: str) -> str:
-    return f"{subset}.tsv" if decoding == "median" else f"{subset}-{decoding}.tsv"
+def _events(run: Run, subset: str, decoding: str) -> Path:
+    return run.folder / (f"{subset}.tsv" if decoding == "median" else f"{subset}-{decoding}.tsv")
 
 
-def _psds_counts(run: Run, decoding: str, reference: pd.DataFrame) -> PsdsCounts:
-    scores, config = Posteriors.load(run.folder / "validation.npz"), run.config
-    decoder = config.decoding if decoding == "median" else Hmm.load(run.folder / f"hmm-{decoding}.json")
-    return psds_counts(reference, operating_points(scores, decoder, duration_s=config.features.clip_s).values())
+def _mean(value: np.ndarray, draws: np.ndarray, classes: list[int] | slice = slice(None)) -> tuple[float, np.ndarray]:
+    """`over_classes` of F1; PSDS has no classes here."""
+    return over_classes(value, draws, classes) if np.ndim(value) else (float(value), draws)
 
 
-def _mean(value: np.ndarray, draws: np.ndarray, classes: list[int] | None = None) -> tuple[float, np.ndarray]:
-    """Over classes, those without events left out; PSDS has no classes here."""
-    if np.ndim(value) == 0:
-        return float(value), draws
-    chosen = slice(None) if classes is None else classes
-    return float(pd.Series(value[chosen]).mean()), pd.DataFrame(draws[:, chosen]).mean(axis=1).to_numpy()
-
-
-def _number(row: Row, score: str, claimed: float, found: Found | None, otherwise: str, failed: str) -> dict[str, Any]:
+def _number(plan: Plan, row: Row, score: str, found: _Scores, failed: Mapping[str, str]) -> dict[str, Any]:
+    claimed, failure = row.paper[score], _failed(plan, row, failed)
     entry = {"table": row.table, "row": row.name, "system": row.system, "decoding": row.decoding}
-    entry |= {"score": score, "claimed": claimed}
-    if found is None:
-        nothing = {"here": None, "low": None, "high": None, "of_seed": [], "difference": None}
-        return entry | nothing | {"why": failed or "no such clips in this data set"}
-    value, low, high = found.mean()
-    why = [failed, "" if low <= claimed <= high else otherwise]
-    entry |= {"here": value, "low": low, "high": high, "of_seed": found.of_seed, "difference": value - claimed}
+    entry |= {"score": score, "claimed": claimed, "here": None, "low": None, "high": None, "of_seed": []}
+    if (of_row := found.get((row.system, row.decoding, score))) is None:
+        return entry | {"difference": None, "why": failure or "no such clips in this data set"}
+    value, low, high = interval(*_mean(of_row.value, of_row.draws))
+    known = ["other data"] * (plan.data == "mini")  # that is otherwise than in the paper
+    known += ["a smaller network and fewer steps than the paper's"] * (plan.profile != "paper")
+    why = [failure, "" if low <= claimed <= high else ", ".join(known)]
+    entry |= {"here": value, "low": low, "high": high, "of_seed": of_row.of_seed, "difference": value - claimed}
     return entry | {"why": "; ".join(filter(None, why))}
 
 
-def _otherwise(plan: Plan) -> str:
-    """What is known to be otherwise than in the paper."""
-    smaller = "a smaller network and fewer steps than the paper's"
-    return ", ".join(["other data"] * (plan.data == "mini") + [smaller] * (plan.profile != "paper"))
-
-
 def _failed(plan: Plan, row: Row, failed: Mapping[str, str]) -> str:
-    """The first of a row's jobs that failed, where one did."""
+    """Name the first of a row's jobs that failed, where one did."""
     names = ["data", *(f"store-{subset}" for subset in TRAINED_ON + SCORED_ON)]
-    names += [
-        f"{kind}-{system}-{seed}"
-        for seed in plan.seeds
-        for system, seed in [*plan.members(row.system, seed), (row.system, seed)]
-        for kind in ("train", "score")
-    ]
+    for seed in plan.seeds:
+        for system, of in [*plan.members(row.system, seed), (row.system, seed)]:
+            names += [f"train-{system}-{of}", f"score-{system}-{of}"]
     return next((f"failed: {failed[name]} ({name})" for name in names if name in failed), "")
 
 
-def _claim(claim: Claim, found: Mapping[tuple[str, str, str], Found]) -> dict[str, Any]:
+def _claim(claim: Claim, found: _Scores) -> dict[str, Any]:
     rows = {row.key: row for row in ROWS}
     first, second = rows[claim.first], rows[claim.second]
     entry = {"section": claim.section, "says": claim.says, "first": claim.first, "second": claim.second}
@@ -212,37 +194,33 @@ def _claim(claim: Claim, found: Mapping[tuple[str, str, str], Found]) -> dict[st
     value, draws = _mean(a.value - b.value, a.draws - b.draws, chosen)
     if np.isnan(value):
         return entry  # the data have no event of these classes
-    difference = interval(value, draws)
-    beyond = Interval(*(end - claim.at_least for end in difference))
-    decision = verdict(claim.sign, beyond._asdict())
-    if claim.at_least and decision.startswith("does not hold") and difference.high > 0:
+    value, low, high = interval(value, draws)
+    decision = verdict(claim.sign, {"low": low - claim.at_least, "high": high - claim.at_least})
+    if claim.at_least and decision.startswith("does not hold") and high > 0:
         decision = "does not hold: less here"
     draws = draws[~np.isnan(draws)]
     p = min(1.0, 2 * (1 + min((draws <= claim.at_least).sum(), (draws >= claim.at_least).sum())) / (1 + len(draws)))
     why = "" if decision.startswith(("holds", "no difference")) else claim.why
-    entry |= {**difference._asdict(), "here": difference.value, "p": p}
-    return entry | {"verdict": decision, "why": why}
+    entry |= {"low": low, "high": high, "here": value, "p": p, "verdict": decision, "why": why}
+    return entry | {"value": value}
 
 
 def _figures(plan: Plan) -> list[dict[str, Any]]:
-    runs = [run for seed in plan.seeds if _trained(run := Run(plan.folder("ppcen_logmel", seed)))]
-    if not runs:
-        return [FIGURE_1]
-    divided, clips = 0, 0
-    for run in runs:
-        detector, config = run.detector(), run.config
-        frame_s = config.features.hop / config.features.sample_rate
+    runs = _trained(plan, [("ppcen_logmel", seed) for seed in plan.seeds])
+    divided, clips = 0, FIGURE2_CLIPS * len(runs)
+    for _, _, run in runs:
+        detector, features = run.detector(), run.config.features
         for clip in range(FIGURE2_CLIPS):
             waveform, events = sounds.figure2_clip(clip)
+            speech = events[events["event_label"] == "Speech"]
             with torch.no_grad():
                 layers = detector.frontend(detector.features(torch.from_numpy(waveform)[None]))[0].numpy()
-            kept = [retention.retention(layer, frame_s, events[events["event_label"] == "Speech"]) for layer in layers]
+            kept = [retention.retention(layer, features.hop / features.sample_rate, speech) for layer in layers]
             slow, fast = sorted(kept, key=lambda one: -one.stationary)[:2]
-            divided, clips = divided + (fast.onset > slow.onset), clips + 1
-    if divided > 0.9 * clips:
-        decision = "reproduced"
-    else:
-        decision = "not reproduced: one layer does both better" if divided < 0.1 * clips else "in part"
+            divided += fast.onset > slow.onset
+    decision = "reproduced" if divided > 0.9 * clips else "in part"
+    if divided < 0.1 * clips:
+        decision = "not reproduced: one layer does both better"
     where = f"in {divided} of {clips} clips ({len(runs)} training{'s' if len(runs) > 1 else ''})"
     figure_2 = {
         "figure": 2,
@@ -251,7 +229,7 @@ def _figures(plan: Plan) -> list[dict[str, Any]]:
         "here": f"{where} the layer that keeps less of the lasting sound shows onsets more clearly",
         "verdict": decision,
     }
-    return [FIGURE_1, figure_2]
+    return [FIGURE_1, figure_2] if runs else [FIGURE_1]
 
 
 def _unseen(plan: Plan) -> list[dict[str, Any]]:
@@ -272,14 +250,12 @@ def _percent(results: list[dict[str, Any]], subset: str) -> list[float]:
 
 
 def _runs(plan: Plan) -> list[dict[str, Any]]:
-    """What was trained: system, seed, minutes, steps, and the versions that were noted then."""
+    """List what was trained: system, seed, minutes, steps, and the versions that were noted then."""
     found = []
-    for system, seed in plan.trainings():
-        run = Run(plan.folder(system, seed))
-        if not _trained(run):
-            continue
-        last = run.metrics.iloc[-1] if len(run.metrics) else None
-        minutes, steps = (None, None) if last is None else (float(last["seconds"]) / 60, int(last["step"]))
+    for system, seed, run in _trained(plan, plan.trainings()):
+        minutes, steps = None, None
+        if len(run.metrics):
+            minutes, steps = float(run.metrics["seconds"].iloc[-1]) / 60, int(run.metrics["step"].iloc[-1])
         checksum = f"{zlib.crc32(json.dumps(run.config.to_dict(), sort_keys=True).encode()):08x}"
         versions = read_json(run.folder / "versions.json") if (run.folder / "versions.json").exists() else {}
         entry = {"system": system, "seed": seed, "minutes": minutes, "steps": steps}

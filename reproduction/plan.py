@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -49,24 +49,23 @@ class Plan(NamedTuple):
     data: str
     seeds: tuple[int, ...]
     tables: tuple[int, ...] = TABLES
-    partial: bool = False  # make ledger and report of what there is, because something failed
+    partial: bool = False  # make ledger and report of what is there, because something failed
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Plan:
-        """From text, as snakemake's ``--config`` and `reproduction.jobs` have it; the inverse of `config`."""
+        """Read a plan from text, as snakemake's ``--config`` and `reproduction.jobs` have it; inverse of `config`."""
         try:
-            numbers = {
-                name: tuple(int(part) for part in str(config.get(name, default)).split(","))
+            seeds, tables = (
+                tuple(int(part) for part in str(config.get(name, default)).split(","))
                 for name, default in (("seeds", "0"), ("tables", "1,2,3"))
-            }
+            )
         except ValueError as error:
             raise SedError(f"seeds and tables are whole numbers with commas between them ({error})") from None
-        data = unquote(str(config.get("data", "mini")))
-        partial = bool(int(config.get("partial", 0)))
-        return cls(str(config.get("profile", "lesson")), data, **numbers, partial=partial).checked()
+        data, partial = unquote(str(config.get("data", "mini"))), bool(int(config.get("partial", 0)))
+        return cls(str(config.get("profile", "lesson")), data, seeds, tables, partial).checked()
 
     def checked(self) -> Plan:
-        """Itself, with the whole path of its data.
+        """Return itself, with the absolute path of its data.
 
         Raises
         ------
@@ -74,9 +73,8 @@ class Plan(NamedTuple):
             For an unknown profile, table or seed, or a data folder that is not there.
         """
         profile(self.profile)
-        for table in self.tables:
-            if table not in TABLES:
-                raise SedError(f"table {table} does not exist; the paper has tables 1, 2 and 3")
+        for table in set(self.tables) - set(TABLES):
+            raise SedError(f"table {table} does not exist; the paper has tables 1, 2 and 3")
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
             raise SedError(f"seeds {', '.join(map(str, self.seeds))}: give different numbers, 0 or more")
         if self.data == "mini":
@@ -87,89 +85,88 @@ class Plan(NamedTuple):
         if set("{}") & set(self.root.name):
             what = "a folder's name with braces means something else to snakemake"
             raise SedError(f"data {self.data!r}: {what}; rename it, or give a link to it")
-        return self._replace(
-            data=str(self.root)
-        )  # jobs run in another folder, where a relative path would mean something else
+        return self._replace(data=str(self.root))  # jobs run in another folder
 
     def config(self) -> dict[str, str]:
-        """Plain text, without a character that snakemake or a shell would take for more; the inverse of `of`."""
-        return {
-            "profile": self.profile,
-            "data": quote(self.data),
-            "seeds": ",".join(map(str, self.seeds)),
-            "tables": ",".join(map(str, self.tables)),
-            "partial": str(int(self.partial)),
-        }
+        """Return plain text, without characters that snakemake or a shell interprets; inverse of `of`."""
+        seeds, tables = (",".join(map(str, numbers)) for numbers in (self.seeds, self.tables))
+        partial = str(int(self.partial))
+        return {"profile": self.profile, "data": quote(self.data), "seeds": seeds, "tables": tables, "partial": partial}
 
     def options(self) -> str:
-        """The same as options of `reproduction.jobs`."""
+        """Return the same as options of `reproduction.jobs`."""
         return " ".join(f"--{name} {shlex.quote(value)}" for name, value in self.config().items())
 
     @property
     def root(self) -> Path:
         """The data set's folder, which may not be made yet."""
-        if self.data == "mini":
-            return (workspace() / "data" / f"mini-{self.profile}").resolve()
-        return Path(self.data).expanduser().resolve()
+        mini = workspace() / "data" / f"mini-{self.profile}"
+        return (mini if self.data == "mini" else Path(self.data).expanduser()).resolve()
 
     @property
     def runs(self) -> str:
+        """The folder of the runs."""
         return f"runs/{self.profile}/{self.root.name}"
 
     @property
     def stores(self) -> str:
+        """The folder of the stores' marks."""
         return f"{self.runs}/stores"
 
     @property
     def data_made(self) -> str:
+        """The mark of finished data."""
         return f"{self.runs}/data.made"
 
     def folder(self, system: str, seed: int) -> Path:
-        """Of a run."""
+        """Return the folder of a run."""
         return run_folder(self.profile, self.root, system, seed)
 
     def rows(self) -> list[Row]:
-        """The paper's rows that are asked for."""
+        """Return the paper's rows in the tables asked for."""
         return [row for row in ROWS if row.table in self.tables]
 
     def systems(self) -> list[str]:
-        """What these rows score."""
+        """Return the systems that these rows score."""
         return list(dict.fromkeys(row.system for row in self.rows()))
 
     def searches(self, system: str) -> list[str]:
-        """With which HMMs a system is decoded: the rows', and the robust ones beside them for comparison."""
+        """Return the searches of a system's HMMs: the rows', and the robust one beside them for comparison."""
         decodings = dict.fromkeys(row.decoding for row in self.rows() if row.system == system)
         asked = [decoding for decoding in decodings if decoding != "median"]
         return [*asked, "robust"] if asked else []
 
     def scored(self) -> list[tuple[str, int]]:
-        """System and seed of everything that is scored."""
+        """Return system and seed of everything that is scored."""
         return [(system, seed) for system in self.systems() for seed in self.seeds]
 
     def members(self, system: str, seed: int) -> list[tuple[str, int]]:
-        """The trainings behind a system: itself, or what an ensemble averages."""
+        """Return the trainings behind a system: itself, or those that an ensemble averages."""
         return [(member, seed + above) for member, above in ENSEMBLES.get(system, ((system, 0),))]
 
     def trainings(self) -> list[tuple[str, int]]:
-        """System and seed of all trainings; those that take longest first."""
+        """Return system and seed of all trainings, the longest first."""
         found = dict.fromkeys(member for scored in self.scored() for member in self.members(*scored))
         return sorted(found, key=lambda one: -seconds_of(one[0]))
 
     def lessons(self) -> list[str]:
-        """The lessons that are executed: all, or none for some of the tables."""
+        """Return the lessons that are executed: all, or none for some of the tables."""
         return [path.stem for path in lessons()] if set(self.tables) == set(TABLES) else []
 
-    # Files of the graph.
     def made_stores(self) -> list[str]:
+        """Return the marks of all stores."""
         return [f"{self.stores}/{subset}.made" for subset in TRAINED_ON + SCORED_ON]
 
     def scores_need(self, system: str, seed: int) -> list[str]:
+        """Return what scoring a system needs."""
         return [f"{self.runs}/{member}/seed{of}/trained" for member, of in self.members(system, seed)]
 
     def scored_files(self) -> list[str]:
+        """Return the marks of all scores."""
         return self._there(f"{self.runs}/{system}/seed{seed}/scored" for system, seed in self.scored())
 
     def lesson_needs(self, lesson: str) -> list[str]:
+        """Return what a lesson needs."""
         source = str(find(lesson))  # a lesson that was changed is executed anew
         if lesson == LEDGER_LESSON:
             return [source, "report/ledger.json"]
@@ -177,33 +174,36 @@ class Plan(NamedTuple):
         return [source, *self._there(needed or self.made_stores())]
 
     def lesson_files(self) -> list[str]:
+        """Return the executed lessons."""
         return self._there(f"report/lessons/{lesson}.ipynb" for lesson in self.lessons())
 
     def target(self) -> str:
+        """Return the report's first page."""
         return "report/index.html"
 
-    def _there(self, files: Iterator[str] | Sequence[str]) -> list[str]:
-        """All of them; of a partial reproduction those that there are."""
+    def _there(self, files: Iterable[str]) -> list[str]:
+        """All files; of a partial reproduction those that exist."""
         return [file for file in files if not self.partial or (workspace() / file).exists() or LEDGER_LESSON in file]
 
     def jobs(self) -> list[Job]:
-        """Every job, for progress."""
-        place = workspace()
-        found = [Job("data", "data", place / self.data_made, SECONDS["data"])] if self.data == "mini" else []
-        for subset in TRAINED_ON + SCORED_ON:
-            found.append(Job("store", f"store-{subset}", place / f"{self.stores}/{subset}.made", SECONDS["store"]))
+        """Return every job of the graph, for progress."""
+        made: list[tuple[str, str, str, float]] = []
+        made += [("data", "data", self.data_made, SECONDS["data"])] if self.data == "mini" else []
+        made += [("store", f"store-{Path(file).stem}", file, SECONDS["store"]) for file in self.made_stores()]
         for system, seed in self.trainings():
-            made = self.folder(system, seed) / "trained"
-            found.append(Job("train", f"train-{system}-{seed}", made, seconds_of(system)))
+            file = f"{self.runs}/{system}/seed{seed}/trained"
+            made.append(("train", f"train-{system}-{seed}", file, seconds_of(system)))
         for system, seed in self.scored():
-            seconds = SECONDS["score"] + FOREST_SECONDS * ("forest" in self.searches(system))
-            found.append(Job("score", f"score-{system}-{seed}", self.folder(system, seed) / "scored", seconds))
-        found.append(Job("ledger", "ledger", place / "report/ledger.json", SECONDS["ledger"]))
+            file, forest = f"{self.runs}/{system}/seed{seed}/scored", "forest" in self.searches(system)
+            made.append(("score", f"score-{system}-{seed}", file, SECONDS["score"] + FOREST_SECONDS * forest))
+        made.append(("ledger", "ledger", "report/ledger.json", SECONDS["ledger"]))
         for lesson in self.lessons():
             seconds = LESSON_SECONDS.get(lesson, SECONDS["lesson"])
-            found.append(Job("lesson", f"lesson-{lesson}", place / f"report/lessons/{lesson}.ipynb", seconds))
-        return [*found, Job("report", "report", place / self.target(), SECONDS["report"])]
+            made.append(("lesson", f"lesson-{lesson}", f"report/lessons/{lesson}.ipynb", seconds))
+        made.append(("report", "report", self.target(), SECONDS["report"]))
+        return [Job(kind, name, workspace() / file, seconds) for kind, name, file, seconds in made]
 
 
 def seconds_of(system: str) -> float:
+    """Return about how long a training of profile lesson takes on one core."""
     return MIXED_TRAINING_SECONDS if "augm" in system else TRAINING_SECONDS

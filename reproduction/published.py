@@ -1,18 +1,18 @@
-"""Published numbers and the version of sedlib that measured them.
+"""Published numbers (``figures/*.json``), the version of sedlib that measured them, and those of the workspace.
 
-Every JSON file in ``figures/`` has an entry ``measured_by``, or its records have one each. README, docs/RESULTS.md, the
-report and the lessons show `notice` beside published numbers for as long as a later version would measure others.
+Every published file has an entry ``measured_by``, or its records have one each. README, docs/RESULTS.md, the report and
+the lessons show `notice` beside published numbers for as long as a later version would measure others.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import sedlib
 from minidesed import generate
+from sedlib.workspace import workspace
 
 # What a version changed that moves scores, newest last.
 CHANGED = {
@@ -22,42 +22,46 @@ CHANGED = {
 
 
 def notice(measured_by: str) -> str:
-    """One sentence that names what has changed since a version measured; empty where nothing has that moves scores."""
+    """Name in a sentence what has changed since a version measured; empty where no change moves scores."""
     later = {version: what for version, what in CHANGED.items() if _order(measured_by) < _order(version)}
-    if not later:
-        return ""
     changes = "; ".join(f"version {version} changed {what}" for version, what in later.items())
-    return f"Measured with sedlib {measured_by}; {changes}: to be measured anew."
+    return f"Measured with sedlib {measured_by}; {changes}: to be measured anew." if later else ""
+
+
+def source(path: Path, measured_by: str) -> str:
+    """Return where published numbers come from, as lessons print it, with the `notice`."""
+    return " ".join(filter(None, [f"figures/{path.name}, as published.", notice(measured_by)]))
 
 
 def load(path: Path, part: str | None = None) -> dict[str, Any]:
-    """A file of published numbers, or a part of it; ``from`` says where it stands and which version measured it."""
+    """Read a file of published numbers, or a part of it; ``from`` is the `source`."""
     found = json.loads(path.read_text(encoding="utf-8"))
     found = found if part is None else found[part]
     return {**found, "from": source(path, found["measured_by"])}
 
 
 def stamp(profile: str) -> dict[str, str | int]:
-    """What a study's numbers depend on besides its own settings, as the study's first entries."""
+    """Return what a study's numbers depend on besides its own settings, as the study's first entries."""
     return {"profile": profile, "generator": generate.VERSION, "measured_by": sedlib.__version__}
 
 
-def source(path: Path, measured_by: str) -> str:
-    """Where published numbers come from, as lessons print it, with the `notice`."""
-    return " ".join(filter(None, [f"figures/{path.name}, as published.", notice(measured_by)]))
+def own_file(study: str) -> Path:
+    """Return the file of a study that was measured in the workspace."""
+    return workspace() / "report" / study / f"{study}.json"
 
 
-def versions(content: Any) -> Iterator[str | None]:
-    """Who measured a file's numbers: its own ``measured_by``, or that of each of its records; None for one without."""
-    if isinstance(content, dict) and "measured_by" in content:
-        yield content["measured_by"]
-    else:
-        for record in content.values() if isinstance(content, dict) else content:
-            yield record.get("measured_by")
+def load_own(study: str, profile: str, part: str | None = None) -> dict[str, Any] | None:
+    """Read a study, or a part of it, that this version measured in the workspace; None where there is none."""
+    if not own_file(study).is_file():
+        return None
+    found = json.loads(own_file(study).read_text(encoding="utf-8"))
+    found = found if part is None else found.get(part, {})
+    here = {"from": f"report/{study}/{study}.json, measured here"}
+    return {**found, **here} if stamp(profile).items() <= found.items() else None
 
 
 def present(measured: dict[str, Any]) -> bool:
-    """Whether the present version measured these numbers."""
+    """Return whether the present version measured these numbers."""
     return measured.get("measured_by") == sedlib.__version__
 
 

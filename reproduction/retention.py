@@ -1,8 +1,8 @@
-"""Numbers for what the eye sees in Figure 2: how much a front-end keeps of what stays, and of what begins.
+"""Numbers for what the eye sees in Figure 2: how much of lasting sounds and of onsets a front-end keeps.
 
-The paper says of its two layers that one "captures also more slow-varying events" and the other "focuses only on events
-with faster onset" (section 3.3). Both numbers stay the same when a picture is multiplied by a positive number or
-shifted, so that layers of different scales can be compared. Taught in ``notebooks/03_pcen.py``.
+The paper's section 3.3: of its two layers one "captures also more slow-varying events" and the other "focuses only on
+events with faster onset". Both numbers are invariant to shift and positive scale, so layers of different scales can be
+compared. Taught in ``notebooks/03_pcen.py``.
 """
 
 from __future__ import annotations
@@ -25,38 +25,37 @@ class Retention(NamedTuple):
 
 
 def retention(x: np.ndarray, frame_s: float, events: pd.DataFrame) -> Retention:
-    """Both numbers of one picture; arguments and errors as of `onset_contrast`."""
+    """Compute both numbers of one picture; arguments and errors as for `onset_contrast`."""
     return Retention(stationary_share(x), onset_contrast(x, frame_s, events))
 
 
 def stationary_share(x: np.ndarray) -> float:
-    """How much of a picture is a pattern that stays: Var over bands of its mean over time / Var of the whole.
+    """Compute how much of a picture is a constant pattern: Var over bands of its mean over time / Var of the whole.
 
     Parameters
     ----------
     x : (mel, frame) array
-        What a front-end gives for one clip, on any scale.
+        Output of a front-end for one clip, on any scale.
 
     Returns
     -------
     float
-        In [0, 1]: 1 where nothing changes over time, 0 where all bands have the same mean. A constant picture has no
-        pattern at all: 0.
+        In [0, 1]: 1 where nothing changes over time, 0 where all bands have the same mean, or for a constant picture.
     """
     x = _picture(x)
     return float(x.mean(1).var() / x.var()) if np.ptp(x) > 0 else 0.0
 
 
 def onset_contrast(x: np.ndarray, frame_s: float, events: pd.DataFrame) -> float:
-    """How far the rises during some events stand out from those at other times: d' of the mean rise.
+    """Compute how far the rises during some events stand out from those at other times: d' of the mean rise.
 
-    The rise of a frame is the mean over the bands of what grew within `RISE_S` (the spectral flux of onset detectors).
-    d' is the mean of it during the events minus its mean at other times, in standard deviations at other times.
+    The rise of a frame is the mean over the bands of the increase within `RISE_S` (the spectral flux of onset
+    detectors). d' is its mean during the events minus that at other times, in standard deviations at other times.
 
     Parameters
     ----------
     x : (mel, frame) array
-        What a front-end gives for one clip, on any scale; frame t is centred on ``t * frame_s``.
+        Output of a front-end for one clip, on any scale; frame t is centred on ``t * frame_s``.
     frame_s : float
         Seconds from frame to frame.
     events : event table of this clip
@@ -89,9 +88,7 @@ def onset_contrast(x: np.ndarray, frame_s: float, events: pd.DataFrame) -> float
 
 def _picture(x: np.ndarray) -> np.ndarray:
     x = np.asarray(x, float)
-    if x.ndim != 2 or not np.isfinite(x).all():
-        raise SedError(
-            f"a picture of shape {x.shape} with {(~np.isfinite(x)).sum()} values that are no numbers; "
-            "give one clip and one channel, (mel, frame), finite"
-        )
-    return x
+    if x.ndim == 2 and np.isfinite(x).all():
+        return x
+    wrong = f"a picture of shape {x.shape} with {(~np.isfinite(x)).sum()} values that are no numbers"
+    raise SedError(f"{wrong}; give one clip and one channel, (mel, frame), finite")

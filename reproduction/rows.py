@@ -55,25 +55,13 @@ ROWS: tuple[Row, ...] = (
 
 
 def listing(tables: Sequence[int] = (1, 2, 3)) -> pd.DataFrame:
-    """The rows of the paper's tables: ``table row system decoding``, what the system is, and the paper's numbers."""
-    titles = {name: system.title for name, system in SYSTEMS.items()} | {
-        name: f"average of {', '.join(member for member, _ in members)}" for name, members in ENSEMBLES.items()
-    }
-    titles_of_scores = {"dev_f1": "dev F1 (%)", "eval_f1": "eval F1 (%)", "dev_psds": "dev PSDS"}
-    return pd.DataFrame(
-        [
-            {
-                "table": row.table,
-                "row": row.name,
-                "system": row.system,
-                "decoding": "median" if row.decoding == "median" else f"HMM, {row.decoding}",
-                **{
-                    title: f"{row.paper[name]:g}" if name in row.paper else ""
-                    for name, title in titles_of_scores.items()
-                },
-                "what it is": titles[row.system],
-            }
-            for row in ROWS
-            if row.table in tables
-        ]
-    )
+    """List the rows of the paper's tables: ``table row system decoding``, the paper's numbers, and the system."""
+    what = {name: system.title for name, system in SYSTEMS.items()}
+    what |= {name: f"average of {', '.join(member for member, _ in of)}" for name, of in ENSEMBLES.items()}
+    found = []
+    for row in (row for row in ROWS if row.table in tables):
+        decoding = "median" if row.decoding == "median" else f"HMM, {row.decoding}"
+        numbers = [f"{row.paper[name]:g}" if name in row.paper else "" for name in ("dev_f1", "eval_f1", "dev_psds")]
+        found.append([row.table, row.name, row.system, decoding, *numbers, what[row.system]])
+    numbers = ["dev F1 (%)", "eval F1 (%)", "dev PSDS"]
+    return pd.DataFrame(found, columns=["table", "row", "system", "decoding", *numbers, "what it is"])

@@ -1,5 +1,7 @@
-"""The clip of Figure 2: a vacuum cleaner throughout, speech three times. Paper section 3.3;
-``notebooks/03_pcen.py``."""
+"""The clip of Figure 2: a vacuum cleaner throughout, speech three times.
+
+Paper section 3.3; ``notebooks/03_pcen.py``.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +39,12 @@ class _AlreadyOn(Voices):
 
 
 def figure2_clip(seed: int) -> tuple[np.ndarray, pd.DataFrame]:
-    """A clip as the paper describes that of its Figure 2, made like one of MiniDESED's development set.
+    """Make a clip as the paper describes that of its Figure 2, like one of MiniDESED's development set.
 
     Parameters
     ----------
     seed : int
-        0 or more; the talker, the vacuum cleaner, the room and the microphone follow from it.
+        0 or more; determines the talker, the vacuum cleaner, the room and the microphone.
 
     Returns
     -------

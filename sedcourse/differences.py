@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from reproduction.shipped import shipped
+from reproduction import shipped
 
 DIFFERENCES = shipped("docs") / "DIFFERENCES.md"
 

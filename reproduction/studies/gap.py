@@ -1,9 +1,9 @@
 """The domain gap, measured: what a detector loses between synthetic and real clips, and through which ingredient.
 
 ``sedlib gap`` trains with synthetic clips alone, with the mean teacher, and with an oracle's labels of real clips; then
-it makes the development clips anew with one ingredient of the gap switched off, or one switched on, and asks the first
-of these detectors again. Clip by clip the events and everything else stay the same. Paper sections 1 and 3.1; taught
-in ``notebooks/01_data.py``.
+it makes the development clips anew with one ingredient of the gap switched off or on, and scores the first of these
+detectors again; events and everything else stay the same clip by clip. Paper sections 1 and 3.1; taught in
+``notebooks/01_data.py``.
 """
 
 from __future__ import annotations
@@ -25,26 +25,25 @@ from tqdm.auto import tqdm
 from minidesed import generate
 from minidesed.domains import INGREDIENTS
 from minidesed.generate import SIZES
-from reproduction import published
+from reproduction import published, shipped
 from reproduction.comparisons import spread
-from reproduction.shipped import shipped
 from sedlib.data import layout
 from sedlib.data.store import Store, open_store
 from sedlib.decode import median_events
 from sedlib.features import LogMel
+from sedlib.files import write_json
 from sedlib.inference import posteriors
 from sedlib.metrics import event_f1
 from sedlib.systems import configuration
 from sedlib.training import Run, score, train
-from sedlib.training.runs import write_json
-from sedlib.workspace import dataset, run_folder, workspace
+from sedlib.workspace import dataset, run_folder
 
 SYSTEMS = ("synthetic_only", "baseline", "oracle")
 PUBLISHED = shipped("figures") / "domain_gap.json"
 
 
 def band_statistics(waveforms: Iterable[np.ndarray], logmel: LogMel) -> np.ndarray:
-    """How loud each Mel band of a clip is and how much that changes: all that a small domain classifier hears.
+    """Compute the level of each Mel band of a clip and its variation: the features of a small domain classifier.
 
     Parameters
     ----------
@@ -62,13 +61,12 @@ def band_statistics(waveforms: Iterable[np.ndarray], logmel: LogMel) -> np.ndarr
 
 
 def domain_auc(one: np.ndarray, other: np.ndarray) -> float:
-    """Area under the ROC curve of a hundred small decision trees that tell two domains apart, in five-fold
-    cross-validation.
+    """Compute the area under the ROC curve of a hundred small decision trees that tell two domains apart.
 
     Parameters
     ----------
     one, other : (clip, feature) arrays
-        `band_statistics` of clips of each domain.
+        `band_statistics` of clips of each domain, for five-fold cross-validation.
 
     Returns
     -------
@@ -77,7 +75,7 @@ def domain_auc(one: np.ndarray, other: np.ndarray) -> float:
     """
     features = np.concatenate([one, other])
     domain = np.repeat([0, 1], [len(one), len(other)])
-    # Stratified folds in order: no two folds share a clip, and the result does not hang on a shuffle.
+    # Stratified folds in order: no two folds share a clip, and the result does not depend on a shuffle.
     trees = HistGradientBoostingClassifier(min_samples_leaf=5)
     scores = cross_val_predict(trees, features, domain, method="decision_function")
     return float(roc_auc_score(domain, scores))
@@ -95,45 +93,34 @@ def measure(profile_name: str = "lesson", seeds: int = 3, progress: bool = True)
 
     Returns
     -------
-    path of ``report/gap/gap.json``
-        ``systems``: per system, subset and seed event F1 (fractions). ``development``: per domain of `variants`, event
-        F1 per seed of the detector trained on synthetic clips alone, and the AUC of a classifier that tells the clips
-        from synthetic training clips.
+    path
+        ``report/gap/gap.json``. ``systems``: per system, subset and seed event F1 (fractions). ``development``: per
+        domain of `variants`, event F1 per seed of the detector trained on synthetic clips alone, and the AUC of a
+        classifier that tells the clips from synthetic training clips.
     """
     root = dataset("mini", profile_name, progress)
-    runs: dict[str, list[Run]] = {}
-    for system in SYSTEMS:
+    runs: dict[str, list[Run]] = {system: [] for system in SYSTEMS}
+    for system, of_system in runs.items():
         for seed in range(seeds):
-            run = train(
-                configuration(system, profile_name),
-                root,
-                seed,
-                run_folder(profile_name, root, system, seed),
-                progress=progress,
-            )
+            folder = run_folder(profile_name, root, system, seed)
+            run = train(configuration(system, profile_name), root, seed, folder, progress=progress)
             score(run, root, progress)
-            runs.setdefault(system, []).append(run)
+            of_system.append(run)
 
     logmel = LogMel(configuration("baseline", profile_name).features)
     clips = SIZES[profile_name]["validation"]
     synthetic = band_statistics(_first(open_store(root, "synthetic", progress), clips), logmel)
-    path = workspace() / "report" / "gap" / "gap.json"
-    measured = {
-        **published.stamp(profile_name),
-        "seeds": seeds,
-        "clips": clips,
-        "systems": {
-            system: {
-                subset: [run.results[subset]["event_f1"]["macro"] for run in of_system]
-                for subset in ("validation", "public")
-            }
-            for system, of_system in runs.items()
-        },
+    scores = {
+        system: {
+            subset: [run.results[subset]["event_f1"]["macro"] for run in of_system]
+            for subset in ("validation", "public")
+        }
+        for system, of_system in runs.items()
     }
+    path = published.own_file("gap")
+    measured = {**published.stamp(profile_name), "seeds": seeds, "clips": clips, "systems": scores}
     earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    same = all(earlier.get(key) == value for key, value in measured.items())
-    measured["development"] = earlier["development"] if same else {}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    measured["development"] = earlier["development"] if measured.items() <= earlier.items() else {}
     for name, without in tqdm(variants().items(), desc="domains between synthetic and real", disable=not progress):
         if name not in measured["development"]:
             folder = root.with_name(f"{root.name}-gap") / name.replace(" ", "-")
@@ -143,21 +130,16 @@ def measure(profile_name: str = "lesson", seeds: int = 3, progress: bool = True)
 
 
 def load(profile_name: str = "lesson") -> dict[str, Any]:
-    """What `measure` wrote for a profile in this workspace; without that, what is published (of profile lesson).
+    """Read what `measure` wrote for a profile in this workspace; without that, what is published (of profile lesson).
 
-    The entry ``from`` says which of the two it is.
+    The entry ``from`` tells which of the two it is.
     """
-    here = workspace() / "report" / "gap" / "gap.json"
-    if here.is_file():
-        measured = json.loads(here.read_text(encoding="utf-8"))
-        asked = published.stamp(profile_name)
-        if asked.items() <= measured.items() and set(measured["development"]) == set(variants()):
-            return {**measured, "from": "report/gap/gap.json, measured here"}
-    return published.load(PUBLISHED)
+    own = published.load_own("gap", profile_name)
+    return own if own and set(own["development"]) == set(variants()) else published.load(PUBLISHED)
 
 
 def variants() -> dict[str, tuple[str, ...]]:
-    """Domains between synthetic and real by name, and the `INGREDIENTS` of the gap that each is without."""
+    """Return domains between synthetic and real by name, and the `INGREDIENTS` of the gap that each lacks."""
     everything = tuple(INGREDIENTS)
     return {
         "real": (),
@@ -168,7 +150,7 @@ def variants() -> dict[str, tuple[str, ...]]:
 
 
 def shares(measured: dict[str, Any]) -> pd.DataFrame:
-    """What each ingredient of the gap costs the detector that was trained on synthetic clips alone.
+    """Tabulate what each ingredient of the gap costs the detector that was trained on synthetic clips alone.
 
     Parameters
     ----------
@@ -178,27 +160,24 @@ def shares(measured: dict[str, Any]) -> pd.DataFrame:
     Returns
     -------
     DataFrame ``ingredient won_without won_spread lost_alone lost_spread auc_alone``
-        Event F1 in points, mean and standard deviation over seeds (paired): what is won on real clips when the
-        ingredient is switched off, what is lost on synthetic ones when it alone is switched on; and how well a
-        classifier tells the latter from synthetic clips.
+        Event F1 in points, mean and standard deviation over seeds (paired): gained on real clips when the ingredient
+        is switched off, lost on synthetic ones when it alone is switched on; and the AUC of the latter's domain.
     """
-    f1 = {name: 100 * np.array(found["f1"]) for name, found in measured["development"].items()}
-    rows = []
+    development, rows = measured["development"], []
+    f1 = {name: 100 * np.array(found["f1"]) for name, found in development.items()}
     for name in INGREDIENTS:
-        won, lost = f1[f"without {name}"] - f1["real"], f1["synthetic"] - f1[f"only {name}"]
-        spread = [difference.std(ddof=1) if len(difference) > 1 else np.nan for difference in (won, lost)]
-        rows.append(
-            (name, won.mean(), spread[0], lost.mean(), spread[1], measured["development"][f"only {name}"]["auc"])
-        )
+        row = [name]
+        for difference in (f1[f"without {name}"] - f1["real"], f1["synthetic"] - f1[f"only {name}"]):
+            row += [difference.mean(), difference.std(ddof=1) if len(difference) > 1 else np.nan]
+        rows.append([*row, development[f"only {name}"]["auc"]])
     columns = ["ingredient", "won_without", "won_spread", "lost_alone", "lost_spread", "auc_alone"]
     return pd.DataFrame(rows, columns=columns).sort_values("lost_alone", ascending=False, ignore_index=True)
 
 
 def by_system(measured: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
-    """Event F1 (fractions, a value a seed) by training and test set, as `lesson.plots.gap` draws it."""
-    names = {"validation": "development", "public": "evaluation"}
+    """Return event F1 (fractions, a value per seed) by training and test set, as `plots.gap` draws it."""
     found = {
-        system.replace("_", " "): {names[subset]: values for subset, values in scores.items()}
+        system.replace("_", " "): {"development": scores["validation"], "evaluation": scores["public"]}
         for system, scores in measured["systems"].items()
     }
     found["synthetic only"] = {"synthetic": measured["development"]["synthetic"]["f1"], **found["synthetic only"]}
@@ -206,18 +185,13 @@ def by_system(measured: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
 
 
 def text(measured: dict[str, Any]) -> str:
-    """What was measured, for people."""
+    """Describe what was measured."""
     lines = [f"event F1 in %, profile {measured['profile']}, {measured['seeds']} seed(s)"]
     for system, found in by_system(measured).items():
-        scores = (f"{name} {spread(values)}" for name, values in found.items())
-        lines.append(f"  {system:<16}" + "   ".join(scores))
-    ends = measured["development"]
-    lines.append(
-        f"AUC of real against synthetic clips {ends['real']['auc']:.3f}, of fresh synthetic ones "
-        f"{ends['synthetic']['auc']:.3f}"
-    )
-    lines.append(shares(measured).round(2).to_string(index=False))
-    return "\n".join(lines)
+        lines.append(f"  {system:<16}" + "   ".join(f"{name} {spread(values)}" for name, values in found.items()))
+    real, synthetic = (measured["development"][end]["auc"] for end in ("real", "synthetic"))
+    lines.append(f"AUC of real against synthetic clips {real:.3f}, of fresh synthetic ones {synthetic:.3f}")
+    return "\n".join([*lines, shares(measured).round(2).to_string(index=False)])
 
 
 def _first(store: Store, clips: int) -> Iterator[np.ndarray]:

@@ -1,17 +1,15 @@
-"""Fooled, or invariant? What embeddings still say of a clip's domain, and what that does to each class.
+"""Fooled, or invariant? What embeddings still reveal of a clip's domain, and what that does to each class.
 
 A domain classifier that is wrong about half of the clips may have been thrown off by the training. So classifiers that
-were never fooled learn anew from the frozen embeddings, and answer for clips that they did not learn from. Paper
-section 3.1; the distance is Ben-David et al.'s (Machine Learning, 2010), as Ganin et al. measure it. Taught in
+were never fooled learn anew from the frozen embeddings, and predict clips that they did not learn from. Paper section
+3.1; the distance is Ben-David et al.'s (Machine Learning, 2010), as Ganin et al. measure it. Taught in
 ``notebooks/05_domain_adversarial.py``; ``python -m reproduction.studies.invariance`` measures and publishes the
 finished runs.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,14 +23,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm.auto import tqdm
 
-from reproduction import published
-from reproduction.comparisons import ADAPTATION, ADAPTATION_ACOUSTIC, LONGER, spread
-from reproduction.shipped import shipped
+from reproduction import published, shipped
+from reproduction.comparisons import ADAPTATION, ADAPTATION_ACOUSTIC, LONGER, scored_runs, spread
 from sedlib.config import Adversarial, Config
 from sedlib.data import layout, tables
 from sedlib.data.store import Store, open_store
 from sedlib.decode import Posteriors, median_events
 from sedlib.errors import SedError
+from sedlib.files import write_json
 from sedlib.metrics import event_f1, interval
 from sedlib.models import Detector
 from sedlib.models.domain import DomainClassifier
@@ -40,8 +38,7 @@ from sedlib.threads import one_thread
 from sedlib.training import Run
 from sedlib.training.adversarial import domain_loss
 from sedlib.training.inputs import split
-from sedlib.training.runs import write_json
-from sedlib.workspace import dataset, run_folder, workspace
+from sedlib.workspace import dataset
 
 SYSTEMS = ("baseline", "dat", "augm", "dat_augm", "dat_weight_1", "uda_weight_0", "uda_weight_0.1")
 PUBLISHED = shipped("figures") / "invariance.json"
@@ -51,7 +48,7 @@ STEPS, EACH, LEARNING_RATE = 150, 16, 2e-3
 
 
 class Probe(NamedTuple):
-    """How often a classifier of domains is wrong about clips that it did not learn from."""
+    """Error of a classifier of domains on clips that it did not learn from."""
 
     error: float  # balanced: the mean of both domains' shares; 0.5 is chance
     low: float  # 95 % interval over clips
@@ -64,18 +61,16 @@ class Probe(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """What a detector makes of synthetic clips that its training held out, and of the real development clips."""
+    """Outputs of a detector for synthetic clips that its training held out, and for the real development clips."""
 
-    embeddings: np.ndarray  # (clip, frame, feature) float32, what RNN and domain classifier are given
+    embeddings: np.ndarray  # (clip, frame, feature) float32, the input of RNN and domain classifier
     is_synthetic: np.ndarray  # (clip,) bool
-    seconds: np.ndarray  # (clip, class): how long each class really sounds
-    classes: dict[
-        str, dict[str, float | None]
-    ]  # event F1 by domain, "synthetic" and "real", and class; None without events
+    seconds: np.ndarray  # (clip, class): true duration of each class
+    classes: dict[str, dict[str, float | None]]  # F1 by domain ("synthetic", "real") and class; None without events
 
 
 def hear(detector: Detector, config: Config, data: str | Path, seed: int) -> Heard:
-    """Embeddings, labels and scores of a detector on clips of both domains that it did not learn from.
+    """Compute embeddings, labels and scores of a detector on clips of both domains that it did not learn from.
 
     Parameters
     ----------
@@ -93,12 +88,10 @@ def hear(detector: Detector, config: Config, data: str | Path, seed: int) -> Hea
         clips = np.arange(len(store))
         if domain == "synthetic":
             clips, _ = split(len(store), config.training.validation_share, seed)
-        embedded, scores = embed(detector, store, clips)
+        embedded, scores = _embed(detector, store, clips)
         names = [store.filenames[int(i)] for i in clips]
-        reference, found = (
-            table[table["filename"].isin(names)],
-            Posteriors(scores, names, tables.CLASSES, config.frame_s),
-        )
+        reference = table[table["filename"].isin(names)]
+        found = Posteriors(scores, names, tables.CLASSES, config.frame_s)
         result = event_f1(reference, median_events(found, config.decoding, config.features.clip_s))
         classes[domain] = {name: one["f1"] if one["n_ref"] else None for name, one in result.per_class.items()}
         embeddings.append(embedded)
@@ -108,7 +101,7 @@ def hear(detector: Detector, config: Config, data: str | Path, seed: int) -> Hea
 
 
 @torch.no_grad()
-def embed(detector: Detector, store: Store, clips: np.ndarray, batch: int = 32) -> tuple[np.ndarray, np.ndarray]:
+def _embed(detector: Detector, store: Store, clips: np.ndarray, batch: int = 32) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings ``(clip, frame, feature)`` and posteriors ``(clip, frame, class)`` of some clips, float32."""
     outputs = []
     for start in range(0, len(clips), batch):
@@ -119,19 +112,19 @@ def embed(detector: Detector, store: Store, clips: np.ndarray, batch: int = 32) 
 
 
 def class_seconds(table: pd.DataFrame, filenames: list[str]) -> np.ndarray:
-    """Seconds of each class in each clip, ``(clip, class)``, of an event table."""
+    """Sum the seconds of each class in each clip of an event table, ``(clip, class)``."""
     events = tables.events(table)
     lengths = (events["offset"] - events["onset"]).groupby([events["filename"], events["event_label"]]).sum()
     return lengths.unstack(fill_value=0.0).reindex(index=filenames, columns=tables.CLASSES, fill_value=0.0).to_numpy()
 
 
 def statistics(embeddings: np.ndarray) -> np.ndarray:
-    """Mean and standard deviation over time, ``(clip, frame, feature)`` to ``(clip, 2 * feature)``."""
+    """Compute mean and standard deviation over time, ``(clip, frame, feature)`` to ``(clip, 2 * feature)``."""
     return np.concatenate([embeddings.mean(1), embeddings.std(1)], axis=1)
 
 
 def linear_probe(features: np.ndarray, is_synthetic: np.ndarray, seed: int = 0) -> Probe:
-    """Logistic regression on standardised features.
+    """Cross-validate a logistic regression of the domain on standardised features.
 
     Parameters
     ----------
@@ -139,12 +132,12 @@ def linear_probe(features: np.ndarray, is_synthetic: np.ndarray, seed: int = 0) 
         `statistics` of embeddings, or anything else that may tell the domains apart.
     is_synthetic : (clip,) bool array
     seed : int
-        Decides which clips are asked about together.
+        Of the split into five folds.
 
     Raises
     ------
     SedError
-        If a domain has fewer clips than there are folds, five.
+        If a domain has fewer clips than folds.
     """
 
     def fitted(train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -154,17 +147,8 @@ def linear_probe(features: np.ndarray, is_synthetic: np.ndarray, seed: int = 0) 
     return _cross_fitted(fitted, is_synthetic, LINEAR_FOLDS, seed)
 
 
-def network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Adversarial, seed: int = 0) -> Probe:
-    """A `DomainClassifier` that starts anew, with as many clips of either domain in each of its `STEPS`.
-
-    Parameters
-    ----------
-    embeddings : (clip, frame, feature) array
-    settings : Adversarial
-        Sizes of the classifier.
-    is_synthetic, seed
-        As of `linear_probe`, whose errors it has too; folds are three.
-    """
+def _network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Adversarial, seed: int = 0) -> Probe:
+    """Cross-validate a new `DomainClassifier` of (clip, frame, feature), with both domains in each of its steps."""
 
     def fitted(train: np.ndarray, test: np.ndarray) -> np.ndarray:
         mean, deviation = embeddings[train].mean((0, 1)), embeddings[train].std((0, 1))
@@ -190,26 +174,26 @@ def network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Ad
 def _cross_fitted(
     fitted: Callable[[np.ndarray, np.ndarray], np.ndarray], is_synthetic: np.ndarray, folds: int, seed: int
 ) -> Probe:
-    """The errors of ``fitted(train, test)``, the answers for clips that it did not learn from, with their interval."""
+    """Compute the error of ``fitted(train, test)``, predictions for clips that it did not learn from."""
     clips = [int(is_synthetic.sum()), int((~is_synthetic).sum())]
     if min(clips) < folds:
         raise SedError(
             f"{clips[0]} synthetic and {clips[1]} recorded clips are too few to probe their domains: "
             f"at least {folds} of each are needed"
         )
-    said = np.empty(len(is_synthetic), bool)
+    predicted = np.empty(len(is_synthetic), bool)
     for train, test in StratifiedKFold(folds, shuffle=True, random_state=seed).split(is_synthetic, is_synthetic):
-        said[test] = fitted(train, test)
-    wrong = said != is_synthetic
+        predicted[test] = fitted(train, test)
+    wrong = predicted != is_synthetic
     shares = [wrong[is_synthetic].mean(), wrong[~is_synthetic].mean()]
-    # A clip is right or wrong, so that drawing clips anew is drawing from binomial distributions.
+    # A clip is right or wrong, so resampling clips is drawing from binomial distributions.
     rng = np.random.default_rng(seed)
     draws = np.mean([rng.binomial(n, share, 2000) / n for n, share in zip(clips, shares, strict=True)], axis=0)
     return Probe(*interval(float(np.mean(shares)), draws))
 
 
 def project(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Clips in the plane, ``(clip, 2)``, those with similar statistics beside each other (t-SNE).
+    """Project clips onto the plane, ``(clip, 2)``, those with similar statistics beside each other (t-SNE).
 
     Distances between groups and the axes have no meaning.
     """
@@ -218,44 +202,41 @@ def project(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> dict[str, Any]:
-    """What a run's embeddings say at the end of its training, as plain values.
+    """Probe a run's embeddings at the end of its training.
 
     Parameters
     ----------
     untrained : bool
-        Of its detector before the first step instead: random weights, scaled for its training clips.
+        Probe its detector before the first step instead: random weights, scaled for its training clips.
 
     Returns
     -------
     dict
-        ``linear``, ``network``, ``labels``: ``[error, low, high]`` of `linear_probe` and of `network_probe` on the
-        embeddings of the last student, which is what the training's own classifier was up against, and of a linear
-        probe that is given nothing but the true `class_seconds`. ``adversary``: the error of that classifier in the
-        last epoch, on training clips; null where it has none that learned. ``classes``: as of `Heard`, of the tested
-        network, which is what is scored.
+        ``linear``, ``network``, ``labels``: ``[error, low, high]`` of `linear_probe` and of a new domain classifier on
+        embeddings of the last student, the input of the training's own classifier, and of a linear probe of nothing but
+        the true `class_seconds`. ``adversary``: error of that classifier on training clips in the last epoch; None
+        where none learned. ``classes``: as in `Heard`, of the tested network, which is what is scored.
     """
-    detector = run.detector("last")
+    detector, config = run.detector("last"), run.config
     if untrained:
-        detector = _as_begun(detector, run.config, seed)
-    heard = hear(detector, run.config, data, seed)
+        detector = _as_begun(detector, config, seed)
+    heard = hear(detector, config, data, seed)
     probes = {
         "linear": linear_probe(statistics(heard.embeddings), heard.is_synthetic),
-        "network": network_probe(heard.embeddings, heard.is_synthetic, run.config.adversarial),
+        "network": _network_probe(heard.embeddings, heard.is_synthetic, config.adversarial),
         "labels": linear_probe(heard.seconds, heard.is_synthetic),
     }
     own = None
-    # With weight 0 the classifier's own loss is multiplied by 0 as well: it answers, and never learns.
-    if run.config.adversarial.updates != "none" and run.config.adversarial.domain_weight and not untrained:
+    # With weight 0 the classifier's own loss is multiplied by 0 as well: it predicts, and never learns.
+    if config.adversarial.updates != "none" and config.adversarial.domain_weight and not untrained:
         own = float(run.metrics["loss_domain_error"].iloc[-1])
-    return {
-        **{name: [round(value, 4) for value in probe] for name, probe in probes.items()},
-        "adversary": own,
-        "classes": heard.classes if untrained else hear(run.detector(), run.config, data, seed).classes,
-    }
+    rounded = {name: [round(value, 4) for value in probe] for name, probe in probes.items()}
+    classes = heard.classes if untrained else hear(run.detector(), config, data, seed).classes
+    return {**rounded, "adversary": own, "classes": classes}
 
 
 def _as_begun(trained: Detector, config: Config, seed: int) -> Detector:
-    """A detector with random weights and the trained one's scale of the input."""
+    """Make a detector with random weights and the trained one's scale of the input."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         detector = Detector(config)
@@ -264,16 +245,16 @@ def _as_begun(trained: Detector, config: Config, seed: int) -> Detector:
 
 
 def study(profile: str, data: Path, progress: bool = True) -> dict[str, Any]:
-    """`measure` of every finished run of `SYSTEMS` in the workspace: ``profile generator measured_by systems``.
+    """`measure` every finished run of `SYSTEMS` in the workspace.
 
-    Per system a list, an entry for each of the seeds 0, 1, ... as far as they go. ``untrained`` is the baseline's
-    detector before training, and so that of every system here.
+    Returns
+    -------
+    dict
+        ``profile generator measured_by systems``: per system a list with an entry per seed. ``untrained`` is the
+        baseline's detector before training, and so that of every system here.
     """
     found: dict[str, list[Any]] = {}
-    runs = []
-    for system in SYSTEMS:
-        of_system = (Run(run_folder(profile, data, system, seed)) for seed in count())
-        runs += [(system, *one) for one in enumerate(takewhile(lambda run: run.state == "scored", of_system))]
+    runs = [(system, *one) for system in SYSTEMS for one in enumerate(scored_runs(profile, data, system))]
     for system, seed, run in tqdm(runs, desc=f"probes, {data.name}", disable=not progress):
         if system == "baseline":
             found.setdefault("untrained", []).append(measure(run, data, seed, untrained=True))
@@ -282,28 +263,27 @@ def study(profile: str, data: Path, progress: bool = True) -> dict[str, Any]:
 
 
 def load(profile: str = "lesson", data: str | Path = "mini-lesson") -> dict[str, Any]:
-    """The study of a data set that `publish` measured in this workspace, otherwise the published one (profile lesson).
+    """Read the study of a data set that `publish` measured in this workspace, or else the published one.
 
     Parameters
     ----------
+    profile : str
+        Of the workspace's study; the published one is of profile lesson.
     data : path
         Its name counts: ``-acoustic`` at the end means domains with the same scenes and voices.
 
     Returns
     -------
     dict
-        As `study` gives it; ``from`` says which of the two it is.
+        As `study` returns it; ``from`` tells which of the two it is.
     """
-    name, here = Path(data).name, _here()
-    if here.is_file():
-        measured = json.loads(here.read_text(encoding="utf-8")).get(name)
-        if measured and published.stamp(profile).items() <= measured.items():
-            return {**measured, "from": "report/invariance/invariance.json, measured here"}
-    return published.load(PUBLISHED, "mini-lesson-acoustic" if name.endswith("-acoustic") else "mini-lesson")
+    name = Path(data).name
+    known = "mini-lesson-acoustic" if name.endswith("-acoustic") else "mini-lesson"
+    return published.load_own("invariance", profile, name) or published.load(PUBLISHED, known)
 
 
 def errors(measured: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
-    """Errors by system as `plots.domain_errors` draws them, a value a training.
+    """Return errors by system as `plots.domain_errors` draws them, a value per training.
 
     Of ``its own classifier`` (none where it has none), of the ``linear probe`` and of the ``network probe``.
     """
@@ -318,12 +298,12 @@ def errors(measured: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
 
 
 def labels_error(measured: dict[str, Any]) -> float:
-    """Error of a probe that is given the true labels alone, mean over the trainings' held-out clips."""
+    """Return the error of a probe that is given the true labels alone, mean over the trainings' held-out clips."""
     return float(np.mean([one["labels"][0] for found in measured["systems"].values() for one in found]))
 
 
 def table(measured: dict[str, Any]) -> pd.DataFrame:
-    """A row a system: ``trained as``, its `errors` (%, mean and deviation), ``A-distance (linear)``, ``trainings``."""
+    """Tabulate ``trained as``, `errors` (%, mean and deviation), ``A-distance (linear)`` and ``trainings``."""
     rows = []
     for system, found in errors(measured).items():
         trainings = measured["systems"][system]
@@ -334,40 +314,31 @@ def table(measured: dict[str, Any]) -> pd.DataFrame:
 
 
 def class_changes(measured: dict[str, Any], system: str, beside: str) -> pd.DataFrame:
-    """F1 in points, ``system`` minus ``beside``, mean over the seeds that both have.
+    """Return F1 in points, ``system`` minus ``beside``, mean over the seeds that both have.
 
-    A row a class, columns ``synthetic`` (held-out clips) and ``real`` (development clips).
+    A row per class, columns ``synthetic`` (held-out clips) and ``real`` (development clips).
     """
     pairs = list(zip(measured["systems"][system], measured["systems"][beside], strict=False))
-    changes = {
-        domain: 100 * np.mean([_of(a, domain) - _of(b, domain) for a, b in pairs], axis=0)
-        for domain in ("synthetic", "real")
-    }
+    changes = {}
+    for domain in ("synthetic", "real"):
+        f1 = [[pd.Series(one["classes"][domain], dtype=float) for one in pair] for pair in pairs]
+        changes[domain] = 100 * np.mean([(a - b)[list(tables.CLASSES)] for a, b in f1], axis=0)
     return pd.DataFrame(changes, index=tables.CLASSES)
 
 
-def _of(measured: dict[str, Any], domain: str) -> np.ndarray:
-    return np.array([measured["classes"][domain][name] for name in tables.CLASSES], float)
-
-
 def text(measured: dict[str, Any]) -> str:
-    """What was measured, for people: describes the picture of `errors`."""
-    rows = [
-        f"{row['trained as']}: " + ", ".join(f"{name} {row[name]}" for name in list(row.index)[1:4] if row[name])
-        for _, row in table(measured).iterrows()
-    ]
+    """Describe the picture of `errors`."""
+    rows = []
+    for system, found in errors(measured).items():
+        rows.append(f"{system}: " + ", ".join(f"{name} {spread(of)}" for name, of in found.items() if of))
     return (
         f"Errors in percent of classifiers that tell synthetic clips from real ones; 50 is chance, and labels alone "
         f"give {100 * labels_error(measured):.1f}. {'; '.join(rows)}."
     )
 
 
-def _here() -> Path:
-    return workspace() / "report" / "invariance" / "invariance.json"
-
-
 def publish(profile: str = "lesson", progress: bool = True) -> None:
-    """Measure what is finished in the workspace, and write ``report/invariance/invariance.json``.
+    """Measure the workspace's finished runs, and write ``report/invariance/invariance.json``.
 
     On MiniDESED and on ``...-acoustic``, whose domains have the same scenes and voices; of profile lesson also
     ``figures/invariance.json`` and the scores of the studies of lesson 05.
@@ -383,8 +354,7 @@ def publish(profile: str = "lesson", progress: bool = True) -> None:
     for name, measured in found.items():
         if not measured["systems"]:
             raise SedError(f"no finished run on {name} among {', '.join(SYSTEMS)}; `sedlib train` makes them")
-    _here().parent.mkdir(parents=True, exist_ok=True)
-    write_json(_here(), found)
+    write_json(published.own_file("invariance"), found)
     if profile == "lesson":
         write_json(PUBLISHED, found)
         for comparison, data in ((ADAPTATION, root), (ADAPTATION_ACOUSTIC, acoustic), (LONGER, root)):

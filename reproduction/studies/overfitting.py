@@ -1,4 +1,4 @@
-"""What tuned transition probabilities are worth on clips that they were not tuned on.
+"""The gain of tuned transition probabilities on clips that they were not tuned on.
 
 ``python -m reproduction.studies.overfitting`` measures it. Paper section 4.3 and the last two rows of Table 3, which
 differ in nothing but these probabilities; taught in ``notebooks/06_hmm.py``. The clips are cut in two at random, one
@@ -19,15 +19,15 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from reproduction import shipped
 from reproduction.published import load, stamp
 from reproduction.rows import ROWS
 from reproduction.scoring import run_of, score_hmm
-from reproduction.shipped import shipped
 from sedlib.data import layout, tables
 from sedlib.decode import Posteriors, tuning
 from sedlib.decode.tuning import SEARCHES, tune
 from sedlib.errors import SedError
-from sedlib.training.runs import write_json
+from sedlib.files import write_json
 from sedlib.workspace import dataset, outputs, workspace
 
 PUBLISHED = shipped("figures") / "hmm.json"
@@ -36,15 +36,16 @@ SLOW_SPLITS = 4  # of the forest on the systems of this course: it takes a minut
 
 
 class Outputs(NamedTuple):
-    """A real system's outputs on real clips."""
+    """Posteriors of a system, and the reference of their clips."""
 
     name: str
     reference: pd.DataFrame
     posteriors: Posteriors
+    clip_s: float | None = None  # where the length of the clips is known
 
 
 def real_outputs() -> Outputs | None:
-    """Outputs of a system on real clips, where the user has put some; None otherwise.
+    """Read the outputs of a system on real clips that the user has provided; None without any.
 
     They lie in the folder that ``SEDLIB_OUTPUTS`` names, by default ``data/outputs`` of the workspace:
     ``validation.tsv`` (event table) and ``NAME/scores.npz`` (`Posteriors`; the first of them by name is taken).
@@ -60,9 +61,8 @@ def real_outputs() -> Outputs | None:
         return None
     scores = sorted(folder.glob("*/scores.npz"))
     if not scores or not (folder / "validation.tsv").is_file():
-        raise SedError(
-            f"{folder}: expected validation.tsv (an event table) and NAME/scores.npz (posteriors of the same clips)"
-        )
+        needed = "validation.tsv (an event table) and NAME/scores.npz (posteriors of the same clips)"
+        raise SedError(f"{folder}: expected {needed}")
     return Outputs(scores[0].parent.name, tables.read_events(folder / "validation.tsv"), Posteriors.load(scores[0]))
 
 
@@ -81,11 +81,11 @@ def gains(
     posteriors, reference, search, duration_s
         As for `tune`.
     seeds : sequence of int
-        A split each.
+        One per split.
 
     Returns
     -------
-    dict of lists with a value a split
+    dict of lists with a value per split
         ``tuned`` and ``other``: macro F1 over that of the median filter on the same half, in points; ``baseline``: the
         median filter's F1 on the other half, percent; ``seconds``.
     """
@@ -100,8 +100,8 @@ def gains(
     return found
 
 
-def study(profile: str = "lesson", splits: int = SPLITS, slow_splits: int = SLOW_SPLITS) -> dict[str, Any]:
-    """`gains` of all three searches, of real outputs where there are any and of every system that a "+HMM" row decodes.
+def study(profile: str = "lesson", splits: int = SPLITS) -> dict[str, Any]:
+    """Measure `gains` of all searches, of real outputs where there are any and of every system with a "+HMM" row.
 
     Of a system seed 0 counts, where its run is finished.
 
@@ -109,44 +109,40 @@ def study(profile: str = "lesson", splits: int = SPLITS, slow_splits: int = SLOW
     -------
     dict
         ``profile generator measured_by`` and ``systems``: by name, by search, what `gains` returns, and a checksum,
-        ``scores``, of the scores and of the code of the searches. Each search's are kept in ``report/overfitting.json``
-        of the workspace.
+        ``scores``, of the scores and of the code of the searches. Finished ones are kept in ``report/overfitting.json``
+        of the workspace, so that an interrupted study resumes.
     """
+    path, cases = workspace() / "report" / "overfitting.json", _cases(profile)
+    measured = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    code = zlib.crc32(inspect.getsource(tuning).encode())
+    for name, reference, posteriors, clip_s in tqdm(cases, desc="systems"):
+        of_system = measured.setdefault(name, {})
+        scores = zlib.crc32(np.ascontiguousarray(posteriors.scores).tobytes(), code)
+        for search in SEARCHES:
+            many = min(splits, SLOW_SPLITS) if search == "forest" and clip_s is not None else splits
+            done = of_system.get(search, {})
+            if (done.get("scores"), len(done.get("tuned", ()))) != (scores, many):
+                found = gains(posteriors, reference, search, range(many), clip_s, True)
+                of_system[search] = {**found, "scores": scores}
+                write_json(path, measured)
+    return {**stamp(profile), "systems": {case.name: measured[case.name] for case in cases}}
+
+
+def _cases(profile: str) -> list[Outputs]:
     root = dataset("mini", profile)
-    cases = []
-    if (real := real_outputs()) is not None:
-        cases.append((f"real DESED, {real.name}", real.posteriors, real.reference, None))
+    real = real_outputs()
+    cases = [] if real is None else [real._replace(name=f"real DESED, {real.name}")]
     reference = layout.load(root, "validation").table
     for system in dict.fromkeys(row.system for row in ROWS if row.decoding != "median"):
         run = run_of(profile, root, system, 0)
         if run.state == "scored":
-            cases.append(
-                (system, Posteriors.load(run.folder / "validation.npz"), reference, run.config.features.clip_s)
-            )
-    path = workspace() / "report" / "overfitting.json"
-    measured = _read(path)  # what an earlier call has found, so that a study that was stopped goes on
-    for name, posteriors, table, clip_s in tqdm(cases, desc="systems"):
-        of_system = measured.setdefault(name, {})
-        for search in SEARCHES:
-            many = min(splits, slow_splits) if search == "forest" and clip_s is not None else splits
-            scores = zlib.crc32(
-                np.ascontiguousarray(posteriors.scores).tobytes(), zlib.crc32(inspect.getsource(tuning).encode())
-            )
-            done = of_system.get(search, {})
-            if (done.get("scores"), len(done.get("tuned", ()))) != (scores, many):
-                of_system[search] = {**gains(posteriors, table, search, range(many), clip_s, True), "scores": scores}
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_json(path, measured)
-    systems = {name: measured[name] for name, *_ in cases}
-    return {**stamp(profile), "systems": systems}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            posteriors = Posteriors.load(run.folder / "validation.npz")
+            cases.append(Outputs(system, reference, posteriors, run.config.features.clip_s))
+    return cases
 
 
 def rows(profile: str, data: Path, seed: int = 0) -> pd.DataFrame:
-    """The rows of Tables 2 and 3 with an HMM, from the stored posteriors of one training each, without any network.
+    """Score the rows of Tables 2 and 3 with an HMM, from the stored posteriors of one training each.
 
     Returns
     -------
@@ -163,31 +159,30 @@ def rows(profile: str, data: Path, seed: int = 0) -> pd.DataFrame:
         exact, robust = (score_hmm(run, data, search) for search in (row.decoding, "robust"))
         numbers = {
             "paper, dev": row.paper["dev_f1"] / 100,
-            "median, dev": f1_of(run.results, "validation"),
-            "HMM, dev": f1_of(exact, "validation"),
+            "median, dev": _f1(run.results, "validation"),
+            "HMM, dev": _f1(exact, "validation"),
             "HMM, unseen": exact["unseen_f1"],
             "robust, unseen": robust["unseen_f1"],
-            "median, eval": f1_of(run.results, "public"),
-            "HMM, eval": f1_of(exact, "public"),
-            "robust, eval": f1_of(robust, "public"),
+            "median, eval": _f1(run.results, "public"),
+            "HMM, eval": _f1(exact, "public"),
+            "robust, eval": _f1(robust, "public"),
         }
         shown = {name: "" if f1 is None else f"{100 * f1:.1f}" for name, f1 in numbers.items()}
         found.append({"table": row.table, "row": row.name, **shown})
     return pd.DataFrame(found)
 
 
-def f1_of(results: dict[str, Any], subset: str) -> float | None:
-    """Macro F1 of a subset in the results of a run, None where there is none."""
+def _f1(results: dict[str, Any], subset: str) -> float | None:
     return results[subset]["event_f1"]["macro"] if subset in results else None
 
 
 def published() -> dict[str, Any]:
-    """What `study` found when it was last published; ``from`` says where that stands and which version measured it."""
+    """Read the published `study`; ``from`` tells its file and the version that measured it."""
     return load(PUBLISHED)
 
 
 def table(measured: dict[str, Any]) -> pd.DataFrame:
-    """A row a system and search: gains in points with the standard error over splits, ``seconds``, ``splits``."""
+    """Tabulate per system and search gains in points with the standard error over splits, ``seconds``, ``splits``."""
     rows = []
     for system, searches in measured["systems"].items():
         for search, found in searches.items():
@@ -199,13 +194,13 @@ def table(measured: dict[str, Any]) -> pd.DataFrame:
 
 
 def with_error(values: Sequence[float]) -> str:
-    """Mean and standard error, signed, in points."""
+    """Format mean and standard error, signed, in points."""
     error = f" ± {np.std(values, ddof=1) / np.sqrt(len(values)):.1f}" if len(values) > 1 else ""
     return f"{np.mean(values):+.1f}{error}"
 
 
 def text(measured: dict[str, Any]) -> str:
-    """What was measured, for people: describes the picture."""
+    """Describe the picture of what was measured."""
     rows = [f"{row.system}, {row.search}: {row[4]} and {row[5]}" for row in table(measured).itertuples()]
     return (
         "Macro F1 over the median filter in points, on the half that was tuned on and on the other one, mean over "
@@ -218,7 +213,7 @@ def text(measured: dict[str, Any]) -> str:
 @click.option("--splits", default=SPLITS, show_default=True, type=click.IntRange(2))
 @click.option("--publish", is_flag=True, help="Write figures/hmm.json.")
 def main(profile: str, splits: int, publish: bool) -> None:
-    """Measure what each search is worth on halves that it has not seen."""
+    """Measure the gain of each search on halves that did not tune it."""
     try:
         measured = study(profile, splits)
     except SedError as error:

@@ -10,7 +10,7 @@ import torch
 from minidesed import generate
 from reproduction import comparisons
 from reproduction.studies import invariance
-from reproduction.studies.invariance import Probe, linear_probe, network_probe, statistics
+from reproduction.studies.invariance import Probe, _network_probe, linear_probe, statistics
 from sedlib import __version__
 from sedlib.config import Adversarial
 from sedlib.data import layout, tables
@@ -38,7 +38,7 @@ def quick(monkeypatch):
 
 def test_chance_without_a_difference(quick):
     x, is_synthetic = clips(400, 0.0)
-    for probe in (linear_probe(statistics(x), is_synthetic), network_probe(x, is_synthetic, SMALL)):
+    for probe in (linear_probe(statistics(x), is_synthetic), _network_probe(x, is_synthetic, SMALL)):
         assert probe.error == pytest.approx(0.5, abs=0.08)
         assert probe.low < 0.5 < probe.high and probe.a_distance == pytest.approx(0, abs=0.32)
 
@@ -47,7 +47,7 @@ def test_certain_of_a_large_one():
     x, is_synthetic = clips(60, 6.0)
     probe = linear_probe(statistics(x), is_synthetic)
     assert probe == Probe(0, 0, 0) and probe.a_distance == 2
-    assert network_probe(x, is_synthetic, SMALL).error < 0.1
+    assert _network_probe(x, is_synthetic, SMALL).error < 0.1
 
 
 def test_the_network_hears_what_statistics_do_not(monkeypatch):
@@ -58,7 +58,7 @@ def test_the_network_hears_what_statistics_do_not(monkeypatch):
     x[is_synthetic, :, 0] += np.tile([1, -1], 6)
     x[~is_synthetic, :, 0] += np.repeat([1, -1], 6)
     assert linear_probe(statistics(x), is_synthetic).error > 0.3
-    assert network_probe(x, is_synthetic, SMALL).error < 0.15
+    assert _network_probe(x, is_synthetic, SMALL).error < 0.15
 
 
 def test_no_clip_is_asked_of_a_probe_that_learned_from_it(monkeypatch):

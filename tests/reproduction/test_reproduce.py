@@ -19,7 +19,6 @@ from disks import fill, read_only, small_disk
 from snakemake.cli import parse_config
 
 from reproduction import batch as reproduce
-from reproduction import progress
 from reproduction.plan import Plan, seconds_of
 from reproduction.rows import ROWS
 from sedlib import systems
@@ -424,17 +423,17 @@ def test_jobs_that_were_begun_and_are_not_done_have_failed(workspace):
     (workspace / PLAN.data_made).touch()
     assert reproduce.failures(PLAN) == {
         "train-baseline-0": "the reason",
-        "train-dat_augm-0": "it ended without a word (killed?)",
+        "train-dat_augm-0": "it ended without a message (killed?)",
     }
 
 
 def test_progress_counts_steps_of_trainings_that_run(workspace):
     jobs = PLAN.jobs()
-    assert progress.seconds_done(jobs) == 0
+    assert reproduce.seconds_done(jobs) == 0
     folder = PLAN.folder("baseline", 0)
     folder.mkdir(parents=True)
     write_json(folder / "progress.json", {"step": 5, "steps": 20})
     of_run = next(job for job in jobs if job.name == "train-baseline-0")
-    assert progress.seconds_done(jobs) == pytest.approx(of_run.seconds / 4)
+    assert reproduce.seconds_done(jobs) == pytest.approx(of_run.seconds / 4)
     (folder / "trained").touch()
-    assert progress.seconds_done(jobs) == of_run.seconds and progress.counts(jobs) == "1/4 trainings, 0/4 scored"
+    assert reproduce.seconds_done(jobs) == of_run.seconds and reproduce.counts(jobs) == "1/4 trainings, 0/4 scored"

@@ -5,7 +5,6 @@ picture of a training's costs shows is what was measured.
 import json
 import re
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -94,8 +93,6 @@ def record(device: str, seconds: float) -> dict:
             "clips": clips,
             "width": width,
             "frames": frames,
-            "parameters": 1,
-            "kernel_share": None,
             "step_s": seconds * (1 + clips * frames / 628 * (0.1 + 0.2 * width + 0.3 * width**2)),
             "range_s": [0.9 * seconds, 20 * seconds],
             "memory_mb": 500 + clips * frames / 628 * (10 + 100 * width),
@@ -155,7 +152,6 @@ def test_a_fit_says_how_far_it_is_off_and_no_part_costs_less_than_nothing():
     assert found["terms"]["clip"] == 0 and found["terms"]["step"] > 0
     error = np.array(found["fitted"]) / [3, 2, 1] - 1
     assert found["worst"] == pytest.approx(abs(error).max()) and found["worst"] > 0.3
-    assert found["rms"] == pytest.approx(np.sqrt((error**2).mean()))
 
 
 def test_points_are_drawn_where_they_were_measured_and_lines_where_they_were_fitted():
@@ -209,7 +205,6 @@ def test_the_costs_are_measured_part_by_part(monkeypatch):
         (24, 1, 79),
     ]
     assert all(len(of_case["times"]) == 1 for of_case in found[1:]), "steps that warm up do not count"
-    assert len({case["parameters"] for case in measured["cases"]}) == 2
     for case in measured["cases"]:
         assert 0 < case["range_s"][0] <= case["step_s"] <= case["range_s"][1] and case["memory_mb"] > 0
     assert all(value > 0 for value in measured["per_clip"].values())
@@ -217,7 +212,7 @@ def test_the_costs_are_measured_part_by_part(monkeypatch):
     assert (
         measured["steps"] == 2 and measured["measured_by"] == __version__ and not {"/", "\\"} & set(measured["device"])
     )
-    assert len(cost.text(measured).splitlines()) == 1 + 9 + 5 + 2 + 1
+    assert "step_s" in cost.text(measured) and "total_hours" in cost.text(measured)
     figures.training_cost({"here": json.loads(json.dumps(measured))})
 
 
@@ -236,10 +231,3 @@ def test_a_process_of_its_own_has_a_peak_of_its_own():
     here = cost.peak_mb(device)
     del ballast
     assert 100 < cost.alone(cost.peak_mb, device) < here
-
-
-def test_time_in_kernels_is_part_of_the_time():
-    matrix = torch.rand(500, 500)
-    start = time.perf_counter()
-    within = cost.kernel_seconds(lambda: matrix @ matrix, 10, torch.device("cpu"))
-    assert 0 < within < (time.perf_counter() - start) / 10
