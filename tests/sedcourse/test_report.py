@@ -78,7 +78,7 @@ LEDGER = {
 class Page(HTMLParser):
     """All tags of a page with their attributes, and those that were opened and not closed."""
 
-    VOID = {"meta", "img", "br", "hr", "path", "link", "input", "source"}
+    VOID = {"wbr", "meta", "img", "br", "hr", "path", "link", "input", "source"}
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -196,7 +196,7 @@ def test_solutions_are_folded_and_bars_left_out(pages):
 
 
 def test_index_shows_numbers_sentences_and_figures(pages):
-    text = pages["index.html"]
+    text = pages["index.html"].replace("<wbr>", "")
     assert "12.3 (10.3 to 14.3)" in text and "failed: &lt;disk&gt; (train-ppcen_logmel-0)" in text
     assert "PPCEN &amp; more" in text and "+1.5 (-0.5 to +3.5)" in text and "lesson 42" in text
     assert (
