@@ -43,7 +43,7 @@ FIGURE_1 = {
     "figure": 1,
     "shows": "the training scheme: domain classifier beside the RNN, two updates a step",
     "lesson": "05_domain_adversarial",
-    "here": "drawn from the modules that a training has, by lesson.scheme",
+    "here": "drawn from the modules that a training has, by sedcourse.scheme",
     "verdict": "a drawing, nothing to measure",
 }
 
