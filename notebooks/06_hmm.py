@@ -270,7 +270,7 @@ a = np.array([[0.9, 0.1], [0.05, 0.95]])
 by_librosa = viterbi_discriminative(np.stack([1 - p, p]), a)
 print("yours    ", np.array_equal(own_viterbi(p, 0.9, 0.95), paths[n, :, k]))
 print("librosa  ", np.array_equal(by_librosa, paths[n, :, k]))
-print("hmmlearn ", np.array_equal(hmmlearn_hmm.viterbi(found, *stay), paths), "(every clip)")
+print("hmmlearn ", np.array_equal(hmmlearn_hmm.viterbi(found, *stay), paths), "all clips")
 
 # %% [markdown]
 # What differs is the time. sedlib's decoder runs the same recursion for all clips of a class side by side, so that
@@ -560,10 +560,10 @@ by_median = {t: decode.median_events(posteriors, Decoding(threshold=t), clip_s)
              for t in thresholds}
 points = {"HMM, log-odds shifted": shifted, "HMM, one path for all": {0.5: shifted[0.49]},
           "median filter": by_median}
-areas = {name: psds_from_operating_points(truth, of.values()).value
-         for name, of in points.items()}
-for name, psds in areas.items():
-    print(f"{name:<24} PSDS {psds:.3f}")
+psds = {name: psds_from_operating_points(truth, of.values())
+        for name, of in points.items()}
+for name, found in psds.items():
+    print(f"{name:<24} PSDS {found.value:.3f}")
 
 # %% [markdown]
 # It cannot, for a model that likes to stay: the paths at all thresholds lie within each other like contour lines. So
@@ -574,8 +574,8 @@ for name, psds in areas.items():
 scores = hmmlearn_hmm.hmm_scores(posteriors, robust)
 cut = [decode.frames_to_events(scores.scores >= t, scores, clip_s) for t in thresholds]
 again = psds_from_operating_points(truth, cut).value
-print(f"decoded {areas['HMM, log-odds shifted']:.4f}, cut {again:.4f}")
-assert again == areas["HMM, log-odds shifted"]
+print(f"decoded {psds['HMM, log-odds shifted'].value:.4f}, cut {again:.4f}")
+assert again == psds["HMM, log-odds shifted"].value
 
 # %% [markdown]
 # There is another way. Instead of the best path, ask at every frame for the probability of being in the event, given
@@ -586,13 +586,10 @@ assert again == areas["HMM, log-odds shifted"]
 smoothed = hmmlearn_hmm.state_posteriors(posteriors.scores, robust)
 by_sum = dataclasses.replace(posteriors, scores=smoothed)
 between = 1 / (1 + np.exp(-np.linspace(-12, 12, 50)))  # thresholds, even in log-odds
-points["forward-backward"] = {t: decode.median_events(by_sum, Decoding(t, 0), clip_s)
-                              for t in between}
-areas["forward-backward"] = psds_from_operating_points(
-    truth, points["forward-backward"].values()).value
-curves = {f"{name}: {areas[name]:.3f}": psds_from_operating_points(truth, of.values()).roc
-          for name, of in points.items()}
-words = ", ".join(f"{name} {psds:.3f}" for name, psds in areas.items())
+psds["forward-backward"] = psds_from_operating_points(
+    truth, [decode.median_events(by_sum, Decoding(t, 0), clip_s) for t in between])
+curves = {f"{name}: {found.value:.3f}": found.roc for name, found in psds.items()}
+words = ", ".join(f"{name} {found.value:.3f}" for name, found in psds.items())
 plots.show(decoding.psd_roc(curves), f"PSD-ROC curves of four decoders; PSDS: {words}.")
 
 # %% [markdown]
