@@ -6,18 +6,14 @@ drawn as well, and PSDS is counted clip by clip, so that its clips can be drawn.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
 from typing import TypeVar
 
 import numpy as np
-import pandas as pd
 
-from sedlib.data import tables
-from sedlib.data.tables import CLASSES
 from sedlib.metrics.bootstrap import check_alike, resampled, times_drawn
-from sedlib.metrics.f1 import F1Result, f1_precision_recall, mean_over_classes
-from sedlib.metrics.psds import durations_of, merge_overlaps, truth_of
+from sedlib.metrics.f1 import F1Result, f1_precision_recall
+from sedlib.metrics.psds import PsdsCounts
 
 Name = TypeVar("Name", bound=Hashable)  # of a system
 
@@ -81,72 +77,3 @@ def _of_trainings(draws: np.ndarray, seed: int) -> np.ndarray:
     n_trainings, n_resamples = draws.shape[:2]
     drawn = np.random.default_rng([seed, 1]).integers(n_trainings, size=(n_resamples, max(1, n_trainings - 1)))
     return draws[drawn, np.arange(n_resamples)[:, None]].mean(axis=1)
-
-
-@dataclass(frozen=True, eq=False)
-class PsdsCounts:
-    """What PSDS without cross-triggers is computed from, clip by clip."""
-
-    found: np.ndarray  # (point, clip, class): reference events found
-    false_alarms: np.ndarray  # (point, clip, class): predictions that are not valid
-    references: np.ndarray  # (clip, class)
-    hours: np.ndarray  # (clip,)
-    filenames: list[str]
-
-    def score(self, times: np.ndarray, max_efpr: float = 100.0) -> np.ndarray:
-        """PSDS when each clip is there so many times: (..., clip) to (...,)."""
-
-        def total(counts: np.ndarray) -> np.ndarray:  # (point, clip, class) to (..., class, point)
-            return np.moveaxis(np.tensordot(times.astype(float), counts, axes=(-1, 1)), -2, -1)
-
-        references, hours = times @ self.references, times @ self.hours
-        with np.errstate(invalid="ignore", divide="ignore"):
-            share = total(self.found) / references[..., None]
-        per_hour = total(self.false_alarms) / hours[..., None, None]
-        order = np.argsort(per_hour, axis=-1, kind="stable")
-        x = np.take_along_axis(per_hour, order, -1).clip(max=max_efpr)
-        y = np.maximum.accumulate(np.take_along_axis(share, order, -1), axis=-1)
-        widths = np.diff(x, axis=-1, append=max_efpr)
-        areas = (widths * y).sum(axis=-1) / max_efpr
-        return mean_over_classes(np.where(references > 0, areas, np.nan))
-
-
-def psds_counts(
-    reference: pd.DataFrame,
-    operating_points: Iterable[pd.DataFrame],
-    durations: Mapping[str, float] | None = None,
-    *,
-    dtc: float = 0.5,
-    gtc: float = 0.5,
-    classes: Sequence[str] = CLASSES,
-) -> PsdsCounts:
-    """Count events found and false alarms of every clip at every operating point.
-
-    Parameters are those of `sedlib.metrics.psds_from_operating_points`, whose value (``alpha_ct`` and ``alpha_st`` 0)
-    is `PsdsCounts.score` of every clip once.
-    """
-    truth, _ = truth_of(reference)
-    filenames = tables.filenames(reference)
-    lengths = durations_of(reference, durations)
-
-    def by_clip(table: pd.DataFrame) -> np.ndarray:
-        counts = np.zeros((len(filenames), len(classes)), np.int64)
-        clip = pd.Index(filenames).get_indexer(table["filename"])
-        np.add.at(counts, (clip, pd.Index(classes).get_indexer(table["event_label"])), 1)
-        return counts
-
-    found, false_alarms = [], []
-    for table in operating_points:
-        predictions, _ = merge_overlaps(table[table["filename"].isin(lengths)])
-        on = ["filename", "event_label"]
-        both = truth.reset_index().merge(predictions.reset_index(), on=on, suffixes=("", "_sys"))
-        shared = both[["offset", "offset_sys"]].min(axis=1) - both[["onset", "onset_sys"]].max(axis=1)
-        shared = shared.clip(lower=0)
-        covered = shared.groupby(both["index_sys"]).sum().reindex(range(len(predictions)), fill_value=0.0)
-        valid = (covered / (predictions["offset"] - predictions["onset"]) >= dtc).to_numpy()
-        by_valid = shared.where(valid[both["index_sys"]], 0.0)
-        covered = by_valid.groupby(both["index"]).sum().reindex(range(len(truth)), fill_value=0.0)
-        found.append(by_clip(truth[covered / (truth["offset"] - truth["onset"]) >= gtc]))
-        false_alarms.append(by_clip(predictions[~valid]))
-    hours = np.array([lengths[name] for name in filenames]) / 3600
-    return PsdsCounts(np.array(found), np.array(false_alarms), by_clip(truth), hours, filenames)

@@ -18,7 +18,7 @@ import torch
 
 from minidesed import generate
 from reproduction import ledger, retention, sounds
-from reproduction.bootstrap import over_trainings, psds_counts, psds_over_trainings
+from reproduction.bootstrap import over_trainings, psds_over_trainings
 from reproduction.claims import Claim, verdict
 from reproduction.comparisons import over_classes
 from reproduction.plan import SCORED_ON, TRAINED_ON, Plan
@@ -29,6 +29,7 @@ from sedlib.data import tables
 from sedlib.decode import THRESHOLDS, Hmm, Posteriors, operating_points
 from sedlib.files import read_json, write_json
 from sedlib.metrics import Missing, event_f1, interval
+from sedlib.metrics.psds import psds_counts
 from sedlib.training import Run
 from sedlib.training.scoring import scorer, subsets_there
 from sedlib.workspace import workspace
@@ -37,7 +38,7 @@ FIGURE2_CLIPS = 10
 RESAMPLES = 4000  # p-values down to 0.0005, which Holm's rule needs for so many claims
 PSDS_METHOD = (
     f"predictions at {len(THRESHOLDS)} thresholds, {THRESHOLDS[0]:g} to {THRESHOLDS[-1]:g}, in every row; a value and "
-    "its interval come from the same counts, those of psds_eval"
+    "its interval come from the same counts, which give psds_eval's value"
 )
 FIGURE_1 = {
     "figure": 1,

@@ -130,7 +130,7 @@ def _points(
         points = operating_points if isinstance(operating_points, Mapping) else _read_points(operating_points)
         what = "predictions"
     spelled = [table.assign(filename=composed(table["filename"])) for table in points.values()]
-    return f"psds_eval, {what} at {len(points)} thresholds", spelled
+    return f"{what} at {len(points)} thresholds", spelled
 
 
 def _read_events(path: str | Path, what: str) -> tuple[pd.DataFrame, list[str]]:

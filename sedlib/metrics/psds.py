@@ -12,21 +12,27 @@ thresholds never lower the curve, so numbers of one table must come from the sam
 PSDS counts each moment of a class once. So overlapping events of one class in a clip are merged into one, as DCASE
 2021 did with the 12 overlaps of its 2020 development set; events that merely touch stay two. Events without length and
 classes without reference events are left out.
+
+psds_eval is the reference implementation. Here events found and false alarms are counted clip by clip, in one pass over
+all thresholds, with the same result (tested), so that clips can be drawn for intervals and a training is scored in a
+moment. psds_eval itself computes what `alpha_ct` and `alpha_st` cost.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sedlib.config import CLIP_S
 from sedlib.data import tables
+from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
-from sedlib.metrics.f1 import match_filenames
+from sedlib.metrics.f1 import match_filenames, mean_over_classes
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ def psds_from_operating_points(
     alpha_st: float = 0.0,
     max_efpr: float = 100.0,
 ) -> Psds:
-    """Compute the PSDS of predictions made at several thresholds, by psds_eval.
+    """Compute the PSDS of predictions made at several thresholds.
 
     Parameters
     ----------
@@ -98,31 +104,142 @@ def psds_from_operating_points(
     points = list(operating_points)
     if not points:
         raise SedError("no operating points: give the predictions at one threshold or more")
-    truth, merged = truth_of(reference)
     _, unknown = match_filenames(reference, pd.concat([table[["filename"]] for table in points]))
-    lengths = durations_of(reference, durations)
-    found = [merge_overlaps(table[table["filename"].isin(lengths)]) for table in points]
-    classes, merged_predictions = sorted(truth["event_label"].unique()), sum(count for _, count in found)
+    counts = psds_counts(reference, points, durations, dtc=dtc, gtc=gtc)
+    found, merged = counts.per_class(np.ones(len(counts.filenames)), max_efpr), counts.merged
+    value, per_class = float(np.nanmean(found)), {name: float(x) for name, x in zip(CLASSES, found, strict=True)}
+    per_class = {name: area for name, area in per_class.items() if not np.isnan(area)}
+    result = Psds(value, per_class, unknown, *merged, counts.roc())
+    # One class has no cross-triggers and no instability.
+    if (alpha_ct or alpha_st) and len(per_class) > 1:
+        lengths = dict(zip(counts.filenames, 3600 * counts.hours, strict=True))
+        curve = _by_psds_eval(reference, points, lengths, dtc, gtc, cttc)
+        if curve.num_operating_points():
+            roc = curve.psd_roc_curves(alpha_ct)[2]
+            widths = np.diff(np.append(roc.xp, np.inf).clip(max=max_efpr))
+            areas = (float(np.sum(widths * share)) / max_efpr for share in roc.yp)
+            per_class = dict(zip(sorted(per_class), areas, strict=True))
+            value, mean_curve = float(curve.psds(alpha_ct, alpha_st, max_efpr).value), np.asarray(roc.yp).mean(axis=0)
+            result = Psds(value, per_class, unknown, *merged, (np.asarray(roc.xp), mean_curve))
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class PsdsCounts:
+    """What PSDS without costs of cross-triggers and instability is computed from, clip by clip.
+
+    Attributes
+    ----------
+    found, false_alarms : (point, clip, class) arrays
+        Reference events found, and predictions that are not valid.
+    references : (clip, class) array
+    hours : (clip,) array
+    filenames : list of str
+    merged : (int, int)
+        Events that `merge_overlaps` took away from the reference, and from all predictions.
+    """
+
+    found: np.ndarray
+    false_alarms: np.ndarray
+    references: np.ndarray
+    hours: np.ndarray
+    filenames: list[str]
+    merged: tuple[int, int] = (0, 0)
+
+    def curves(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Compute each class's curve when each clip is there so many times: ``times`` (..., clip).
+
+        Returns
+        -------
+        (..., class, point) array, (..., class, point) array
+            False alarms per hour, ascending, and the largest share of events found up to there; NaN without events.
+        """
+
+        def total(counts: np.ndarray) -> np.ndarray:  # (point, clip, class) to (..., class, point)
+            return np.moveaxis(np.tensordot(times.astype(float), counts, axes=(-1, 1)), -2, -1)
+
+        references, hours = times @ self.references, times @ self.hours
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = total(self.found) / references[..., None]
+        per_hour = total(self.false_alarms) / hours[..., None, None]
+        order = np.argsort(per_hour, axis=-1, kind="stable")
+        share = np.where(references[..., None] > 0, np.take_along_axis(share, order, -1), np.nan)
+        return np.take_along_axis(per_hour, order, -1), np.maximum.accumulate(share, axis=-1)
+
+    def per_class(self, times: np.ndarray, max_efpr: float = 100.0) -> np.ndarray:
+        """Compute the area under each class's curve, (..., clip) to (..., class); NaN without events."""
+        x, y = self.curves(times)
+        widths = np.diff(x.clip(max=max_efpr), axis=-1, append=max_efpr)
+        return (widths * y).sum(axis=-1) / max_efpr
+
+    def score(self, times: np.ndarray, max_efpr: float = 100.0) -> np.ndarray:
+        """Compute PSDS when each clip is there so many times: (..., clip) to (...,)."""
+        return mean_over_classes(self.per_class(times, max_efpr))
+
+    def roc(self) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the mean curve of all clips, as `Psds.roc`."""
+        x, y = (of[self.references.any(axis=0)] for of in self.curves(np.ones(len(self.filenames))))
+        at = np.unique(np.append(0.0, x))
+        each = [np.append(0.0, of)[np.searchsorted(rate, at, "right")] for rate, of in zip(x, y, strict=True)]
+        return at, np.mean(each, axis=0)
+
+
+def psds_counts(
+    reference: pd.DataFrame,
+    operating_points: Iterable[pd.DataFrame],
+    durations: Mapping[str, float] | None = None,
+    *,
+    dtc: float = 0.5,
+    gtc: float = 0.5,
+    classes: Sequence[str] = CLASSES,
+) -> PsdsCounts:
+    """Count events found and false alarms of every clip at every operating point.
+
+    Parameters are those of `psds_from_operating_points`, whose value (``alpha_ct`` and ``alpha_st`` 0) is
+    `PsdsCounts.score` of every clip once.
+    """
+    truth, merged = truth_of(reference)
+    filenames, lengths = tables.filenames(reference), durations_of(reference, durations)
+    found = [merge_overlaps(table[table["filename"].isin(lengths)]) for table in operating_points]
+    predictions = pd.concat([table.assign(point=point) for point, (table, _) in enumerate(found)], ignore_index=True)
+    on = ["filename", "event_label"]
+    pairs = truth.reset_index(names="event").merge(predictions.reset_index(names="sys"), on=on, suffixes=("", "_sys"))
+    shared = pairs[["offset", "offset_sys"]].min(axis=1) - pairs[["onset", "onset_sys"]].max(axis=1)
+    shared = shared.clip(lower=0)
+    covered = shared.groupby(pairs["sys"]).sum().reindex(range(len(predictions)), fill_value=0.0)
+    valid = (covered / (predictions["offset"] - predictions["onset"]) >= dtc).to_numpy()
+    by_valid = shared[valid[pairs["sys"]]].groupby([pairs["point"], pairs["event"]]).sum().reset_index(name="covered")
+    event = truth.loc[by_valid["event"]].reset_index(drop=True).assign(point=by_valid["point"])
+    event = event[by_valid["covered"] / (event["offset"] - event["onset"]) >= gtc]
+
+    def by_clip(table: pd.DataFrame) -> np.ndarray:
+        counts = np.zeros((len(found), len(filenames), len(classes)), np.int64)
+        table = table[table["event_label"].isin(classes)]
+        clip = pd.Index(filenames).get_indexer(table["filename"])
+        np.add.at(counts, (table["point"], clip, pd.Index(classes).get_indexer(table["event_label"])), 1)
+        return counts
+
+    hours = np.array([lengths[name] for name in filenames]) / 3600
+    references = by_clip(truth.assign(point=0))[0]
+    taken = merged, sum(count for _, count in found)
+    return PsdsCounts(by_clip(event), by_clip(predictions[~valid]), references, hours, filenames, taken)
+
+
+def _by_psds_eval(
+    reference: pd.DataFrame, points: list[pd.DataFrame], lengths: Mapping[str, float], *criteria: float
+) -> Any:
+    """Make psds_eval's object, from which it computes curves and scores."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about identical operating points, and about older pandas and numpy
         import psds_eval  # here, as it takes a second
 
         metadata = pd.DataFrame({"filename": list(lengths), "duration": list(lengths.values())})
-        curve = psds_eval.PSDSEval(dtc, gtc, cttc, ground_truth=truth, metadata=metadata)
-        for predictions, _ in found:
+        curve = psds_eval.PSDSEval(*criteria, ground_truth=merge_overlaps(reference)[0], metadata=metadata)
+        for table in points:
+            predictions, _ = merge_overlaps(table[table["filename"].isin(lengths)])
             if len(predictions):  # without predictions a point is the curve's origin, which psds_eval adds itself
                 curve.add_operating_point(predictions)
-        if not curve.num_operating_points():
-            return Psds(0.0, dict.fromkeys(classes, 0.0), unknown, merged, merged_predictions)
-        false_alarms, _, effective = curve.psd_roc_curves(alpha_ct)
-        # One class has no cross-triggers, whose mean over no other class psds_eval takes for NaN.
-        roc = effective if len(classes) > 1 else false_alarms
-        widths = np.diff(np.append(roc.xp, np.inf).clip(max=max_efpr))
-        areas = (float(np.sum(widths * share)) / max_efpr for share in roc.yp)
-        per_class = dict(zip(classes, areas, strict=True))
-        value = curve.psds(alpha_ct, alpha_st, max_efpr).value if len(classes) > 1 else per_class[classes[0]]
-    mean_curve = np.asarray(roc.xp), np.asarray(roc.yp).mean(axis=0)
-    return Psds(float(value), per_class, unknown, merged, merged_predictions, mean_curve)
+    return curve
 
 
 def assumed_durations(reference: pd.DataFrame) -> dict[str, float]:

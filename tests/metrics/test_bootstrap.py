@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from sed_eval_oracle import table
 
-from reproduction.bootstrap import over_trainings, psds_counts, psds_over_trainings
+from reproduction.bootstrap import over_trainings, psds_over_trainings
 from sedlib.data import tables
 from sedlib.errors import SedError
 from sedlib.metrics import F1Result, confidence, interval, paired_difference
+from sedlib.metrics.psds import psds_counts
 
 
 @pytest.fixture

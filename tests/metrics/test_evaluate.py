@@ -272,7 +272,7 @@ def test_points_are_read_as_event_tables_are(files):
     """Empty cells are a clip without events, and a threshold with nothing else is a point without predictions."""
     expected = evaluate(**files())["psds"]
     found = evaluate(**files(operating_points=POINTS + "0.5\tb.wav\t\t\t\n0.9\ta.wav\tNaN\tnan\tNA\n"))["psds"]
-    assert found["method"] == "psds_eval, predictions at 3 thresholds"
+    assert found["method"] == "predictions at 3 thresholds"
     assert {**found, "method": expected["method"]} == expected
 
 

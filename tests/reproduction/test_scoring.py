@@ -210,7 +210,7 @@ def test_scores_are_those_of_the_clips_that_are_there(incomplete, tiny, tmp_path
             } == dict(tables.events(there)["event_label"].value_counts())
             assert sum(n["missing"] for n in missing["events"].values()) == (table["filename"] == gone[subset]).sum()
             assert found[subset]["event_f1"]["macro"] == pytest.approx(event_f1(there, events).macro)
-            assert found[subset]["psds"]["method"] == "psds_eval, predictions at 3 thresholds"
+            assert found[subset]["psds"]["method"] == "predictions at 3 thresholds"
     table = layout.load(tiny, "validation").table
     first, second = halves(table[table["filename"] != gone["validation"]])
     scores = Posteriors.load(run.folder / "validation.npz")
@@ -299,7 +299,7 @@ def test_median_and_hmm_rows_have_one_psds_and_their_intervals_the_same(tiny, wo
         methods.add(psds["method"])
         assert number["here"] == number["of_seed"][0] == pytest.approx(psds["value"], abs=1e-9)
         assert number["low"] <= number["here"] <= number["high"]
-    assert methods == {"psds_eval, predictions at 3 thresholds"} and "50 thresholds, 0.01 to 0.99" in found["psds"]
+    assert methods == {"predictions at 3 thresholds"} and "50 thresholds, 0.01 to 0.99" in found["psds"]
 
 
 def test_every_row_with_an_hmm_is_filled_from_runs_that_are_there(tiny, workspace, monkeypatch):
