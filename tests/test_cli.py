@@ -97,7 +97,7 @@ def test_one_broken_recording_does_not_end_a_batch(run_folder, recordings):
     )
     assert code == 1 and set(tables.read_events(Path("all.tsv"))["filename"]) == {"1.WAV"}
     assert [line.split(":")[0] for line in err.splitlines()] == ["all.tsv", "Error", "empty.wav", "aac.wav", "none.wav"]
-    assert "3 of 4 recordings could not be read" in err and "it is MP4 audio (AAC); convert it" in err
+    assert "3 of 4 recordings could not be read" in err and "an AAC, MP4 or QuickTime file; convert it" in err
     code, out, err = sedlib("detect", "empty.wav", "street/1.WAV", "--run", run_folder)
     assert code == 1 and "1.WAV" in out and "0 bytes" in err
     code, out, err = sedlib("detect", "empty.wav", "none.wav", "--run", run_folder, "--out", "no.tsv")

@@ -85,7 +85,7 @@ def test_a_store_on_a_full_disk(tmp_path):
             TABLE.iloc[:3].assign(filename=["a.wav", "b.wav", "c.wav"]), root / layout.SUBSETS["validation"].metadata
         )
         ballast = fill(root, leave=500_000)
-        with pytest.raises(SedError, match="store of 'validation' .*No space left.*make room"):
+        with pytest.raises(SedError, match="validation.int16: No space left.*make room"):
             store.open_store(root, "validation", progress=False)
         assert not list((root / "store").glob("*.int16*"))
         ballast.unlink()

@@ -157,7 +157,11 @@ def test_audacity_labels():
 def test_bad_recordings_are_named(tmp_path):
     (tmp_path / "empty.wav").write_bytes(b"")
     (tmp_path / "text.wav").write_text("not audio")
-    for name, reason in (("empty.wav", "0 bytes"), ("text.wav", "not a readable audio file"), ("none.wav", "no such")):
+    for name, reason in (
+        ("empty.wav", "0 bytes"),
+        ("text.wav", "not a readable audio file"),
+        ("none.wav", "No such file"),
+    ):
         with pytest.raises(SedError, match=f"{name}.*{reason}"):
             detect(Level(), CONFIG, tmp_path / name)
 

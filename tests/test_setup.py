@@ -53,6 +53,7 @@ def imported(*folders: str) -> dict[str, str]:
         "reproduction",
         "sedcourse",
         "bench",
+        "figures",
     }
     distributions, found = packages_distributions(), {}
     for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):

@@ -19,14 +19,10 @@ from sedlib.workspace import dataset, handed_on, home_path, outputs, run_folder
 @pytest.mark.parametrize("profile", SIZES)
 def test_the_embedded_data_set_is_made_with_the_profiles_sizes_and_sounds(workspace, monkeypatch, profile):
     asked = []
-    monkeypatch.setattr(generate, "mini", lambda folder, **how: asked.append((folder, how)))
+    monkeypatch.setattr(generate, "mini", lambda *what, **how: asked.append((*what, how)))
     assert dataset("mini", profile, progress=False) == workspace / "data" / f"mini-{profile}"
-    assert asked == [
-        (
-            workspace / "data" / f"mini-{profile}",
-            {"sizes": SIZES[profile], "seed": 0, "progress": False, "sounds": SOUNDS[profile]},
-        )
-    ]
+    how = {"progress": False, "sounds": SOUNDS[profile]}
+    assert asked == [(workspace / "data" / f"mini-{profile}", SIZES[profile], 0, how)]
 
 
 def test_a_folder_is_taken_as_it_is(tmp_path):
