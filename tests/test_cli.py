@@ -103,7 +103,9 @@ def test_one_broken_recording_does_not_end_a_batch(run_folder, recordings):
     code, out, err = sedlib("detect", "empty.wav", "none.wav", "--run", run_folder, "--out", "no.tsv")
     assert code == 1 and not Path("no.tsv").exists() and "2 of 2" in err
     code, out, err = sedlib("detect", "empty.wav", "--run", run_folder)
-    assert code == 1 and err == "Error: empty.wav: 0 bytes; get the file again\n"
+    assert (
+        code == 1 and err == "Error: empty.wav: not a readable audio file: it is empty (0 bytes); get the file again\n"
+    )
 
 
 @pytest.mark.parametrize(
