@@ -31,6 +31,6 @@ def test_there_are_examples_of_every_step_of_the_system():
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
     for test in examples(name):
-        said: list[str] = []
-        doctest.DocTestRunner().run(test, out=said.append)
-        assert not said, "".join(said)
+        report: list[str] = []
+        doctest.DocTestRunner().run(test, out=report.append)
+        assert not report, "".join(report)

@@ -105,23 +105,23 @@ def psds_from_operating_points(
     if not points:
         raise SedError("no operating points: give the predictions at one threshold or more")
     _, unknown = match_filenames(reference, pd.concat([table[["filename"]] for table in points]))
-    counts = psds_counts(reference, points, durations, dtc=dtc, gtc=gtc)
-    found, merged = counts.per_class(np.ones(len(counts.filenames)), max_efpr), counts.merged
-    value, per_class = float(np.nanmean(found)), {name: float(x) for name, x in zip(CLASSES, found, strict=True)}
-    per_class = {name: area for name, area in per_class.items() if not np.isnan(area)}
-    result = Psds(value, per_class, unknown, *merged, counts.roc())
-    # One class has no cross-triggers and no instability.
-    if (alpha_ct or alpha_st) and len(per_class) > 1:
+    labels = sorted(tables.events(reference)["event_label"].unique())
+    counts = psds_counts(reference, points, durations, dtc=dtc, gtc=gtc, classes=labels)
+    areas, roc = counts.per_class(np.ones(len(counts.filenames)), max_efpr), counts.roc()
+    per_class = {name: float(area) for name, area in zip(labels, areas, strict=True) if not np.isnan(area)}
+    value = float(np.nanmean(areas))
+    # One class has no cross-triggers and no instability, and where nothing is found there is nothing to lose.
+    if (alpha_ct or alpha_st) and len(per_class) > 1 and counts.found.any():
         lengths = dict(zip(counts.filenames, 3600 * counts.hours, strict=True))
-        curve = _by_psds_eval(reference, points, lengths, dtc, gtc, cttc)
-        if curve.num_operating_points():
-            roc = curve.psd_roc_curves(alpha_ct)[2]
-            widths = np.diff(np.append(roc.xp, np.inf).clip(max=max_efpr))
-            areas = (float(np.sum(widths * share)) / max_efpr for share in roc.yp)
-            per_class = dict(zip(sorted(per_class), areas, strict=True))
-            value, mean_curve = float(curve.psds(alpha_ct, alpha_st, max_efpr).value), np.asarray(roc.yp).mean(axis=0)
-            result = Psds(value, per_class, unknown, *merged, (np.asarray(roc.xp), mean_curve))
-    return result
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about identical operating points, and about older pandas and numpy
+            curve = _by_psds_eval(reference, points, lengths, dtc, gtc, cttc)
+            found, value = curve.psd_roc_curves(alpha_ct)[2], float(curve.psds(alpha_ct, alpha_st, max_efpr).value)
+        roc = np.asarray(found.xp), np.asarray(found.yp).mean(axis=0)
+        widths = np.diff(np.append(found.xp, np.inf).clip(max=max_efpr))
+        areas = (float(np.sum(widths * share)) / max_efpr for share in found.yp)
+        per_class = dict(zip(sorted(per_class), areas, strict=True))
+    return Psds(value, per_class, unknown, *counts.merged, roc)
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,16 +229,14 @@ def _by_psds_eval(
     reference: pd.DataFrame, points: list[pd.DataFrame], lengths: Mapping[str, float], *criteria: float
 ) -> Any:
     """Make psds_eval's object, from which it computes curves and scores."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about identical operating points, and about older pandas and numpy
-        import psds_eval  # here, as it takes a second
+    import psds_eval  # here, as it takes a second
 
-        metadata = pd.DataFrame({"filename": list(lengths), "duration": list(lengths.values())})
-        curve = psds_eval.PSDSEval(*criteria, ground_truth=merge_overlaps(reference)[0], metadata=metadata)
-        for table in points:
-            predictions, _ = merge_overlaps(table[table["filename"].isin(lengths)])
-            if len(predictions):  # without predictions a point is the curve's origin, which psds_eval adds itself
-                curve.add_operating_point(predictions)
+    metadata = pd.DataFrame({"filename": list(lengths), "duration": list(lengths.values())})
+    curve = psds_eval.PSDSEval(*criteria, ground_truth=merge_overlaps(reference)[0], metadata=metadata)
+    for table in points:
+        predictions, _ = merge_overlaps(table[table["filename"].isin(lengths)])
+        if len(predictions):  # without predictions a point is the curve's origin, which psds_eval adds itself
+            curve.add_operating_point(predictions)
     return curve
 
 

@@ -43,6 +43,17 @@ def test_instability_across_classes_costs():
         assert psds_from_operating_points(reference, [SURE], HOUR, alpha_st=alpha_st).value == pytest.approx(value)
 
 
+def test_other_classes_than_desed_s_are_scored_too():
+    reference, found = (of.replace({"Dog": "Siren"}) for of in (REFERENCE, SURE))
+    assert psds_from_operating_points(reference, [found], HOUR).per_class == {"Siren": pytest.approx(0.5)}
+
+
+def test_costs_come_without_warnings_of_the_package(recwarn):
+    reference = table([("a", 10, 20, "Dog"), ("a", 30, 40, "Cat")])
+    psds_from_operating_points(reference, [SURE, SURE], HOUR, alpha_ct=1, alpha_st=1)
+    assert not recwarn
+
+
 def test_cross_triggers_cost():
     # One false alarm of Dog in an hour, which lies in Cat's 36 s: 1 + alpha_ct * 3600 / 36 errors an hour.
     reference = table([("a", 10, 20, "Dog"), ("a", 100, 136, "Cat")])
