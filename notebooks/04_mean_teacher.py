@@ -352,7 +352,7 @@ print(inspect.getsource(training.losses).split('"""')[2])
 student, teacher = detector, models.Detector(config).eval()
 teacher.scale.load_state_dict(student.scale.state_dict())
 with torch.no_grad():
-    noisy = training.add_noise(features, t.teacher_noise_snr_db, config.features)
+    noisy = training.add_noise(features, t.noise_snr_db, config.features)
     target = teacher(noisy)
 said = student(features)
 terms = training.losses(said, target, strong, weak, t.consistency)
@@ -525,7 +525,7 @@ if len(curves.rows) < len(history):
     plots.show(plots.curves(history), live.description(history))
 last = history.iloc[-1]
 print(f"{len(history)} epochs, {last['step']:.0f} steps, {last['seconds']:.0f} s")
-best = history.loc[history[f"validation_f1_{t.tested}"][::-1].idxmax()]
+best = history.set_index("epoch", drop=False).loc[run.load("weights.pt")["epoch"]]
 kept = best[f"validation_f1_{t.tested}"]
 print(f"kept: epoch {best['epoch']:.0f}, {t.tested}'s F1 on held-out clips {kept:.1%}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
 
 import pandas as pd
 from IPython.display import display
@@ -47,8 +48,8 @@ class LiveCurves(_Redrawn):
     def __enter__(self) -> LiveCurves:
         return self
 
-    def __call__(self, row: dict[str, float]) -> None:
-        """Add the metrics of an epoch."""
+    def __call__(self, row: dict[str, float], networks: Mapping[str, object]) -> None:
+        """Add the metrics of an epoch; its networks are not looked at."""
         self.rows.append(row)
         if self.interactive:
             self._draw()

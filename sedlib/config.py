@@ -199,12 +199,17 @@ class Training(Checked):
     steps_per_epoch: Size | None = None  # None: once through the weak clips
     rampup_epochs: Weight = 50
     learning_rate: Weight = 1e-3
+    decay_from: Share = 1.0  # share of all steps after which the rate falls to 0, half a cosine; 1: never
     consistency: Weight = 2.0  # weight of the consistency loss after the ramp-up
     ema: Share = 0.999
-    teacher_start: Literal["independent", "student"] = "independent"  # own weights (baseline), or the student's
-    teacher_noise_snr_db: Level | None = 30.0  # white noise on the teacher's Mel amplitudes (baseline); None: no noise
+    output_bias: Literal["init", "prior"] = "init"  # of the strong head: as all weights, or the classes' log-odds
+    noise_snr_db: Level | None = 30.0  # white noise on the Mel amplitudes (baseline); None: no noise
+    noise_on: Literal["teacher", "both"] = "teacher"  # whose view has it, each its own
+    teacher_statistics: Literal["running", "recomputed"] = "running"  # batch normalisation's: of its views, or clean
     tested: Literal["student", "teacher"] = "student"  # chooses the epoch, is scored, and detects
-    validation_share: Fraction = 0.2  # of the clips with strong labels, held out to choose the epoch
+    selection: Literal["best", "last"] = "best"  # epoch that is kept: the best F1 in validation, or the last
+    validation: Literal["synthetic", "development"] = "synthetic"  # clips held out (baseline), or the development set
+    validation_share: Fraction = 0.2  # of the clips with strong labels, held out; of "development" none
     preload: bool = False  # keep the spectrograms of all training clips in memory
 
 

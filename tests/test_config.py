@@ -134,8 +134,8 @@ PPCEN = {"layers": 2, "alpha": (0.8, 0.4), "delta": (2.0, 2.0), "r": (0.5, 0.5)}
         ),
         (
             Training,
-            {"teacher_start": "zero"},
-            "training.teacher_start is 'zero'; it must be one of independent, student",
+            {"teacher_statistics": "batch"},
+            "training.teacher_statistics is 'batch'; it must be one of running, recomputed",
         ),
         (Training, {"tested": "both"}, "training.tested is 'both'; it must be one of student, teacher"),
         (Training, {"label_frames": "ceil"}, "training.label_frames is 'ceil'; it must be one of floor, nearest"),

@@ -37,13 +37,16 @@ class DomainAdversarial(MeanTeacher):
         self.domain, self.domain_optimizer = fabric.setup(domain, optimizer)
 
     def rates(self, step: int) -> dict[str, float]:
-        """Add to the mean teacher's the classifier's learning rate and the CNN's weight of the domain loss."""
+        """Add to the mean teacher's the classifier's learning rate and the CNN's weight of the domain loss.
+
+        The classifier's rate falls with the CNN's: it follows a CNN that moves less and less, and must not win over it.
+        """
         a, t = self.adversarial, self.settings
         share = ganin(step / (t.epochs * self.steps_per_epoch)) if a.schedule == "ganin" else 1.0
         ramp = rampup(step, a.rampup_epochs * self.steps_per_epoch)
         return {
             **super().rates(step),
-            "domain_learning_rate": ramp * a.learning_rate,
+            "domain_learning_rate": ramp * self.falling(step) * a.learning_rate,
             "domain_weight": share * a.domain_weight,
         }
 

@@ -27,6 +27,7 @@ from sedlib.data.store import Store, open_store
 from sedlib.errors import SedError
 from sedlib.models import Detector
 
+CLEAN_STEPS = 40  # whose clips `Inputs.clean` gives
 AUGMENTATION = 2  # random stream of mixtures and effects
 PIECE = 32  # clips whose spectrograms are computed at once
 
@@ -144,7 +145,9 @@ class Inputs:
     clips : dict of Clips
         By kind of labels, in the order of a batch: ``strong``, ``weak``, ``unlabelled``.
     validation : Clips
-        Held-out clips with strong labels; ``reference`` is their event table.
+        What an epoch is validated on; ``reference`` is its event table. Held-out clips with strong labels, or the
+        development set, and then none is held out. An epoch chosen on the development set, as the released code does,
+        makes the scores on that set optimistic.
 
     Raises
     ------
@@ -160,19 +163,24 @@ class Inputs:
         subsets = subsets_of(config)
         self.sizes = {labels: getattr(t, labels) for labels in subsets}
         stores = {labels: open_store(data, subset, progress=progress) for labels, subset in subsets.items()}
-        held_out, kept = split(len(stores["strong"]), t.validation_share, seed)
-        chosen = {labels: np.arange(len(store)) for labels, store in stores.items()} | {"strong": kept}
+        chosen = {labels: np.arange(len(store)) for labels, store in stores.items()}
+        if t.validation == "development":
+            judged = open_store(data, validated_on(config), progress=progress)
+            held_out = np.arange(len(judged))
+        else:
+            judged = stores["strong"]
+            held_out, chosen["strong"] = split(len(judged), t.validation_share, seed)
         for labels, indices in {**chosen, "validation": held_out}.items():
             if not len(indices):
                 raise SedError(f"{data}: no usable clips for {labels}; `sedlib data check {data}` says what is missing")
         if progress and keep != "nothing":
             print(f"keeping the {keep} of all training clips in memory ...")
         self.clips = {labels: Clips(stores[labels], indices, detector, keep) for labels, indices in chosen.items()}
-        self.validation = Clips(stores["strong"], held_out, detector, keep)
+        self.validation = Clips(judged, held_out, detector, keep)
         self.detector, self.device = detector, self.validation.device
         self.bank = open_bank(data, progress).to(self.device) if config.augment.uses_soundbank else None
-        table = strong_table(data, t.strong_from)
-        self.reference = table[table["filename"].isin(self.validation.filenames)]
+        table, reference = (strong_table(data, subset) for subset in (t.strong_from, validated_on(config)))
+        self.reference = reference[reference["filename"].isin(self.validation.filenames)]
         strong = strong_labels(table, self.clips["strong"].filenames, config.frames, config.frame_s, t.label_frames)
         weak = np.zeros((0, len(tables.CLASSES)), np.float32)
         if t.weak:
@@ -215,6 +223,21 @@ class Inputs:
             batch.waveforms[labels] = self.clips[labels].read(chosen, batch.changes[labels])
         return batch
 
+    def clean(self, step: int) -> Iterator[Tensor]:
+        """Yield `features` of the last `CLEAN_STEPS` steps before ``step``, of fixed clips unmixed and unchanged."""
+        for _, here, placed in self._schedule(max(0, step - CLEAN_STEPS), step):
+            waveforms = {labels: self.clips[labels].read(chosen) for labels, chosen in here.items()}
+            yield self.features(Batch(placed, waveforms, {labels: {} for labels in here}, []))
+
+    def prior(self) -> Tensor:
+        """Compute the log-odds of each class's share of active frames in the fixed clips' strong labels, ``(class,)``.
+
+        Shares lie at least one frame of all from 0 and 1: a class that never or always sounds has finite log-odds.
+        """
+        strong = self.labels["strong"]
+        one = 1 / strong[..., 0].numel()
+        return strong.mean((0, 1)).clamp(one, 1 - one).logit()
+
     def features(self, batch: Batch) -> Tensor:
         """Compute log-Mel in dB of a batch, ``(batch, 1, mel, frame)``."""
         parts = []
@@ -243,6 +266,12 @@ def subsets_of(config: Config) -> dict[str, str]:
     t = config.training
     subsets = {"strong": t.strong_from, "weak": "weak", "unlabelled": "unlabel_in_domain"}
     return {labels: subset for labels, subset in subsets.items() if getattr(t, labels)}
+
+
+def validated_on(config: Config) -> str:
+    """Name the subset of the clips that an epoch is validated on."""
+    t = config.training
+    return "validation" if t.validation == "development" else t.strong_from
 
 
 def ahead(function: Callable, items: Iterable, workers: int) -> Iterator:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch.optim.swa_utils import update_bn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm.auto import tqdm
 
@@ -32,7 +33,7 @@ from sedlib.features import ZScore
 from sedlib.metrics import event_f1
 from sedlib.models import Detector
 from sedlib.training.adversarial import DomainAdversarial
-from sedlib.training.inputs import Inputs, subsets_of
+from sedlib.training.inputs import Inputs, subsets_of, validated_on
 from sedlib.training.mean_teacher import MeanTeacher
 from sedlib.training.runs import Run
 from sedlib.training.telemetry import Diverged, Telemetry, write_events
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT_S = 60.0  # at most this much work is lost
 RESIDENT = ("cuda",)  # kinds of devices that keep the waveforms of all training clips
+OnEpoch = Callable[[dict[str, float], dict[str, torch.nn.Module]], Any]
 
 
 def train(
@@ -49,7 +51,7 @@ def train(
     data: str | Path,
     seed: int,
     folder: str | Path,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    on_epoch: OnEpoch | None = None,
     progress: bool = True,
     workers: int = 1,
 ) -> Run:
@@ -67,7 +69,8 @@ def train(
     folder : path
         Run folder.
     on_epoch : callable, optional
-        Called with the row of metrics after every epoch, for live curves.
+        Called after every epoch with the row of metrics and the networks, ``student`` and ``teacher``, in evaluation
+        mode; twice for an epoch if the process is killed before the next checkpoint.
     progress : bool
         Show a progress bar.
     workers : int
@@ -85,14 +88,15 @@ def train(
     """
     data, run = Path(data), Run(folder)
     if not run.finished:
-        layout.preflight(data, subsets_of(config).values(), config.augment.uses_soundbank)
+        read = dict.fromkeys([*subsets_of(config).values(), validated_on(config)])
+        layout.preflight(data, read, config.augment.uses_soundbank)
     with run.only_one():
         run.start(config, data, seed)
         if not run.finished:
             keep_freed_memory()
             try:
                 with torch.random.fork_rng([0] if torch.cuda.is_available() else []):
-                    _Training(run, config, data, seed, progress).loop(on_epoch or (lambda row: None), workers)
+                    _Training(run, config, data, seed, progress).loop(on_epoch or (lambda *epoch: None), workers)
             finally:
                 keep_freed_memory(False)
         run.remove_checkpoints()  # also those of a process that was killed after it had finished
@@ -105,7 +109,7 @@ class _State:
 
     step: int = 0  # steps done
     rows: list[dict[str, float]] = field(default_factory=list)  # of metrics, one per epoch
-    best: float = -1.0  # validation F1 so far of the tested network
+    best: float = -1.0  # validation F1 of the tested network in the epoch that is kept so far
     best_weights: dict[str, Any] | None = None
     seconds: float = 0.0  # of training
 
@@ -126,6 +130,9 @@ class _Training:
             student.scale.fit(piece for clips in self.inputs.clips.values() for piece in clips.pieces())
         kind = MeanTeacher if config.adversarial.updates == "none" else DomainAdversarial
         self.learner = kind(student, config, fabric, self.inputs.steps_per_epoch)
+        if config.training.output_bias == "prior":
+            for detector in (student, self.learner.teacher):
+                detector.crnn.strong.bias.data.copy_(self.inputs.prior())
         self.telemetry, self.state = Telemetry(fabric.device), _State()
         if checkpoint is not None:
             self.learner.load_state_dict(checkpoint["learner"])
@@ -140,7 +147,7 @@ class _Training:
         title = f"training {config.system}, seed {seed}"
         self.bar = tqdm(total=self.steps, initial=state.step, desc=title, unit="step", disable=not progress)
 
-    def loop(self, on_epoch: Callable[[dict[str, float]], Any], workers: int) -> None:
+    def loop(self, on_epoch: OnEpoch, workers: int) -> None:
         """Train from the last checkpoint to the end."""
         state, inputs, learner, telemetry = self.state, self.inputs, self.learner, self.telemetry
         batches = inputs.batches(state.step, self.steps, workers)
@@ -156,7 +163,7 @@ class _Training:
             if ends_epoch or time.perf_counter() - self.saved > CHECKPOINT_S:
                 self.check()
                 if ends_epoch:
-                    on_epoch(self.end_epoch())
+                    on_epoch(self.end_epoch(), learner.networks())
                 self.save()
         self.finish()
 
@@ -173,16 +180,22 @@ class _Training:
             raise
 
     def end_epoch(self) -> dict[str, float]:
-        """Validate, keep the best weights so far, and record the epoch; returns its row of metrics."""
-        state, learner = self.state, self.learner
+        """Validate, keep the weights if selected, and record the epoch; returns its row of metrics.
+
+        With statistics of the teacher's batch normalisation recomputed as plain averages over `Inputs.clean`, because
+        its running ones are of noisy views. It is trained with those of its batch, so nothing else changes.
+        """
+        state, learner, t = self.state, self.learner, self.config.training
         row, steps = self.telemetry.take()
+        if t.teacher_statistics == "recomputed":
+            update_bn(self.inputs.clean(state.step), learner.teacher)
         epoch = state.step // self.inputs.steps_per_epoch
         scores = validation_f1(learner.networks(), self.inputs, self.config)
         row = {"epoch": epoch, "step": state.step, **row, **scores, **learner.teacher.learned()}
         row["seconds"] = time.perf_counter() - self.began
         state.rows.append(row)
-        f1 = row[f"validation_f1_{self.config.training.tested}"]
-        if not f1 < state.best:  # also NaN, where no held-out clip has events
+        f1 = row[f"validation_f1_{t.tested}"]
+        if t.selection == "last" or not f1 < state.best:  # also NaN, where no validated clip has events
             networks = {name: copy.deepcopy(network.state_dict()) for name, network in learner.networks().items()}
             state.best, state.best_weights = f1, {**networks, "epoch": epoch}
         self.run.write_metrics(state.rows)
@@ -203,7 +216,7 @@ class _Training:
         self.saved = time.perf_counter()
 
     def finish(self) -> None:
-        """Save the best weights, and the student after the last step, which the domain classifier was trained with."""
+        """Save the kept weights, and the student after the last step, which the domain classifier was trained with."""
         self.bar.close()
         self.board.close()
         assert self.state.best_weights is not None
@@ -223,7 +236,7 @@ def own_fabric(accelerator: str = "") -> Fabric:
 
 @torch.no_grad()
 def validation_f1(networks: dict[str, torch.nn.Module], inputs: Inputs, config: Config) -> dict[str, float]:
-    """Compute the event-based macro F1 of networks, in evaluation mode, on the held-out clips."""
+    """Compute the event-based macro F1 of networks, in evaluation mode, on `Inputs.validation`."""
     scores: dict[str, list[np.ndarray]] = {name: [] for name in networks}
     for piece in inputs.validation.pieces():
         for name, network in networks.items():

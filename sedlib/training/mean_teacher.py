@@ -28,8 +28,7 @@ class MeanTeacher:
     Parameters
     ----------
     student : Detector
-        The teacher copies its scaling, and its weights unless ``training.teacher_start`` is ``independent`` (the
-        baseline).
+        The teacher copies its scaling; its weights are drawn anew, as in the baseline.
     config : Config
     fabric : Fabric
     steps_per_epoch : int
@@ -39,16 +38,27 @@ class MeanTeacher:
         self.settings, self.features = config.training, config.features
         self.fabric, self.steps_per_epoch = fabric, steps_per_epoch
         self.teacher = copy.deepcopy(student)
-        if config.training.teacher_start == "independent":
-            self.teacher.crnn.load_state_dict(Detector(config).crnn.state_dict())
+        self.teacher.crnn.load_state_dict(Detector(config).crnn.state_dict())
         optimizer = torch.optim.Adam(student.parameters(), lr=config.training.learning_rate)
         self.student, self.optimizer = fabric.setup(student, optimizer)
 
     def rates(self, step: int) -> dict[str, float]:
-        """Compute the learning rate and the consistency weight of a step, scaled by `rampup`."""
+        """Compute the learning rate and the consistency weight of a step.
+
+        Both are scaled by `rampup`, and the rate by `falling`, (1 + cos(pi (p - d) / (1 - d))) / 2, where p is the
+        share of all steps that are done and d = ``training.decay_from``; 1 up to p = d.
+        """
         t = self.settings
         ramp = rampup(step, t.rampup_epochs * self.steps_per_epoch)
-        return {"learning_rate": ramp * t.learning_rate, "consistency_weight": ramp * t.consistency}
+        return {
+            "learning_rate": ramp * self.falling(step) * t.learning_rate,
+            "consistency_weight": ramp * t.consistency,
+        }
+
+    def falling(self, step: int) -> float:
+        """Compute the factor of learning rates in a step: 1, then half a cosine to 0 after the last step."""
+        begin, p = self.settings.decay_from, min(1.0, step / (self.settings.epochs * self.steps_per_epoch))
+        return 1.0 if p <= begin else (1 + math.cos(math.pi * (p - begin) / (1 - begin))) / 2
 
     def step(self, step: int, views: tuple[Tensor, Tensor], strong: Tensor, weak: Tensor) -> dict[str, Tensor]:
         """Take one step: the teacher predicts, the student learns, the teacher follows.
@@ -72,8 +82,8 @@ class MeanTeacher:
         self.student.train()
         self.teacher.train()
         with torch.no_grad(), self.fabric.autocast():
-            target = self.teacher(add_noise(seen_by_teacher, t.teacher_noise_snr_db, self.features))
-        output = self.student(seen)
+            target = self.teacher(add_noise(seen_by_teacher, t.noise_snr_db, self.features))
+        output = self.student(add_noise(seen, t.noise_snr_db, self.features) if t.noise_on == "both" else seen)
         terms = losses(output, target, strong, weak, rates["consistency_weight"])
         terms |= self.update(output, terms["total"], len(strong), rates)
         update_teacher(self.teacher, self.student, step + 1, t.ema)
@@ -173,7 +183,7 @@ def update_teacher(teacher: nn.Module, student: nn.Module, step: int, ema: float
 
 
 def add_noise(features: Tensor, snr_db: float | None, limits: Features) -> Tensor:
-    """Add noise for the teacher: 20 log10 |10^(L / 20) + sigma n| with white noise n, then `LogMel`'s limits again.
+    """Add noise to a view: 20 log10 |10^(L / 20) + sigma n| with white noise n, then `LogMel`'s limits again.
 
     Parameters
     ----------

@@ -40,7 +40,8 @@ def fingerprint(data: Path, config: Config) -> Any:
     if made.exists():
         return read_json(made) | isolated
     found = {}
-    for subset, clips in {"weak": t.weak, "unlabel_in_domain": t.unlabelled, t.strong_from: t.strong}.items():
+    read = {"weak": t.weak, "unlabel_in_domain": t.unlabelled, t.strong_from: t.strong}
+    for subset, clips in {**read, "validation": t.validation == "development"}.items():
         if clips:
             loaded = layout.load(data, subset)
             checksum = zlib.crc32((data / layout.SUBSETS[subset].metadata).read_bytes())

@@ -46,11 +46,13 @@ def test_the_table_names_the_options_that_a_reader_would_ask_for():
     }
     assert {
         "training.ema",
-        "training.teacher_noise_snr_db",
-        "training.teacher_start",
+        "training.noise_snr_db",
+        "training.noise_on",
         "training.tested",
         "training.label_frames",
         "model.init",
+        "training.selection",
+        "training.validation",
         "training.validation_share",
         "decoding.median_s",
         "adversarial.domain_weight",

@@ -365,7 +365,7 @@ def shown(monkeypatch):
 def test_live_curves_redraw_in_place(shown):
     with live.LiveCurves(interactive=True) as curves:
         for row in METRICS.to_dict("records"):
-            curves(row)
+            curves(row, {})
     assert [how for _, how in shown] == ["displayed", "updated"]
     for words in (
         "over 2 epochs",
@@ -379,7 +379,7 @@ def test_live_curves_redraw_in_place(shown):
 def test_live_curves_draw_once_in_a_batch_run(shown, capsys):
     with live.LiveCurves(interactive=False) as curves:
         for row in METRICS.to_dict("records"):
-            curves(row)
+            curves(row, {})
         assert not shown
     assert [how for _, how in shown] == ["displayed"]
     assert capsys.readouterr().out == (

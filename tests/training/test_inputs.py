@@ -4,12 +4,15 @@ import dataclasses
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from sedlib.augment import Change, events, views
 from sedlib.config import PROFILES
+from sedlib.data import layout
 from sedlib.data.encoder import event_labels, strong_labels
+from sedlib.data.store import open_store
 from sedlib.errors import SedError
 from sedlib.models import Detector
 from sedlib.systems import configuration
@@ -113,6 +116,46 @@ def test_without_mixing_strongly_labelled_clips_keep_their_labels_under_effects(
 def test_mixing_without_isolated_sounds_is_refused(tiny):
     with pytest.raises(SedError, match="soundbank: no such folder, and dynamic mixing needs isolated sounds"):
         inputs(tiny, config=AUGMENTED["augm"])
+
+
+def changed(**training):
+    return dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, **training))
+
+
+@pytest.mark.parametrize("config", [CONFIG, AUGMENTED["augm"]], ids=["", "mixing"])
+def test_the_prior_is_the_log_odds_of_each_classs_share_of_active_frames(tiny_with_sounds, config):
+    """As if one frame of all were active of a class that never sounds, and inactive of one that always does."""
+    source = inputs(tiny_with_sounds, config=config)
+    strong, frames = source.labels["strong"], 10 * SMOKE.frames  # of 12 clips 2 are held out
+    strong[..., 3], strong[..., 7] = 0, 1
+    active = strong.numpy().sum((0, 1), np.float64).clip(1, frames - 1)
+    assert len(set(active)) > 3
+    np.testing.assert_allclose(source.prior().numpy(), np.log(active / (frames - active)), rtol=2e-4)
+
+
+@pytest.mark.parametrize("keep", KEEP)
+def test_clean_batches_are_the_fixed_clips_of_the_last_steps(tiny_with_sounds, monkeypatch, keep):
+    """Also where they are mixed or changed in training."""
+    monkeypatch.setattr(module, "CLEAN_STEPS", 4)
+    plain = inputs(tiny_with_sounds)
+    expected = [plain.features(batch) for batch in plain.batches(0, 7)]
+    for config in AUGMENTED.values():
+        source = inputs(tiny_with_sounds, keep, config=config)
+        for step, steps in ((7, range(3, 7)), (2, range(2))):
+            found = list(source.clean(step))
+            torch.testing.assert_close(found, [expected[of] for of in steps], rtol=0, atol=1e-4)
+
+
+def test_validated_on_the_development_set_a_training_learns_from_all_synthetic_clips(tiny):
+    source, plain = inputs(tiny, config=changed(validation="development")), inputs(tiny)
+    assert [len(of.clips["strong"]) for of in (source, plain)] == [12, 10]
+    assert [len(of.validation) for of in (source, plain)] == [6, 2]
+    development = layout.load(tiny, "validation")
+    assert source.validation.filenames == development.filenames
+    pd.testing.assert_frame_equal(source.reference, development.table)
+    assert not {*plain.validation.filenames} & {*plain.clips["strong"].filenames}
+    waveforms = torch.from_numpy(open_store(tiny, "validation", progress=False).waveforms(np.arange(6)))
+    torch.testing.assert_close(torch.cat([*source.validation.pieces()]), source.detector.features(waveforms))
 
 
 def test_labels_are_those_of_the_clips(tiny):
