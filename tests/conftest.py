@@ -49,6 +49,7 @@ SLOW = {
     "test_invariance.py",
     "test_keeper.py",
     "test_lab.py",
+    "test_options.py",
     "test_page.py",
     "test_real_sounds.py",
     "test_reproduce.py",
