@@ -90,9 +90,10 @@ def test_recomputed_statistics_are_averages_of_clean_batches_and_change_nothing_
     assert all(torch.equal(before["teacher"][name], kept["teacher"][name]) for name in learned)
 
 
-def test_the_development_set_must_be_there_to_validate_on(tiny, tmp_path):
+def test_the_development_set_must_be_there_before_a_run_is_begun_that_validates_on_it(tiny, tmp_path):
     copied = tmp_path / "data"
     shutil.copytree(tiny, copied)
     shutil.rmtree(copied / "audio" / "validation")
     with pytest.raises(SedError, match="audio/validation: no such folder"):
         train(changed(validation="development"), copied, 0, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run" / "config.json").exists()
