@@ -1,20 +1,22 @@
-"""What makes a clip "synthetic" or "real": rooms, levels, microphones, noise, codecs.
+"""What makes a clip "synthetic" or "real": levels, rooms, noise, microphones, codecs.
 
 DESED's synthetic clips are studio-like events mixed over quiet backgrounds; its real ones come from anybody's video.
-`SYNTHETIC` and `REAL` are that difference in numbers. A trained network can partly close the gap, because events stay
-audible and stay where they are. `INGREDIENTS` divides the difference, so that the share of each can be measured
-(`reproduction.studies.gap`). Paper sections 2 and 3.1; taught in ``notebooks/01_data.py`` and
-``notebooks/05_domain_adversarial.py``.
+`SYNTHETIC` and `REAL` are that difference in numbers (docs/DATA.md gives their sources). A trained network can partly
+close the gap, because events stay audible and stay where they are. `INGREDIENTS` divides the difference, so that the
+share of each can be measured (`reproduction.studies.gap`). Paper sections 2 and 3.1; taught in
+``notebooks/01_data.py`` and ``notebooks/05_domain_adversarial.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 from scipy import fft, signal
 
+from minidesed.signals import from_db, smooth_noise
 from sedlib.data.audio import RATE
 from sedlib.errors import SedError
 
@@ -35,17 +37,24 @@ class Recipe:
     snr_of_event: float = 2  # and an event from its class by up to this: together about DESED's 6 to 30 dB
     background_level: Range = (-50, -42)  # RMS of the background, relative to full scale; DESED: -55 LUFS
     room_share: float = 0.5  # clips with reverberation; the others are dry
-    rt60: Range = (0.15, 0.3)  # reverberation time
-    direct_to_reverberant: Range = (6, 12)  # energy of the direct sound over that of all reflections
+    rt60: Range = (0.15, 0.6)  # reverberation time
+    direct_to_reverberant: Range = (2, 12)  # energy of the direct sound over that of all reflections
+    noise_share: float = 0  # clips with added noise
+    noise_level: Range = (-90, -90)  # its RMS relative to that of the clip
+    noise_drift: Range = (0, 0)  # standard deviation of its slow changes
     microphone_share: float = 0  # clips with a microphone's colouring: tilt, bumps, high-pass
     tilt: Range = (0, 0)  # spectral slope, dB per octave around 1 kHz
     bump: float = 0  # each of three broad resonances is up to this, either way
     high_pass: Range = (20, 20)  # corner of the microphone's low cut
     band_limit_share: float = 0  # clips whose band ends early
     band_limit: Range = (8000, 8000)  # where it ends
-    noise_share: float = 0  # clips with added stationary noise
-    noise_level: Range = (-90, -90)  # its RMS relative to that of the clip
-    gain: Range = (0, 0)  # last gain; a clip that would exceed full scale is turned down
+    gain_control_share: float = 0  # clips that an automatic gain control changed
+    gain_control: Range = (0, 0)  # share of the distance to its target by which it moves a level
+    target: Range = (-25, -25)  # the level that it aims at, as RMS relative to full scale
+    attack: Range = (0.05, 0.05)  # time constant while the level rises
+    release: Range = (1, 1)  # time constant while it falls
+    clipping_share: float = 0  # clips whose loudest samples are cut off
+    clipping: Range = (0, 0)  # share of the samples that are
     codec_share: float = 0  # clips that went through lossy coding
     codec_step: Range = (0, 0)  # quantisation step relative to a band's RMS: the larger, the coarser
     label_jitter: float = 0  # annotators miss a boundary by up to this, either way
@@ -53,24 +62,31 @@ class Recipe:
 
 SYNTHETIC = Recipe()
 REAL = Recipe(
-    snr=(8, 24),
+    snr=(0, 30),
     snr_of_class=5,
     snr_of_event=3,
-    background_level=(-46, -34),
+    background_level=(-65, -30),
     room_share=0.95,
-    rt60=(0.2, 0.9),
-    direct_to_reverberant=(0, 12),
+    rt60=(0.25, 0.9),
+    direct_to_reverberant=(-10, 8),
+    noise_share=0.9,
+    noise_level=(-40, -5),
+    noise_drift=(0, 3),
     microphone_share=1,
-    tilt=(-3, 2),
-    bump=6,
-    high_pass=(40, 250),
-    band_limit_share=0.5,
-    band_limit=(3500, 7500),
-    noise_share=0.7,
-    noise_level=(-40, -20),
-    gain=(-6, 12),
-    codec_share=0.6,
-    codec_step=(0.3, 1.2),
+    tilt=(-3, 3),
+    bump=8,
+    high_pass=(40, 300),
+    band_limit_share=0.2,
+    band_limit=(3400, 7500),
+    gain_control_share=0.5,
+    gain_control=(0.5, 0.9),
+    target=(-30, -18),
+    attack=(0.01, 0.1),
+    release=(0.2, 3),
+    clipping_share=0.1,
+    clipping=(0.001, 0.01),
+    codec_share=0.8,
+    codec_step=(0.1, 1.0),
     label_jitter=0.05,
 )
 
@@ -80,11 +96,14 @@ INGREDIENTS: dict[str, tuple[str, ...]] = {
     "scenes": (),
     "voices": (),
     "backgrounds": (),
-    "levels": ("snr", "snr_of_class", "snr_of_event", "background_level", "gain"),
+    "loudness": ("background_level",),
+    "foregrounds": ("snr", "snr_of_class", "snr_of_event"),
     "rooms": ("room_share", "rt60", "direct_to_reverberant"),
-    "noise": ("noise_share", "noise_level"),
+    "noise": ("noise_share", "noise_level", "noise_drift"),
     "microphones": ("microphone_share", "tilt", "bump", "high_pass"),
     "band limits": ("band_limit_share", "band_limit"),
+    "gain controls": ("gain_control_share", "gain_control", "target", "attack", "release"),
+    "clipping": ("clipping_share", "clipping"),
     "codecs": ("codec_share", "codec_step"),
     "boundaries": ("label_jitter",),
 }
@@ -148,7 +167,7 @@ def fit_room(measured: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> 
 
 
 def apply_channel(mixture: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
-    """Add noise, microphone, gain and codec: what happens between the room and the file.
+    """Add noise, microphone, gain control, clipping and codec: what happens between the room and the file.
 
     Parameters
     ----------
@@ -158,31 +177,66 @@ def apply_channel(mixture: np.ndarray, recipe: Recipe, rng: np.random.Generator)
     Returns
     -------
     (sample,) float32 array in [-1, 1]
-        Not shifted in time: all filters have zero phase.
+        Not shifted in time: all filters have zero phase. A clip that would exceed full scale is turned down.
     """
     # A random generator for each: with one switched off, the others stay as they were.
-    rng_noise, rng_microphone, rng_band, rng_gain, rng_codec = rng.spawn(5)
-    noisy = rng_noise.random() < recipe.noise_share
+    rng_noise, rng_microphone, rng_band, rng_gain, rng_clipping, rng_codec = rng.spawn(6)
+    output = mixture
+    if rng_noise.random() < recipe.noise_share:
+        noise = _noise(len(mixture), recipe, rng_noise)
+        output = mixture + noise * (from_db(rng_noise.uniform(*recipe.noise_level)) * rms(mixture) / rms(noise))
     coloured = rng_microphone.random() < recipe.microphone_share
     limited = rng_band.random() < recipe.band_limit_share
-    output = mixture
-    if noisy or coloured or limited:
-        spectrum = fft.rfft(mixture)
-        if noisy:
-            noise = _coloured_noise(len(spectrum), rng_noise)
-            ratio = from_db(rng_noise.uniform(*recipe.noise_level))
-            spectrum += noise * (ratio * np.linalg.norm(spectrum) / np.linalg.norm(noise))  # Parseval: as RMS
+    if coloured or limited:
         response = np.zeros_like(_OCTAVES)  # dB
         if coloured:
             response += _microphone(recipe, rng_microphone)
         if limited:
             response += _band_limit(rng_band.uniform(*recipe.band_limit))
+        spectrum = fft.rfft(output)
         output = fft.irfft(spectrum * _over_bins(len(spectrum), response), len(mixture))
-    output = output * from_db(rng_gain.uniform(*recipe.gain))
+    if rng_gain.random() < recipe.gain_control_share:
+        settings = recipe.gain_control, recipe.target, recipe.attack, recipe.release
+        output = gain_control(output, *(rng_gain.uniform(*ends) for ends in settings))
+    if rng_clipping.random() < recipe.clipping_share:
+        limit = np.quantile(np.abs(output), 1 - rng_clipping.uniform(*recipe.clipping))
+        output = np.clip(output, -limit, limit)
     if rng_codec.random() < recipe.codec_share:
         output = codec(output, rng_codec.uniform(*recipe.codec_step))
     peak = np.abs(output).max(initial=0.0)
     return (output / max(1.0, peak / 0.99)).astype(np.float32)
+
+
+def gain_control(waveform: np.ndarray, strength: float, target: float, attack: float, release: float) -> np.ndarray:
+    """Move the level towards a target, as a telephone's or a camera's automatic gain control does.
+
+    Parameters
+    ----------
+    waveform : (sample,) float32 array
+        16 kHz.
+    strength : float
+        Share of the distance to the target, in dB, that is made up; 0 changes nothing.
+    target : float
+        RMS in dB of full scale.
+    attack, release : float
+        Time constants in s of the level that the control follows, while it rises and while it falls.
+
+    Notes
+    -----
+    Levels are those of 10 ms. No gain is above 30 dB, so that silence stays silent.
+    """
+    block = RATE // 100
+    padded = np.pad(waveform, (0, -len(waveform) % block)).reshape(-1, block)
+    levels = (10 * np.log10(np.square(padded).mean(axis=1) + 1e-10)).tolist()
+    rises, falls = 1 - np.exp(-0.01 / attack), 1 - np.exp(-0.01 / release)
+
+    def follow(before: float, now: float) -> float:
+        return before + (rises if now > before else falls) * (now - before)
+
+    followed = list(accumulate(levels, follow))
+    gain = from_db(np.minimum(strength * (target - np.array(followed)), 30.0))
+    middles = block * (np.arange(len(gain)) + 0.5)
+    return waveform * np.interp(np.arange(len(waveform)), middles, gain).astype(np.float32)
 
 
 def codec(waveform: np.ndarray, step: float) -> np.ndarray:
@@ -223,15 +277,11 @@ def rms(waveform: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(waveform), dtype=np.float64))) + 1e-12
 
 
-def from_db(level: float) -> np.float32:
-    """Return the amplitude of a level in dB."""
-    return np.float32(10 ** (level / 20))
-
-
-def _coloured_noise(bins: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw the spectrum of noise that falls by 0 to 6 dB per octave: (bin,) complex64, 0 Hz to half the rate."""
-    noise = rng.standard_normal((bins, 2), dtype=np.float32).view(np.complex64)[:, 0]
-    return noise * _over_bins(bins, -rng.uniform(0, 6) * _OCTAVES)
+def _noise(samples: int, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    """Draw noise that falls by 0 to 7 dB per octave, with slow changes of its level: (sample,) float32."""
+    spectrum = rng.standard_normal((samples // 2 + 1, 2), dtype=np.float32).view(np.complex64)[:, 0]
+    noise = fft.irfft(spectrum * _over_bins(len(spectrum), -rng.uniform(0, 7) * _OCTAVES), samples)
+    return noise * from_db(rng.uniform(*recipe.noise_drift) * smooth_noise(samples, rng, 0.4))
 
 
 def _microphone(recipe: Recipe, rng: np.random.Generator) -> np.ndarray:

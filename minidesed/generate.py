@@ -1,8 +1,8 @@
 """The generator: clips and isolated sounds -> a data set in DESED's layout, on all cores.
 
 Neither the number of processes nor a resume nor a larger data set changes a byte of what is there (`soundscapes` says
-why). Isolated sounds, as in DESED, lie beside the clips; dynamic mixing makes new clips from them. Paper sections 2 and
-3.2; taught in ``notebooks/01_data.py``.
+why). As in DESED the synthetic clips are mixed from isolated sounds that lie beside them; dynamic mixing makes new
+clips of the same sounds. Paper sections 2 and 3.2; taught in ``notebooks/01_data.py``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from minidesed import domains, workers
-from minidesed.recordings import EVALUATION, TRAINING, RecordedVoices
+from minidesed.recordings import EVALUATION, TRAINING, IsolatedSounds, RecordedVoices
 from minidesed.soundscapes import SOUND_KINDS, Labels, Source, SubsetRecipe, make_clip, make_sound, mini_recipe
 from sedlib.config import SAMPLES
 from sedlib.data import audio, tables
@@ -29,15 +29,14 @@ from sedlib.files import locked, write_output
 # Clips that a profile's MiniDESED holds; the paper's are DESED's own counts (section 2).
 SIZES: dict[str, dict[str, int]] = {
     "paper": {"synthetic": 2584, "weak": 1578, "unlabel_in_domain": 14412, "validation": 1168, "public": 692},
-    "lesson": {"synthetic": 1200, "weak": 600, "unlabel_in_domain": 1200, "validation": 300, "public": 200},
+    "lesson": {"synthetic": 2000, "weak": 1000, "unlabel_in_domain": 2000, "validation": 1168, "public": 692},
     "smoke": {"synthetic": 40, "weak": 16, "unlabel_in_domain": 16, "validation": 16, "public": 8},
 }
 
 # Isolated sounds of each class in a profile's MiniDESED; DESED's soundbank has about as many as "paper".
 SOUNDS: dict[str, int] = {"paper": 100, "lesson": 40, "smoke": 4}
 
-VERSION = 3  # increases when the same seed gives other clips
-SOUNDS_VERSION = 1  # likewise for the isolated sounds
+VERSION = 4  # increases when the same seed gives other sounds or clips
 _BLOCK = 16  # clips a process makes before it writes their labels down
 _FEW = 64  # so many clips are made before further processes have started
 
@@ -105,7 +104,7 @@ def generate(
     kind: str,
     jobs: int | None = None,
     progress: bool = True,
-    sounds: int = 0,
+    sounds: int = SOUNDS["smoke"],
 ) -> str:
     """Make a data set in DESED's layout, or finish one; clips and isolated sounds that are there already are kept.
 
@@ -130,7 +129,7 @@ def generate(
     progress : bool
         Show a bar.
     sounds : int
-        Isolated sounds of each class, put into `layout.SOUNDBANK`; 0 for none.
+        Isolated sounds of each class, put into `layout.SOUNDBANK` and mixed into the synthetic clips.
 
     Returns
     -------
@@ -148,13 +147,15 @@ def generate(
     if not root.is_file():  # which will be refused in a moment
         root.mkdir(parents=True, exist_ok=True)
     with locked(root, f"{root}: another process makes this data set; waiting for it ..." if progress else None):
-        _claim(root, {"generator": VERSION, "kind": kind, "seed": seed}, sizes)
+        _claim(root, {"generator": VERSION, "kind": kind, "seed": seed, "sounds": sounds}, sizes)
+        counts = sound_counts(sounds) if "synthetic" in sizes else {}
+        if counts:
+            _make_sounds(root / SOUNDBANK, recipes["synthetic"].source, counts, seed, progress)
+            mixed = recipes["synthetic"]._replace(source=IsolatedSounds(root / SOUNDBANK))
+            recipes = {**recipes, "synthetic": mixed}
         _make_clips(root, recipes, sizes, seed, jobs, progress)
-        counts = sound_counts(sounds) if sounds else {}
-        if sounds:
-            _make_sounds(root, recipes["synthetic"].source, counts, seed, progress)
     summary = f"{root}: " + ", ".join(f"{size} {subset}" for subset, size in sizes.items()) + " clips"
-    return summary + (f", {sum(counts.values())} isolated sounds" if sounds else "")
+    return summary + (f", {sum(counts.values())} isolated sounds" if counts else "")
 
 
 _ClipLabels = dict[str, Labels]  # by file name
@@ -216,22 +217,17 @@ def sound_counts(sounds: int) -> dict[str, int]:
     return {what: sounds if what in tables.CLASSES else 2 * sounds for what in SOUND_KINDS}
 
 
-def _make_sounds(root: Path, source: Source, counts: dict[str, int], seed: int, progress: bool) -> None:
-    """Make the isolated sounds, or finish them, in this process (12 ms a sound); the description is written last."""
-    bank, identity = root / SOUNDBANK, {"generator": SOUNDS_VERSION}  # seed and kind are the data set's
-    path = bank / "soundbank.json"
-    if path.is_file():
-        _refuse_other(path, identity, counts, "sounds", f"remove {bank} and have it made again")
+def _make_sounds(bank: Path, source: Source, counts: dict[str, int], seed: int, progress: bool) -> None:
+    """Make the isolated sounds, or finish them, in this process (12 ms a sound)."""
     todo = []
     for what, count in counts.items():
         folder = bank / ("foreground" if what in tables.CLASSES else "") / what
         folder.mkdir(parents=True, exist_ok=True)
         places = [(folder / clip_name(what, index), what, index) for index in range(count)]
         todo += [of_sound for of_sound in places if not of_sound[0].is_file()]
-    bar = {"desc": f"make {root.name}: soundbank", "unit": "sound", "disable": not (progress and todo)}
+    bar = {"desc": f"make {bank.parents[2].name}: soundbank", "unit": "sound", "disable": not (progress and todo)}
     for place, what, index in tqdm(todo, **bar):
         audio.write(place, make_sound(what, source, seed, index), sync=True)  # what is there counts as made
-    _describe(path, identity, counts)
 
 
 def _weaker_table(kind: str, labels: _ClipLabels) -> pd.DataFrame:
@@ -277,24 +273,23 @@ def _check_request(sizes: Mapping[str, int], seed: int, sounds: int) -> None:
         raise SedError(f"no subset asked for; give sizes for some of {', '.join(SUBSETS)}")
     if seed < 0:
         raise SedError(f"seed {seed}; use 0 or a positive number")
-    if sounds < 0:
-        raise SedError(f"{sounds} isolated sounds of each class; ask for 1 or more, or for 0 if none are needed")
-    if sounds and "synthetic" not in sizes:
-        raise SedError("isolated sounds asked for without synthetic clips, whose sounds they are; ask for both")
+    if sounds < 1:
+        raise SedError(f"{sounds} isolated sounds of each class; ask for 1 or more")
 
 
 def _claim(root: Path, identity: dict, sizes: Mapping[str, int]) -> None:
     """Write ``dataset.json``; refuse a folder that holds something else."""
     path = root / "dataset.json"
     if path.is_file():
-        _refuse_other(path, identity, sizes, "clips", "give another folder")
+        _refuse_other(path, identity, sizes)
     elif root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise SedError(f"{root}: is not empty and holds no dataset.json of the generator; give an empty folder")
-    _describe(path, identity, sizes)
+    write_output(path, json.dumps({**identity, "sizes": dict(sizes)}, indent=1) + "\n")
 
 
-def _refuse_other(path: Path, identity: dict, sizes: Mapping[str, int], things: str, fix: str) -> None:
-    """Refuse a data set whose description has another identity, or more clips or sounds than asked for."""
+def _refuse_other(path: Path, identity: dict, sizes: Mapping[str, int]) -> None:
+    """Refuse a data set whose description has another identity, or more clips than asked for."""
+    fix = "give another folder"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         found_sizes = dict(found["sizes"])
@@ -305,9 +300,5 @@ def _refuse_other(path: Path, identity: dict, sizes: Mapping[str, int], things: 
             raise SedError(f"{path}: {key} is {found.get(key)!r}, asked for {wanted!r}; {fix}")
     for name, there in found_sizes.items():
         if sizes.get(name, 0) < there:
-            asked = f"is for {there} {things} of {name!r}, asked for {sizes.get(name, 0)}"
+            asked = f"is for {there} clips of {name!r}, asked for {sizes.get(name, 0)}"
             raise SedError(f"{path}: {asked}; ask for at least as many, or {fix}")
-
-
-def _describe(path: Path, identity: dict, sizes: Mapping[str, int]) -> None:
-    write_output(path, json.dumps({**identity, "sizes": dict(sizes)}, indent=1) + "\n")

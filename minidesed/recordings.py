@@ -1,6 +1,7 @@
-"""Recordings as a source of sounds for the generator, with the interface of `voices.Voices`.
+"""Sound files as sources of sounds for the generator, with the interface of `voices.Voices`.
 
-Paper section 2; README, "Use your own sounds".
+`RecordedVoices` are anybody's recordings; `IsolatedSounds` are those of a data set's own soundbank. Paper section 2;
+README, "Use your own sounds".
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
+from minidesed import domains
 from minidesed.voices import Voices
 from sedlib.config import RATE
 from sedlib.data.audio import loud_blocks
@@ -95,9 +98,7 @@ class RecordedVoices(Soundbank):
         else:
             first, last = sounds[rng.integers(len(sounds))]
             sound = waveform[first : min(last, first + wanted)].copy()
-        fade = min(160, len(sound) // 4)  # 10 ms against the click of a cut
-        sound[len(sound) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-        return sound / np.abs(sound).max()
+        return _faded(sound)
 
     def background(self, duration: float, rng: np.random.Generator) -> np.ndarray:
         """Draw a background of exactly ``duration`` seconds, peak 1; procedural if none was recorded."""
@@ -108,19 +109,70 @@ class RecordedVoices(Soundbank):
         sound = _excerpt(waveform[sounds[0][0] : sounds[-1][1]], round(duration * RATE), rng)
         return sound / max(np.abs(sound).max(), np.float32(1e-9))  # the recording may fall silent for a while
 
-    def rir(self, rng: np.random.Generator) -> np.ndarray | None:
-        """Draw a room impulse response from its direct sound on, peak 1; None if none was recorded."""
+    def room(self, recipe: domains.Recipe, rng: np.random.Generator) -> np.ndarray:
+        """Draw a recorded response that `domains.fit_room` makes fit; procedural if none was recorded."""
         if not self.recordings[RIR]:
-            return None
+            return self._procedural.room(recipe, rng)
         waveform, _ = self._draw(RIR, rng)
-        direct = int(np.argmax(np.abs(waveform)))
-        return waveform[direct:] / waveform[direct]
+        return domains.fit_room(waveform[np.argmax(np.abs(waveform)) :], recipe, rng)
 
     def _draw(self, label: str, rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[int, int]]]:
         """Draw a recording: its waveform, and where in it sound is."""
         found = self.recordings[label]
         recording = found[rng.integers(len(found))]
         return _decoded(recording, recording.path.stat().st_mtime_ns)
+
+
+class IsolatedSounds:
+    """The soundbank of a data set that was generated, as the source of its synthetic clips.
+
+    These clips and those of dynamic mixing have the same sounds, backgrounds and rooms. As in DESED, events of one
+    class in a clip may come from different sounds.
+
+    Parameters
+    ----------
+    folder : path
+        Of 16 kHz mono WAV files, laid out as a `Soundbank`.
+    """
+
+    def __init__(self, folder: str | Path):
+        places = {label: Path(folder) / "foreground" / label for label in CLASSES}
+        places |= {what: Path(folder) / what for what in (BACKGROUND, RIR)}
+        self._files = {what: sorted(place.glob("*.wav")) for what, place in places.items()}
+
+    def of_clip(self, rng: np.random.Generator) -> IsolatedSounds:
+        """Return the same source."""
+        return self
+
+    def event(self, label: str, duration: float, rng: np.random.Generator) -> np.ndarray:
+        """Draw one of a class's sounds, whole as in DESED; of a `CONTINUOUS` class a part of ``duration`` seconds."""
+        sound = self._draw(label, rng)
+        if label in CONTINUOUS:
+            return _faded(_excerpt(sound, round(duration * RATE), rng))
+        return sound / np.abs(sound).max()
+
+    def background(self, duration: float, rng: np.random.Generator) -> np.ndarray:
+        """Draw a background of exactly ``duration`` seconds."""
+        return _excerpt(self._draw(BACKGROUND, rng), round(duration * RATE), rng)
+
+    def room(self, recipe: domains.Recipe, rng: np.random.Generator) -> np.ndarray:
+        """Draw a room response; it stays as it is."""
+        return self._draw(RIR, rng)
+
+    def _draw(self, what: str, rng: np.random.Generator) -> np.ndarray:
+        return _samples_of(self._files[what][rng.integers(len(self._files[what]))])
+
+
+@lru_cache(maxsize=512)
+def _samples_of(path: Path) -> np.ndarray:
+    return soundfile.read(path, dtype="float32")[0]
+
+
+def _faded(sound: np.ndarray) -> np.ndarray:
+    """Fade out the last 10 ms, against the click of a cut, and scale the peak to 1."""
+    fade = min(160, len(sound) // 4)
+    sound[len(sound) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+    return sound / np.abs(sound).max()
 
 
 def _groups(sources: Path) -> dict[str, str]:

@@ -7,8 +7,7 @@ a change of one part leaves the others as they are. Paper section 2; taught in `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -16,16 +15,14 @@ from scipy import signal
 
 from minidesed import domains
 from minidesed.scenes import STATISTICS
+from minidesed.signals import from_db
 from minidesed.voices import Voices
 from sedlib.config import CLIP_S, RATE, SAMPLES
 from sedlib.data import tables
 from sedlib.data.layout import SUBSETS
-from sedlib.data.scenes import SHORTEST_S, SYNTHETIC, Event, scenario
+from sedlib.data.scenes import GAP_S, SHORTEST_S, SYNTHETIC, Event, scenario
 from sedlib.data.soundbank import BACKGROUND, CONTINUOUS, RIR
 
-# Rooms for dynamic mixing, where no recorded ones are there. They stand for FUSS's responses: simulated rooms between a
-# closet and a living room, neither those of the synthetic clips nor those of the real ones.
-ROOMS = replace(domains.SYNTHETIC, rt60=(0.15, 0.6), direct_to_reverberant=(2, 12))
 SOUND_KINDS = (*tables.CLASSES, BACKGROUND, RIR)
 _SOUND_STREAMS = 1000  # seed of the first kind of isolated sounds; those of the subsets count from 0
 
@@ -33,10 +30,7 @@ Labels = list[tuple[float, float, str]]  # onset, offset (s), class
 
 
 class Source(Protocol):
-    """Where isolated sounds come from; float32, 16 kHz, peak 1.
-
-    A source may also have ``rir(rng)``: a (sample,) room impulse response, direct sound first, or None.
-    """
+    """Where isolated sounds come from; float32, 16 kHz, peak 1."""
 
     def of_clip(self, rng: np.random.Generator) -> Source:
         """Narrow the source to a clip, in which all events of a class come from one dog, one talker."""
@@ -50,9 +44,16 @@ class Source(Protocol):
         """Draw a (sample,) background of exactly ``duration`` seconds."""
         ...
 
+    def room(self, recipe: domains.Recipe, rng: np.random.Generator) -> np.ndarray:
+        """Draw a (sample,) room impulse response that begins with the direct sound."""
+        ...
+
 
 class SubsetRecipe(NamedTuple):
-    """How the clips of a subset are made."""
+    """How the clips of a subset are made.
+
+    For the synthetic clips ``source`` makes the isolated sounds, and the clips are mixed from these.
+    """
 
     scenes: str  # the subset of `STATISTICS` from which its scenarios are drawn
     source: Source
@@ -85,19 +86,18 @@ def mix(
         Waveform in [-1, 1].
     list of (onset, offset, label)
         Seconds to 1 ms, where the direct sound of each event begins and ends (the room's tail does not count), up to
-        ``recipe.label_jitter``. A sound that is shorter than planned has a shorter label, but as in DESED no label is
-        shorter than `SHORTEST_S`.
+        ``recipe.label_jitter``. As in DESED no label is shorter than `SHORTEST_S`, and labels of one class that are
+        closer than `GAP_S` are one.
     """
     rng_source, rng_background, rng_room, rng_level, rng_labels, rng_channel, *rngs = rng.spawn(6 + len(events))
     source = source.of_clip(rng_source)
     background = source.background(CLIP_S, rng_background)
     floor = rng_level.uniform(*recipe.background_level)
-    mixture = background * (domains.from_db(floor) / domains.rms(background))
+    mixture = background * (from_db(floor) / domains.rms(background))
     room = None
     if rng_room.random() < recipe.room_share:
-        found = _measured_room(source, rng_room)
-        fitted = domains.room_response(recipe, rng_room) if found is None else domains.fit_room(found, recipe, rng_room)
-        room = fitted / np.linalg.norm(fitted)
+        room = source.room(recipe, rng_room)
+        room = room / np.linalg.norm(room)
     clip_level = floor + rng_level.uniform(*recipe.snr)
     present = dict.fromkeys(event.label for event in events)
     levels = {label: clip_level + rng_level.uniform(-1, 1) * recipe.snr_of_class for label in present}
@@ -106,12 +106,13 @@ def mix(
         first = round(event.onset * RATE)
         sound = source.event(event.label, event.duration, rng_event)[: SAMPLES - first]
         level = levels[event.label] + rng_level.uniform(-1, 1) * recipe.snr_of_event
-        gain = domains.from_db(level) / domains.rms(sound)
+        gain = from_db(level) / domains.rms(sound)
         reverberant = sound if room is None else signal.oaconvolve(sound, room)[: SAMPLES - first]
         mixture[first : first + len(reverberant)] += gain * reverberant
         offset = min(CLIP_S, first / RATE + max(len(sound) / RATE, SHORTEST_S))
-        labels.append((*_annotated(first / RATE, offset, recipe.label_jitter, rng_labels), event.label))
-    return domains.apply_channel(mixture, recipe, rng_channel), labels
+        labels.append((first / RATE, offset, event.label))
+    annotated = [(*_annotated(*ends, recipe.label_jitter, rng_labels), label) for *ends, label in _merged(labels)]
+    return domains.apply_channel(mixture, recipe, rng_channel), annotated
 
 
 def make_sound(what: str, source: Source, seed: int, index: int) -> np.ndarray:
@@ -134,8 +135,7 @@ def make_sound(what: str, source: Source, seed: int, index: int) -> np.ndarray:
     if what == BACKGROUND:
         sound = source.background(CLIP_S, rng)
     elif what == RIR:
-        measured = _measured_room(source, rng)
-        sound = domains.room_response(ROOMS, rng) if measured is None else measured[:SAMPLES]
+        sound = source.room(domains.SYNTHETIC, rng)[:SAMPLES]
     else:
         statistics = SYNTHETIC.events[what]
         seconds = statistics.median * np.exp(statistics.sigma * rng_length.standard_normal())
@@ -145,10 +145,16 @@ def make_sound(what: str, source: Source, seed: int, index: int) -> np.ndarray:
     return sound * np.float32(0.9) / max(np.abs(sound).max(), np.float32(1e-9))  # a background may be silent
 
 
-def _measured_room(source: Source, rng: np.random.Generator) -> np.ndarray | None:
-    """Draw a recorded room response, if the source has any."""
-    rir: Callable[[np.random.Generator], np.ndarray | None] | None = getattr(source, "rir", None)
-    return None if rir is None else rir(rng)
+def _merged(labels: Labels) -> Labels:
+    """Merge labels of one class that overlap or are closer than `GAP_S`; in the order of their onsets."""
+    merged: Labels = []
+    for onset, offset, label in sorted(labels):
+        before = next((i for i, (_, end, name) in enumerate(merged) if name == label and onset - end < GAP_S), None)
+        if before is None:
+            merged.append((onset, offset, label))
+        else:
+            merged[before] = (merged[before][0], max(offset, merged[before][1]), label)
+    return merged
 
 
 def _annotated(onset: float, offset: float, jitter: float, rng: np.random.Generator) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from copy import copy
 
 import numpy as np
 
-from minidesed.backgrounds import room
+from minidesed import backgrounds, domains
 from minidesed.calls import call_times, cat, dog, speech
 from minidesed.ranges import Ranges, column, draw, narrowed, pick
 from minidesed.signals import (
@@ -107,7 +107,11 @@ class Voices:
 
     def background(self, duration: float, rng: np.random.Generator) -> np.ndarray:
         """Make a room without any of the ten classes, (sample,) float32, peak 1, of exactly ``duration`` seconds."""
-        return _peak_one(room(_checked(duration), rng, self.ranges["background"]))
+        return _peak_one(backgrounds.room(_checked(duration), rng, self.ranges["background"]))
+
+    def room(self, recipe: domains.Recipe, rng: np.random.Generator) -> np.ndarray:
+        """Make a room impulse response, as `domains.room_response`."""
+        return domains.room_response(recipe, rng)
 
 
 # ---------------------------------------------------------------------------------------------- the ten classes

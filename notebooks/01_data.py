@@ -760,12 +760,13 @@ plots.show(fig, "One clip four times: dry and clean; with rooms, whose tails fil
                 "pauses; with codecs; with all, where haze and colour are added.")
 
 # %% [markdown]
-# Now by number. Take the ingredients away two by two, until nothing is left, and ask the classifier each time.
+# Now by number. Take the ingredients away step by step, until nothing is left, and ask the classifier each time.
 # **Predict:** after which step will it start to fail? Draw the curve before you run the cell.
 
 # %%
 few = 24 if profile == "smoke" else 60
-taken = [(), ("microphones", "band limits"), ("noise", "codecs"), ("rooms", "levels"),
+taken = [(), ("microphones", "band limits"), ("noise", "codecs", "clipping"),
+         ("rooms", "loudness"), ("foregrounds", "gain controls"),
          ("voices", "backgrounds"), ("scenes", "boundaries")]
 def made(subset: str, without: tuple[str, ...] = ()) -> np.ndarray:
     how = soundscapes.mini_recipe(subset, without)
@@ -786,7 +787,7 @@ gone, curve = (), []
 for step in tqdm(taken, disable=not interactive):
     gone += step
     curve.append(distance(gone))
-steps = ["real domain", *(f"minus {a}, {b}" for a, b in taken[1:])]
+steps = ["real domain", *("minus " + ", ".join(names) for names in taken[1:])]
 fig, axes = plots.figure(10, 2.8)
 axes[0, 0].barh(steps, np.array(curve) - 0.5, left=0.5, color=plots.BLUE)
 axes[0, 0].axvline(0.5, color="black", linewidth=1)

@@ -659,8 +659,8 @@ def growing(things) -> np.ndarray:
     return np.array(counts)
 
 # %% [markdown]
-# In the fixed set, every event of MiniDESED is a sound of its own, made for it; so its third curve counts events, until
-# they come round again.
+# The fixed set was mixed from the same isolated sounds. Its table does not say which of them is where, so there is no
+# third curve for it.
 
 # %%
 whole, overlaps = "different soundscapes", "different sets of classes at once"
@@ -669,8 +669,6 @@ counts = {whole: {}, overlaps: {}, used: {}}
 for name, of in soundscapes.items():
     counts[overlaps][name] = growing(map(together, of))
 counts[whole]["fixed set"] = growing({name} for name in passes)
-events = ({(name, *event) for event in listed[name]} for name in passes)
-counts[used]["fixed set"] = growing(events)
 counts[whole][scenes] = growing({repr(mixture)} for mixture in mixtures)
 counts[used][scenes] = growing({s.sound for s in mixture.sources} for mixture in mixtures)
 words = "; ".join(f"{what}: " + ", ".join(f"{name} {n[-1]}" for name, n in of.items())

@@ -1,7 +1,6 @@
 """What several tests need: a tiny data set and a workspace of their own; and how the tests share the cores."""
 
 import os
-import shutil
 from pathlib import Path
 
 import joblib
@@ -95,15 +94,6 @@ def pytest_collection_modifyitems(config, items) -> None:
 def tiny(tmp_path_factory) -> Path:
     """A MiniDESED of a few clips of every subset."""
     root = tmp_path_factory.mktemp("data") / "tiny"
-    generate.mini(root, sizes=TINY, seed=0, progress=False)
-    return root
-
-
-@pytest.fixture(scope="session")
-def tiny_with_sounds(tiny, tmp_path_factory) -> Path:
-    """The same with isolated sounds, a few of each class."""
-    root = tmp_path_factory.mktemp("sounds") / "tiny"
-    shutil.copytree(tiny, root)
     generate.mini(root, sizes=TINY, seed=0, progress=False, sounds=2)
     return root
 

@@ -32,14 +32,12 @@ def fingerprint(data: Path, config: Config) -> Any:
     Generated data by how they were made. Recordings, by subset, by the checksum of the table, number and bytes of the
     clips, and the same of isolated sounds: cheap, and blind to other sound in files of the same names and sizes.
     """
-    made, soundbank, t = data / "dataset.json", data / layout.SOUNDBANK, config.training
-    isolated = {}
-    if config.augment.uses_soundbank:
-        described = soundbank / "soundbank.json"
-        isolated["soundbank"] = read_json(described) if described.exists() else _sizes(soundbank.rglob("*"), "files")
+    made, t = data / "dataset.json", config.training
     if made.exists():
-        return read_json(made) | isolated
-    found = {}
+        return read_json(made)
+    found: dict[str, Any] = {}
+    if config.augment.uses_soundbank:
+        found["soundbank"] = _sizes((data / layout.SOUNDBANK).rglob("*"), "files")
     read = {"weak": t.weak, "unlabel_in_domain": t.unlabelled, t.strong_from: t.strong}
     for subset, clips in {**read, "validation": t.validation == "development"}.items():
         if clips:
@@ -47,7 +45,7 @@ def fingerprint(data: Path, config: Config) -> Any:
             checksum = zlib.crc32((data / layout.SUBSETS[subset].metadata).read_bytes())
             sizes = _sizes((loaded.audio_dir / name for name in loaded.filenames), "clips")
             found[subset] = {"table_crc32": checksum, **sizes}
-    return found | isolated
+    return found
 
 
 def _sizes(paths: Iterable[Path], what: str) -> dict[str, int]:

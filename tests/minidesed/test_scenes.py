@@ -1,20 +1,21 @@
 """Scenes: what is planned can be heard, and what comes out is like DESED."""
 
-from functools import cache
-
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidesed import desed, statistics
+from minidesed import desed, soundscapes, statistics
+from minidesed.recordings import IsolatedSounds
 from minidesed.scenes import STATISTICS
 from minidesed.voices import Voices
 from sedlib.config import CLIP_S
 from sedlib.data import scenes, tables
 from sedlib.data.layout import SUBSETS
 from sedlib.data.scenes import NOTHING, Event, scenario
+from sedlib.data.soundbank import CONTINUOUS
 
 
 @settings(max_examples=200, deadline=None)
@@ -88,24 +89,37 @@ def test_clips_hold_the_classes_that_desed_holds(subset):
     assert frequent[~frequent["ratio"].between(1 / 1.35, 1.35)].empty
 
 
-WHOLE_SOUNDS = ("Cat", "Dishes", "Dog")  # calls, strikes and barks are not cut: what is heard varies
+WHOLE_SOUNDS = ("Cat", "Dishes", "Dog")  # calls, strikes and barks are not cut: what sounds varies
 
 
-@cache
-def heard(domain: str, label: str) -> tuple[np.ndarray, np.ndarray]:
-    """Planned durations in order, s, and which part of each is heard, every one with another voice."""
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory) -> IsolatedSounds:
+    """Isolated sounds as in profile lesson, where whole ones are taken; of continuous ones any part will do."""
+    folder = tmp_path_factory.mktemp("bank")
+    for label in tables.CLASSES:
+        (folder / "foreground" / label).mkdir(parents=True)
+        for index in range(2 if label in CONTINUOUS else 40):
+            sound = soundscapes.make_sound(label, Voices("synthetic"), 0, index)
+            soundfile.write(folder / "foreground" / label / f"{index:02d}.wav", sound, 16000)
+    return IsolatedSounds(folder)
+
+
+def sounding(source, label: str) -> tuple[np.ndarray, np.ndarray]:
+    """Planned durations in order, s, and which part of each sounds, every one with another voice."""
     planned = np.geomspace(scenes.SHORTEST_S, CLIP_S, 300 if label in WHOLE_SOUNDS else 30)
     rngs = [np.random.default_rng([2, i]) for i in range(len(planned))]
-    lengths = [len(Voices(domain).of_clip(rng).event(label, s, rng)) / 16000 for rng, s in zip(rngs, planned)]
+    lengths = [len(source.of_clip(rng).event(label, s, rng)) / 16000 for rng, s in zip(rngs, planned)]
     return planned, lengths / planned
 
 
 @pytest.mark.parametrize("subset", ["synthetic", "validation", "public"])
-def test_made_events_are_as_long_and_as_many_as_in_desed(subset):
-    """What is heard of a planned event is drawn from a few sounds made before: to make one for each takes long."""
+def test_made_events_are_as_long_and_as_many_as_in_desed(subset, bank):
+    """What sounds of a planned event is drawn from a few sounds made before: to make one for each takes long."""
+    source = bank if subset == "synthetic" else Voices("real")
+    lengths = {label: sounding(source, label) for label in tables.CLASSES}
 
     def with_sound(event: Event) -> Event:
-        planned, part = heard(SUBSETS[subset].domain, event.label)
+        planned, part = lengths[event.label]
         seconds = event.duration * part[np.abs(np.log(planned / event.duration)).argmin()]
         return event._replace(duration=max(scenes.SHORTEST_S, seconds))
 

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import soundfile
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from minidesed.recordings import RecordedVoices
+from minidesed import domains
+from minidesed.recordings import IsolatedSounds, RecordedVoices
 from sedlib.data.soundbank import CONTINUOUS, LONGEST_S
 from sedlib.data.tables import CLASSES
 from sedlib.errors import SedError
@@ -229,7 +231,8 @@ def test_broken_files_are_skipped_and_noted(folder, content):
 
 def test_without_backgrounds_and_rooms_they_are_procedural_and_it_is_said(bank):
     assert len(bank.background(3, np.random.default_rng(0))) == 48000
-    assert bank.rir(np.random.default_rng(0)) is None
+    room = bank.room(domains.REAL, np.random.default_rng(0))
+    assert room[0] == 1 and 0.2 <= len(room) / 16000 <= 1.0
     assert sum("procedural" in note for note in bank.notes) == 2
 
 
@@ -243,8 +246,8 @@ def test_backgrounds_fill_the_clip_and_rooms_begin_with_the_direct_sound(folder)
     background = bank.background(10, np.random.default_rng(0))
     assert len(background) == 160000
     assert np.abs(background.reshape(-1, 1600)).max(axis=1).min() > 0.1  # the zeros at the ends are not repeated
-    rir = bank.rir(np.random.default_rng(0))
-    assert rir[0] == 1 and np.abs(rir).max() == 1 and len(rir) == 1320
+    fitted = bank.room(domains.REAL, np.random.default_rng(0))
+    assert fitted[0] == 1 and len(fitted) == 1320
     assert not any("procedural" in note for note in bank.notes)
 
 
@@ -261,7 +264,9 @@ def test_of_a_room_measured_with_several_microphones_the_first_is_taken(folder):
     soundfile.write(folder / "rir" / "r.wav", microphones(), 16000, subtype="FLOAT")
     bank = RecordedVoices(folder)
     first = microphones()[10:, 0]
-    np.testing.assert_allclose(bank.rir(np.random.default_rng(0)), first / first[0], rtol=1e-6)
+    recipe = replace(domains.REAL, rt60=(1e6, 1e6))  # no damping, so only the late part is scaled
+    room = bank.room(recipe, np.random.default_rng(0))
+    np.testing.assert_allclose(room[:40], first[:40] / first[0], rtol=1e-3)
     assert f"{folder / 'rir' / 'r.wav'}: 4 channels: the first is used" in bank.notes
 
 
@@ -340,7 +345,7 @@ def test_the_sounds_of_a_clip_come_from_one_recording_per_class(folder):
             sizes.append(len(clip.recordings[label]))
     assert abs(np.mean(sizes) - 1.5) < 0.05  # 2000 draws of groups of 1 and 2 files: both alike
     assert len({tuple(sizes[i : i + 10]) for i in range(0, 2000, 10)}) > 100  # the classes are drawn on their own
-    assert bank.recordings == before and clip.rir(np.random.default_rng(0)) is None
+    assert bank.recordings == before
     again = bank.of_clip(np.random.default_rng(199))
     assert again.recordings == clip.recordings == pickle.loads(pickle.dumps(clip)).recordings
 
@@ -350,6 +355,37 @@ def test_the_fingerprint_tells_contents_apart_and_a_bank_travels_to_other_proces
     assert RecordedVoices(folder).fingerprint == before.fingerprint == pickle.loads(pickle.dumps(before)).fingerprint
     soundfile.write(folder / "foreground" / "Dog" / "0.wav", burst(1, seed=9999), 16000)
     assert RecordedVoices(folder).fingerprint != before.fingerprint
+
+
+@pytest.fixture
+def isolated(tmp_path):
+    """Sounds of 0.5, 1, 1.5, ..., 4 s, each of a level of its own: 0.1, 0.2, ..., 0.8."""
+    for what in (*(f"foreground/{label}" for label in CLASSES), "background", "rir"):
+        (tmp_path / what).mkdir(parents=True)
+        for i in range(1, 9):
+            sound = np.r_[0.1 * i, np.full(8000 * i - 2, 0.05 * i), 0.0]
+            soundfile.write(tmp_path / what / f"{i}.wav", sound, 16000)
+    return IsolatedSounds(tmp_path)
+
+
+def test_isolated_sounds_are_taken_whole_and_of_continuous_ones_a_part(isolated):
+    lengths = set()
+    for seed in range(60):
+        dog = isolated.event("Dog", 1.6, np.random.default_rng(seed))
+        assert np.abs(dog).max() == 1
+        lengths.add(len(dog))
+        assert len(isolated.event("Frying", 3.0, np.random.default_rng(seed))) == 48000
+        assert np.array_equal(dog, isolated.event("Dog", 0.3, np.random.default_rng(seed)))
+    assert lengths == {8000 * i for i in range(1, 9)}
+
+
+def test_isolated_backgrounds_and_rooms_are_taken_as_they_are(isolated):
+    rng = np.random.default_rng(0)
+    rooms = {round(10 * float(isolated.room(domains.REAL, rng)[0])) for _ in range(100)}
+    assert rooms == {1, 2, 3, 4, 5, 6, 7, 8}
+    assert len(isolated.background(10, rng)) == 160000
+    assert isolated.of_clip(rng) is isolated
+    assert len(pickle.loads(pickle.dumps(isolated)).event("Frying", 2, rng)) == 32000
 
 
 @pytest.mark.skipif(not REAL_EVENTS.is_dir(), reason="no recordings beside the repository")

@@ -255,16 +255,16 @@ def nothing_begins(monkeypatch):
     monkeypatch.setattr(reproduce, "_snakemake", lambda *_: pytest.fail("it was not refused"))
 
 
-def test_runs_on_other_data_are_refused(workspace, tiny_with_sounds, nothing_begins):
+def test_runs_on_other_data_are_refused(workspace, tiny, nothing_begins):
     """Two folders may have one name, and what is in a folder may change."""
-    plan = Plan("smoke", str(tiny_with_sounds), (0,), (3,)).checked()
+    plan = Plan("smoke", str(tiny), (0,), (3,)).checked()
     run = Run(plan.folder("baseline", 0))
-    run.start(configuration("baseline", "smoke"), tiny_with_sounds, 0)
+    run.start(configuration("baseline", "smoke"), tiny, 0)
     reproduce._refuse_older(plan)
     record = json.loads((run.folder / "config.json").read_text())
     record["data_version"]["seed"] = 99
     write_json(run.folder / "config.json", record)
-    code, _, err = sedlib(*COMMAND, "--data", tiny_with_sounds)
+    code, _, err = sedlib(*COMMAND, "--data", tiny)
     assert code == 1 and f"{run.folder}: data_version.seed was 99, is " in err and "move or remove" in err
 
 

@@ -1,6 +1,7 @@
 """What a training reads: the same clips and numbers however they come."""
 
 import dataclasses
+import shutil
 import threading
 
 import numpy as np
@@ -56,11 +57,11 @@ def test_a_batch_is_a_function_of_seed_and_step(tiny, keep, workers, monkeypatch
 
 @pytest.mark.parametrize("keep, workers", [("nothing", 2), ("waveforms", 0), ("spectrograms", 1)])
 @pytest.mark.parametrize("system", AUGMENTED)
-def test_an_augmented_batch_is_one_too(tiny_with_sounds, system, keep, workers):
+def test_an_augmented_batch_is_one_too(tiny, system, keep, workers):
     """From any step on; spectrograms of other groups of clips differ in their last bits."""
     config = AUGMENTED[system]
-    expected = everything(inputs(tiny_with_sounds, config=config), 0)[3 * 4 :]
-    source = inputs(tiny_with_sounds, keep, config=config)
+    expected = everything(inputs(tiny, config=config), 0)[3 * 4 :]
+    source = inputs(tiny, keep, config=config)
     found = everything(source, workers, first=6)
     assert len(found) == len(expected) == 3 * 3
     for a, b in zip(found, expected):
@@ -69,22 +70,21 @@ def test_an_augmented_batch_is_one_too(tiny_with_sounds, system, keep, workers):
 
 
 @pytest.mark.parametrize("keep", KEEP)
-def test_features_of_a_batch_may_be_asked_for_again(tiny_with_sounds, keep):
-    source = inputs(tiny_with_sounds, keep, config=AUGMENTED["augm_effects"])
+def test_features_of_a_batch_may_be_asked_for_again(tiny, keep):
+    source = inputs(tiny, keep, config=AUGMENTED["augm_effects"])
     for batch in source.batches(0, 3):
         assert torch.equal(source.features(batch), source.features(batch))
 
 
 @pytest.mark.parametrize("ends", ["nearest", "floor"])
-def test_mixtures_stand_in_for_strongly_labelled_clips_with_their_own_labels(tiny_with_sounds, ends):
+def test_mixtures_stand_in_for_strongly_labelled_clips_with_their_own_labels(tiny, ends):
     source, plain = (
         inputs(
-            tiny_with_sounds,
-            config=dataclasses.replace(config, training=dataclasses.replace(config.training, label_frames=ends)),
+            tiny, config=dataclasses.replace(config, training=dataclasses.replace(config.training, label_frames=ends))
         )
         for config in (AUGMENTED["augm"], CONFIG)
     )
-    names, table = plain.clips["strong"].filenames, strong_table(tiny_with_sounds, "synthetic")
+    names, table = plain.clips["strong"].filenames, strong_table(tiny, "synthetic")
     expected = strong_labels(table, names, CONFIG.frames, CONFIG.frame_s, ends)
     assert np.array_equal(plain.labels["strong"].numpy(), expected)
     seen = []
@@ -103,8 +103,8 @@ def test_mixtures_stand_in_for_strongly_labelled_clips_with_their_own_labels(tin
     assert len(set(seen)) == len(seen), "the same mixture came twice"
 
 
-def test_without_mixing_strongly_labelled_clips_keep_their_labels_under_effects(tiny_with_sounds):
-    source, plain = (inputs(tiny_with_sounds, config=config) for config in (AUGMENTED["augm_effects"], CONFIG))
+def test_without_mixing_strongly_labelled_clips_keep_their_labels_under_effects(tiny):
+    source, plain = (inputs(tiny, config=config) for config in (AUGMENTED["augm_effects"], CONFIG))
     changed = 0
     for batch, old in zip(source.batches(0, 6), plain.batches(0, 6)):
         assert all(torch.equal(a, b) for a, b in zip(source.targets(batch), plain.targets(old)))
@@ -113,9 +113,10 @@ def test_without_mixing_strongly_labelled_clips_keep_their_labels_under_effects(
     assert 0 < changed < 12 and all(c != Change() for c in batch.changes["strong"].values())
 
 
-def test_mixing_without_isolated_sounds_is_refused(tiny):
+def test_mixing_without_isolated_sounds_is_refused(tiny, tmp_path):
+    bare = shutil.copytree(tiny, tmp_path / "tiny", ignore=shutil.ignore_patterns("soundbank*"))
     with pytest.raises(SedError, match="soundbank: no such folder, and dynamic mixing needs isolated sounds"):
-        inputs(tiny, config=AUGMENTED["augm"])
+        inputs(bare, config=AUGMENTED["augm"])
 
 
 def changed(**training):
@@ -123,9 +124,9 @@ def changed(**training):
 
 
 @pytest.mark.parametrize("config", [CONFIG, AUGMENTED["augm"]], ids=["", "mixing"])
-def test_the_prior_is_the_log_odds_of_each_classs_share_of_active_frames(tiny_with_sounds, config):
+def test_the_prior_is_the_log_odds_of_each_classs_share_of_active_frames(tiny, config):
     """As if one frame of all were active of a class that never sounds, and inactive of one that always does."""
-    source = inputs(tiny_with_sounds, config=config)
+    source = inputs(tiny, config=config)
     strong, frames = source.labels["strong"], 10 * SMOKE.frames  # of 12 clips 2 are held out
     strong[..., 3], strong[..., 7] = 0, 1
     active = strong.numpy().sum((0, 1), np.float64).clip(1, frames - 1)
@@ -134,13 +135,13 @@ def test_the_prior_is_the_log_odds_of_each_classs_share_of_active_frames(tiny_wi
 
 
 @pytest.mark.parametrize("keep", KEEP)
-def test_clean_batches_are_the_fixed_clips_of_the_last_steps(tiny_with_sounds, monkeypatch, keep):
+def test_clean_batches_are_the_fixed_clips_of_the_last_steps(tiny, monkeypatch, keep):
     """Also where they are mixed or changed in training."""
     monkeypatch.setattr(module, "CLEAN_STEPS", 4)
-    plain = inputs(tiny_with_sounds)
+    plain = inputs(tiny)
     expected = [plain.features(batch) for batch in plain.batches(0, 7)]
     for config in AUGMENTED.values():
-        source = inputs(tiny_with_sounds, keep, config=config)
+        source = inputs(tiny, keep, config=config)
         for step, steps in ((7, range(3, 7)), (2, range(2))):
             found = list(source.clean(step))
             torch.testing.assert_close(found, [expected[of] for of in steps], rtol=0, atol=1e-4)

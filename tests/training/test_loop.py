@@ -85,10 +85,10 @@ def changed(config=CONFIG, **training):
 
 
 @pytest.mark.parametrize("options", [{}, OPTIONS], ids=["", "and every option"])
-def test_an_augmented_training_goes_on_to_the_same_weights(tiny_with_sounds, tmp_path, monkeypatch, options):
+def test_an_augmented_training_goes_on_to_the_same_weights(tiny, tmp_path, monkeypatch, options):
     """Mixtures, effects, added backgrounds, noise and masks again, whatever the threads."""
     config = changed(dataclasses.replace(CONFIG, augment=configuration("augm", "smoke").augment), **options)
-    expected = train(config, tiny_with_sounds, 0, tmp_path / "whole", progress=False)
+    expected = train(config, tiny, 0, tmp_path / "whole", progress=False)
     monkeypatch.setattr(loop, "CHECKPOINT_S", 0.0)
     update = mean_teacher.update_teacher
 
@@ -99,9 +99,9 @@ def test_an_augmented_training_goes_on_to_the_same_weights(tiny_with_sounds, tmp
 
     monkeypatch.setattr(mean_teacher, "update_teacher", stop)
     with pytest.raises(KeyboardInterrupt):
-        train(config, tiny_with_sounds, 0, tmp_path / "stopped", progress=False, workers=3)
+        train(config, tiny, 0, tmp_path / "stopped", progress=False, workers=3)
     monkeypatch.setattr(mean_teacher, "update_teacher", update)
-    assert same(train(config, tiny_with_sounds, 0, tmp_path / "stopped", progress=False, workers=0), expected)
+    assert same(train(config, tiny, 0, tmp_path / "stopped", progress=False, workers=0), expected)
 
 
 def test_metrics_have_a_row_an_epoch_and_every_term(finished):

@@ -58,14 +58,12 @@ def test_student_and_teacher_begin_with_the_prior(tiny, tmp_path):
     assert all(torch.equal(kept[name]["crnn.strong.bias"], prior) for name in ("student", "teacher"))
 
 
-def test_recomputed_statistics_are_averages_of_clean_batches_and_change_nothing_else(
-    tiny_with_sounds, tmp_path, monkeypatch
-):
+def test_recomputed_statistics_are_averages_of_clean_batches_and_change_nothing_else(tiny, tmp_path, monkeypatch):
     """Against the mean and unbiased variance of every convolution's output, in float64, of the last steps' clips."""
     monkeypatch.setattr(inputs, "CLEAN_STEPS", 4)
     augmented = dataclasses.replace(CONFIG, augment=configuration("augm", "smoke").augment)
     running, recomputed = (
-        train(changed(augmented, teacher_statistics=of), tiny_with_sounds, 0, tmp_path / of, progress=False)
+        train(changed(augmented, teacher_statistics=of), tiny, 0, tmp_path / of, progress=False)
         for of in ("running", "recomputed")
     )
     before, kept = (run.load("weights.pt") for run in (running, recomputed))
@@ -73,7 +71,7 @@ def test_recomputed_statistics_are_averages_of_clean_batches_and_change_nothing_
     teacher, outputs = recomputed.detector("teacher").double().train(), []
     for block in teacher.crnn.cnn:
         block[0].register_forward_hook(lambda *call: outputs.append(call[2].transpose(0, 1).flatten(1)))
-    plain = inputs.Inputs(CONFIG, tiny_with_sounds, 0, Detector(CONFIG), "nothing", progress=False)
+    plain = inputs.Inputs(CONFIG, tiny, 0, Detector(CONFIG), "nothing", progress=False)
     with torch.no_grad():
         for batch in plain.batches(2, 6):
             teacher(plain.features(batch).double())
