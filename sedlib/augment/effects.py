@@ -108,7 +108,7 @@ def high_pass(waveform: Tensor, cutoff: Tensor) -> Tensor:
     return torch.stack(_convolved(waveform, _butterworth(cutoff.to(waveform.device), high=True), _RING))
 
 
-def reverberate(waveforms: Sequence[Tensor], responses: Sequence[Tensor]) -> list[Tensor]:
+def reverberate(waveforms: Sequence[Tensor] | Tensor, responses: Sequence[Tensor] | Tensor) -> list[Tensor]:
     """Convolve each ``(sample,)`` with a room's response ``(tap,)``, cut to the length of the waveform.
 
     The direct sound is at tap 0, so that events keep their onsets; zeros at the end of the waveform leave space for the
@@ -187,7 +187,7 @@ def _butterworth(cutoff: Tensor, high: bool = False) -> Tensor:
     return torch.complex((1 - w**2) * scale, -math.sqrt(2) * w * scale)
 
 
-def _convolved(waveforms: Sequence[Tensor], spectra: Tensor, taps: int) -> list[Tensor]:
+def _convolved(waveforms: Sequence[Tensor] | Tensor, spectra: Tensor, taps: int) -> list[Tensor]:
     """Convolve each ``(sample,)`` with a response of up to ``taps``, cut to its length, by overlap-save.
 
     ``spectra`` (source, n / 2 + 1) are those of the responses. All blocks of all waveforms are of one size, short

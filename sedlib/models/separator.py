@@ -34,8 +34,9 @@ def separate(network: TDConvNet, x: Tensor) -> Tensor:
     (batch, frame, output) tensor
     """
     norm, bottleneck = network.bottleneck
-    every_frame = (p.expand(x.shape[1:]) for p in (norm.weight, norm.bias))
-    x = _pointwise(bottleneck, F.layer_norm(x, x.shape[1:], *every_frame, norm.eps))
+    shape = x.shape[1:]
+    x = F.layer_norm(x, shape, norm.weight.expand(shape), norm.bias.expand(shape), norm.eps)
+    x = _pointwise(bottleneck, x)
     for block in network.TCN:
         first, slope, norm, depthwise, slope2, norm2 = block.shared_block
         hidden = _pointwise(first, x)
