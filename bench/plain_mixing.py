@@ -70,7 +70,7 @@ def views(rng: np.random.Generator, features: np.ndarray, config: Config) -> lis
 
 
 def burst(sound: np.ndarray, added: np.ndarray, start: float, duration: float, snr_db: float) -> np.ndarray:
-    inside = slice(int(np.ceil(start * RATE)), int(np.ceil((start + duration) * RATE)))
+    inside = slice(round(start * RATE), round((start + duration) * RATE))
     gain = np.sqrt(np.sum(sound[inside] ** 2) / max(np.sum(added[inside] ** 2), 1e-12)) * 10 ** (-snr_db / 20)
     changed = sound.copy()
     changed[inside] += gain * added[inside]
@@ -82,7 +82,8 @@ def noise_burst(sound: np.ndarray, noise: float, **place: float) -> np.ndarray:
 
 
 def sine_burst(sound: np.ndarray, frequency: float, **place: float) -> np.ndarray:
-    return burst(sound, np.sin(2 * np.pi * frequency * np.arange(len(sound)) / RATE), **place)
+    since = np.arange(len(sound)) - round(place["start"] * RATE)
+    return burst(sound, np.sin(2 * np.pi * frequency * since / RATE), **place)
 
 
 def comb_by_sample(sound: np.ndarray, delay: float, depth: float, rate: float, gain: float) -> np.ndarray:

@@ -57,7 +57,7 @@ class Bank:
     def waveform(self, sound: Sound, first: int = 0, samples: int | None = None) -> Tensor:
         """Return a part of a sound as ``(sample,)`` float32 in [-1, 1]; to its end without ``samples``."""
         begin, end = sound.first + first, sound.first + sound.samples
-        return self.samples[begin : end if samples is None else min(end, begin + samples)].float() / 32768
+        return self.samples[begin : end if samples is None else min(end, begin + samples)] / 32768
 
     def to(self, device: torch.device | str) -> Bank:
         """Return the same bank on another device."""

@@ -1,8 +1,8 @@
 """Dynamic mixing: an endless stream of labelled soundscapes.
 
 A `Mixture` is plain numbers (which sounds, when, in which rooms, with which effects, how loud), drawn by `draw` from a
-random generator; `events` gives its labels, and `render` the waveforms of many at once, on the bank's device. So a
-training step is a function of its seed alone. Paper section 3.2; lesson 02.
+random generator; `events` gives its labels, and `render` the waveforms of many, on the bank's device. So a training
+step is a function of its seed alone. Paper section 3.2; lesson 02.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
+from torch.nn import functional as F
 
 from sedlib.augment.bank import Bank
 from sedlib.augment.effects import EFFECTS, draw_effect, reverberate
@@ -26,7 +26,6 @@ FADE = RATE // 100  # 10 ms against the click of a cut
 RING = RATE // 20  # 50 ms of padding for the ringing of filters and combs
 Cascade = tuple[tuple[str, dict[str, float]], ...]  # names of `EFFECTS` with their parameters, in order
 _TRIES = 1000  # scenarios drawn until one has an allowed number of events
-_ROWS = 6  # sounds of similar length in a batch on a CPU; a GPU takes all at once
 
 
 class Source(NamedTuple):
@@ -92,7 +91,7 @@ def draw(rng: np.random.Generator, bank: Bank, settings: Augment) -> Mixture:
         sources.append(Source(sound, first, samples, onset, level_db, room, effects))
     lowest, over = settings.background_db
     highest = min(source.level_db for source in sources) + over
-    return Mixture(tuple(sources), _background(rng, bank, rng.uniform(min(lowest, highest), highest)))
+    return Mixture(tuple(sources), _draw_background(rng, bank, rng.uniform(min(lowest, highest), highest)))
 
 
 def cascade(rng: np.random.Generator, settings: Augment, seconds: float) -> Cascade:
@@ -107,7 +106,7 @@ def draw_change(rng: np.random.Generator, bank: Bank | None, settings: Augment, 
         return Change(effects=cascade(rng, settings, CLIP_S))
     if bank is None or rng.random() >= settings.added_share:
         return Change()
-    return Change(added=_background(rng, bank, rng.uniform(*settings.added_db)))
+    return Change(added=_draw_background(rng, bank, rng.uniform(*settings.added_db)))
 
 
 def events(mixture: Mixture, bank: Bank) -> list[tuple[float, float, str]]:
@@ -125,95 +124,72 @@ def events(mixture: Mixture, bank: Bank) -> list[tuple[float, float, str]]:
 
 def stems(mixture: Mixture, bank: Bank) -> Tensor:
     """Render each foreground of a mixture, and last its background, as they are added: ``(stem, 160000)``."""
-    out = bank.samples.new_zeros((len(mixture.sources), SAMPLES), dtype=torch.float32)
-    for stem, source, waveform in zip(out, mixture.sources, _sounds(mixture.sources, bank), strict=True):
-        stem[source.onset : source.onset + len(waveform)] = waveform
-    return torch.cat([out, _backgrounds([mixture.background], bank)])
+    placed = zip(mixture.sources, _sounds(mixture.sources, bank), strict=True)
+    out = [F.pad(waveform, (source.onset, SAMPLES - source.onset - len(waveform))) for source, waveform in placed]
+    return torch.stack([*out, _background(mixture.background, bank)])
 
 
 def render(mixtures: Sequence[Mixture], bank: Bank) -> Tensor:
     """Render mixtures, ``(clip, 160000)`` float32 in [-1, 1]: the sums of their `stems`, turned down if they clip."""
-    mixed = _backgrounds([mixture.background for mixture in mixtures], bank)
-    places = [(clip, source) for clip, mixture in enumerate(mixtures) for source in mixture.sources]
+    mixed = torch.stack([_background(mixture.background, bank) for mixture in mixtures])
+    places = [(clip, source) for clip, mixture in zip(mixed, mixtures, strict=True) for source in mixture.sources]
     for (clip, source), waveform in zip(places, _sounds([source for _, source in places], bank), strict=True):
-        mixed[clip, source.onset : source.onset + len(waveform)] += waveform
+        clip[source.onset : source.onset + len(waveform)] += waveform
     return unclipped(mixed)
 
 
 def _sounds(sources: Sequence[Source], bank: Bank) -> list[Tensor]:
-    """Render each source in its room, with its effects, at its level: ``(sample,)`` to the end of tail or clip."""
-    rendered: dict[int, Tensor] = {}
-    order = sorted(range(len(sources)), key=lambda i: sources[i].samples)
-    size = _ROWS if bank.samples.device.type == "cpu" else max(1, len(order))
-    for group in (order[start : start + size] for start in range(0, len(order), size)):
-        chosen = [sources[i] for i in group]
-        waveforms = _in_rooms(chosen, bank)
-        for row, source in zip(waveforms, chosen, strict=True):
-            row[SAMPLES - source.onset :] = 0  # its level is that of what lies within the clip
-        waveforms = _at_peaks(waveforms, [source.level_db for source in chosen])
-        for i, source, waveform in zip(group, chosen, waveforms, strict=True):
-            rendered[i] = waveform[: min(SAMPLES - source.onset, _extent(source, bank))]
-    return [rendered[i] for i in range(len(sources))]
+    """Render each source in its room, with its effects, at its level: ``(sample,)`` to the end of tail or clip.
 
-
-def _extent(source: Source, bank: Bank) -> int:
-    """Return the samples of a source with its room's tail."""
-    return source.samples + (0 if source.room is None else bank.rooms[source.room].samples - 1) + RING
-
-
-def _in_rooms(sources: list[Source], bank: Bank) -> Tensor:
-    """Render ``(source, sample)``: each in its room and with its effects; zeros after the shorter ones."""
-    extents = [_extent(source, bank) for source in sources]
-    waveform = bank.samples.new_zeros((len(sources), max(extents)), dtype=torch.float32)
-    for row, source in zip(waveform, sources, strict=True):
-        row[: source.samples] = bank.waveform(bank.foregrounds[source.sound], source.first, source.samples)
-        fade = min(FADE, source.samples // 4)
-        ramp = torch.linspace(0, 1, fade, device=row.device)
-        if source.first:  # cut out of a longer sound
-            row[:fade] *= ramp
-        row[source.samples - fade : source.samples] *= ramp.flip(0)
+    Effects are applied one by one: sounds differ so much in length that batches of them would be mostly zeros.
+    """
+    waveforms = [_excerpt(source, bank) for source in sources]
     rooms = {i: bank.rooms[source.room] for i, source in enumerate(sources) if source.room is not None}
     if rooms:
-        responses = pad_sequence([bank.waveform(room) for room in rooms.values()], batch_first=True)
-        waveform[list(rooms)] = reverberate(waveform[list(rooms)], responses)
-        for row, extent in zip(waveform, extents, strict=True):
-            row[extent:] = 0  # rounding errors of the transform
-    return _with_effects(waveform, [source.effects for source in sources])
+        heard = reverberate([waveforms[i] for i in rooms], [bank.waveform(room) for room in rooms.values()])
+        for (i, room), waveform in zip(rooms.items(), heard, strict=True):
+            waveform[sources[i].samples + room.samples - 1 :] = 0  # rounding errors of the transform
+            waveforms[i] = waveform
+    heard = (_with_effects(w, s.effects)[: SAMPLES - s.onset] for w, s in zip(waveforms, sources, strict=True))
+    return [_at_peak(waveform, source.level_db) for waveform, source in zip(heard, sources, strict=True)]
 
 
-def _with_effects(waveform: Tensor, cascades: Sequence[Cascade]) -> Tensor:
-    """Apply its effects to each row: the first effect of every row, batched by name, then the second."""
-    waveform = waveform.clone()
-    for place in range(max(map(len, cascades), default=0)):
-        rows: dict[str, list[int]] = {}
-        for i, effects in enumerate(cascades):
-            if place < len(effects):
-                rows.setdefault(effects[place][0], []).append(i)
-        for name, chosen in rows.items():
-            values = {
-                parameter: torch.tensor([cascades[i][place][1][parameter] for i in chosen], device=waveform.device)
-                for parameter in EFFECTS[name].ranges
-            }
-            waveform[chosen] = EFFECTS[name].function(waveform[chosen], **values)
+def _excerpt(source: Source, bank: Bank) -> Tensor:
+    """Cut a source out of its sound, followed by zeros for the tails of its room and effects, as far as clips go."""
+    waveform = bank.waveform(bank.foregrounds[source.sound], source.first, source.samples)
+    fade = min(FADE, source.samples // 4)
+    ramp = torch.linspace(0, 1, fade, device=waveform.device)
+    if source.first:  # cut out of a longer sound
+        waveform[:fade] *= ramp
+    waveform[source.samples - fade :] *= ramp.flip(0)
+    tail = RING + (0 if source.room is None else bank.rooms[source.room].samples - 1)
+    return F.pad(waveform, (0, min(tail, SAMPLES + RING - source.onset - source.samples)))
+
+
+def _with_effects(waveform: Tensor, cascade: Cascade) -> Tensor:
+    """Apply effects to ``(sample,)``, one after the other."""
+    for name, values in cascade:
+        parameters = {parameter: torch.tensor([value]) for parameter, value in values.items()}
+        waveform = EFFECTS[name].function(waveform[None], **parameters)[0]
     return waveform
 
 
-def _backgrounds(chosen: Sequence[Background], bank: Bank) -> Tensor:
-    """Return backgrounds at their levels, ``(clip, 160000)``."""
-    waveforms = [bank.waveform(bank.backgrounds[b.sound], b.first, SAMPLES) for b in chosen]
-    return _at_peaks(torch.stack(waveforms), [b.level_db for b in chosen])
+def _background(chosen: Background, bank: Bank) -> Tensor:
+    """Return a background at its level, ``(160000,)``."""
+    return _at_peak(bank.waveform(bank.backgrounds[chosen.sound], chosen.first, SAMPLES), chosen.level_db)
 
 
 def change(waveform: Tensor, changes: Sequence[Change], bank: Bank | None) -> Tensor:
     """Apply effects to clips ``(clip, 160000)`` at the same peak, and add backgrounds; turned down if they clip."""
-    peak = waveform.abs().amax(1, keepdim=True)
-    changed = _with_effects(waveform, [c.effects for c in changes])
-    changed *= peak / changed.abs().amax(1, keepdim=True).clamp_min(1e-9)
-    added = {i: c.added for i, c in enumerate(changes) if c.added is not None}
-    if added:
-        assert bank is not None  # they are drawn from it
-        rows = list(added)
-        changed[rows] += peak[rows] * _backgrounds(list(added.values()), bank)
+    changed = waveform.clone()
+    for clip, c in zip(changed, changes, strict=True):
+        peak = clip.abs().amax()
+        if c.effects:
+            clip[:] = _with_effects(clip, c.effects)
+            clip *= peak / clip.abs().amax().clamp_min(1e-9)
+        if c.added is not None:
+            assert bank is not None  # it is drawn from it
+            clip += peak * _background(c.added, bank)
     return unclipped(changed)
 
 
@@ -222,12 +198,11 @@ def unclipped(waveform: Tensor) -> Tensor:
     return waveform / waveform.abs().amax(1, keepdim=True).clamp_min(1.0)
 
 
-def _at_peaks(waveform: Tensor, levels_db: list[float]) -> Tensor:
-    """Scale rows to their peaks, in dB of full scale."""
-    level = torch.tensor([10 ** (level / 20) for level in levels_db], device=waveform.device)
-    return waveform * (level / waveform.abs().amax(1).clamp_min(1e-9))[:, None]
+def _at_peak(waveform: Tensor, level_db: float) -> Tensor:
+    """Scale to a peak in dB of full scale."""
+    return waveform * (10 ** (level_db / 20) / waveform.abs().amax().clamp_min(1e-9))
 
 
-def _background(rng: np.random.Generator, bank: Bank, level_db: float) -> Background:
+def _draw_background(rng: np.random.Generator, bank: Bank, level_db: float) -> Background:
     sound = int(rng.integers(len(bank.backgrounds)))
     return Background(sound, int(rng.integers(bank.backgrounds[sound].samples - SAMPLES + 1)), float(level_db))

@@ -8,6 +8,8 @@ from asteroid.masknn import TDConvNet
 from torch import Tensor, nn
 
 from sedlib.config import Adversarial
+from sedlib.models.fused import possible
+from sedlib.models.separator import separate
 
 # Conv-TasNet's global layer norm, over channels and frames of a clip at once; torch's own is 1.6 times as fast here.
 GLOBAL_NORM = partial(nn.GroupNorm, 1, eps=1e-8)
@@ -44,4 +46,6 @@ class DomainClassifier(nn.Module):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """Map ``(batch, frame, feature)`` to one logit a clip ``(batch,)``; positive means synthetic."""
+        if possible(embeddings):
+            return separate(self.network, embeddings).mean(1).flatten()
         return self.network(embeddings.transpose(1, 2)).mean(-1).flatten()

@@ -33,7 +33,7 @@ class DomainAdversarial(MeanTeacher):
         super().__init__(student, config, fabric, steps_per_epoch)
         self.adversarial = a = config.adversarial
         domain = DomainClassifier(a, config.model.filters[-1]).to(fabric.device)
-        optimizer = torch.optim.Adam(domain.parameters(), lr=a.learning_rate)
+        optimizer = torch.optim.Adam(domain.parameters(), lr=a.learning_rate, fused=True)
         self.domain, self.domain_optimizer = fabric.setup(domain, optimizer)
 
     def rates(self, step: int) -> dict[str, float]:
@@ -62,15 +62,17 @@ class DomainAdversarial(MeanTeacher):
 
     def two_steps(self, loss: Tensor, embeddings: Tensor, is_synthetic: Tensor, rates: dict[str, float]) -> Tensor:
         """Apply equation (1), the CRNN against the frozen classifier, and (2), the classifier on fixed embeddings."""
-        a, classifier = self.adversarial, self.domain.module.requires_grad_(False)
-        with self.fabric.autocast():
-            against = domain_loss(classifier(embeddings), is_synthetic)
+        a, weights = self.adversarial, list(self.domain.parameters())
+        logits = self.domain(embeddings)
+        # Both have L_adv at these weights and embeddings, so one pass gives the gradients of both.
+        to_embeddings, *to_weights = torch.autograd.grad(domain_loss(logits, is_synthetic), [embeddings, *weights])
+
+        against = (to_embeddings * embeddings).sum()  # its gradient, for the CNN, is that of L_adv
         self.fabric.backward(a.main_weight * loss - rates["domain_weight"] * against)
         self._descend(self.student, self.optimizer, rates["learning_rate"])
 
-        classifier.requires_grad_(True)
-        logits = self.domain(embeddings.detach())
-        self.fabric.backward(a.domain_weight * domain_loss(logits, is_synthetic))
+        for weight, gradient in zip(weights, to_weights, strict=True):
+            weight.grad = a.domain_weight * gradient
         self._descend(self.domain, self.domain_optimizer, rates["domain_learning_rate"])
         return logits.detach()
 

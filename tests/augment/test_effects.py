@@ -220,16 +220,24 @@ def test_filters_fall_by_12_db_an_octave_and_let_the_rest_pass():
 def test_a_room_is_a_convolution_cut_to_the_length(samples, taps, seed):
     waveform, response = noise(2, samples, seed), noise(2, taps, seed + 1)
     expected = signal.fftconvolve(waveform.double().numpy(), response.double().numpy(), axes=1)[:, :samples]
-    assert_close(reverberate(waveform, response).double(), torch.from_numpy(expected), rtol=0, atol=1e-5)
+    assert_close(torch.stack(reverberate(waveform, response)).double(), torch.from_numpy(expected), rtol=0, atol=1e-5)
+
+
+def test_rooms_of_any_length_at_once():
+    sizes = [(1, 9000), (40000, 1), (20000, 20000), (16385, 8192)]
+    waveforms, responses = ([noise(1, size[k], seed)[0] for seed, size in enumerate(sizes)] for k in (0, 1))
+    for heard, waveform, response in zip(reverberate(waveforms, responses), waveforms, responses, strict=True):
+        expected = signal.fftconvolve(waveform.double().numpy(), response.double().numpy())[: len(waveform)]
+        assert_close(heard.double(), torch.from_numpy(expected), rtol=0, atol=2e-5)
 
 
 def test_a_room_of_one_tap_is_no_room_and_onsets_stay():
     waveform = noise(2)
     waveform[:, :5000] = 0
-    assert_close(reverberate(waveform, torch.ones(2, 1)), waveform, rtol=0, atol=1e-6)
+    assert_close(torch.stack(reverberate(waveform, torch.ones(2, 1))), waveform, rtol=0, atol=1e-6)
     response = torch.exp(-torch.arange(4000) / 800) * noise(2, 4000)
     response[:, 0] = 1
-    heard = reverberate(waveform, response)
+    heard = torch.stack(reverberate(waveform, response))
     assert heard[:, :5000].abs().max() < 1e-6
     assert_close(heard[:, 5000], waveform[:, 5000], rtol=1e-4, atol=1e-6)
 

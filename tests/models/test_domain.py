@@ -1,5 +1,6 @@
 """The domain classifier: Conv-TasNet's separator as configured, averaged over time; no detector needs it."""
 
+import copy
 import subprocess
 import sys
 from dataclasses import replace
@@ -48,6 +49,26 @@ def test_equals_asteroids_own_network_averaged_over_time():
         logits, frames = ours(x), theirs(x.transpose(1, 2))
     assert logits.shape == (3,) and frames.shape == (3, 1, 1, 20) and frames.std() > 0.01
     assert_close(logits, frames[:, 0, 0].mean(-1), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("frames", [1, 6, 157])
+def test_logits_and_gradients_are_those_of_the_modules_in_float64(frames):
+    """Also where a convolution's neighbours lie outside of the clip, 8 frames away."""
+    classifier = shaken(DomainClassifier(replace(SMALL, blocks=4), 6))
+    exact, x = copy.deepcopy(classifier).double(), 10 * embeddings(frames=frames) + 3
+    results = []
+    for network, given in ((classifier, x), (exact, x.double())):  # in float64 it is the modules
+        logits = network(given.requires_grad_())
+        wanted = [given, *network.parameters()]
+        results.append([logits, *torch.autograd.grad(logits @ logits.new_tensor([1.0, -2.0, 3.0]), wanted)])
+    for found, expected in zip(*results, strict=True):
+        assert_close(found.double(), expected, rtol=1e-3, atol=1e-5 * max(1.0, float(expected.abs().max())))
+
+
+def test_there_is_no_second_derivative():
+    classifier, x = DomainClassifier(SMALL, 6), embeddings().requires_grad_()
+    with pytest.raises(RuntimeError, match="no second derivative"):
+        torch.autograd.grad(classifier(x).sum(), x, create_graph=True)
 
 
 def test_a_clip_is_judged_by_itself():
