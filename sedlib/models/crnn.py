@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from sedlib.config import Model
 from sedlib.errors import SedError
-from sedlib.models import fused
+from sedlib.models import fused, gru
 
 
 class Output(NamedTuple):
@@ -114,7 +114,7 @@ class CRNN(nn.Module):
     def forward(self, spectrogram: Tensor) -> Output:
         """Map ``(batch, channel, mel, frame)`` to strong and weak logits and the CNN's embeddings."""
         embeddings = self.cnn(spectrogram).squeeze(2).transpose(1, 2)
-        states = self.dropout(self.rnn(embeddings)[0])
+        states = self.dropout(gru.states(self.rnn, embeddings))
         # In float32 also where layers are bfloat16: the weak logit is a difference of sums over all frames.
         logits = self.strong(states)
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
