@@ -47,7 +47,7 @@ class GLU(nn.Module):
 class Block(nn.Sequential):
     """3x3 convolution, batch normalisation, GLU, dropout, average pooling by (time, mel).
 
-    On a CPU the last three modules are computed in one pass (`fused`).
+    On a CPU all modules after the convolution are computed in one pass (`fused`).
     """
 
     def __init__(self, inputs: int, outputs: int, pooling: tuple[int, int], momentum: float, dropout: float) -> None:
@@ -65,7 +65,7 @@ class Block(nn.Sequential):
         modules: list[Any] = list(self)
         convolution, normalisation, glu, dropout, pool = modules
         p = dropout.p if self.training else 0.0
-        return fused.glu_dropout_pool(normalisation(convolution(input)), glu.linear, p, pool.kernel_size)
+        return fused.norm_glu_dropout_pool(convolution(input), normalisation, glu.linear, p, pool.kernel_size)
 
 
 class AttentionPooling(nn.Module):

@@ -14,14 +14,12 @@ from torch.nn import functional as F
 
 from sedlib.compiled import njit, prange
 from sedlib.models import fused
+from sedlib.models.fused import sigmoid
 from sedlib.threads import only_once, share_threads
 
 CLIPS = 4  # computed at once: their states and the weights fit in a core's cache
 UNROLLED = 8  # terms of a sum of products added at once
 ONE, TWO = np.float32(1), np.float32(2)
-# exp(r) = 1 + r + r^2 (A[0] + A[1] r + ...) for |r| < ln(2) / 2, the Cephes library's, and ln 2 = LN2[0] + LN2[1].
-A = tuple(map(np.float32, (0.5, 1.6666665459e-1, 4.1665795894e-2, 8.3334519073e-3, 1.3981999507e-3, 1.9875691500e-4)))
-LN2, PER_LN2, LARGEST = (np.float32(0.693359375), np.float32(-2.12194440e-4)), np.float32(1.44269504), np.float32(87)
 
 
 def states(rnn: nn.GRU, x: Tensor) -> Tensor:
@@ -99,22 +97,6 @@ def _add_product(a, b, out):
                 to[j] += first + a4 * b4[j] + a5 * b5[j] + a6 * b6[j] + a7 * b7[j]
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def _sigmoid(x, power):
-    """Set x to 1 / (1 + exp(-x)), exp(y) = 2^k exp(r), in loops that the compiler vectorises; NaN stays NaN."""
-    bits = power.view(np.int32)
-    for i in range(len(x)):
-        y = LARGEST if x[i] < -LARGEST else -x[i]
-        y = -LARGEST if y < -LARGEST else y
-        k = np.floor(y * PER_LN2 + A[0])
-        r = y - k * LN2[0] - k * LN2[1]
-        bits[i] = (np.int32(k) + np.int32(127)) << np.int32(23)  # 2^k
-        p = ((((A[5] * r + A[4]) * r + A[3]) * r + A[2]) * r + A[1]) * r + A[0]
-        x[i] = p * r * r + r + ONE
-    for i in range(len(x)):
-        x[i] = ONE / (ONE + x[i] * power[i])
-
-
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def _forward(gates, weight, bias, mapped, out):
     batch, frames, _, size = out.shape
@@ -134,11 +116,11 @@ def _forward(gates, weight, bias, mapped, out):
                 r, z, n = g[:size], g[size : 2 * size], g[2 * size :]
                 for j in range(2 * size):
                     g[j] += a[j]
-                _sigmoid(g[: 2 * size], power)
+                sigmoid(g[: 2 * size], power)
                 for j in range(size):
                     m[j] = a[2 * size + j]
                     n[j] = TWO * (n[j] + r[j] * m[j])
-                _sigmoid(n, power)
+                sigmoid(n, power)
                 for j in range(size):
                     n[j] = TWO * n[j] - ONE  # tanh(x) = 2 sigmoid(2 x) - 1
                     o[j] = n[j] + z[j] * (b[j] - n[j])
