@@ -25,12 +25,13 @@ SYSTEMS = ("baseline", "ppcen_logmel", "augm", "dat_augm", "ppcen_dat_augm")
 WARM_UP, STEPS, PROFILED = 5, 40, 8
 KINDS = {
     "convolutions": ("convolution",),
-    "gate, dropout, pooling": ("_GatedPooling",),
-    "batch normalisation": ("native_batch_norm",),
+    "normalisation, gate, dropout, pooling": ("_GatedPooling", "native_batch_norm"),
+    "GRU's recurrence": ("_Recurrence",),
+    "matrix products": ("aten::mm", "aten::addmm"),
     "PCEN's smoother": ("_Recursion",),
     "Fourier transforms": ("_fft_",),
-    "optimiser": ("Optimizer.step", "_foreach_"),
-    "everything else (GRU, element-wise, losses)": ("",),
+    "optimiser": ("Optimizer.step", "_foreach_", "_fused_"),
+    "everything else (element-wise, losses)": ("",),
 }
 
 

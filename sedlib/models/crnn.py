@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from sedlib.config import Model
 from sedlib.errors import SedError
-from sedlib.models import fused
+from sedlib.models import fused, gru
 
 
 class Output(NamedTuple):
@@ -47,7 +47,7 @@ class GLU(nn.Module):
 class Block(nn.Sequential):
     """3x3 convolution, batch normalisation, GLU, dropout, average pooling by (time, mel).
 
-    On a CPU the last three modules are computed in one pass (`fused`).
+    On a CPU all modules after the convolution are computed in one pass (`fused`).
     """
 
     def __init__(self, inputs: int, outputs: int, pooling: tuple[int, int], momentum: float, dropout: float) -> None:
@@ -65,7 +65,7 @@ class Block(nn.Sequential):
         modules: list[Any] = list(self)
         convolution, normalisation, glu, dropout, pool = modules
         p = dropout.p if self.training else 0.0
-        return fused.glu_dropout_pool(normalisation(convolution(input)), glu.linear, p, pool.kernel_size)
+        return fused.norm_glu_dropout_pool(convolution(input), normalisation, glu.linear, p, pool.kernel_size)
 
 
 class AttentionPooling(nn.Module):
@@ -114,7 +114,7 @@ class CRNN(nn.Module):
     def forward(self, spectrogram: Tensor) -> Output:
         """Map ``(batch, channel, mel, frame)`` to strong and weak logits and the CNN's embeddings."""
         embeddings = self.cnn(spectrogram).squeeze(2).transpose(1, 2)
-        states = self.dropout(self.rnn(embeddings)[0])
+        states = self.dropout(gru.states(self.rnn, embeddings))
         # In float32 also where layers are bfloat16: the weak logit is a difference of sums over all frames.
         logits = self.strong(states)
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))

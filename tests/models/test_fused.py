@@ -1,4 +1,4 @@
-"""GLU, dropout and pooling in one pass: the modules' numbers, and a mask that is as random as it should be."""
+"""Normalisation, GLU, dropout and pooling in one pass: the modules' numbers, and a mask that is as random as it should be."""
 
 import os
 import subprocess
@@ -43,12 +43,36 @@ def with_gradients(function, block: Block, x: torch.Tensor) -> list[torch.Tensor
 def test_equals_the_modules_forward_and_backward(seed, batch, outputs, pooling, mels, frames, channels_last, training):
     torch.manual_seed(seed)
     block = Block(2, outputs, pooling, momentum=0.1, dropout=0.0).train(training)
+    for values in (block[1].weight, block[1].bias, block[1].running_mean, block[1].running_var):
+        nn.init.uniform_(values, 0.5, 1.5)
     x = torch.randn(batch, 2, mels, frames)
     if channels_last:
         block, x = block.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
     assert fused.possible(x)
     for ours, theirs in zip(with_gradients(Block.forward, block, x), with_gradients(by_modules, block, x)):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("mean", [0.0, 3.0, -300.0])
+def test_running_statistics_are_the_modules_also_far_from_zero(mean):
+    torch.manual_seed(0)
+    ours, theirs = (nn.BatchNorm2d(5, eps=1e-3, momentum=0.3) for _ in range(2))
+    for _ in range(3):
+        y = mean + torch.randn(3, 5, 4, 7) * torch.arange(1.0, 6)[:, None, None]
+        fused.norm_glu_dropout_pool(y, ours, nn.Conv2d(5, 5, 1), 0.0, (1, 1))
+        theirs(y)
+    assert ours.state_dict().keys() == theirs.state_dict().keys()
+    for a, b in zip(ours.state_dict().values(), theirs.state_dict().values()):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6 * (1 + abs(mean)))
+    before = ours.running_mean.clone()
+    fused.norm_glu_dropout_pool(y, ours.eval(), nn.Conv2d(5, 5, 1), 0.0, (1, 1))
+    assert torch.equal(ours.running_mean, before) and ours.num_batches_tracked == 3
+
+
+def test_one_value_has_no_variance():
+    for function in (Block.forward, by_modules):
+        with pytest.raises(ValueError, match="more than (1|one) value per channel"):
+            function(Block(1, 2, (1, 1), momentum=0.1, dropout=0.0), torch.ones(1, 1, 1, 1))
 
 
 def test_the_whole_network_equals_its_modules(monkeypatch):
@@ -66,7 +90,8 @@ def mask(dropout: float, shape: tuple[int, ...] = (4, 8, 32, 33)) -> torch.Tenso
     """What is left of ones: with no map, a bias of 2 and a gate of sigmoid(0) = 1/2, only dropout acts."""
     linear = nn.Conv2d(shape[1], shape[1], 1)
     nn.init.zeros_(linear.weight), nn.init.constant_(linear.bias, 2.0)
-    return fused.glu_dropout_pool(torch.zeros(shape), linear, dropout, (1, 1)).detach()
+    normalisation = nn.BatchNorm2d(shape[1]).eval()
+    return fused.norm_glu_dropout_pool(torch.zeros(shape), normalisation, linear, dropout, (1, 1)).detach()
 
 
 @pytest.mark.parametrize("dropout", [0.5, 0.2, 0.9, 255 / 256])
@@ -106,7 +131,7 @@ def test_the_number_of_threads_that_torch_uses_stays_as_it_was():
 import torch
 from torch import nn
 from sedlib.models import fused
-fused.glu_dropout_pool(torch.zeros(1, 2, 4, 4), nn.Conv2d(2, 2, 1), 0.5, (2, 2))
+fused.norm_glu_dropout_pool(torch.zeros(1, 2, 4, 4), nn.BatchNorm2d(2), nn.Conv2d(2, 2, 1), 0.5, (2, 2))
 print(torch.get_num_threads())
 """
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -115,15 +140,13 @@ print(torch.get_num_threads())
 
 
 def test_what_was_dropped_has_no_gradient():
-    linear, x = nn.Conv2d(5, 5, 1), torch.randn(2, 5, 6, 7, requires_grad=True)
-    mapped = torch.randn(2, 5, 6, 7, requires_grad=True)
-    out = fused._GatedPooling.apply(mapped, linear.bias, x, 0.5, 11, (1, 1))
+    """One channel: the gradient of a pixel depends on nothing else where the statistics are fixed."""
+    x = torch.randn(2, 1, 16, 17, requires_grad=True)
+    out = fused.norm_glu_dropout_pool(x, nn.BatchNorm2d(1).eval(), nn.Conv2d(1, 1, 1), 0.5, (1, 1))
     out.sum().backward()
     dropped = out == 0
     assert 0 < dropped.sum() < dropped.numel()
-    assert (mapped.grad[dropped] == 0).all() and (x.grad[dropped] == 0).all()
-    assert (mapped.grad[~dropped] != 0).all() and (x.grad[~dropped] != 0).all()
-    torch.testing.assert_close(linear.bias.grad, mapped.grad.sum((0, 2, 3)))
+    assert (x.grad[dropped] == 0).all() and (x.grad[~dropped] != 0).all()
 
 
 @pytest.mark.parametrize("dropout", [0.998, 0.9981, 0.999, 1 - 1e-9])
@@ -136,10 +159,10 @@ def test_the_largest_dropout_keeps_one_in_256(dropout):
 
 def test_a_second_derivative_is_refused():
     """The backward pass is numba's, so torch would take its result for a constant."""
-    linear, x = nn.Conv2d(3, 3, 1), torch.randn(1, 3, 4, 4, requires_grad=True)
+    modules, x = (nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1)), torch.randn(1, 3, 4, 4, requires_grad=True)
     for loss in (torch.sum, lambda out: out.square().sum()):
         with pytest.raises(RuntimeError, match="second derivative"):
-            torch.autograd.grad(loss(fused.glu_dropout_pool(x, linear, 0.0, (1, 1))), x, create_graph=True)
+            torch.autograd.grad(loss(fused.norm_glu_dropout_pool(x, *modules, 0.0, (1, 1))), x, create_graph=True)
 
 
 def test_a_block_drops_in_training_and_not_in_use():
