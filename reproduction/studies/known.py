@@ -22,7 +22,6 @@ from minidesed.signals import coloured, shape, unit_rms, white_noise
 from minidesed.voices import Voices
 from reproduction import published, shipped
 from reproduction.comparisons import spread
-from reproduction.studies.invariance import statistics
 from sedlib.config import RATE
 from sedlib.data.tables import CLASSES
 from sedlib.features import PCEN, LogMel, ZScore, amplitude, decibels
@@ -34,8 +33,7 @@ from sedlib.training.adversarial import balanced_error, domain_loss, ganin, reve
 
 PUBLISHED = shipped("figures") / "known.json"
 SECONDS = 3.0  # of a clip, which holds one event
-TESTS = ("real", "synthetic events", "real, own scale")  # what `adapt` is asked
-CHANNEL = ("noise", "microphones", "band limits", "codecs")  # the ingredients of the gap between `domains`
+CHANNEL = ("noise", "microphones", "band limits", "codecs")  # ingredients of the gap between `domains`
 STEPS, EACH, RATE_OF_NETWORK = 600, 64, 1e-3  # of `adapt`: steps, clips of either domain in each, Adam's rate
 SYSTEMS = {  # of Table 1, by what their front-end does
     "log-Mel": "baseline",
@@ -64,7 +62,7 @@ CONDITIONS: dict[str, Condition] = {
 class Balance(NamedTuple):
     """How strong an adversary is, and how strongly the network listens to it."""
 
-    weight: float = 0.0  # of the reversed gradient at the end of Ganin et al.'s schedule; 0: no adversary
+    weight: float = 0.0  # of the reversed gradient at the end of Ganin et al.'s schedule; 0: nobody listens
     rate: float = RATE_OF_NETWORK  # the adversary's learning rate
     steps: int = 1  # its updates for one of the network
 
@@ -72,7 +70,7 @@ class Balance(NamedTuple):
 BALANCES = (
     *(Balance(weight) for weight in (0, 0.1, 0.3, 1, 3, 10)),
     *(Balance(weight, rate) for weight in (1, 3) for rate in (1e-4, 1e-2)),
-    *(Balance(weight, steps=5) for weight in (1, 3)),
+    *(Balance(weight, steps=5) for weight in (0.3, 1, 3, 10)),
 )
 
 
@@ -95,7 +93,13 @@ def clips(per_class: int, condition: Condition, *seed: int, channel: Recipe | No
 
 def _statistics(x: Tensor) -> Tensor:
     """Mean and standard deviation over time, ``(clip, 1, mel, frame)`` to ``(clip, 2 * mel)``."""
-    return torch.from_numpy(statistics(x[:, 0].transpose(1, 2).numpy()))
+    return torch.cat([x.mean(-1), x.std(-1)], -1).flatten(1)
+
+
+def _standardise(x: Tensor) -> ZScore:
+    scale = ZScore(x.shape[2])
+    scale.fit([x])
+    return scale
 
 
 @torch.no_grad()
@@ -110,25 +114,22 @@ def front_ends(mel: Tensor, profile: str) -> dict[str, Tensor]:
 
 
 def gain_and_noise(profile: str, seed: int, per_class: int = 30) -> list[dict[str, Any]]:
-    """Train a linear classifier under the first of `CONDITIONS` and test it under all: shares of right answers.
+    """Train linear classifiers of band statistics under the first of `CONDITIONS`, test them under all.
 
-    It sees mean and standard deviation over time of each band of a spectrogram, standardised band by band. A row per
-    front-end; "all of it, trained so" was learned under the last condition too.
+    A row of shares of right answers per front-end; "all of it, trained so" was learned under the last condition too.
     """
     logmel = LogMel(configuration("baseline", profile).features)
 
     def heard(part: int, count: int, condition: Condition):
         waveforms, labels = clips(count, condition, seed, part)
-        mel = torch.cat([logmel.mel(batch) for batch in torch.from_numpy(waveforms).split(50)])
-        return front_ends(mel, profile), labels
+        return front_ends(logmel.mel(torch.from_numpy(waveforms)), profile), labels
 
     tests = {name: heard(1, per_class // 2, condition) for name, condition in CONDITIONS.items()}
     rows: dict[str, dict[str, Any]] = {}
     for condition, asked in ((NORMAL, tests), (WIDE, {"all of it, trained so": tests["all of it"]})):
         training, labels = heard(0, per_class, condition)
         for name, x in training.items():
-            scale = ZScore(x.shape[2])
-            scale.fit([x])
+            scale = _standardise(x)
             classifier = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
             classifier.fit(_statistics(scale(x)), labels)
             right = {of: classifier.score(_statistics(scale(each[name])), y) for of, (each, y) in asked.items()}
@@ -139,28 +140,22 @@ def gain_and_noise(profile: str, seed: int, per_class: int = 30) -> list[dict[st
 def domains(profile: str, seed: int, per_class: int = 40) -> dict[str, tuple[Tensor, Tensor]]:
     """Make band statistics ``(clip, 2 * mel)`` and classes of clips of two domains.
 
-    For training ``synthetic``, and real ``unlabelled`` and ``labelled``; for tests ``real``, ``synthetic events`` (the
-    same without the channel) and ``real, own scale``: standardised as a domain of its own, like ``unlabelled``.
+    For training ``synthetic``, real ``unlabelled`` and ``labelled``; for tests ``real``, ``synthetic events`` (the same
+    without the channel) and ``real, own scale``: standardised like ``unlabelled``.
     """
     logmel, levels = LogMel(configuration("baseline", profile).features), {}
     real = real_without(set(INGREDIENTS) - set(CHANNEL))
     made = {"synthetic": (2, None), "unlabelled": (3, real), "labelled": (4, real)}
     for name, (part, channel) in (made | {"real": (5, real), "synthetic events": (5, None)}).items():
         waveforms, labels = clips(per_class, NORMAL, seed, part, channel=channel)
-        batches = torch.from_numpy(waveforms).split(50)
-        levels[name] = torch.cat([logmel(batch) for batch in batches]), torch.from_numpy(labels)
-    own, scale = ZScore(logmel.features.n_mels), ZScore(logmel.features.n_mels)
-    own.fit([levels["unlabelled"][0]])
-    scale.fit([levels["synthetic"][0]])
+        levels[name] = logmel(torch.from_numpy(waveforms)), torch.from_numpy(labels)
+    own, scale = (_standardise(levels[name][0]) for name in ("unlabelled", "synthetic"))
     found = {name: (_statistics(scale(x)), y) for name, (x, y) in levels.items()}
     return found | {"real, own scale": (_statistics(own(levels["real"][0])), levels["real"][1])}
 
 
 def adapt(parts: dict[str, tuple[Tensor, Tensor]], balance: Balance, seed: int, learned: str) -> dict[str, float]:
-    """Train three layers on a part of `domains`, their embedding against an adversary of two.
-
-    Returns shares of right answers by test, and ``error``: the adversary's (balanced), mean over the last third.
-    """
+    """Train three layers against an adversary of two: shares of right answers, the adversary's last balanced error."""
     rng, errors, target = np.random.default_rng(seed), [], (torch.arange(2 * EACH) < EACH).float()
     (x, y), real = parts[learned], parts["unlabelled"][0]
     with one_thread(), torch.random.fork_rng(devices=[]):
@@ -182,9 +177,9 @@ def adapt(parts: dict[str, tuple[Tensor, Tensor]], balance: Balance, seed: int, 
             (F.cross_entropy(head(embedded[:EACH]), y[chosen]) + domain_loss(logits, target)).backward()
             optimizer.step()
         with torch.no_grad():
-            right = {test: head(body(parts[test][0])).argmax(1) == parts[test][1] for test in TESTS}
-    shares = {test: float(of.float().mean()) for test, of in right.items()}
-    return shares | {"error": float(np.mean(errors[-STEPS // 3 :]))}
+            right = {of: float((head(body(x)).argmax(1) == y).float().mean()) for of, (x, y) in parts.items()}
+    last = float(np.mean(errors[-STEPS // 3 :]))
+    return {of: right[of] for of in ("real", "synthetic events", "real, own scale")} | {"error": last}
 
 
 def measure(profile: str = "lesson", seeds: int = 3) -> dict[str, Any]:
@@ -194,8 +189,8 @@ def measure(profile: str = "lesson", seeds: int = 3) -> dict[str, Any]:
         measured["gain_and_noise"] += gain_and_noise(profile, seed)
         parts = domains(profile, seed)
         for learned, balance in [("labelled", Balance()), *(("synthetic", balance) for balance in BALANCES)]:
-            row = {"learned": learned, **balance._asdict()}
-            measured["channel"].append(row | adapt(parts, balance, seed, learned))
+            right = adapt(parts, balance, seed, learned)
+            measured["channel"].append({"learned": learned, **balance._asdict(), **right})
     return measured
 
 

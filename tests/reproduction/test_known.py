@@ -23,7 +23,8 @@ def test_a_clip_has_the_level_and_noise_of_its_condition():
     clean, _ = clips(1, ((-20, -20), (300, 300), (0, 0)), 3)
     assert labels.tolist() == list(range(len(CLASSES))) and noisy.shape == (10, 48000)
     assert [rms(noise) for noise in noisy - clean] == pytest.approx(10 * [-30], abs=0.01)
-    sounding = [event[np.flatnonzero(event)[0] : np.flatnonzero(np.abs(event) > 1e-7)[-1] + 1] for event in clean]
+    heard = [np.flatnonzero(np.abs(clip) > 1e-6) for clip in clean]
+    sounding = [clip[at[0] : at[-1] + 1] for clip, at in zip(clean, heard, strict=True)]
     assert [rms(event) for event in sounding] == pytest.approx(10 * [-20], abs=0.1)
 
 
@@ -108,8 +109,8 @@ def test_an_adversary_narrows_a_gap_and_is_fooled(shifted):
 
 def test_more_steps_make_a_better_adversary(shifted, monkeypatch):
     monkeypatch.setattr(known, "STEPS", 150)
-    one, five = (known.adapt(shifted, Balance(0.3, steps=steps), 0, "synthetic")["error"] for steps in (1, 5))
-    assert five < one
+    one, five = (known.adapt(shifted, Balance(3.0, steps=steps), 0, "synthetic")["error"] for steps in (1, 5))
+    assert five < one - 0.1
 
 
 def test_tables_and_words():
