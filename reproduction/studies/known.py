@@ -42,8 +42,6 @@ SYSTEMS = {  # of Table 1, by what their front-end does
     "PCEN 0.8, 400 ms, clips scaled": "fixed_pcen_2",
     "PCEN 0.8, 60 ms, clips scaled": "fixed_pcen_3",
 }
-
-
 # Ranges: RMS of the event while it sounds (dB of full scale), SNR (dB), slope of the stationary noise (dB per octave).
 Condition = tuple[Range, Range, Range]
 Labelled = tuple[np.ndarray, np.ndarray]  # clips and the indices of their classes
@@ -83,8 +81,8 @@ def clips(per_class: int, condition: Condition, *seed: int, channel: Recipe | No
         sound = Voices("synthetic").of_clip(rng).event(CLASSES[label], rng.uniform(0.5, SECONDS), rng)[:samples]
         first = rng.integers(0, samples - len(sound) + 1)
         level, snr, slope = (rng_noise.uniform(*ends) for ends in condition)
-        noise = unit_rms(shape(white_noise(samples, rng_noise), coloured(slope, 60, rng_noise, bumps=0)))
-        clip = noise * from_db(-snr)
+        noise = shape(white_noise(samples, rng_noise), coloured(slope, 60, rng_noise, bumps=0))
+        clip = unit_rms(noise) * from_db(-snr)
         clip[first : first + len(sound)] += unit_rms(sound)
         clip *= from_db(level)
         waveforms.append(clip if channel is None else apply_channel(clip, channel, rng_channel))
@@ -92,8 +90,7 @@ def clips(per_class: int, condition: Condition, *seed: int, channel: Recipe | No
 
 
 def _statistics(x: Tensor) -> Tensor:
-    """Mean and standard deviation over time, ``(clip, 1, mel, frame)`` to ``(clip, 2 * mel)``."""
-    return torch.cat([x.mean(-1), x.std(-1)], -1).flatten(1)
+    return torch.cat([x.mean(-1), x.std(-1)], -1).flatten(1)  # over time: (clip, 2 * mel)
 
 
 def _standardise(x: Tensor) -> ZScore:
@@ -114,10 +111,7 @@ def front_ends(mel: Tensor, profile: str) -> dict[str, Tensor]:
 
 
 def gain_and_noise(profile: str, seed: int, per_class: int = 30) -> list[dict[str, Any]]:
-    """Train linear classifiers of band statistics under the first of `CONDITIONS`, test them under all.
-
-    A row of shares of right answers per front-end; "all of it, trained so" was learned under the last condition too.
-    """
+    """Train linear classifiers under the first of `CONDITIONS`, test under all: rows of shares right by front-end."""
     logmel = LogMel(configuration("baseline", profile).features)
 
     def heard(part: int, count: int, condition: Condition):
@@ -130,26 +124,21 @@ def gain_and_noise(profile: str, seed: int, per_class: int = 30) -> list[dict[st
         training, labels = heard(0, per_class, condition)
         for name, x in training.items():
             scale = _standardise(x)
-            classifier = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-            classifier.fit(_statistics(scale(x)), labels)
+            classifier = LinearDiscriminantAnalysis("lsqr", "auto").fit(_statistics(scale(x)), labels)
             right = {of: classifier.score(_statistics(scale(each[name])), y) for of, (each, y) in asked.items()}
             rows.setdefault(name, {"front-end": name}).update(right)
     return list(rows.values())
 
 
 def domains(profile: str, seed: int, per_class: int = 40) -> dict[str, tuple[Tensor, Tensor]]:
-    """Make band statistics ``(clip, 2 * mel)`` and classes of clips of two domains.
-
-    For training ``synthetic``, real ``unlabelled`` and ``labelled``; for tests ``real``, ``synthetic events`` (the same
-    without the channel) and ``real, own scale``: standardised like ``unlabelled``.
-    """
+    """Make band statistics ``(clip, 2 * mel)`` and classes of both domains' clips, to learn from and for tests."""
     logmel, levels = LogMel(configuration("baseline", profile).features), {}
     real = real_without(set(INGREDIENTS) - set(CHANNEL))
-    made = {"synthetic": (2, None), "unlabelled": (3, real), "labelled": (4, real)}
-    for name, (part, channel) in (made | {"real": (5, real), "synthetic events": (5, None)}).items():
-        waveforms, labels = clips(per_class, NORMAL, seed, part, channel=channel)
+    for name, part in {"synthetic": 2, "unlabelled": 3, "labelled": 4, "real": 5, "synthetic events": 5}.items():
+        waveforms, labels = clips(per_class, NORMAL, seed, part, channel=None if "synthetic" in name else real)
         levels[name] = logmel(torch.from_numpy(waveforms)), torch.from_numpy(labels)
     own, scale = (_standardise(levels[name][0]) for name in ("unlabelled", "synthetic"))
+    # "synthetic events": the real ones without their channel. "real, own scale": standardised like the unlabelled ones.
     found = {name: (_statistics(scale(x)), y) for name, (x, y) in levels.items()}
     return found | {"real, own scale": (_statistics(own(levels["real"][0])), levels["real"][1])}
 
