@@ -33,7 +33,7 @@ class DomainAdversarial(MeanTeacher):
         super().__init__(student, config, fabric, steps_per_epoch)
         self.adversarial = a = config.adversarial
         domain = DomainClassifier(a, config.model.filters[-1]).to(fabric.device)
-        optimizer = torch.optim.Adam(domain.parameters(), lr=a.learning_rate)
+        optimizer = torch.optim.Adam(domain.parameters(), lr=a.learning_rate, fused=True)
         self.domain, self.domain_optimizer = fabric.setup(domain, optimizer)
 
     def rates(self, step: int) -> dict[str, float]:

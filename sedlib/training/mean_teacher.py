@@ -41,7 +41,7 @@ class MeanTeacher:
         self.teacher = copy.deepcopy(student)
         if config.training.teacher_start == "independent":
             self.teacher.crnn.load_state_dict(Detector(config).crnn.state_dict())
-        optimizer = torch.optim.Adam(student.parameters(), lr=config.training.learning_rate)
+        optimizer = torch.optim.Adam(student.parameters(), lr=config.training.learning_rate, fused=True)
         self.student, self.optimizer = fabric.setup(student, optimizer)
 
     def rates(self, step: int) -> dict[str, float]:
