@@ -299,8 +299,9 @@ print(tuple(classifier(torch.randn(2, full.frames, full.model.filters[-1])).shap
 #
 # ### One step
 #
-# The two steps as they are run. The first one is taken with the classifier frozen; the second one on embeddings that
-# are cut off from the CNN.
+# The two steps as they are run. Both equations have the same $\mathcal{L}_{adv}$, at the same weights and embeddings, so one
+# pass through the classifier gives the gradients of both. The CRNN descends along the first one, then the classifier
+# along the second.
 
 # %%
 print(inspect.getsource(adversarial.DomainAdversarial.two_steps))
@@ -705,8 +706,8 @@ html.table(study.verdicts(results), "What DAT adds")
 #
 # 1. Give the toy's real points the same recording as the synthetic ones (`toy.REAL_RECORDING`, `toy.SPURIOUS`). What does
 #    DAT win when there is no gap?
-# 2. Forget to zero the classifier's gradients between the two steps (a copy of `two_steps` without `requires_grad_(False)`
-#    and without zeroing). What happens to its error?
+# 2. Leave out the sign: let the classifier's gradient reach the CNN as it is (a copy of `two_steps` with a plus in front of
+#    the domain loss). What happens to the classifier's error, and what do the CNN and the classifier do together now?
 # 3. Train the probe of `invariance.linear_probe` on the clips it is asked about. How far off is the error?
 # 4. Give the classifier more practice: train `dat` with `adversarial.learning_rate` ten times as large
 #    (`dataclasses.replace` as in `gradients` above, `training.train` as for `dat_augm`). Is it still fooled? What does a fresh

@@ -15,7 +15,7 @@ from sedlib import compiled
 from sedlib.decode import events, hmm, tuning
 from sedlib.features import smoother
 from sedlib.metrics import f1
-from sedlib.models import fused, separator
+from sedlib.models import fused, gru, separator
 
 
 def slowly(kind: type) -> type:
@@ -74,7 +74,7 @@ def test_what_is_read_is_never_half_of_what_another_writes(tmp_path):
 def test_every_stored_function_of_the_package_is_kept_so():
     stored = [
         function
-        for module in (hmm, tuning, smoother, events, f1, fused, separator)
+        for module in (hmm, tuning, smoother, events, f1, fused, gru, separator)
         for function in vars(module).values()
         if isinstance(getattr(function, "_cache", None), caching.FunctionCache)
     ]

@@ -37,7 +37,7 @@ def norm_glu_dropout_pool(
     y : (batch, channel, mel, frame) float32 tensor
         Any memory format; channels-last is not copied.
     normalisation : BatchNorm2d
-        In training its running statistics are updated, with a momentum.
+        In training its running statistics are updated.
     linear : Conv2d
         The 1x1 convolution of the GLU.
     dropout : float
@@ -67,10 +67,12 @@ def _statistics(y: Tensor, normalisation: nn.BatchNorm2d) -> tuple[np.ndarray, n
     one, two = sums.sum(0, dtype=np.float64) / count  # moments about the first pixel
     unbiased = count / (count - 1)
     batch = (first + one).astype(np.float32), np.maximum(two - one * one, 0).astype(np.float32)
-    assert normalisation.momentum is not None and normalisation.num_batches_tracked is not None
+    assert normalisation.num_batches_tracked is not None
     normalisation.num_batches_tracked += 1
+    momentum = normalisation.momentum  # None: the average of all batches
+    newest = 1 / int(normalisation.num_batches_tracked) if momentum is None else momentum
     for running, new in ((mean, batch[0]), (variance, unbiased * batch[1])):
-        running += normalisation.momentum * (new - running)
+        running += np.float32(newest) * (new - running)
     return batch
 
 

@@ -39,7 +39,7 @@ class MeanTeacher:
         self.fabric, self.steps_per_epoch = fabric, steps_per_epoch
         self.teacher = copy.deepcopy(student)
         self.teacher.crnn.load_state_dict(Detector(config).crnn.state_dict())
-        optimizer = torch.optim.Adam(student.parameters(), lr=config.training.learning_rate)
+        optimizer = torch.optim.Adam(student.parameters(), lr=config.training.learning_rate, fused=True)
         self.student, self.optimizer = fabric.setup(student, optimizer)
 
     def rates(self, step: int) -> dict[str, float]:

@@ -53,10 +53,11 @@ def test_equals_the_modules_forward_and_backward(seed, batch, outputs, pooling, 
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("momentum", [0.3, None])
 @pytest.mark.parametrize("mean", [0.0, 3.0, -300.0])
-def test_running_statistics_are_the_modules_also_far_from_zero(mean):
+def test_running_statistics_are_the_modules_also_far_from_zero(mean, momentum):
     torch.manual_seed(0)
-    ours, theirs = (nn.BatchNorm2d(5, eps=1e-3, momentum=0.3) for _ in range(2))
+    ours, theirs = (nn.BatchNorm2d(5, eps=1e-3, momentum=momentum) for _ in range(2))
     for _ in range(3):
         y = mean + torch.randn(3, 5, 4, 7) * torch.arange(1.0, 6)[:, None, None]
         fused.norm_glu_dropout_pool(y, ours, nn.Conv2d(5, 5, 1), 0.0, (1, 1))
