@@ -66,7 +66,7 @@ def comb(waveform: Tensor, delay: Tensor, depth: Tensor, rate: Tensor, gain: Ten
     whole = samples.long()
     padded = F.pad(waveform, (1, 0))  # a zero before the first sample
     late, early = (padded.gather(1, (n + (1 - k) - whole).clamp_min_(0)) for k in (0, 1))
-    return waveform + gain * torch.lerp(late, early, samples.frac())  # linear interpolation between two samples
+    return waveform + gain * (late + samples.frac() * (early - late))  # linear interpolation between two samples
 
 
 def compress(waveform: Tensor, threshold_db: Tensor, ratio: Tensor) -> Tensor:
