@@ -111,7 +111,9 @@ def mix(
         mixture[first : first + len(reverberant)] += gain * reverberant
         offset = min(CLIP_S, first / RATE + max(len(sound) / RATE, SHORTEST_S))
         labels.append((first / RATE, offset, event.label))
-    annotated = [(*_annotated(*ends, recipe.label_jitter, rng_labels), label) for *ends, label in _merged(labels)]
+    annotated = [
+        (*_annotated(onset, offset, recipe.label_jitter, rng_labels), label) for onset, offset, label in _merged(labels)
+    ]
     return domains.apply_channel(mixture, recipe, rng_channel), annotated
 
 
