@@ -93,13 +93,14 @@ class _GatedPooling(torch.autograd.Function):
         kept = np.empty((batch, mels, frames * channels), np.uint8) if below else None
         if kept is not None:
             _keep(kept.reshape(-1), np.uint64(seed), np.uint8(below))
-        ctx.sizes = (*pooling, np.float32(256 / (256 - below) / (pooling[0] * pooling[1])))
+        ctx.sizes = *pooling, np.float32(256 / (256 - below) / (pooling[0] * pooling[1]))
         gate = torch.empty_like(y) if any(ctx.needs_input_grad) else y[:0]
         ctx.save_for_backward(y, weight, mapped, gate)
         ctx.arrays, ctx.count = (mean, inverse, scale, shift, offset, kept), count
         out = torch.empty((batch, mels // pooling[0], frames // pooling[1], channels))
-        lines = np.tile(scale, frames), np.tile(shift, frames), _lines(mapped), offset, _lines(gate)
-        _forward(_lines(y), *lines, kept, out.numpy(), *ctx.sizes)
+        lines = np.tile(scale, frames), np.tile(shift, frames), _lines(mapped), offset, _lines(gate), kept
+        down, along, factor = ctx.sizes
+        _forward(_lines(y), *lines, out.numpy(), down, along, factor)
         return out.permute(0, 3, 1, 2)
 
     @staticmethod
