@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from scipy import signal
+from scipy import signal, special
 
 from minidesed import domains
 from minidesed.scenes import STATISTICS
@@ -132,7 +132,7 @@ def make_sound(what: str, source: Source, seed: int, index: int) -> np.ndarray:
         do (`soundbank.CONTINUOUS`), backgrounds are 10 s. A room response begins with its direct sound.
     """
     stream = _SOUND_STREAMS + SOUND_KINDS.index(what)
-    rng_source, rng_length, rng = np.random.default_rng([seed, stream, index]).spawn(3)
+    rng_source, rng = np.random.default_rng([seed, stream, index]).spawn(2)
     source = source.of_clip(rng_source)
     if what == BACKGROUND:
         sound = source.background(CLIP_S, rng)
@@ -140,7 +140,9 @@ def make_sound(what: str, source: Source, seed: int, index: int) -> np.ndarray:
         sound = source.room(domains.SYNTHETIC, rng)[:SAMPLES]
     else:
         statistics = SYNTHETIC.events[what]
-        seconds = statistics.median * np.exp(statistics.sigma * rng_length.standard_normal())
+        # Quantiles in steps of the golden ratio: few sounds, too, have about the distribution's median and spread.
+        quantile = (np.random.default_rng([seed, stream]).random() + index * (5**0.5 - 1) / 2) % 1
+        seconds = statistics.median * np.exp(statistics.sigma * special.ndtri(quantile))
         seconds = CLIP_S if what in CONTINUOUS else float(np.clip(seconds, SHORTEST_S, CLIP_S))
         sound = source.event(what, seconds, rng)
         sound = np.pad(sound, (0, max(0, round(SHORTEST_S * RATE) - len(sound))))  # as long as its label, as in clips

@@ -103,7 +103,8 @@ class Voices:
         if label not in VOICES:
             raise SedError(f"voices: {unknown_label(label)}")
         sound = VOICES[label](_checked(duration), rng, self.ranges[label])
-        return _peak_one(_fade(trim(sound, RATE // 200, below_db=30.0)))
+        close = _fade(trim(sound, RATE // 200, below_db=30.0))
+        return _peak_one(_fade(trim(close, RATE // 50, below_db=37.0)))  # without a beep that just begins at the end
 
     def background(self, duration: float, rng: np.random.Generator) -> np.ndarray:
         """Make a room without any of the ten classes, (sample,) float32, peak 1, of exactly ``duration`` seconds."""

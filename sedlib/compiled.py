@@ -4,11 +4,16 @@ numba reads, changes and writes its index of compiled signatures (`numba.core.ca
 lock: of two processes that store two signatures of one function at once, both may take one number, and later ones load
 the wrong code without an error. The batch starts many processes with one cold cache. The lock lies beside the compiled
 code; compiling is outside of it.
+
+Nor does it notice that a compiled function which another file's compiled function calls has changed: it looks at the
+caller's file alone. So compiled code of this package counts as old when any file with compiled functions has changed.
 """
 
 from __future__ import annotations
 
 import fcntl
+import functools
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +23,19 @@ from numba.core import caching
 __all__ = ["njit", "prange"]
 
 
+@functools.cache
+def _sources() -> int:
+    """Compute the checksum of all files of the package with compiled functions."""
+    files = [path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py"))]
+    return zlib.crc32(b"".join(content for content in files if b"njit" in content))
+
+
 class _LockedFile(caching.IndexDataCacheFile):
     """The compiled signatures of a function, read and changed by one process at a time."""
+
+    def __init__(self, cache_path: str, filename_base: str, source_stamp: Any) -> None:
+        own = Path(__file__).parent.name in cache_path  # librosa has compiled functions too
+        super().__init__(cache_path, filename_base, (source_stamp, _sources()) if own else source_stamp)
 
     @property
     def _lock(self) -> Path:

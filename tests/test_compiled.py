@@ -71,6 +71,17 @@ def test_what_is_read_is_never_half_of_what_another_writes(tmp_path):
     thread.join()
 
 
+def test_code_is_old_when_any_file_with_compiled_functions_has_changed(tmp_path, monkeypatch):
+    ours, foreign = tmp_path / "sedlib" / "models", tmp_path / "another"
+    for folder in (ours, foreign):
+        folder.mkdir(parents=True)
+        compiled._LockedFile(str(folder), "function", "stamp").save("int64", "code")
+        assert compiled._LockedFile(str(folder), "function", "stamp").load("int64") == "code"
+    monkeypatch.setattr(compiled, "_sources", lambda: 1)
+    assert compiled._LockedFile(str(ours), "function", "stamp").load("int64") is None
+    assert compiled._LockedFile(str(foreign), "function", "stamp").load("int64") == "code"
+
+
 def test_every_stored_function_of_the_package_is_kept_so():
     stored = [
         function

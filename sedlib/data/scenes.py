@@ -68,7 +68,7 @@ SYNTHETIC = ClipStatistics(
         "Blender": EventStatistics(0.31, 2.6, 1.82, 0.96, 0.01, 0.47),
         "Cat": EventStatistics(1.09, 2.6, 1.62, 0.31, 0.01, 0.70),
         "Dishes": EventStatistics(0.80, 0.7, 0.51, 0.75, 0.01, 0.11),
-        "Dog": EventStatistics(0.80, 0.6, 0.80, 0.70, 0.01, 0.20),
+        "Dog": EventStatistics(0.80, 0.6, 0.90, 0.80, 0.01, 0.20),
         "Electric_shaver_toothbrush": EventStatistics(0.10, 3.1, 4.18, 0.60, 0.00, 0.91),
         "Frying": EventStatistics(0.12, 1.0, 5.30, 0.59, 0.01, 0.96),
         "Running_water": EventStatistics(0.19, 1.0, 3.83, 0.70, 0.00, 0.68),

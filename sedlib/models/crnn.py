@@ -104,7 +104,7 @@ class CRNN(nn.Module):
         widths = (channels, *model.filters)
         sizes = zip(widths[:-1], widths[1:], model.pooling, strict=True)
         self.cnn = nn.Sequential(*(Block(*size, model.batchnorm_momentum, model.conv_dropout) for size in sizes))
-        self.rnn = nn.GRU(widths[-1], model.rnn_units, model.rnn_layers, batch_first=True, bidirectional=True)
+        self.rnn = gru.GRU(widths[-1], model.rnn_units, model.rnn_layers)
         self.dropout = nn.Dropout(model.rnn_dropout)
         self.strong = nn.Linear(2 * model.rnn_units, classes)
         self.weak = AttentionPooling(2 * model.rnn_units, classes)
@@ -114,7 +114,7 @@ class CRNN(nn.Module):
     def forward(self, spectrogram: Tensor) -> Output:
         """Map ``(batch, channel, mel, frame)`` to strong and weak logits and the CNN's embeddings."""
         embeddings = self.cnn(spectrogram).squeeze(2).transpose(1, 2)
-        states = self.dropout(gru.states(self.rnn, embeddings))
+        states = self.dropout(self.rnn(embeddings)[0])
         # In float32 also where layers are bfloat16: the weak logit is a difference of sums over all frames.
         logits = self.strong(states)
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -22,28 +22,24 @@ UNROLLED = 8  # terms of a sum of products added at once
 ONE, TWO = np.float32(1), np.float32(2)
 
 
-def states(rnn: nn.GRU, x: Tensor) -> Tensor:
-    """Compute ``rnn(x)[0]``, the states of both directions, of a bidirectional GRU without dropout between layers.
+class GRU(nn.GRU):
+    """torch's GRU, bidirectional, ``batch_first``, no dropout between layers; compiled where that is possible."""
 
-    Parameters
-    ----------
-    rnn : GRU
-        Holds the weights; ``batch_first``.
-    x : (batch, frame, feature) tensor
+    def __init__(self, inputs: int, units: int, layers: int = 1) -> None:
+        super().__init__(inputs, units, layers, batch_first=True, bidirectional=True)
 
-    Returns
-    -------
-    (batch, frame, 2 state) tensor
-    """
-    if not fused.possible(x):
-        return rnn(x)[0]
-    for layer in range(rnn.num_layers):
-        w_input, w_state, b_input, b_state = (
-            torch.stack([getattr(rnn, f"{name}_l{layer}{direction}") for direction in ("", "_reverse")])
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        )
-        x = _Recurrence.apply(F.linear(x, w_input.flatten(0, 1), b_input.flatten()), w_state, b_state)
-    return x
+    def forward(self, input: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Map ``(batch, frame, feature)`` to the states of both directions ``(batch, frame, 2 state)``, and None."""
+        if not fused.possible(input):
+            return super().forward(input)[0], None
+        x = input
+        for layer in range(self.num_layers):
+            w_input, w_state, b_input, b_state = (
+                torch.stack([getattr(self, f"{name}_l{layer}{direction}") for direction in ("", "_reverse")])
+                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            )
+            x = _Recurrence.apply(F.linear(x, w_input.flatten(0, 1), b_input.flatten()), w_state, b_state)
+        return x, None
 
 
 class _Recurrence(torch.autograd.Function):

@@ -11,14 +11,17 @@ from torch import nn
 from sedlib.models import gru
 
 
-def network(features: int, size: int, layers: int = 1) -> nn.GRU:
-    return nn.GRU(features, size, layers, batch_first=True, bidirectional=True)
+def torchs(rnn: gru.GRU) -> nn.GRU:
+    """torch's own module with the same weights."""
+    module = nn.GRU(rnn.input_size, rnn.hidden_size, rnn.num_layers, batch_first=True, bidirectional=True)
+    module.load_state_dict(rnn.state_dict())
+    return module
 
 
-def with_gradients(function, rnn: nn.GRU, x: torch.Tensor) -> list[torch.Tensor]:
+def with_gradients(rnn: nn.GRU, x: torch.Tensor) -> list[torch.Tensor]:
     """The states, and the gradients of the input and of every weight for a given gradient of the states."""
     x = x.clone().requires_grad_()
-    out = function(rnn, x)
+    out = rnn(x)[0]
     sensitivity = torch.randn(out.shape, generator=torch.Generator().manual_seed(1)).to(out.dtype)
     return [out.detach(), *torch.autograd.grad(out, [x, *rnn.parameters()], sensitivity)]
 
@@ -35,9 +38,9 @@ def with_gradients(function, rnn: nn.GRU, x: torch.Tensor) -> list[torch.Tensor]
 @settings(max_examples=60, deadline=None)
 def test_equals_torch_in_double_precision(seed, batch, frames, features, size, layers, scale):
     torch.manual_seed(seed)
-    rnn, x = network(features, size, layers), scale * torch.randn(batch, frames, features)
-    theirs = with_gradients(lambda rnn, x: rnn(x)[0], copy.deepcopy(rnn).double(), x.double())
-    states, *gradients = with_gradients(gru.states, rnn, x)
+    rnn, x = gru.GRU(features, size, layers), scale * torch.randn(batch, frames, features)
+    theirs = with_gradients(torchs(rnn).double(), x.double())
+    states, *gradients = with_gradients(rnn, x)
     # Rounding: of a gate's argument, and of 1 - n^2 at n = 1, which the gradient multiplies by the input.
     torch.testing.assert_close(states.double(), theirs[0], rtol=0, atol=1e-6 + 1e-7 * scale)
     for ours, right in zip(gradients, theirs[1:]):
@@ -49,30 +52,30 @@ def test_equals_torch_in_double_precision(seed, batch, frames, features, size, l
 def test_gates_saturate_as_torchs(argument):
     """Zero weights: a bias is the gate's argument, in all frames."""
     for gate in range(3):
-        rnn, x = network(1, 3), torch.zeros(2, 5, 1)
+        rnn, x = gru.GRU(1, 3), torch.zeros(2, 5, 1)
         for parameter in rnn.parameters():
             nn.init.constant_(parameter, 0.1 if parameter.dim() > 1 else 0.3)
         nn.init.constant_(rnn.bias_ih_l0[3 * gate : 3 * gate + 3], argument)
-        theirs = with_gradients(lambda rnn, x: rnn(x)[0], rnn, x)
-        for ours, right in zip(with_gradients(gru.states, rnn, x), theirs):
+        theirs = with_gradients(torchs(rnn), x)
+        for ours, right in zip(with_gradients(rnn, x), theirs):
             torch.testing.assert_close(ours, right, rtol=1e-5, atol=1e-6, equal_nan=True)
 
 
 def test_states_within_1e_6_at_the_papers_size():
     torch.manual_seed(0)
-    rnn, x = network(128, 128, 2), 3 * torch.randn(5, 157, 128)
+    rnn, x = gru.GRU(128, 128, 2), 3 * torch.randn(5, 157, 128)
     with torch.no_grad():
-        right = copy.deepcopy(rnn).double()(x.double())[0]
-        torch.testing.assert_close(gru.states(rnn, x).double(), right, rtol=0, atol=1e-6)
+        right = torchs(rnn).double()(x.double())[0]
+        torch.testing.assert_close(rnn(x)[0].double(), right, rtol=0, atol=1e-6)
 
 
 def test_the_number_of_threads_changes_no_bit():
     torch.manual_seed(0)
-    rnn, x, results, threads = network(8, 16), torch.randn(9, 7, 8), [], torch.get_num_threads()
+    rnn, x, results, threads = gru.GRU(8, 16), torch.randn(9, 7, 8), [], torch.get_num_threads()
     try:
         for n in (1, 2):
             torch.set_num_threads(n)
-            results.append(with_gradients(gru.states, rnn, x))
+            results.append(with_gradients(rnn, x))
             assert torch.get_num_threads() == n
     finally:
         torch.set_num_threads(threads)
@@ -81,21 +84,21 @@ def test_the_number_of_threads_changes_no_bit():
 
 def test_clips_do_not_depend_on_each_other():
     torch.manual_seed(0)
-    rnn, x = network(4, 5), torch.randn(7, 6, 4)
-    together = gru.states(rnn, x)
-    torch.testing.assert_close(together, torch.cat([gru.states(rnn, clip[None]) for clip in x]), rtol=0, atol=1e-6)
+    rnn, x = gru.GRU(4, 5), torch.randn(7, 6, 4)
+    together = rnn(x)[0]
+    torch.testing.assert_close(together, torch.cat([rnn(clip[None])[0] for clip in x]), rtol=0, atol=1e-6)
 
 
 def test_a_second_derivative_is_refused():
-    rnn, x = network(2, 3), torch.randn(1, 4, 2, requires_grad=True)
+    rnn, x = gru.GRU(2, 3), torch.randn(1, 4, 2, requires_grad=True)
     for loss in (torch.sum, lambda out: out.square().sum()):
         with pytest.raises(RuntimeError, match="second derivative"):
-            torch.autograd.grad(loss(gru.states(rnn, x)), x, create_graph=True)
+            torch.autograd.grad(loss(rnn(x)[0]), x, create_graph=True)
 
 
 def test_other_numbers_than_float32_are_left_to_the_module(monkeypatch):
     monkeypatch.setattr(gru._Recurrence, "apply", None)
-    rnn = network(2, 3)
-    assert gru.states(copy.deepcopy(rnn).double(), torch.zeros(1, 4, 2, dtype=torch.float64)).dtype == torch.float64
+    rnn = gru.GRU(2, 3)
+    assert copy.deepcopy(rnn).double()(torch.zeros(1, 4, 2, dtype=torch.float64))[0].dtype == torch.float64
     with torch.autocast("cpu", torch.bfloat16):
-        gru.states(rnn, torch.zeros(1, 4, 2))
+        rnn(torch.zeros(1, 4, 2))
