@@ -17,7 +17,7 @@ from sedlib.workspace import workspace
 # What a version changed that moves scores, newest last.
 CHANGED = {
     "0.2.0": "the teacher's noise and first weights, which network is tested, the edges of the median filter, "
-    "a few generated clips, and PSDS"
+    "the generated data, and PSDS"
 }
 
 

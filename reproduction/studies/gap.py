@@ -165,7 +165,8 @@ def shares(measured: dict[str, Any]) -> pd.DataFrame:
     """
     development, rows = measured["development"], []
     f1 = {name: 100 * np.array(found["f1"]) for name, found in development.items()}
-    for name in INGREDIENTS:
+    ingredients = [name.removeprefix("without ") for name in development if name.startswith("without ")]
+    for name in ingredients:  # a published measurement may have others than `INGREDIENTS`
         row = [name]
         for difference in (f1[f"without {name}"] - f1["real"], f1["synthetic"] - f1[f"only {name}"]):
             row += [difference.mean(), difference.std(ddof=1) if len(difference) > 1 else np.nan]
