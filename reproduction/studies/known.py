@@ -17,8 +17,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from minidesed.domains import INGREDIENTS, Range, Recipe, apply_channel, from_db, real_without
-from minidesed.signals import coloured, shape, unit_rms, white_noise
+from minidesed.domains import INGREDIENTS, Range, Recipe, apply_channel, real_without
+from minidesed.signals import coloured, from_db, shape, unit_rms, white_noise
 from minidesed.voices import Voices
 from reproduction import published, shipped
 from reproduction.comparisons import spread
