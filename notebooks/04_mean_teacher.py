@@ -365,6 +365,9 @@ for name, value in terms.items():
 # An untrained network predicts about 0.5 for everything, and so both cross-entropies are near $-\ln 0.5 = 0.69$.
 # Student and teacher have different weights, but they agree on these 0.5: the consistency terms are close to 0.
 #
+# A training of the short profiles begins a little further on. The biases of the strong head start at the log-odds of each
+# class's share of active frames (`training.output_bias`), because most classes are silent most of the time.
+#
 # Which clips does each term learn from? The gradient of a term with respect to a clip's spectrogram says so: where it
 # is 0, the clip changes nothing. **Predict** the twelve entries of this table.
 
@@ -450,8 +453,12 @@ def follow(alpha: float) -> tuple[plots.Figure, str]:
 explore.explore(follow, interactive, alpha=[0.9, 0.98, 0.999])
 
 # %% [markdown]
-# The paper's $\alpha = 0.999$ averages about a thousand steps, which is little in its long training and would be most
-# of a short one. That is why the short profiles take a smaller $\alpha$.
+# The paper's $\alpha = 0.999$ averages about a thousand steps, which is little in its long training and much of a short
+# one. That is why the short profiles take a smaller $\alpha$.
+#
+# One thing the average of the weights does not have: the statistics of batch normalisation. While it trains, the teacher
+# sees noisy clips, and its running statistics are of these. To be tested on clean clips it needs statistics of clean
+# clips. So at the end of an epoch they are computed anew (`training.teacher_statistics`).
 
 # %% [markdown]
 # ## Trusting the teacher slowly
@@ -502,11 +509,13 @@ print(textwrap.dedent(inspect.getsource(training.MeanTeacher.step).split('"""')[
 
 # %% [markdown]
 # Now run it. The curves move after every epoch: above left the four terms and their weighted sum, above right the
-# event-based F1 on synthetic clips that were held out, below the learning rate and the weight. The epoch where the
-# student's F1 is best is kept: the baseline tests the student (`training.tested`). A run that was finished before is
-# not trained again. One that was stopped, by the kernel's stop button or because the kernel died, goes on where it was,
-# to the same weights bit for bit, because every step is a function of the seed and its number; the next cell then draws
-# the curves from its records. A loss that becomes NaN or explodes ends the training with a message that names the term.
+# event-based F1 on synthetic clips that were held out, below the learning rate and the weight. The weights after the last
+# step are kept. (The baseline keeps the epoch with the best F1 on these clips, which says little about real ones.)
+#
+# A run that was finished before is not trained again. One that was stopped, by the kernel's stop button or because the
+# kernel died, goes on where it was, to the same weights bit for bit, because every step is a function of the seed and its
+# number; the next cell then draws the curves from its records. A loss that becomes NaN or explodes ends the training with
+# a message that names the term.
 #
 # **Predict:** who will score higher during the training, the student or the teacher? At the start, and at the end?
 
@@ -525,9 +534,8 @@ if len(curves.rows) < len(history):
     plots.show(plots.curves(history), live.description(history))
 last = history.iloc[-1]
 print(f"{len(history)} epochs, {last['step']:.0f} steps, {last['seconds']:.0f} s")
-best = history.set_index("epoch", drop=False).loc[run.load("weights.pt")["epoch"]]
-kept = best[f"validation_f1_{t.tested}"]
-print(f"kept: epoch {best['epoch']:.0f}, {t.tested}'s F1 on held-out clips {kept:.1%}")
+kept = last[f"validation_f1_{t.tested}"]
+print(f"{t.tested}'s F1 on held-out synthetic clips after the last step: {kept:.1%}")
 
 # %% [markdown]
 # The teacher is the student of some steps ago, less shaken. Early on, being late is a disadvantage; once the student
@@ -549,8 +557,8 @@ print(f"on average {ahead[:half].mean():+.1f} points in the first half of the ep
 # %% [markdown]
 # ## From posteriors to events
 #
-# `score` runs the student on the development set, which is real-domain and was not seen in training. It keeps the
-# posteriors, the events and the scores in the run's folder.
+# `score` runs the tested network, here the teacher (`training.tested`), on the development set, which is real-domain and
+# was not seen in training. It keeps the posteriors, the events and the scores in the run's folder.
 
 # %%
 results = training.score(run, root, progress=interactive)
@@ -738,8 +746,8 @@ plots.show(fig, f"F1 of each class beside chance: {', '.join(words)}")
 # %% [markdown]
 # ### Two questions about the run
 #
-# Would the teacher have been the better one to test? Both are scored on the same clips, so their difference is drawn
-# with the same clips too (a *paired* bootstrap); if the interval holds 0, the clips do not decide it.
+# Is the teacher the better one to test? The baseline tests the student. Both are scored on the same clips, so their
+# difference is drawn with the same clips too (a *paired* bootstrap); if the interval holds 0, the clips do not decide it.
 
 # %%
 step = scores.frame_s
@@ -761,9 +769,9 @@ print(f"synthetic, held out: {kept:.1%}")
 print(f"real, development set: {f1['macro']:.1%}")
 
 # %% [markdown]
-# Two things are in this gap: the epoch was chosen on the first of the two, and only the first has the domain of the
-# strong labels. The second is the **domain gap**, and closing it is what the paper's adversarial training is for
-# (lesson 05). In the smoke profile hardly anything is learned, and so there is no gap to speak of.
+# Only the first has the domain of the strong labels. This difference is the **domain gap**, and closing it is what the
+# paper's adversarial training is for (lesson 05). In the smoke profile hardly anything is learned, and so there is no gap
+# to speak of.
 
 # %% [markdown]
 # ## What kind of errors?

@@ -633,10 +633,10 @@ html.table(shown, "How long the classes sound, per clip")
 #
 # **It is too early.** 1000 steps are few. The baseline's 200 epochs, which the paper keeps, are 52,600.
 #
-# **The epoch is chosen on synthetic clips.** What is kept is the best epoch on held-out *synthetic* clips, as in the baseline.
-# DAT trades some accuracy on synthetic clips for accuracy on real ones, so this rule may pick the wrong epoch for it. The
-# released scripts for Augm and DAT keep the checkpoints with the lowest loss on the real development set. That favours DAT,
-# but then the set that chooses is the set that is reported.
+# **The epoch was chosen on synthetic clips.** These runs kept the best epoch on held-out *synthetic* clips, as the baseline
+# does. DAT trades some accuracy on synthetic clips for accuracy on real ones, so this rule may pick the wrong epoch for it.
+# (Today's trainings keep the last step.) The released scripts for Augm and DAT keep the checkpoints with the lowest loss on
+# the real development set. That favours DAT, but then the set that chooses is the set that is reported.
 #
 # ### Labels and teacher
 #

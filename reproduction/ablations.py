@@ -10,7 +10,7 @@ from dataclasses import replace
 from sedlib.config import Augment
 from sedlib.systems import AUGM, DAT, PER_CLIP, TWO, System, TrainingChanges
 
-# Clips with strong labels alone, as many in a batch as the mean teacher has.
+# Clips with strong labels alone, as many in a batch as the paper's mean teacher has.
 ALONE: TrainingChanges = {"strong": 24, "weak": 0, "unlabelled": 0}
 # What DAT was made for, unsupervised domain adaptation: labels of synthetic clips alone, and no consistency with a
 # teacher.

@@ -33,9 +33,9 @@ def runs(folder: str | Path) -> pd.DataFrame:
     -------
     DataFrame
         ``run`` (path below the folder), ``system profile data seed``, ``state`` (`Run.state`, or "damaged: " and why),
-        ``step`` and ``steps`` (done; of the whole training, where known), ``validation_f1`` (best so far of the tested
-        network), ``dev_f1 eval_f1 psds`` (fractions; PSDS of the development set), ``missing`` (development clips
-        without audio, which are in no score) and ``minutes`` of training.
+        ``step`` and ``steps`` (done; of the whole training, where known), ``validation_f1`` (of the tested network, in
+        the epoch kept so far), ``dev_f1 eval_f1 psds`` (fractions; PSDS of the development set), ``missing``
+        (development clips without audio, which are in no score) and ``minutes`` of training.
 
     Raises
     ------
@@ -99,14 +99,14 @@ def _row(run: Run) -> dict[str, Any]:
         config, training = record["config"], record["config"]["training"]
         row |= {"system": str(config["system"]), "profile": str(config["profile"]), "data": str(record["data"])}
         row |= {"seed": _count(record["seed"]), "step": 0}
-        tested = training["tested"]
         if training["steps_per_epoch"]:  # else it depends on the data
             row["steps"] = _count(training["epochs"] * training["steps_per_epoch"])
     metrics = run.metrics
     with reading(run.folder / "metrics.csv"):
         if len(metrics):
             row |= {"step": _count(metrics["step"].iloc[-1]), "minutes": metrics["seconds"].iloc[-1] / 60}
-            row["validation_f1"] = metrics[f"validation_f1_{tested}"].max()
+            f1 = metrics[f"validation_f1_{training['tested']}"]
+            row["validation_f1"] = f1.max() if training["selection"] == "best" else f1.iloc[-1]
     path = run.folder / "progress.json"
     with reading(path):
         if path.exists():

@@ -224,6 +224,7 @@ class Adversarial(Checked):
     domain_weight: Weight = 0.1
     schedule: Literal["constant", "ganin"] = "constant"  # of the CNN's domain_weight; Ganin's rises from 0 to it
     learning_rate: Weight = 2e-4  # the domain classifier's
+    steps: Size = 1  # its updates for one of the CNN
     rampup_epochs: Weight = 50
     gradient_clip: Positive = 5.0  # largest norm of the gradient of either network, the released code's
     # The classifier, Conv-TasNet's separator, as in the released code.
@@ -321,7 +322,14 @@ def _as_tuples(value: Any) -> Any:
 # Of both small profiles. PyTorch's initial weights learn sooner (docs/DIFFERENCES.md has the numbers); a frame lasts
 # 128 ms, and floored labels would begin and end 64 ms early on average.
 _SMALL = {"batchnorm_momentum": 0.1, "conv_dropout": 0.0, "rnn_layers": 1, "init": "torch"}
-_SHORT = {"rampup_epochs": 1, "preload": True, "label_frames": "nearest"}
+_SHORT = {
+    "preload": True,
+    "label_frames": "nearest",
+    "output_bias": "prior",
+    "teacher_statistics": "recomputed",
+    "tested": "teacher",
+    "selection": "last",
+}
 
 PROFILES: dict[str, Config] = {
     "paper": Config(),
@@ -331,15 +339,25 @@ PROFILES: dict[str, Config] = {
         model=Model(
             filters=(16, 32, 64, 64), pooling=((2, 4), (1, 2), (1, 4), (1, 2)), rnn_units=48, rnn_dropout=0.2, **_SMALL
         ),
-        training=Training(epochs=10, steps_per_epoch=100, learning_rate=5e-3, ema=0.99, **_SHORT),
-        adversarial=Adversarial(learning_rate=2e-3, rampup_epochs=1, bottleneck=32, hidden=64),
+        training=Training(
+            unlabelled=6, epochs=10, steps_per_epoch=400, rampup_epochs=0.25, learning_rate=5e-3, ema=0.995, **_SHORT
+        ),
+        adversarial=Adversarial(learning_rate=2e-3, rampup_epochs=0.25, bottleneck=32, hidden=64),
     ),
     "smoke": Config(
         profile="smoke",
         features=Features(n_fft=1024, hop=1024, n_mels=32),
         model=Model(filters=(8, 16, 16), pooling=((2, 2), (1, 4), (1, 4)), rnn_units=16, rnn_dropout=0.0, **_SMALL),
         training=Training(
-            strong=4, weak=4, unlabelled=4, epochs=2, steps_per_epoch=15, learning_rate=3e-3, ema=0.9, **_SHORT
+            strong=4,
+            weak=4,
+            unlabelled=4,
+            epochs=2,
+            steps_per_epoch=15,
+            rampup_epochs=1,
+            learning_rate=3e-3,
+            ema=0.9,
+            **_SHORT,
         ),
         adversarial=Adversarial(learning_rate=1e-3, rampup_epochs=1, blocks=2, repeats=1, bottleneck=8, hidden=16),
     ),

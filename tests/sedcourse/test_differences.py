@@ -49,6 +49,8 @@ def test_the_table_names_the_options_that_a_reader_would_ask_for():
         "training.noise_snr_db",
         "training.noise_on",
         "training.tested",
+        "training.teacher_statistics",
+        "training.output_bias",
         "training.label_frames",
         "model.init",
         "training.selection",
