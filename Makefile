@@ -14,6 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
+reproduce: ARGS = --no-mixing
 reproduce: $(READY)  ## make the data, train, score, execute the lessons, write report/index.html
 	$(BIN)/sedlib reproduce $(ARGS)
 

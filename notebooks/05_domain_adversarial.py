@@ -276,7 +276,7 @@ for p in (0, 0.1, 0.3, 0.5, 1):
 # function of which weights? And does any of it reach the RNN?
 
 # %%
-config = systems.configuration("dat_augm", profile)
+config = systems.configuration("dat", profile)
 plots.show(*scheme.scheme(config))
 
 # %% [markdown]
@@ -287,7 +287,7 @@ plots.show(*scheme.scheme(config))
 
 # %%
 print(inspect.getsource(DomainClassifier.__init__))
-full = systems.configuration("dat_augm", "paper")
+full = systems.configuration("dat", "paper")
 classifier = DomainClassifier(full.adversarial, full.model.filters[-1])
 size = sum(p.numel() for p in classifier.parameters())
 print(f"at the paper's size: {size:,} parameters")
@@ -379,12 +379,13 @@ print(adam_steps(1.0), adam_steps(0.1))
 #
 # ## Training
 #
-# `dat_augm` is the paper's "+DAT+Augm". The training is the one of lesson 04 with the updates above; while it runs, each
-# epoch logs the classifier's loss and balanced error, and says so if the classifier wins or loses outright (below
-# 2 % or above 48 % of errors). **Predict:** will its error rise or fall with the epochs?
+# `dat` is the baseline of lesson 04 with the updates above. (The paper's "+DAT+Augm" has dynamic mixing as well, which
+# makes a training take far longer; its results come further below.) While it runs, each epoch logs the classifier's loss
+# and balanced error, and says so if the classifier wins or loses outright (below 2 % or above 48 % of errors). **Predict:**
+# will its error rise or fall with the epochs?
 
 # %%
-folder = workspace.run_folder(profile, root, "dat_augm", seed)
+folder = workspace.run_folder(profile, root, "dat", seed)
 with live.LiveCurves(interactive) as curves:
     run = training.train(config, root, seed, folder, curves, progress=interactive)
 results = training.score(run, root, progress=interactive)
@@ -438,23 +439,23 @@ def a_distance(error: float) -> float:
 check.a_distance(a_distance)
 
 # %% [markdown]
-# Now three CNNs: with its random weights, before any training; trained without DAT (`augm`); and with it (`dat_augm`). Of
-# the trained ones we take the student after the last step, for that is what the classifier was up against.
+# Now three CNNs: with its random weights, before any training; trained without DAT (`baseline`, of lesson 04); and with it
+# (`dat`). Of the trained ones we take the student after the last step, for that is what the classifier was up against.
 # And one more probe, which gets no features at all, only the *true* labels: how many seconds of each class sound in a clip.
 # **Predict** the order of the errors.
 
 # %%
-plain_folder = workspace.run_folder(profile, root, "augm", seed)
-plain = training.train(systems.configuration("augm", profile), root, seed, plain_folder,
+plain_folder = workspace.run_folder(profile, root, "baseline", seed)
+plain = training.train(systems.configuration("baseline", profile), root, seed, plain_folder,
                        progress=interactive)
 probed = {"untrained": invariance.measure(plain, root, seed, untrained=True),
-          "augm": invariance.measure(plain, root, seed),
-          "dat_augm": invariance.measure(run, root, seed)}
+          "baseline": invariance.measure(plain, root, seed),
+          "dat": invariance.measure(run, root, seed)}
 for name, found in probed.items():
     said = {probe: "{:.2f} ({:.2f} to {:.2f})".format(*found[probe])
             for probe in ("linear", "network", "labels")}
     print(f"{name:<10} errors: {said}")
-print(f"the own classifier of dat_augm: {probed['dat_augm']['adversary']:.2f}")
+print(f"the own classifier of dat: {probed['dat']['adversary']:.2f}")
 
 # %% [markdown]
 # The labels alone give the domain away in many clips: in MiniDESED, as in DESED, real clips hold more of some classes
@@ -507,7 +508,7 @@ def clip_map(axes, heard, title):
 
 # %%
 fig, axes = plots.figure(10, 8, nrows=2, ncols=2)
-for row, (title, of) in zip(axes, {"augm": plain, "dat_augm": run}.items()):
+for row, (title, of) in zip(axes, {"baseline": plain, "dat": run}.items()):
     clip_map(row, invariance.hear(of.detector("last"), of.config, root, seed), title)
 for ax in axes[1]:
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, frameon=False)
@@ -710,5 +711,5 @@ html.table(study.verdicts(results), "What DAT adds")
 #    the domain loss). What happens to the classifier's error, and what do the CNN and the classifier do together now?
 # 3. Train the probe of `invariance.linear_probe` on the clips it is asked about. How far off is the error?
 # 4. Give the classifier more practice: train `dat` with `adversarial.learning_rate` ten times as large
-#    (`dataclasses.replace` as in `gradients` above, `training.train` as for `dat_augm`). Is it still fooled? What does a fresh
+#    (`dataclasses.replace` as in `gradients` above, `training.train` as above). Is it still fooled? What does a fresh
 #    probe say?

@@ -13,6 +13,7 @@ from sedlib.cli import DATA, PATH, PROFILE, Command, examples
 # Imports that load more stand inside the commands, so that `sedlib --help` answers at once.
 
 _SEEDS, _TABLES = "Trainings of each system: seeds 0, 1, ...", "1, 2 or 3, repeatable: only this table, no lessons."
+_MIXING = "With the rows of dynamic mixing and augmentation, which take longest; default: with them."
 _CLUSTER = "Run the jobs on a cluster: slurm, or the folder of a snakemake profile."
 _LIST = "List the rows of the paper's tables, their numbers and systems; do nothing."
 _EXAMPLES = examples(
@@ -28,6 +29,7 @@ _EXAMPLES = examples(
 @DATA
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(1), help=_SEEDS)
 @click.option("--table", "tables", multiple=True, type=int, help=_TABLES)
+@click.option("--mixing/--no-mixing", default=True, help=_MIXING)
 @click.option("--cores", type=click.IntRange(1), help="Default: all that this process may use.")
 @click.option("--cluster", metavar="PROFILE", help=_CLUSTER)
 @click.option("--list", "only_list", is_flag=True, help=_LIST)
@@ -36,6 +38,7 @@ def reproduce(
     data_name: str,
     seeds: int,
     tables: tuple,
+    mixing: bool,
     cores: int | None,
     cluster: str | None,
     only_list: bool,
@@ -43,11 +46,11 @@ def reproduce(
     """Do everything: data, trainings, scores, ledger, executed lessons, report. What is finished is not done again."""
     from reproduction.plan import TABLES, Plan
 
-    plan = Plan(profile_name, data_name, tuple(range(seeds)), tuple(dict.fromkeys(tables)) or TABLES).checked()
+    plan = Plan(profile_name, data_name, tuple(range(seeds)), tuple(dict.fromkeys(tables)) or TABLES, mixing).checked()
     if only_list:
         from reproduction.rows import listing
 
-        click.echo(listing(plan.tables).to_string(index=False))
+        click.echo(listing(plan.rows()).to_string(index=False))
         return
     from reproduction.batch import reproduce as run_all
     from reproduction.keeper import Stopped

@@ -41,12 +41,12 @@ def read(path: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``measured_by profile data seeds tables configuration made failed``, ``psds`` (how it was computed), ``missing``
-        (by subset, the reference's clips without audio: `Missing`), and these lists. ``numbers``: per number of the
-        paper ``table row system decoding score claimed here low high of_seed difference why`` (F1 in percent; ``here``
-        is None where no run gave it). ``claims``: ``section says first second score claimed here low high p verdict
-        why``. ``figures``: ``figure shows here verdict lesson``. ``unseen``: F1 of HMM rows on clips that did not tune
-        them. ``runs``: what was trained.
+        ``measured_by profile data seeds tables mixing configuration made failed``, ``psds`` (how it was computed),
+        ``missing`` (by subset, the reference's clips without audio: `Missing`), and these lists. ``numbers``: per
+        number of the paper ``table row system decoding score claimed here low high of_seed difference why`` (F1 in
+        percent; ``here`` is None where no run gave it). ``claims``: ``section says first second score claimed here low
+        high p verdict why``. ``figures``: ``figure shows here verdict lesson``. ``unseen``: F1 of HMM rows on clips
+        that did not tune them. ``runs``: what was trained.
     """
     if not path.is_file():
         raise SedError(f"{path}: no such file; `sedlib reproduce` writes it")
@@ -57,12 +57,17 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def load() -> tuple[dict[str, Any], str]:
-    """Read the workspace's ledger if this version wrote one of all tables, otherwise the published one; and which."""
+    """Read the workspace's ledger if this version wrote one of all rows, otherwise the published one; and which."""
     own = _own()
-    if own.is_file() and (ledger := read(own))["tables"] == [1, 2, 3] and published.present(ledger):
+    if own.is_file() and whole(ledger := read(own)) and published.present(ledger):
         return ledger, f"{own}, from the runs of this workspace"
     known = read(PUBLISHED)
     return known, published.source(PUBLISHED, known["measured_by"])
+
+
+def whole(ledger: Mapping[str, Any]) -> bool:
+    """Return whether a ledger is of all rows of all tables."""
+    return ledger["tables"] == [1, 2, 3] and ledger.get("mixing", True)
 
 
 def configuration_checksum(profile_name: str) -> str:
@@ -99,9 +104,11 @@ def claims_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def how_measured(ledger: Mapping[str, Any]) -> list[str]:
-    """Return sentences on how PSDS was computed and on missing clips; none for a ledger that has neither."""
-    psds = [f"PSDS: {ledger['psds']}."] if "psds" in ledger else []
-    return psds + [f"{subset}: {missing_text(gone)}." for subset, gone in ledger.get("missing", {}).items()]
+    """Return sentences on rows left out, on how PSDS was computed and on missing clips; of an old ledger none."""
+    left_out = "Rows with dynamic mixing and augmentation are left out here; `sedlib reproduce` has them too."
+    said = [left_out] if not ledger.get("mixing", True) else []
+    said += [f"PSDS: {ledger['psds']}."] if "psds" in ledger else []
+    return said + [f"{subset}: {missing_text(gone)}." for subset, gone in ledger.get("missing", {}).items()]
 
 
 def figures_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
@@ -167,9 +174,9 @@ def publish() -> None:
         version made it.
     """
     path, ledger = _own(), read(_own())
-    whole = (ledger["tables"], ledger["profile"], ledger["failed"]) == ([1, 2, 3], "lesson", {})
-    if not whole or any(n["here"] is None for n in ledger["numbers"]):
-        fix = "run `sedlib reproduce` without --table"
+    complete = whole(ledger) and (ledger["profile"], ledger["failed"]) == ("lesson", {})
+    if not complete or any(n["here"] is None for n in ledger["numbers"]):
+        fix = "run `sedlib reproduce` without --table and --no-mixing"
         raise SedError(f"{path}: only a whole reproduction in profile lesson is published; {fix}")
     if ledger["configuration"] != configuration_checksum("lesson") or not published.present(ledger):
         raise SedError(f"{path}: made by another configuration or version; run `sedlib reproduce` again")

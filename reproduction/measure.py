@@ -82,6 +82,7 @@ def write(plan: Plan, failed: Mapping[str, str]) -> dict[str, Any]:
         "data": plan.root.name,
         "seeds": list(plan.seeds),
         "tables": list(plan.tables),
+        "mixing": plan.mixing,
         "configuration": ledger.configuration_checksum(plan.profile),
         "generator": generate.VERSION if plan.data == "mini" else None,
         "made": {

@@ -24,7 +24,7 @@ LESSON_RUNS = {
     "02_augmentation": ("baseline",),
     "03_pcen": ("ppcen_logmel",),
     "04_mean_teacher": ("baseline",),
-    "05_domain_adversarial": ("dat_augm", "augm"),
+    "05_domain_adversarial": ("dat", "baseline"),
     "06_hmm": ("baseline",),
 }
 # Seconds of one core that jobs of profile lesson took (see README); once some are done, only their proportions count.
@@ -49,6 +49,7 @@ class Plan(NamedTuple):
     data: str
     seeds: tuple[int, ...]
     tables: tuple[int, ...] = TABLES
+    mixing: bool = True  # also the rows with dynamic mixing and augmentation, whose trainings take longest
     partial: bool = False  # make ledger and report of what is there, because something failed
 
     @classmethod
@@ -61,8 +62,9 @@ class Plan(NamedTuple):
             )
         except ValueError as error:
             raise SedError(f"seeds and tables are whole numbers with commas between them ({error})") from None
-        data, partial = unquote(str(config.get("data", "mini"))), bool(int(config.get("partial", 0)))
-        return cls(str(config.get("profile", "lesson")), data, seeds, tables, partial).checked()
+        data = unquote(str(config.get("data", "mini")))
+        mixing, partial = (bool(int(config.get(name, default))) for name, default in (("mixing", 1), ("partial", 0)))
+        return cls(str(config.get("profile", "lesson")), data, seeds, tables, mixing, partial).checked()
 
     def checked(self) -> Plan:
         """Return itself, with the absolute path of its data.
@@ -90,8 +92,8 @@ class Plan(NamedTuple):
     def config(self) -> dict[str, str]:
         """Return plain text, without characters that snakemake or a shell interprets; inverse of `of`."""
         seeds, tables = (",".join(map(str, numbers)) for numbers in (self.seeds, self.tables))
-        partial = str(int(self.partial))
-        return {"profile": self.profile, "data": quote(self.data), "seeds": seeds, "tables": tables, "partial": partial}
+        flags = {"mixing": str(int(self.mixing)), "partial": str(int(self.partial))}
+        return {"profile": self.profile, "data": quote(self.data), "seeds": seeds, "tables": tables, **flags}
 
     def options(self) -> str:
         """Return the same as options of `reproduction.jobs`."""
@@ -123,8 +125,8 @@ class Plan(NamedTuple):
         return run_folder(self.profile, self.root, system, seed)
 
     def rows(self) -> list[Row]:
-        """Return the paper's rows in the tables asked for."""
-        return [row for row in ROWS if row.table in self.tables]
+        """Return the paper's rows in the tables asked for, with or without those that mix."""
+        return [row for row in ROWS if row.table in self.tables and (self.mixing or not row.mixes)]
 
     def systems(self) -> list[str]:
         """Return the systems that these rows score."""
@@ -145,8 +147,10 @@ class Plan(NamedTuple):
         return [(member, seed + above) for member, above in ENSEMBLES.get(system, ((system, 0),))]
 
     def trainings(self) -> list[tuple[str, int]]:
-        """Return system and seed of all trainings, the longest first."""
+        """Return system and seed of all trainings, the rows' and the lessons', the longest first."""
         found = dict.fromkeys(member for scored in self.scored() for member in self.members(*scored))
+        shown = (system for lesson in self.lessons() for system in LESSON_RUNS.get(lesson, ()))
+        found |= dict.fromkeys((system, self.seeds[0]) for system in shown)
         return sorted(found, key=lambda one: -seconds_of(one[0]))
 
     def lessons(self) -> list[str]:

@@ -28,6 +28,12 @@ class Row:
         """``TABLE NAME``, which no other row has."""
         return f"{self.table} {self.name}"
 
+    @property
+    def mixes(self) -> bool:
+        """Whether its system, or a member of its ensemble, trains with dynamic mixing."""
+        members = ENSEMBLES.get(self.system, ((self.system, 0),))
+        return any(SYSTEMS[member].augment.mixing for member, _ in members)
+
 
 ROWS: tuple[Row, ...] = (
     Row(1, "Log-Mel", {"dev_f1": 35.93}, "logmel"),
@@ -54,12 +60,12 @@ ROWS: tuple[Row, ...] = (
 )
 
 
-def listing(tables: Sequence[int] = (1, 2, 3)) -> pd.DataFrame:
-    """List the rows of the paper's tables: ``table row system decoding``, the paper's numbers, and the system."""
+def listing(rows: Sequence[Row] = ROWS) -> pd.DataFrame:
+    """List rows of the paper's tables: ``table row system decoding``, the paper's numbers, and the system."""
     what = {name: system.title for name, system in SYSTEMS.items()}
     what |= {name: f"average of {', '.join(member for member, _ in of)}" for name, of in ENSEMBLES.items()}
     found = []
-    for row in (row for row in ROWS if row.table in tables):
+    for row in rows:
         decoding = "median" if row.decoding == "median" else f"HMM, {row.decoding}"
         numbers = [f"{row.paper[name]:g}" if name in row.paper else "" for name in ("dev_f1", "eval_f1", "dev_psds")]
         found.append([row.table, row.name, row.system, decoding, *numbers, what[row.system]])

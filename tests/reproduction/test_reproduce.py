@@ -63,14 +63,20 @@ def test_a_plan_holds_the_rows_of_its_tables_and_trains_what_they_need_once():
     plan = Plan("lesson", "mini", (0, 1, 2))
     assert plan.rows() == list(ROWS)
     trained = {system for system in plan.systems() if system not in systems.ENSEMBLES}
-    expected = {(system, seed) for system in trained for seed in (0, 1, 2)} | {
-        ("dat_augm", 3)
-    }  # the ensemble's second DAT model
+    expected = {(system, seed) for system in trained for seed in (0, 1, 2)}
+    expected |= {("dat_augm", 3), ("dat", 0)}  # the ensemble's second DAT model, and the one that lesson 05 shows
     assert len(plan.trainings()) == len(expected) and set(plan.trainings()) == expected
     costs = [seconds_of(system) for system, _ in plan.trainings()]
     assert costs == sorted(costs, reverse=True)
     assert PLAN.trainings() == [("dat_augm", 0), ("dat_augm", 1), ("baseline", 0), ("ppcen_logmel", 0)]
     assert Plan("smoke", "mini", (4,), (1,)).systems() == [row.system for row in ROWS if row.table == 1]
+    without = plan._replace(mixing=False)
+    kept = ["logmel", "fixed_pcen_1", "fixed_pcen_2", "fixed_pcen_3", "trainable_pcen", "ppcen_mel", "ppcen_logmel"]
+    assert without.systems() == [*kept, "baseline"] and [row.name for row in without.rows() if row.table == 3] == [
+        "Baseline",
+        "PPCEN+HMM",
+    ]
+    assert {system for system, _ in without.trainings()} == {*without.systems(), "dat"}
     assert PLAN.members("ensemble", 5) == [("ppcen_logmel", 5), ("dat_augm", 5), ("dat_augm", 6)]
 
 
@@ -110,7 +116,7 @@ def test_a_partial_plan_is_made_of_what_there_is(workspace):
     [
         PLAN,
         Plan("lesson", "mini", (0, 1, 2)),
-        Plan("paper", "DATA", (7,), (1, 3), True),
+        Plan("paper", "DATA", (7,), (1, 3), False, True),
         *(
             Plan("paper", f"DATA/{name}", (7,))
             for name in ("a #2", "a: b", "it's", '"quoted"', "a,b=c", "100%", "%20", "äöü $HOME")
