@@ -340,9 +340,9 @@ PROFILES: dict[str, Config] = {
             filters=(16, 32, 64, 64), pooling=((2, 4), (1, 2), (1, 4), (1, 2)), rnn_units=48, rnn_dropout=0.2, **_SMALL
         ),
         training=Training(
-            unlabelled=6, epochs=10, steps_per_epoch=400, rampup_epochs=0.25, learning_rate=5e-3, ema=0.995, **_SHORT
+            unlabelled=6, epochs=10, steps_per_epoch=300, rampup_epochs=0.3, learning_rate=2.5e-3, ema=0.995, **_SHORT
         ),
-        adversarial=Adversarial(learning_rate=2e-3, rampup_epochs=0.25, bottleneck=32, hidden=64),
+        adversarial=Adversarial(learning_rate=2e-3, rampup_epochs=0.3, bottleneck=32, hidden=64),
     ),
     "smoke": Config(
         profile="smoke",

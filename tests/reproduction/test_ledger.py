@@ -232,7 +232,7 @@ def test_figure_2_is_measured_with_every_training_that_is_there(plan, monkeypatc
     found = Run(plan.folder("ppcen_logmel", 1))
     found.folder.mkdir(parents=True)
     write_json(found.folder / "config.json", {"config": config.to_dict(), "seed": 1})
-    found.save("weights.pt", {"student": Detector(config).state_dict()})
+    found.save("weights.pt", {config.training.tested: Detector(config).state_dict()})
     found.write_metrics([{"step": 15, "seconds": 90.0}])
     written = measured(plan)
     assert [(one["system"], one["seed"], one["minutes"], one["steps"]) for one in written["runs"]] == [

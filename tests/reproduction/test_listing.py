@@ -42,8 +42,8 @@ def three(tmp_path, data) -> Path:
         if name != "a/deeper/seed2":
             run.write_metrics(
                 [
-                    {"step": 15, "validation_f1_student": 0.5, "seconds": 60.0},
-                    {"step": 30, "validation_f1_student": 0.4, "seconds": 120.0},
+                    {"step": 15, "validation_f1_teacher": 0.5, "seconds": 60.0},
+                    {"step": 30, "validation_f1_teacher": 0.4, "seconds": 120.0},
                 ]
             )
     run = Run(folder / "a/seed0")
@@ -60,7 +60,7 @@ def test_runs_are_listed_with_state_progress_and_scores(three):
     assert found["seed"].tolist() == [2, 0, 1]
     assert (found[["system", "profile", "data"]] == ["baseline", "smoke", "made"]).all(axis=None)
     assert found["step"].tolist() == [0, 30, 40] and found["steps"].tolist() == [30, 30, 300]
-    assert found.loc[1, ["validation_f1", "dev_f1", "eval_f1", "psds", "minutes"]].tolist() == [0.5, 0.25, 0.3, 0.6, 2]
+    assert found.loc[1, ["validation_f1", "dev_f1", "eval_f1", "psds", "minutes"]].tolist() == [0.4, 0.25, 0.3, 0.6, 2]
     assert found.loc[2, ["dev_f1", "eval_f1", "psds"]].isna().all()
     (three / "a/seed0/results.json").unlink()
     Run(three / "a/seed1").diverged(41, "total", "the loss total is nan")
@@ -69,6 +69,14 @@ def test_runs_are_listed_with_state_progress_and_scores(three):
         assert runs(three)["state"][0] == "running"
     with pytest.raises(SedError, match="nowhere: no such folder"):
         runs(three / "nowhere")
+
+
+@pytest.mark.parametrize("selection, shown", [("best", 0.5), ("last", 0.4)])
+def test_the_validation_score_is_that_of_the_epoch_that_is_kept(tmp_path, data, selection, shown):
+    run = Run(tmp_path / "run")
+    run.start(dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, selection=selection)), data, 0)
+    run.write_metrics([{"step": 15 * i, "validation_f1_teacher": f1, "seconds": 1.0} for i, f1 in ((1, 0.5), (2, 0.4))])
+    assert runs(tmp_path)["validation_f1"].tolist() == [shown]
 
 
 def test_steps_that_depend_on_the_data_are_unknown_until_they_are_noted(tmp_path, data):
@@ -88,7 +96,7 @@ def test_steps_that_depend_on_the_data_are_unknown_until_they_are_noted(tmp_path
         ("config.json", '{"config": 3}'),
         ("metrics.csv", ""),
         ("metrics.csv", "step\n1\n"),
-        ("metrics.csv", "step,validation_f1_student,seconds\n15,x,3\n"),
+        ("metrics.csv", "step,validation_f1_teacher,seconds\n15,x,3\n"),
         ("results.json", "null"),
         ("results.json", '{"validation": {}}'),
         ("progress.json", '{"step": -1, "steps": 3}'),

@@ -205,7 +205,7 @@ def test_the_classifier_takes_more_steps_on_the_embeddings_that_the_cnn_had(doub
     for training in (one, three):
         training.step(0, (seen, by_teacher), strong, weak)
     assert_close(weights(three.domain.module), weights(classifier), rtol=1e-8, atol=1e-11)
-    assert_close(networks(one)["student"], networks(three)["student"], rtol=1e-6, atol=1e-10)
+    assert_close(networks(one)["student"], networks(three)["student"], rtol=1e-3, atol=1e-7)
 
 
 @pytest.mark.parametrize("updates", UPDATES)

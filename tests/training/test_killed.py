@@ -39,6 +39,9 @@ CONFIG = dataclasses.replace(
         epochs=5,
         steps_per_epoch=3,
         learning_rate=0.005,  # so that some epoch before the last is the best
+        tested="student",
+        selection="best",
+        output_bias="init",
         preload=False,  # so that threads read waveforms in every step
     ),
     model=dataclasses.replace(SMOKE.model, conv_dropout=0.3, rnn_dropout=0.3),  # so that randomness matters

@@ -166,7 +166,7 @@ def test_the_tested_network_chooses_the_epoch_and_is_scored(tiny, tmp_path, monk
     )
     monkeypatch.setattr(loop, "validation_f1", lambda *arguments: next(rows))
     run = train(
-        dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, tested=tested)),
+        dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, tested=tested, selection="best")),
         tiny,
         0,
         tmp_path / "seed0",
