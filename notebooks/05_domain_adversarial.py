@@ -632,7 +632,7 @@ html.table(shown, "How long the classes sound, per clip")
 # **The teacher was there before.** Weak labels and consistency on real clips already ask for features that serve both
 # domains. DAT was made for less: no labels of the other domain at all.
 #
-# **It is too early.** 1000 steps are few. The baseline's 200 epochs, which the paper keeps, are 52,600.
+# **It is too early.** These trainings had 1000 steps. The baseline's 200 epochs, which the paper keeps, are 52,600.
 #
 # **The epoch was chosen on synthetic clips.** These runs kept the best epoch on held-out *synthetic* clips, as the baseline
 # does. DAT trades some accuracy on synthetic clips for accuracy on real ones, so this rule may pick the wrong epoch for it.
