@@ -445,9 +445,9 @@ check.a_distance(a_distance)
 # **Predict** the order of the errors.
 
 # %%
-plain_folder = workspace.run_folder(profile, root, "baseline", seed)
-plain = training.train(systems.configuration("baseline", profile), root, seed, plain_folder,
-                       progress=interactive)
+baseline = systems.configuration("baseline", profile)
+folder = workspace.run_folder(profile, root, "baseline", seed)
+plain = training.train(baseline, root, seed, folder, progress=interactive)
 probed = {"untrained": invariance.measure(plain, root, seed, untrained=True),
           "baseline": invariance.measure(plain, root, seed),
           "dat": invariance.measure(run, root, seed)}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from reproduction.intervals import FEWEST, Estimate
 from sedlib.data import tables
 
 # Sounds that stay as they are once they have begun. The paper names vacuum cleaner and blender as examples.
@@ -40,10 +41,15 @@ def claims(entries: Iterable[Mapping[str, Any]]) -> tuple[Claim, ...]:
     return tuple(found)
 
 
-def verdict(sign: int, interval: Mapping[str, float]) -> str:
+def verdict(claim: Claim, found: Estimate) -> str:
     """Judge a difference by its interval; one that contains 0 proves neither a difference nor that there is none."""
-    if interval["low"] <= 0 <= interval["high"]:
+    if not found.judged:
+        return f"not judged: fewer than {FEWEST} trainings"
+    low, high, sign = found.low - claim.at_least, found.high - claim.at_least, claim.sign
+    if low <= 0 <= high:
         return "no difference seen, as said" if sign == 0 else "not decided by these runs"
     if sign == 0:
-        return "does not hold: better here" if interval["low"] > 0 else "does not hold: worse here"
-    return "holds" if (interval["low"] > 0) == (sign > 0) else "does not hold: the opposite here"
+        return "does not hold: better here" if low > 0 else "does not hold: worse here"
+    if (low > 0) == (sign > 0):
+        return "holds"
+    return f"does not hold: {'less' if claim.at_least and found.high > 0 else 'the opposite'} here"

@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 
 from reproduction import published, shipped
-from reproduction.bootstrap import over_trainings
 from reproduction.claims import FILE, STATIONARY, Claim, claims, verdict
+from reproduction.intervals import Estimate, difference, estimate, over_trainings
 from reproduction.rows import ROWS
 from reproduction.scoring import reference_of
 from sedlib.data import tables
-from sedlib.metrics import event_f1, interval
+from sedlib.metrics import event_f1
 from sedlib.training import Run
 from sedlib.workspace import run_folder, workspace
 
@@ -52,7 +52,7 @@ class Comparison(NamedTuple):
             ``profile generator measured_by``; ``systems``: per system ``dev`` and ``eval`` (event macro F1 of every
             seed), ``ci95`` (of the mean of ``dev``, over clips and trainings), ``classes`` (F1 by class, mean over the
             trainings) and ``learned`` (per seed, the parameters of PCEN and the domain loss after the last epoch);
-            ``claims``: per claim ``value low high`` of its difference. Fractions.
+            ``claims``: per claim the `Estimate` of its difference. Fractions.
         """
         reference, _ = reference_of([run for of_system in runs.values() for run in of_system], data, "validation")
         results = {
@@ -65,17 +65,17 @@ class Comparison(NamedTuple):
             system: {
                 "dev": [result.macro for result in results[system]],
                 "eval": [run.results["public"]["event_f1"]["macro"] for run in of_system if "public" in run.results],
-                "ci95": interval(*over_classes(*over[system]))[1:],
-                "classes": dict(zip(classes, over[system][0].tolist(), strict=True)),
+                "ci95": estimate(over[system].mean())[1:3],
+                "classes": dict(zip(classes, over[system].of_training.mean(0).tolist(), strict=True)),
                 "learned": [_learned(run) for run in of_system],
             }
             for system, of_system in runs.items()
         }
         differences = []
         for claim in self.claims:
-            (a, a_draws), (b, b_draws) = over[claim.first], over[claim.second]
             chosen = [classes.index(name) for name in claim.classes]
-            differences.append(interval(*over_classes(a - b, a_draws - b_draws, chosen))._asdict())
+            a, b = (over[system].mean(chosen) for system in (claim.first, claim.second))
+            differences.append(difference(a, b, claim.at_least)._asdict())
         return {**published.stamp(runs[first][0].config.profile), "systems": systems, "claims": differences}
 
     def load(self, profile: str, data: Path) -> dict[str, Any]:
@@ -128,7 +128,9 @@ class Comparison(NamedTuple):
         rows = []
         for claim, found in zip(self.claims, measured["claims"], strict=True):
             points = "{value:+.1f} ({low:+.1f} to {high:+.1f})".format(**{name: 100 * of for name, of in found.items()})
-            rows.append([claim.says, points, verdict(claim.sign, found)])
+            trainings = min(len(measured["systems"][system]["dev"]) for system in (claim.first, claim.second))
+            known = {"p": np.nan, "smallest": np.nan, "trainings": trainings}  # version 0.1.0 published the rest
+            rows.append([claim.says, points, verdict(claim, Estimate(**(known | found)))])
         return pd.DataFrame(rows, columns=["sentence", "difference here", "verdict"])
 
 
@@ -150,13 +152,6 @@ def scored_runs(profile: str, data: Path, system: str) -> list[Run]:
     """Return the scored runs of a system in the workspace, seeds 0, 1, ... up to the first that is not."""
     runs = (Run(run_folder(profile, data, system, seed)) for seed in count())
     return list(takewhile(lambda run: run.state == "scored", runs))
-
-
-def over_classes(
-    value: np.ndarray, draws: np.ndarray, classes: list[int] | slice = slice(None)
-) -> tuple[float, np.ndarray]:
-    """Average over classes those that have events: a value (class,) and its bootstrap draws (resample, class)."""
-    return float(pd.Series(value[classes]).mean()), pd.DataFrame(draws[:, classes]).mean(axis=1).to_numpy()
 
 
 def spread(values: list[float]) -> str:

@@ -45,8 +45,8 @@ def read(path: Path) -> dict[str, Any]:
         ``missing`` (by subset, the reference's clips without audio: `Missing`), and these lists. ``numbers``: per
         number of the paper ``table row system decoding score claimed here low high of_seed difference why`` (F1 in
         percent; ``here`` is None where no run gave it). ``claims``: ``section says first second score claimed here low
-        high p verdict why``. ``figures``: ``figure shows here verdict lesson``. ``unseen``: F1 of HMM rows on clips
-        that did not tune them. ``runs``: what was trained.
+        high p smallest verdict why``. ``figures``: ``figure shows here verdict lesson``. ``unseen``: F1 of HMM rows on
+        clips that did not tune them. ``runs``: what was trained.
     """
     if not path.is_file():
         raise SedError(f"{path}: no such file; `sedlib reproduce` writes it")
@@ -95,12 +95,16 @@ def numbers_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def claims_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the paper's sentences: ``section sentence paper here`` with its interval, ``verdict why``."""
-    rows = [
-        [c["section"], c["says"], f"{c['claimed']:+.{_digits(c)}f}", _shown(c, "+"), c["verdict"], c["why"]]
-        for c in ledger["claims"]
-    ]
-    return pd.DataFrame(rows, columns=["section", "sentence", "paper", "here", "verdict", "why"])
+    """Return the paper's sentences: ``section sentence paper here`` with its interval, ``could be seen verdict why``.
+
+    ``could be seen``: the smallest difference that four of five such studies would find; version 0.1.0 has none.
+    """
+    rows = []
+    for c in ledger["claims"]:
+        paper = f"{c['claimed']:+.{_digits(c)}f}"
+        rows.append([c["section"], c["says"], paper, _shown(c, "+"), _smallest(c), c["verdict"], c["why"]])
+    table = pd.DataFrame(rows, columns=["section", "sentence", "paper", "here", "could be seen", "verdict", "why"])
+    return table if table["could be seen"].any() else table.drop(columns="could be seen")
 
 
 def how_measured(ledger: Mapping[str, Any]) -> list[str]:
@@ -122,7 +126,7 @@ def verdicts(ledger: Mapping[str, Any]) -> dict[str, int]:
     That two systems are alike can be contradicted, not shown, so such a sentence never counts as one that holds.
     """
     begins = {"hold": "holds", "do not hold": "does not", "not contradicted": "no difference"}
-    begins |= {name: name for name in ("not decided", "not measured")}
+    begins |= {name: name for name in ("not decided", "not judged", "not measured")}
     return {name: sum(c["verdict"].startswith(begin) for c in ledger["claims"]) for name, begin in begins.items()}
 
 
@@ -198,6 +202,11 @@ def _shown(entry: Mapping[str, Any], sign: str = "") -> str:
         return ""
     value, low, high = (f"{entry[name]:{sign}.{_digits(entry)}f}" for name in ("here", "low", "high"))
     return f"{value} ({low} to {high})"
+
+
+def _smallest(claim: Mapping[str, Any]) -> str:
+    smallest = claim.get("smallest")  # of one training it is not known
+    return "" if smallest is None or claim["verdict"].startswith("not judged") else f"{smallest:.{_digits(claim)}f}"
 
 
 def _digits(entry: Mapping[str, Any]) -> int:

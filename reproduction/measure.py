@@ -11,16 +11,15 @@ import platform
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
 from minidesed import generate
 from reproduction import ledger, retention, sounds
-from reproduction.bootstrap import over_trainings, psds_over_trainings
 from reproduction.claims import Claim, verdict
-from reproduction.comparisons import over_classes
+from reproduction.intervals import Score, difference, estimate, over_trainings, psds_over_trainings
 from reproduction.plan import SCORED_ON, TRAINED_ON, Plan
 from reproduction.rows import ROWS, Row
 from reproduction.scoring import reference_of, results_file, results_of, run_of
@@ -28,14 +27,14 @@ from sedlib import __version__
 from sedlib.data import tables
 from sedlib.decode import THRESHOLDS, Hmm, Posteriors, operating_points
 from sedlib.files import read_json, write_json
-from sedlib.metrics import Missing, event_f1, interval
+from sedlib.metrics import Missing, event_f1
 from sedlib.metrics.psds import psds_counts
 from sedlib.training import Run
 from sedlib.training.scoring import scorer, subsets_there
 from sedlib.workspace import workspace
 
 FIGURE2_CLIPS = 10
-RESAMPLES = 4000  # p-values down to 0.0005, which Holm's rule needs for so many claims
+RESAMPLES = 1000
 PSDS_METHOD = (
     f"predictions at {len(THRESHOLDS)} thresholds, {THRESHOLDS[0]:g} to {THRESHOLDS[-1]:g}, in every row; a value and "
     "its interval come from the same counts, which give psds_eval's value"
@@ -49,15 +48,7 @@ FIGURE_1 = {
 }
 
 
-class Found(NamedTuple):
-    """A score of a row: every training's, the mean over them and its bootstrap draws, by class where it has classes."""
-
-    of_seed: list[float]
-    value: np.ndarray  # (class,) or ()
-    draws: np.ndarray  # (resample, class) or (resample,)
-
-
-_Scores = dict[tuple[str, str, str], Found]  # by system, decoding and score
+_Scores = dict[tuple[str, str, str], Score]  # by system, decoding and score; F1 in percent, by class
 
 
 def write(plan: Plan, failed: Mapping[str, str]) -> dict[str, Any]:
@@ -121,8 +112,8 @@ def _found(plan: Plan) -> tuple[_Scores, dict[str, Missing]]:
                 of: [event_f1(references[subset], tables.read_events(_events(run, subset, of[1]))) for run in some]
                 for of, some in runs.items()
             }
-            for of, (value, draws) in over_trainings(results, RESAMPLES).items():
-                found[*of, score] = Found([100 * result.macro for result in results[of]], 100 * value, 100 * draws)
+            for of, f1 in over_trainings(results, RESAMPLES).items():
+                found[*of, score] = Score(100 * f1.of_training, 100 * f1.draws)
     with_psds = {(row.system, row.decoding) for row in plan.rows() if "dev_psds" in row.paper} & runs.keys()
     counts = {}
     for of in sorted(with_psds):
@@ -132,9 +123,7 @@ def _found(plan: Plan) -> tuple[_Scores, dict[str, Missing]]:
             scores, clip_s = Posteriors.load(run.folder / "validation.npz"), run.config.features.clip_s
             points = operating_points(scores, decoder, duration_s=clip_s)
             counts[of].append(psds_counts(references["validation"], points.values()))
-    for of, (value, draws) in psds_over_trainings(counts, RESAMPLES).items():
-        of_seed = [float(count.score(np.ones(len(count.filenames)))) for count in counts[of]]
-        found[*of, "dev_psds"] = Found(of_seed, np.asarray(value), draws)
+    found |= {(*of, "dev_psds"): psds for of, psds in psds_over_trainings(counts, RESAMPLES).items()}
     return found, missing
 
 
@@ -154,22 +143,25 @@ def _events(run: Run, subset: str, decoding: str) -> Path:
     return run.folder / (f"{subset}.tsv" if decoding == "median" else f"{subset}-{decoding}.tsv")
 
 
-def _mean(value: np.ndarray, draws: np.ndarray, classes: list[int] | slice = slice(None)) -> tuple[float, np.ndarray]:
-    """`over_classes` of F1; PSDS has no classes here."""
-    return over_classes(value, draws, classes) if np.ndim(value) else (float(value), draws)
-
-
 def _number(plan: Plan, row: Row, score: str, found: _Scores, failed: Mapping[str, str]) -> dict[str, Any]:
     claimed, failure = row.paper[score], _failed(plan, row, failed)
     entry = {"table": row.table, "row": row.name, "system": row.system, "decoding": row.decoding}
     entry |= {"score": score, "claimed": claimed, "here": None, "low": None, "high": None, "of_seed": []}
     if (of_row := found.get((row.system, row.decoding, score))) is None:
         return entry | {"difference": None, "why": failure or "no such clips in this data set"}
-    value, low, high = interval(*_mean(of_row.value, of_row.draws))
+    of_row = of_row.mean()
+    value, *limits = estimate(of_row)[:3]
+    low, high = np.clip(limits, 0, 1 if score == "dev_psds" else 100)
     known = ["other data"] * (plan.data == "mini")  # that is otherwise than in the paper
     known += ["a smaller network and fewer steps than the paper's"] * (plan.profile != "paper")
     why = [failure, "" if low <= claimed <= high else ", ".join(known)]
-    entry |= {"here": value, "low": low, "high": high, "of_seed": of_row.of_seed, "difference": value - claimed}
+    entry |= {
+        "here": value,
+        "low": low,
+        "high": high,
+        "of_seed": of_row.of_training.tolist(),
+        "difference": value - claimed,
+    }
     return entry | {"why": "; ".join(filter(None, why))}
 
 
@@ -187,24 +179,21 @@ def _claim(claim: Claim, found: _Scores) -> dict[str, Any]:
     first, second = rows[claim.first], rows[claim.second]
     entry = {"section": claim.section, "says": claim.says, "first": claim.first, "second": claim.second}
     entry |= {"score": claim.score, "claimed": first.paper[claim.score] - second.paper[claim.score]}
-    entry |= {"at_least": claim.at_least, "here": None, "low": None, "high": None, "p": None}
+    entry |= {"at_least": claim.at_least, "here": None, "low": None, "high": None, "p": None, "smallest": None}
     entry |= {"verdict": "not measured", "why": ""}
-    a, b = (found.get((row.system, row.decoding, claim.score)) for row in (first, second))
-    if a is None or b is None:
+    scores = [found.get((row.system, row.decoding, claim.score)) for row in (first, second)]
+    if None in scores:
         return entry
     chosen = [tables.CLASSES.index(name) for name in claim.classes]
-    value, draws = _mean(a.value - b.value, a.draws - b.draws, chosen)
-    if np.isnan(value):
+    a, b = (score.mean(chosen) for score in scores if score)
+    paired = bool({first.system, *first.members} & {second.system, *second.members})
+    measured = difference(a, b, claim.at_least, paired)
+    if np.isnan(measured.value):
         return entry  # the data have no event of these classes
-    value, low, high = interval(value, draws)
-    decision = verdict(claim.sign, {"low": low - claim.at_least, "high": high - claim.at_least})
-    if claim.at_least and decision.startswith("does not hold") and high > 0:
-        decision = "does not hold: less here"
-    draws = draws[~np.isnan(draws)]
-    p = min(1.0, 2 * (1 + min((draws <= claim.at_least).sum(), (draws >= claim.at_least).sum())) / (1 + len(draws)))
+    decision = verdict(claim, measured)
     why = "" if decision.startswith(("holds", "no difference")) else claim.why
-    entry |= {"low": low, "high": high, "here": value, "p": p, "verdict": decision, "why": why}
-    return entry | {"value": value}
+    entry |= {"here": measured.value, **{name: getattr(measured, name) for name in ("low", "high", "p", "smallest")}}
+    return entry | {"verdict": decision, "why": why, "value": measured.value}
 
 
 def _figures(plan: Plan) -> list[dict[str, Any]]:

@@ -29,10 +29,14 @@ class Row:
         return f"{self.table} {self.name}"
 
     @property
+    def members(self) -> list[str]:
+        """The systems that are trained for it: its own, or those that its ensemble averages."""
+        return [member for member, _ in ENSEMBLES.get(self.system, ((self.system, 0),))]
+
+    @property
     def mixes(self) -> bool:
-        """Whether its system, or a member of its ensemble, trains with dynamic mixing."""
-        members = ENSEMBLES.get(self.system, ((self.system, 0),))
-        return any(SYSTEMS[member].augment.mixing for member, _ in members)
+        """Whether one of these trains with dynamic mixing."""
+        return any(SYSTEMS[member].augment.mixing for member in self.members)
 
 
 ROWS: tuple[Row, ...] = (

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from reproduction import comparisons
+from reproduction.claims import Claim
 from reproduction.comparisons import (
     ADAPTATION,
     ADAPTATION_ACOUSTIC,
@@ -16,6 +17,7 @@ from reproduction.comparisons import (
     STATIONARY,
     TABLE1,
 )
+from reproduction.intervals import Estimate
 from reproduction.published import source
 from sedlib import __version__, systems
 from sedlib.data import layout, tables
@@ -26,10 +28,10 @@ from sedlib.workspace import run_folder
 
 @pytest.fixture
 def runs(workspace, tiny):
-    """Two scored "trainings" of every front-end: all of the reference, without two classes for Fixed PCEN 1."""
+    """Three scored "trainings" of every front-end: all of the reference, without two classes for Fixed PCEN 1."""
     reference = layout.load(tiny, "validation").table
     for system in TABLE1.rows:
-        for seed in (0, 1):
+        for seed in (0, 1, 2):
             folder = run_folder("smoke", tiny, system, seed)
             folder.mkdir(parents=True)
             said = reference
@@ -51,8 +53,8 @@ def test_measured_from_the_events_of_every_run(runs, tiny):
     measured = TABLE1.measure(runs, tiny)
     assert list(measured["systems"]) == list(TABLE1.rows)
     logmel, fixed = (measured["systems"][name] for name in ("logmel", "fixed_pcen_1"))
-    assert logmel["dev"] == [1, 1] and tuple(logmel["ci95"]) == (1, 1) and logmel["eval"] == [0.3, 0.4]
-    assert [found["pcen1_alpha"] for found in logmel["learned"]] == pytest.approx([0.7, 0.8])
+    assert logmel["dev"] == [1, 1, 1] and tuple(logmel["ci95"]) == (1, 1) and logmel["eval"] == [0.3, 0.4, 0.5]
+    assert [found["pcen1_alpha"] for found in logmel["learned"]] == pytest.approx([0.7, 0.8, 0.9])
     assert 0 < fixed["dev"][0] < 1
     assert {name for name, f1 in fixed["classes"].items() if f1 == 0} <= set(STATIONARY)
     assert json.loads(json.dumps(measured))["systems"]["fixed_pcen_1"]["dev"] == fixed["dev"]
@@ -80,7 +82,22 @@ def test_claims_follow_the_differences(runs, tiny):
     ],
 )
 def test_verdicts(sign, low, high, verdict):
-    assert comparisons.verdict(sign, {"low": low, "high": high}) == verdict
+    claim = Claim("", "", "a", "b", sign)
+    assert comparisons.verdict(claim, Estimate(0.0, low, high, 0.5, 0.1, trainings=3)) == verdict
+    assert comparisons.verdict(claim, Estimate(0.0, low, high, 0.5, 0.1, trainings=2)).startswith("not judged: fewer")
+
+
+def test_a_claim_of_a_size_can_fall_short_of_it():
+    claim = Claim("", "", "a", "b", 1, at_least=2.0)
+    some = [
+        comparisons.verdict(claim, Estimate(0.0, *ends, 0.5, 0.1, 3)) for ends in ((2.1, 4), (1, 3), (1, 1.9), (-3, -1))
+    ]
+    assert some == [
+        "holds",
+        "not decided by these runs",
+        "does not hold: less here",
+        "does not hold: the opposite here",
+    ]
 
 
 def test_loaded_from_here_when_every_front_end_was_trained_twice(runs, tiny):
