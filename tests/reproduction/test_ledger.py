@@ -184,6 +184,7 @@ def test_what_was_not_run_says_so(plan):
         "do not hold": 0,
         "not contradicted": 0,
         "not decided": 0,
+        "not judged": 0,
         "not measured": 7,
     }
     assert ledger.numbers_table(found)["here"].tolist() == ["100.0 (100.0 to 100.0)", *[""] * 6]
@@ -390,6 +391,7 @@ def test_readme_says_which_sentences_stand_when_all_are_asked_at_once():
         "do not hold": 0,
         "not contradicted": 1,
         "not decided": 25,
+        "not judged": 0,
         "not measured": 0,
     }
 
