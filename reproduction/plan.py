@@ -27,9 +27,9 @@ LESSON_RUNS = {
     "05_domain_adversarial": ("dat", "baseline"),
     "06_hmm": ("baseline",),
 }
-# Seconds of one core that jobs of profile lesson took (see README); once some are done, only their proportions count.
-SECONDS = {"data": 125, "store": 5, "score": 12, "ledger": 15, "lesson": 40, "report": 12}
-FOREST_SECONDS, TRAINING_SECONDS, MIXED_TRAINING_SECONDS = 90, 215, 375
+# Seconds of one core that jobs of profile lesson take, about; once some are done, only their proportions count.
+SECONDS = {"data": 260, "store": 8, "score": 40, "ledger": 30, "lesson": 60, "report": 12}
+FOREST_SECONDS, TRAINING_SECONDS, MIXED_TRAINING_SECONDS = 90, 480, 900
 LESSON_SECONDS = {"01_data": 65, "05_domain_adversarial": 155, "06_hmm": 145}
 
 
