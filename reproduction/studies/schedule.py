@@ -41,6 +41,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {  # system, and fields of `Tr
     "rate_0.005_falling": ("baseline", FAST | {"decay_from": 0.5}),
     "rate_0.0025_falling": ("baseline", {"learning_rate": 2.5e-3, "decay_from": 0.5}),
     "rate_0.005_without_noise": ("baseline", FAST | {"noise_snr_db": None}),
+    "rate_0.0025_running_statistics": ("baseline", {"learning_rate": 2.5e-3, "teacher_statistics": "running"}),
     "rate_0.005_6_6_12_clips": ("baseline", FAST | {"unlabelled": 12}),
     "rate_0.005_3_3_6_clips": ("baseline", FAST | {"strong": 3, "weak": 3}),
     "oracle_rate_0.005_falling": ("oracle", FAST | {"decay_from": 0.5}),
