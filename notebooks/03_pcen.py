@@ -26,7 +26,7 @@
 # **You need** lesson 01 (log-Mel spectrograms), a little PyTorch, the training of lesson 04 in outline; headphones at
 # a moderate level.
 #
-# **Time** to read and try: 75 minutes. To run on two cores: about 4 min with profile `lesson`, of which the training
+# **Time** to read and try: 75 minutes. To run on two cores: about 12 min with profile `lesson`, of which the training
 # takes most, 40 s with profile `smoke`; a training that has finished is not done again.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: sections 3.3 and 4.1, equation (3), Figure 2, Table 1. PCEN is Wang et

@@ -26,7 +26,7 @@
 # **You need** lesson 00, the idea of a convolution and of gradient descent, a little PyTorch; headphones at a moderate
 # level.
 #
-# **Time** to read and try: 75 minutes. To run on two cores: about 4 min with profile `lesson`, of which the training
+# **Time** to read and try: 75 minutes. To run on two cores: about 10 min with profile `lesson`, of which the training
 # takes most, 40 s with profile `smoke`; a training that has finished is not done again.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: section 3 (first paragraph), Table 2 (first row); the mean teacher is

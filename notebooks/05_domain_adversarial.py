@@ -26,7 +26,7 @@
 # **You need** lesson 01 (the two domains), lesson 04 (the mean teacher, its training and its scores); of lesson 02 that
 # `+Augm` is dynamic mixing and effects.
 #
-# **Time** to read and try: 75 minutes. To run on two cores: 17 min with profile `lesson` (3 min once its two trainings
+# **Time** to read and try: 75 minutes. To run on two cores: about 22 min with profile `lesson` (3 min once its two trainings
 # are finished), 100 s with profile `smoke`.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: section 3.1, Figure 1, the rows with "DAT" of Table 2. Gradient reversal
