@@ -586,7 +586,7 @@ html.table(study.verdicts(results), "What the paper says, and what these runs sa
 
 # %% [markdown]
 # As published by version 0.1.0, one result is clear: with the weights exactly as the paper prints them, the network learns
-# almost nothing. The authors probably meant the weights in their code. And one sentence is contradicted: +DAT+Augm is below the baseline here, which is the doing of augmentation
+# almost nothing, in both of its trainings (too few for a verdict in the table). The authors probably meant the weights in their code. And one sentence is contradicted: +DAT+Augm is below the baseline here, which is the doing of augmentation
 # more than of DAT (lesson 02). All others stay open, and in none of them does DAT point upwards by itself.
 #
 # ### Lambda, swept
