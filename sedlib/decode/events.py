@@ -6,6 +6,9 @@ frame_s.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from scipy.ndimage import median_filter
@@ -73,59 +76,80 @@ def frames_to_events(active: np.ndarray, posteriors: Posteriors, duration_s: flo
         As for `median_events`.
     """
     states = np.ascontiguousarray(active.transpose(2, 1, 0), np.uint8)
-    certain = np.zeros(states.shape)
-    return event_table(states, certain, certain, posteriors, duration_s)
+    certain = np.zeros(states.shape[1:])
+    return event_table([runs(of_class, certain) for of_class in states], posteriors, duration_s)
 
 
 def rules(posteriors: Posteriors, duration_s: float | None, drop_s: float) -> tuple[float, float, int]:
-    """Give `runs` the seconds of a frame, the end of the clips, and the frames of the longest event to drop."""
+    """Give `kept` the seconds of a frame, the end of the clips, and the frames of the longest event to drop."""
     end = posteriors.scores.shape[1] * posteriors.frame_s if duration_s is None else duration_s
     return posteriors.frame_s, end, int(drop_s / posteriors.frame_s + 1e-6)
 
 
 def event_table(
-    states: np.ndarray,
-    silence: np.ndarray,
-    event: np.ndarray,
+    spans: Sequence[Spans],
     posteriors: Posteriors,
     duration_s: float | None,
     drop_s: float = 0.0,
-    confidence: np.ndarray | None = None,
+    gates: np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """Make an event table of states and log emissions ``(class, frame, clip)``; ``confidence`` as `runs`, by class."""
+    """Make an event table of each class's spans; ``gates`` (class,) as `kept` takes one."""
     filenames, parts = np.array(posteriors.filenames, dtype=object), []
     for k, name in enumerate(posteriors.classes):
-        least = -np.inf if confidence is None else confidence[k]
-        bounds, onset, offset = runs(states[k], silence[k], event[k], *rules(posteriors, duration_s, drop_s), least)
+        least = -np.inf if gates is None else gates[k]
+        bounds, onset, offset = kept(spans[k], *rules(posteriors, duration_s, drop_s), least)
         clip = np.repeat(np.arange(len(filenames)), np.diff(bounds))
         rows = {"filename": filenames[clip], "onset": onset, "offset": offset, "event_label": name}
         parts.append(pd.DataFrame(rows))
     return pd.concat(parts).sort_values(["filename", "onset", "event_label"], kind="stable", ignore_index=True)
 
 
-@njit(cache=True)
-def runs(states, silence, event, frame_s, end, drop, confidence):
-    """Events of one class: ``bounds`` (clip + 1,) of each clip's events in ``onset`` and ``offset``, seconds.
+class Spans(NamedTuple):
+    """Events of one class in frames, before any is dropped; those of clip ``i`` in ``bounds[i] : bounds[i + 1]``."""
 
-    Events of up to ``drop`` frames are dropped, as are those without a frame whose log-odds reach ``confidence``; none
-    ends after ``end``.
-    """
+    bounds: np.ndarray  # (clip + 1,)
+    first: np.ndarray  # (event,)
+    last: np.ndarray  # past the last frame
+    surest: np.ndarray  # log-odds of the event
+
+
+@njit(cache=True)
+def runs(states, odds):
+    """Find runs of active frames in ``states`` (frame, clip), with the highest log-odds of their frames, as `Spans`."""
     n_frames, n_clips = states.shape
     most = n_clips * (n_frames + 1) // 2 + 1
-    bounds = np.zeros(n_clips + 1, np.int64)
+    bounds, surest = np.zeros(n_clips + 1, np.int64), np.empty(most)
     first, last = np.empty(most, np.int64), np.empty(most, np.int64)
     count = 0
     for n in range(n_clips):
-        start, surest = -1, -np.inf
+        start, highest = -1, -np.inf
         for t in range(n_frames + 1):
             if t < n_frames and states[t, n]:
                 if start < 0:
-                    start, surest = t, -np.inf
-                surest = max(surest, event[t, n] - silence[t, n])
+                    start, highest = t, -np.inf
+                highest = max(highest, odds[t, n])
             elif start >= 0:
-                if t - start > drop and surest >= confidence - 1e-6 and start * frame_s < end:
-                    first[count], last[count] = start, t
-                    count += 1
-                start = -1
+                first[count], last[count], surest[count] = start, t, highest
+                start, count = -1, count + 1
         bounds[n + 1] = count
-    return bounds, first[:count] * frame_s, np.minimum(last[:count] * frame_s, end)
+    return Spans(bounds, first[:count], last[:count], surest[:count])
+
+
+@njit(cache=True)
+def kept(spans, frame_s, end, drop, gate):
+    """Events that count: ``bounds`` (clip + 1,) of each clip's events in ``onset`` and ``offset``, seconds.
+
+    Events of up to ``drop`` frames are dropped, as are those whose log-odds do not reach ``gate``; none ends after
+    ``end``.
+    """
+    bounds = np.zeros(len(spans.bounds), np.int64)
+    onset, offset = np.empty(len(spans.first)), np.empty(len(spans.first))
+    count = 0
+    for n in range(len(bounds) - 1):
+        for i in range(spans.bounds[n], spans.bounds[n + 1]):
+            start = spans.first[i] * frame_s
+            if spans.last[i] - spans.first[i] > drop and spans.surest[i] >= gate - 1e-6 and start < end:
+                onset[count], offset[count] = start, min(spans.last[i] * frame_s, end)
+                count += 1
+        bounds[n + 1] = count
+    return bounds, onset[:count], offset[:count]

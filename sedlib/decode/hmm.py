@@ -14,30 +14,25 @@ for neither state, and the path is decoded anew.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from sedlib.compiled import njit, prange
-from sedlib.config import Decoding
 from sedlib.data.tables import CLASSES
-from sedlib.decode.events import event_table, median_events
+from sedlib.decode.events import event_table, runs
+from sedlib.decode.parameters import CONFIDENCE, PROBABILITY, ByClass, Range
 from sedlib.decode.posteriors import Posteriors, check_scores
 from sedlib.errors import SedError
 from sedlib.threads import share_threads
 
 BLOCK = 256  # clips that are decoded side by side, so that the inner loop is one over neighbours in memory
-THRESHOLDS = tuple(np.linspace(0.01, 0.99, 50).tolist())  # the challenge's
-_BY_CLASS = "p_silence", "p_event", "confidence"
 
 
 @dataclass(frozen=True, eq=False)
-class Hmm:
+class Hmm(ByClass):
     """Parameters of the models of all classes, and what is done to the events that they find.
 
     Attributes
@@ -52,27 +47,12 @@ class Hmm:
         Events this short are dropped, seconds. The released code drops those of up to 3 frames (0.2 s).
     """
 
-    classes: tuple[str, ...]
     p_silence: np.ndarray
     p_event: np.ndarray
     confidence: np.ndarray
-    drop_s: float = 0.0
 
-    def __post_init__(self) -> None:
-        if not self.classes:
-            raise SedError("HMM: no classes; give p_silence and p_event of at least one")
-        for name in _BY_CLASS:
-            values = np.asarray(getattr(self, name), float)
-            if values.shape != (len(self.classes),):
-                n = len(self.classes)
-                raise SedError(f"HMM: {name} has {values.size} values for {n} classes; give one a class")
-            may_be_0, least = (True, "0 or more") if name == "confidence" else (False, "more than 0")
-            for label, value in zip(self.classes, values, strict=True):
-                if not (0 < value < 1 or (may_be_0 and value == 0)):
-                    raise SedError(f"HMM: {name} of {label} is {value:g}, expected {least} and less than 1")
-            object.__setattr__(self, name, values)
-        if not 0 <= self.drop_s < np.inf:
-            raise SedError(f"HMM: drop_s is {self.drop_s}, expected seconds, 0 or more")
+    TITLE: ClassVar[str] = "HMM"
+    RANGES: ClassVar[dict[str, Range]] = {"p_silence": PROBABILITY, "p_event": PROBABILITY, "confidence": CONFIDENCE}
 
     @classmethod
     def alike(
@@ -86,47 +66,9 @@ class Hmm:
         """Make the same model for every class."""
         return cls(classes, *(np.full(len(classes), p) for p in (p_silence, p_event, confidence)), drop_s=drop_s)
 
-    def of(self, classes: tuple[str, ...]) -> Hmm:
-        """Pick the models of these classes, in their order; `SedError` if one is missing."""
-        for name in classes:
-            if name not in self.classes:
-                known = ", ".join(self.classes)
-                raise SedError(
-                    f"HMM: no p_silence and p_event for class {name!r}, which the scores hold; it has {known}"
-                )
-        order = [self.classes.index(name) for name in classes]
-        return replace(self, classes=tuple(classes), **{name: getattr(self, name)[order] for name in _BY_CLASS})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give plain values, probabilities by class, as JSON has them."""
-        by_class = {name: dict(zip(self.classes, getattr(self, name).tolist(), strict=True)) for name in _BY_CLASS}
-        return by_class | {"drop_s": self.drop_s}
-
-    @classmethod
-    def load(cls, path: str | Path) -> Hmm:
-        """Read a JSON file with ``p_silence`` and ``p_event`` by class, and ``confidence`` and ``drop_s`` or neither.
-
-        Other entries (those of `sedlib tune`) are left alone. `SedError` for a missing or other file, a class without a
-        probability, or a value out of its range.
-        """
-        try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-            stay = values["p_silence"], values["p_event"]
-            by_class = *stay, values.get("confidence", dict.fromkeys(stay[0], 0.0))
-            classes = tuple(dict.fromkeys(label for of in by_class for label in of))
-            arrays = [np.array([float(of.get(label, np.nan)) for label in classes]) for of in by_class]
-            drop_s = float(values.get("drop_s", 0))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SedError(
-                f"{path}: not a JSON file with p_silence and p_event by class, as `sedlib tune --json` writes it "
-                f"({error.__class__.__name__}: {error})"
-            ) from None
-        if ("confidence" in values) != ("drop_s" in values):
-            raise SedError(f"{path}: confidence or drop_s is missing; give both, or neither")
-        try:
-            return cls(classes, *arrays, drop_s=drop_s)
-        except SedError as error:
-            raise SedError(f"{path}: {error}") from None
+    def vectors(self, frame_s: float, n_frames: int) -> np.ndarray:
+        """Give logarithms of the transition probabilities, (class, 4)."""
+        return transitions(self.p_silence, self.p_event).reshape(-1, 4)
 
 
 class Emissions(NamedTuple):
@@ -280,32 +222,6 @@ def hmm_events(
     hmm = hmm.of(posteriors.classes)
     found = emissions(posteriors.scores, threshold)
     states = viterbi(found, hmm.p_silence, hmm.p_event).view(np.uint8).transpose(2, 1, 0)
-    return event_table(states, *found, posteriors, duration_s, hmm.drop_s, log_odds(hmm.confidence))
-
-
-def operating_points(
-    posteriors: Posteriors,
-    decoder: Hmm | Decoding,
-    thresholds: Sequence[float] = THRESHOLDS,
-    duration_s: float | None = None,
-) -> dict[float, pd.DataFrame]:
-    """Decode posteriors at several thresholds, to an event table for each.
-
-    Parameters
-    ----------
-    posteriors : Posteriors
-    decoder : Hmm or Decoding
-        As for `hmm_events`, or for `median_events`; a median filter's own threshold does not matter.
-    thresholds : sequence of float
-    duration_s : float, optional
-        As for both.
-    """
-    if isinstance(decoder, Hmm):
-        return {at: hmm_events(posteriors, decoder, duration_s, at) for at in thresholds}
-    return {at: median_events(posteriors, replace(decoder, threshold=at), duration_s) for at in thresholds}
-
-
-def log_odds(p: float | np.ndarray) -> np.ndarray:
-    """Compute log(p / (1 - p)); minus infinity for 0."""
-    with np.errstate(divide="ignore"):
-        return np.log(p / (1 - p))
+    odds = found.event - found.silence
+    spans = [runs(*of_class) for of_class in zip(states, odds, strict=True)]
+    return event_table(spans, posteriors, duration_s, hmm.drop_s, hmm.gates())

@@ -1,14 +1,17 @@
-"""Choose the transition probabilities of the HMMs for event-based macro F1.
+"""Choose the parameters of decoders for event-based macro F1.
 
 Paper sections 3.4 and 4.3; taught in ``notebooks/06_hmm.py``. Three searches on one objective, which decodes and scores
-all clips in a few milliseconds:
+all clips in a few milliseconds; those of HMMs:
 
 ``forest``  the paper's: 11 probabilities (one of silence for all classes), 200 evaluations led by a random forest.
 ``exact``   the best of the same family on a grid. With silence tied, macro F1 is a sum over classes, so for every
             silence probability each class has its own best, and 64 times 10 searches along a line replace one in 11
             dimensions. Of equally good models the one that stays most is taken: the highest p_silence, then p_event.
 ``robust``  for clips not seen: silence not tied, F1 smoothed over neighbouring parameters, the more the fewer events it
-            was counted on, and unsure events dropped.
+            was counted on, and unsure events dropped. A class with few events leans on what is good for the others.
+
+Of the other decoders the classes have nothing to do with each other. ``exact`` takes each class's best on a grid, ``robust``
+the top of its smoothed landscape.
 """
 
 from __future__ import annotations
@@ -16,116 +19,44 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter
 from tqdm.auto import tqdm
 
-from sedlib.compiled import njit, prange
 from sedlib.config import Decoding
 from sedlib.data import tables
-from sedlib.decode.events import median_events, rules, runs
-from sedlib.decode.hmm import Hmm, best_paths, emissions, hmm_events, log_odds, transitions
+from sedlib.decode.decoders import METHODS, Decoder, find_events
+from sedlib.decode.events import median_events
+from sedlib.decode.hmm import Hmm
+from sedlib.decode.hsmm import Hsmm
+from sedlib.decode.objective import Objective
+from sedlib.decode.parameters import log_odds
 from sedlib.decode.posteriors import Posteriors
 from sedlib.errors import SedError
 from sedlib.metrics.clips import composed, missing_text, on_clips
-from sedlib.metrics.f1 import EventIndex, event_f1, f1_precision_recall, hits_by_cell, index_events
-from sedlib.threads import one_thread, share_threads
+from sedlib.metrics.f1 import event_f1
 
 LOW, HIGH = 0.01, 0.999  # the paper's box
 CALLS = 200
 POINTS = 64  # of the exact search, for either probability
 
-# Of the robust search. A probability moves in log-odds: a step there is the same factor of the expected duration.
-# The Gaussian's width there is SMOOTHING / sqrt(reference events of the class), as the sampling error of F1 falls with
-# 1 / sqrt(n); the axis of confidence is smoothed by half as many of its own steps.
-SMOOTHING = 15.0
+# Of the robust search. The Gaussian is as wide as an `Axis` says / sqrt(reference events of the class), as the sampling
+# error of F1 falls with 1 / sqrt(n).
+SMOOTHING = 15.0  # of axes in log-odds or logarithms
+SHARED = 4.0  # weight of the other classes' landscapes, / sqrt(reference events) as well
 CONFIDENCES = (0.0, 0.5, 0.8)
 ROBUST_POINTS = 24
 DROP_S = 0.2  # as the released code: up to 3 frames
 
 
-class Objective:
-    """Event-based F1 of HMMs on a set of clips, with all that does not depend on their parameters computed once.
+class Axis(NamedTuple):
+    """Values of a parameter to try, and how far they are smoothed over: points, for one reference event."""
 
-    Parameters
-    ----------
-    posteriors : Posteriors
-    reference : DataFrame
-        Event table. Its clips count, as far as there are posteriors of them.
-    duration_s : float, optional
-        As for `hmm_events`.
-    """
-
-    def __init__(self, posteriors: Posteriors, reference: pd.DataFrame, duration_s: float | None = None) -> None:
-        names = set(reference["filename"])
-        reference, _ = on_clips(reference, [name for name in posteriors.filenames if name in names])
-        clips = tables.filenames(reference)
-        self.posteriors, self.classes, self.duration_s = posteriors.select(clips), posteriors.classes, duration_s
-        self.emissions = emissions(self.posteriors.scores)
-        of_class = dict(list(tables.events(reference).groupby("event_label")))
-        if unknown := set(of_class).difference(self.classes):
-            raise SedError(f"reference: {tables.unknown_label(min(unknown), self.classes)}")
-        indexed = [index_events(of_class.get(name, tables.empty_events()), clips, (name,)) for name in self.classes]
-        self.references = np.array([len(of.onset) for of in indexed])
-        if not self.references.any():
-            raise SedError("reference: no events in these clips, so that there is nothing to tune for")
-        start = np.append(0, self.references.cumsum()[:-1])
-        self.bounds = np.stack([of.bounds + first for of, first in zip(indexed, start, strict=True)])
-        self.onset, self.offset = (np.concatenate([of[i] for of in indexed]) for i in (1, 2))
-
-    def counts(self, hmm: Hmm) -> np.ndarray:
-        """Count hits, predictions and references of every class, (class, 3)."""
-        hmm = hmm.of(self.classes)
-        log_a, gates = transitions(hmm.p_silence, hmm.p_event), log_odds(hmm.confidence)[:, None]
-        with one_thread():  # threads would wait for each other longer than they work on a busy machine
-            return self._counts(np.arange(len(self.classes)), log_a, gates, hmm.drop_s)[:, 0]
-
-    def f1(self, hmm: Hmm) -> float:
-        """Compute macro F1; classes without reference events are left out."""
-        return float(np.nanmean(f1_precision_recall(self.counts(hmm))[0]))
-
-    def landscape(
-        self,
-        p_silence: Sequence[float] | np.ndarray,
-        p_event: Sequence[float] | np.ndarray,
-        confidences: Sequence[float] = (0.0,),
-        drop_s: float = 0.0,
-    ) -> np.ndarray:
-        """Compute F1 of every combination, (class, silence, event, confidence); NaN for a class without references."""
-        n_classes = len(self.classes)
-        s, e = (grid.ravel() for grid in np.meshgrid(p_silence, p_event, indexing="ij"))
-        label = np.repeat(np.arange(n_classes), len(s))
-        gates = np.tile(log_odds(np.array(confidences)), (len(label), 1))
-        counts = self._counts(label, np.tile(transitions(s, e), (n_classes, 1, 1)), gates, drop_s)
-        return f1_precision_recall(counts)[0].reshape(n_classes, len(p_silence), len(p_event), len(confidences))
-
-    def _counts(self, label: np.ndarray, log_a: np.ndarray, gates: np.ndarray, drop_s: float) -> np.ndarray:
-        """(task, gate, 3): a task is a class and its transitions, a gate a `Hmm.confidence` in log-odds."""
-        share_threads()
-        events = self.bounds, self.onset, self.offset
-        of_runs = rules(self.posteriors, self.duration_s, drop_s)
-        found = _count(*self.emissions, label, log_a, gates, *events, *of_runs)
-        references = np.broadcast_to(self.references[label][:, None, None], (*found.shape[:2], 1))
-        return np.concatenate([found, references], -1)
-
-
-@njit(cache=True, parallel=True)
-def _count(silence, event, label, log_a, gates, ref_bounds, ref_onset, ref_offset, frame_s, end, drop):
-    """Hits and predictions (task, gate, 2), summed over the clips."""
-    counts = np.zeros((len(label), gates.shape[1], 2), np.int64)
-    for task in prange(len(label)):
-        k = label[task]
-        states = np.empty(silence.shape[1:], np.uint8)
-        best_paths(silence[k], event[k], log_a[task], states)
-        for gate in range(gates.shape[1]):
-            bounds, onset, offset = runs(states, silence[k], event[k], frame_s, end, drop, gates[task, gate])
-            reference = EventIndex(ref_bounds[k], ref_onset, ref_offset)
-            hits = hits_by_cell(reference, EventIndex(bounds, onset, offset), 0.2, 0.2, 0.2)
-            counts[task, gate, 0], counts[task, gate, 1] = hits.sum(), len(onset)
-    return counts
+    values: np.ndarray
+    width: float
 
 
 def forest(
@@ -198,30 +129,121 @@ def _last_best(f1: np.ndarray) -> np.ndarray:
     return f1.shape[-1] - 1 - (f1 >= f1.max(axis=-1, keepdims=True) - 1e-12)[..., ::-1].argmax(axis=-1)
 
 
-def robust(objective: Objective, points: int = ROBUST_POINTS) -> Hmm:
-    """Find parameters that should hold for clips not seen: for each class the top of its smoothed landscape.
+def axes(method: str, points: int | None = None) -> dict[str, Axis]:
+    """List the parameters of a method that are searched; ``points``: of each probability of an HMM."""
 
-    A class without reference events takes the mean of the others' landscapes.
+    def even(values: np.ndarray, steps: np.ndarray) -> Axis:
+        return Axis(values, SMOOTHING / float(steps[1] - steps[0]))
+
+    if method == "median":
+        seconds, p = np.geomspace(0.1, 6, 13), 1 / (1 + np.exp(-np.linspace(-3.5, 3.5, 22)))
+        return {"median_s": even(seconds, np.log(seconds)), "threshold": even(p, log_odds(p))}
+    if method == "boxes":
+        p = np.append(0, 1 / (1 + np.exp(-np.linspace(-3.5, 3.5, 22))))
+        return {
+            "step_s": Axis(np.array([0.16, 0.32, 0.48, 0.64, 1.0]), 10),
+            "absolute": Axis(np.array([0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1]), 10),
+            "relative": Axis(np.array([1, 1.5, 2, 3]), 10),
+            "confidence": Axis(p, 30),
+        }
+    confidence = Axis(np.array(CONFIDENCES), SMOOTHING / 2)
+    p = grid(points or (ROBUST_POINTS if method == "hmm" else 13))
+    silence = even(p, log_odds(p))
+    if method == "hmm":
+        return {"p_silence": silence, "p_event": silence, "confidence": confidence}
+    seconds, shapes = np.geomspace(0.1, 60, 10), np.array([1, 1.6, 2.5])
+    return {
+        "p_silence": silence,
+        "mean_s": even(seconds, np.log(seconds)),
+        "shape": Axis(shapes, SMOOTHING),
+        "confidence": confidence,
+    }
+
+
+def best(objective: Objective, method: str, robust: bool = True, points: int | None = None) -> Decoder:
+    """Find the parameters of each class on a grid: the best of all, or those that should hold for clips not seen.
+
+    These are the top of the class's smoothed landscape, to which what is good for the other classes is added: little
+    where a class has many reference events. A class without any takes the mean of the others' landscapes.
+
+    Parameters
+    ----------
+    objective : Objective
+    method : str
+        median, hmm, hsmm or boxes.
+    robust : bool
+    points : int, optional
+        As for `axes`.
     """
-    p = grid(points)
-    f1 = objective.landscape(p, p, CONFIDENCES, DROP_S)
-    others = np.nanmean(f1, axis=0)
-    stays = np.add.outer(p, p)[:, :, None] >= 1  # a smoother must not like to switch
-    chosen = []
-    for of_class, n in zip(f1, objective.references, strict=True):
-        width = SMOOTHING / np.sqrt(max(n, 1))
-        widths = (width / step(p), width / step(p), width / 2)  # in points of each axis
-        smoothed = gaussian_filter(of_class if n else others, widths, mode="nearest")
-        chosen.append(np.unravel_index(np.where(stays, smoothed, -1).argmax(), smoothed.shape))
-    silence, event, confidence = np.array(chosen).T
-    return Hmm(objective.classes, p[silence], p[event], np.array(CONFIDENCES)[confidence], drop_s=DROP_S)
+    kind, along = METHODS[method], axes(method, points)
+    names = list(kind.RANGES)
+    confidences = along["confidence"].values if "confidence" in along else np.zeros(1)
+    mesh = np.meshgrid(*(along[name].values for name in names if name != "confidence"), indexing="ij")
+    tried = {name: values.ravel() for name, values in zip(names, mesh, strict=False)}
+    if "confidence" in along:
+        tried["confidence"] = np.zeros(mesh[0].size)
+    drop_s = DROP_S if "p_silence" in along else 0.0
+    every = kind(tuple(map(str, range(mesh[0].size))), drop_s=drop_s, **tried)
+    f1 = objective.scan(every, confidences.tolist()).reshape(-1, *mesh[0].shape, len(confidences))
+    allowed = _stays(every, objective.posteriors.frame_s).reshape(*mesh[0].shape, 1)
+    widths = [axis.width for axis in along.values()] + [0.0] * (f1.ndim - 1 - len(along))
+    places = _tops(f1, objective.references, widths, allowed) if robust else [_last_top(np.nan_to_num(of)) for of in f1]
+    found = {name: along[name].values[at] for name, at in zip(names, np.transpose(places), strict=False)}
+    return kind(objective.classes, drop_s=drop_s, **found)
 
 
-SEARCHES: dict[str, Callable[[Objective, int], Hmm]] = {
+def _stays(every: Decoder, frame_s: float) -> np.ndarray:
+    """Whether a model likes to stay more than to switch; a smoother must."""
+    if isinstance(every, Hmm):
+        return every.p_silence + every.p_event >= 1
+    if isinstance(every, Hsmm):
+        return every.p_silence >= frame_s / every.mean_s
+    return np.ones(len(every.classes), bool)
+
+
+def _tops(f1: np.ndarray, references: np.ndarray, widths: Sequence[float], allowed: np.ndarray) -> list[tuple]:
+    """Find the top of each class's landscape (class, ...), smoothed, with the others' beside it."""
+    there = np.flatnonzero(references)
+    root = np.sqrt(np.maximum(references, 1))
+    smoothed = {k: gaussian_filter(f1[k], [width / root[k] for width in widths], mode="nearest") for k in there}
+    smoothed = {k: np.where(allowed, of, -1) for k, of in smoothed.items()}
+    below = {k: of - of.max() for k, of in smoothed.items()}
+    places = []
+    for k in range(len(f1)):
+        others = [of for other, of in below.items() if other != k] or [0 * allowed]
+        own = smoothed[k] + SHARED / root[k] * np.mean(others, axis=0) if k in smoothed else np.mean(others, axis=0)
+        places.append(np.unravel_index(np.where(allowed, own, -np.inf).argmax(), f1.shape[1:]))
+    return places
+
+
+def _last_top(f1: np.ndarray) -> tuple:
+    return np.unravel_index(int(_last_best(f1.ravel())), f1.shape)
+
+
+def robust(objective: Objective, points: int = ROBUST_POINTS) -> Hmm:
+    """Find HMMs that should hold for clips not seen, see `best`."""
+    found = best(objective, "hmm", points=points)
+    assert isinstance(found, Hmm)
+    return found
+
+
+Search = Callable[[Objective, int], Decoder]
+SEARCHES: dict[str, Search] = {
     "forest": lambda objective, seed: forest(objective, seed, progress=True),
     "exact": lambda objective, seed: exact(objective),
     "robust": lambda objective, seed: robust(objective),
 }
+
+
+def searches(method: str) -> dict[str, Search]:
+    """List the searches that a method has, by name."""
+    if method not in METHODS:
+        raise SedError(f"method {method!r} does not exist; choose one of {', '.join(METHODS)}")
+    if method == "hmm":
+        return SEARCHES
+    return {
+        name: lambda objective, _, name=name: best(objective, method, name == "robust") for name in ("exact", "robust")
+    }
 
 
 def halves(reference: pd.DataFrame, fraction: float = 0.5, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -247,8 +269,9 @@ def tune(
     fraction: float = 0.5,
     seed: int = 0,
     duration_s: float | None = None,
+    method: str = "hmm",
 ) -> dict[str, Any]:
-    """Choose transition probabilities on part of the clips, and score them on both parts.
+    """Choose a decoder's parameters on part of the clips, and score them on both parts.
 
     Parameters
     ----------
@@ -256,34 +279,37 @@ def tune(
     reference : DataFrame
         Event table of the same clips. Those without posteriors are left out, see `on_clips`.
     search : str
-        forest, exact or robust.
+        exact or robust; of HMMs also forest.
     fraction : float
         Share of the clips to tune on.
     seed : int
         Of the split, and of the forest.
     duration_s : float, optional
-        As for `hmm_events`.
+        As for `find_events`.
+    method : str
+        median, hmm, hsmm or boxes.
 
     Returns
     -------
     dict, ready for JSON
-        What `Hmm.to_dict` gives; ``baseline`` (median filter of 0.45 s, threshold 0.5) and ``tuned``, each with
-        ``f1_tuned_half`` and ``f1_other_half`` (fractions; None without other clips); ``seconds`` of the search;
+        What the decoder's ``to_dict`` gives; ``baseline`` (median filter of 0.45 s, threshold 0.5) and ``tuned``, each
+        with ``f1_tuned_half`` and ``f1_other_half`` (fractions; None without other clips); ``seconds`` of the search;
         ``search fraction seed``, ``clips`` in either half, and what of the reference is ``missing`` (or None).
 
     Raises
     ------
     SedError
-        For an unknown search, a fraction out of its range, and clips, classes or scores that do not fit.
+        For an unknown method or search, a fraction out of its range, and clips, classes or scores that do not fit.
     """
-    if search not in SEARCHES:
-        raise SedError(f"search {search!r} does not exist; choose one of {', '.join(SEARCHES)}")
+    if search not in searches(method):
+        of = f" of {method}" if search in SEARCHES else ""
+        raise SedError(f"search {search!r}{of} does not exist; choose one of {', '.join(searches(method))}")
     posteriors = replace(posteriors, filenames=composed(posteriors.filenames))
     reference = reference.assign(filename=composed(reference["filename"]))
     reference, missing = on_clips(reference, posteriors.filenames)
     tuned_half, other_half = halves(reference, fraction, seed)
     start = time.perf_counter()
-    hmm = SEARCHES[search](Objective(posteriors, tuned_half, duration_s), seed)
+    decoder = searches(method)[search](Objective(posteriors, tuned_half, duration_s), seed)
     seconds = time.perf_counter() - start
 
     def macro(half: pd.DataFrame, events: pd.DataFrame) -> float | None:
@@ -302,32 +328,29 @@ def tune(
         "clips": {"tuned_half": len(tables.filenames(tuned_half)), "other_half": len(tables.filenames(other_half))},
         "missing": missing,
         "baseline": scores(median_events(posteriors, Decoding(), duration_s)),
-        "tuned": scores(hmm_events(posteriors, hmm, duration_s)),
-        **hmm.to_dict(),
+        "tuned": scores(find_events(posteriors, decoder, duration_s)),
+        **decoder.to_dict(),
     }
 
 
 def text(result: dict[str, Any]) -> str:
-    """Print `tune`'s result: F1 in percent, then the probabilities and how long they expect an event to last."""
-    n = result["clips"]
+    """Print `tune`'s result: F1 in percent, then the parameters by class."""
+    n, kind = result["clips"], METHODS[result["method"]]
     lines = [missing_text(result["missing"])] if result.get("missing") else []
     lines.append(
         f"{'event-based macro F1, %':<28}{'tuned half':>12}{'other half':>12}   "
         f"({n['tuned_half']} and {n['other_half']} clips)"
     )
-    for name, title in (("baseline", "median 0.45 s, threshold 0.5"), ("tuned", f"HMM, {result['search']}")):
+    titles = {"baseline": "median 0.45 s, threshold 0.5", "tuned": f"{kind.TITLE}, {result['search']}"}
+    for name, title in titles.items():
         f1 = (result[name][half] for half in ("f1_tuned_half", "f1_other_half"))
         cells = ("-" if value is None else f"{100 * value:.2f}" for value in f1)
         lines.append(f"{title:<28}" + "".join(f"{cell:>12}" for cell in cells))
-    lines += ["", f"{'class':<28}{'p_silence':>10}{'p_event':>10}{'frames':>9}{'confidence':>12}"]
-    for name, stay in result["p_event"].items():
-        silence, confidence = result["p_silence"][name], result["confidence"][name]
-        lines.append(f"{name:<28}{silence:>10.4f}{stay:>10.4f}{1 / (1 - stay):>9.1f}{confidence:>12.2f}")
-    lines += [
-        "",
-        "frames: how long an event is expected to last, 1 / (1 - p_event). Confidence: the posterior that one frame of "
-        "an event must reach.",
-    ]
+    lines += ["", f"{'class':<28}" + "".join(f"{name:>12}" for name in kind.RANGES)]
+    for label in result[next(iter(kind.RANGES))]:
+        cells = (f"{result[name][label]:>12.{2 if name == 'confidence' else 4}f}" for name in kind.RANGES)
+        lines.append(f"{label:<28}" + "".join(cells))
+    lines.append("")
     if result["drop_s"]:
         lines.append(f"Events of up to {result['drop_s']:g} s are dropped.")
     return "\n".join([*lines, f"{result['seconds']:.1f} s"])

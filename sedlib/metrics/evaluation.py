@@ -18,7 +18,7 @@ import pandas as pd
 
 from sedlib.config import Decoding
 from sedlib.data import tables
-from sedlib.decode.hmm import operating_points as cut
+from sedlib.decode.decoders import operating_points as cut
 from sedlib.decode.posteriors import Posteriors, check_scores
 from sedlib.errors import SedError
 from sedlib.metrics.bootstrap import confidence
