@@ -29,7 +29,8 @@ _DATA_HELP = "A DESED-layout folder; 'mini' is the embedded data set."
 DATA = click.option("--data", "data_name", default="mini", help=_DATA_HELP)
 SEED = click.option("--seed", default=0, type=click.IntRange(0))
 _SCORES = click.argument("scores", metavar="SCORES.npz", type=PATH)
-_HMM = click.option("--hmm", "hmm_file", type=PATH, help="What `sedlib tune --json` wrote, instead of a median filter.")
+_DECODER_HELP = "What `sedlib tune --json` wrote, by any method, instead of a median filter; --hmm is the same."
+_DECODER = click.option("--decoder", "--hmm", "decoder_file", type=PATH, help=_DECODER_HELP)
 
 
 class Command(click.Command):
@@ -167,9 +168,9 @@ def train(
 @click.argument("recordings", metavar="AUDIO...", nargs=-1, required=True, type=PATH)
 @click.option("--run", "folder", required=True, type=PATH, help="A finished run.")
 @click.option("--format", "kind", type=click.Choice(["tsv", "audacity"]), default="tsv")
-@_HMM
+@_DECODER
 @click.option("--out", type=PATH, help="File to write; default: standard output.")
-def detect(recordings: tuple[Path, ...], folder: Path, kind: str, hmm_file: Path | None, out: Path | None) -> None:
+def detect(recordings: tuple[Path, ...], folder: Path, kind: str, decoder_file: Path | None, out: Path | None) -> None:
     """List the sound events in recordings of any length, sample rate and number of channels.
 
     Recordings of one name in different folders are listed as they are given here. What cannot be read is listed at the
@@ -179,21 +180,21 @@ def detect(recordings: tuple[Path, ...], folder: Path, kind: str, hmm_file: Path
 
     from sedlib import inference
     from sedlib.data import tables
-    from sedlib.decode import Hmm
+    from sedlib.decode import load_decoder
     from sedlib.training import Run
 
     recordings = tuple(dict.fromkeys(recordings))
     n = len(recordings)
     if kind == "audacity" and n > 1:
         raise SedError(f"an Audacity label track belongs to one recording, {n} were given; call once for each")
-    check_output(out, folder, hmm_file, *recordings)
-    run, hmm = Run(folder), None if hmm_file is None else Hmm.load(hmm_file)
+    check_output(out, folder, decoder_file, *recordings)
+    run, decoder = Run(folder), None if decoder_file is None else load_decoder(decoder_file)
     detector, config = run.detector(), run.config
     found, unread = [], []
     bare = len({path.name for path in recordings}) == n
     for path in recordings:
         try:
-            found.append(inference.detect(detector, config, path, hmm, path.name if bare else str(path)))
+            found.append(inference.detect(detector, config, path, decoder, path.name if bare else str(path)))
         except SedError as error:
             unread.append(str(error))
     if found:
@@ -246,30 +247,35 @@ def evaluate(reference: Path, predictions: Path, json_file: Path | None, **optio
         raise SedError(f"PSDS cannot be computed: {result['psds']['error']}")
 
 
-_SEARCH_HELP = "The paper's random forest, the best of the same family, or one that holds on other clips."
+_METHOD_HELP = "A median filter for each class, two-state HMMs, the same with durations, or bounding boxes."
+_SEARCH_HELP = "The paper's random forest (of HMMs), the best on a grid, or what should hold on other clips."
 
 
 @cli.command(
     epilog=examples(
         "sedlib tune validation.npz --reference validation.tsv --search robust --json hmm.json",
+        "sedlib tune validation.npz --reference validation.tsv --method boxes --json boxes.json",
         "sedlib tune validation.npz --reference validation.tsv --search forest --fraction 0.5 --seed 3",
     )
 )
 @_SCORES
 @click.option("--reference", required=True, type=PATH, help="Event table (TSV) of the same clips.")
+@click.option("--method", type=click.Choice(["median", "hmm", "hsmm", "boxes"]), default="hmm", help=_METHOD_HELP)
 @click.option("--search", type=click.Choice(["forest", "exact", "robust"]), default="robust", help=_SEARCH_HELP)
 @click.option("--fraction", default=0.5, help="Share of the clips to tune on; the others judge.")
 @SEED
 @click.option("--json", "json_file", type=PATH, help="Write parameters and scores here, for `sedlib decode`.")
-def tune(scores: Path, reference: Path, search: str, fraction: float, seed: int, json_file: Path | None) -> None:
-    """Tune the two-state HMMs on posteriors, for event-based macro F1; --seed is of the split and of the forest."""
+def tune(
+    scores: Path, reference: Path, method: str, search: str, fraction: float, seed: int, json_file: Path | None
+) -> None:
+    """Tune a decoder on posteriors, for event-based macro F1; --seed is of the split and of the forest."""
     from sedlib.data import tables
     from sedlib.decode import Posteriors, tuning
     from sedlib.metrics import with_length
 
     check_output(json_file, scores, reference)
     truth, _ = with_length(tables.read_events(reference))
-    result = tuning.tune(Posteriors.load(scores), truth, search, fraction, seed)
+    result = tuning.tune(Posteriors.load(scores), truth, search, fraction, seed, method=method)
     click.echo(tuning.text(result))  # first, so that nothing that took long is lost
     if json_file is not None:
         write_json(json_file, result)
@@ -277,41 +283,36 @@ def tune(scores: Path, reference: Path, search: str, fraction: float, seed: int,
 
 @cli.command(
     epilog=examples(
-        "sedlib decode validation.npz --hmm hmm.json -o events.tsv",
+        "sedlib decode validation.npz --decoder boxes.json -o events.tsv",
         "sedlib decode validation.npz --median 0.45 --threshold 0.5 -o events.tsv",
-        "sedlib decode validation.npz --hmm hmm.json --points points.tsv -o events.tsv",
+        "sedlib decode validation.npz --decoder hmm.json --points points.tsv -o events.tsv",
     )
 )
 @_SCORES
-@_HMM
+@_DECODER
 @click.option("--median", "median_s", type=click.FloatRange(0), help="Length of a median filter, seconds.")
 @click.option("--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.5)
 @click.option("-o", "--out", required=True, type=PATH, help="Event table to write.")
 @click.option("--points", type=PATH, help="Also write events at 50 thresholds: `sedlib evaluate --operating-points`.")
 def decode(
-    scores: Path, hmm_file: Path | None, median_s: float | None, threshold: float, out: Path, points: Path | None
+    scores: Path, decoder_file: Path | None, median_s: float | None, threshold: float, out: Path, points: Path | None
 ) -> None:
-    """Turn posteriors into an event table, by HMM or by median filter and threshold."""
+    """Turn posteriors into an event table, by what `sedlib tune` found or by median filter and threshold."""
     import pandas as pd
 
     from sedlib.config import Decoding
     from sedlib.data import tables
-    from sedlib.decode import Hmm, Posteriors, hmm_events, median_events, operating_points
+    from sedlib.decode import Posteriors, find_events, load_decoder, operating_points
     from sedlib.decode.posteriors import check_scores
 
-    if (hmm_file is None) == (median_s is None):
-        raise SedError("give --hmm FILE or --median SECONDS, one of the two")
-    check_output(out, scores, hmm_file, points)
-    check_output(points, scores, hmm_file)
+    if (decoder_file is None) == (median_s is None):
+        raise SedError("give --decoder FILE or --median SECONDS, one of the two")
+    check_output(out, scores, decoder_file, points)
+    check_output(points, scores, decoder_file)
     found = Posteriors.load(scores)
     check_scores(found.scores)
-    if hmm_file is None:
-        assert median_s is not None
-        decoder = Decoding(threshold, median_s)
-        events = median_events(found, decoder)
-    else:
-        decoder = Hmm.load(hmm_file)
-        events = hmm_events(found, decoder, threshold=threshold)
+    decoder = Decoding(threshold, median_s or 0) if decoder_file is None else load_decoder(decoder_file)
+    events = find_events(found, decoder, threshold=threshold)
     if points is not None:
         every = pd.concat([table.assign(threshold=at) for at, table in operating_points(found, decoder).items()])
         if every.empty:

@@ -18,8 +18,7 @@ from sedlib.config import Config
 from sedlib.data import audio, tables
 from sedlib.data.store import Store
 from sedlib.data.tables import CLASSES
-from sedlib.decode.events import median_events
-from sedlib.decode.hmm import Hmm, hmm_events
+from sedlib.decode.decoders import Decoder, find_events
 from sedlib.decode.posteriors import Posteriors, check_finite
 from sedlib.models import Detector
 
@@ -123,7 +122,7 @@ def _joined(starts: np.ndarray, scores: np.ndarray, samples: int, length: int, p
 
 
 def detect(
-    detector: Detector, config: Config, path: str | Path, hmm: Hmm | None = None, filename: str | None = None
+    detector: Detector, config: Config, path: str | Path, decoder: Decoder | None = None, filename: str | None = None
 ) -> pd.DataFrame:
     """Return the events of a recording of any length, sample rate and number of channels.
 
@@ -133,7 +132,7 @@ def detect(
     config : Config
     path : path
         The recording. It is read in blocks, so a long one takes no more memory than a short one.
-    hmm : Hmm, optional
+    decoder : Decoder, optional
         Decodes in place of the configuration's median filter.
     filename : str, optional
         Name of the recording in the table; default: that of the file, without folders.
@@ -146,7 +145,7 @@ def detect(
     stream = audio.Stream(path)
     scores = recording_posteriors(detector, config, stream, filename or Path(path).name)
     duration_s = stream.samples / config.features.sample_rate
-    return median_events(scores, config.decoding, duration_s) if hmm is None else hmm_events(scores, hmm, duration_s)
+    return find_events(scores, decoder or config.decoding, duration_s)
 
 
 def audacity_labels(events: pd.DataFrame) -> str:

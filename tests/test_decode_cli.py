@@ -224,8 +224,8 @@ REFERENCE = ["--reference", "reference.tsv"]
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (DECODE, "give --hmm FILE or --median SECONDS, one of the two"),
-        ([*DECODE, "--hmm", "hmm.json", "--median", 0.45], "give --hmm FILE or --median SECONDS, one of the two"),
+        (DECODE, "give --decoder FILE or --median SECONDS, one of the two"),
+        ([*DECODE, "--hmm", "hmm.json", "--median", 0.45], "give --decoder FILE or --median SECONDS, one of the two"),
         (["decode", "reference.tsv", "-o", "events.tsv", "--median", 0.45], "reference.tsv: not an .npz of posteriors"),
         (["decode", "none.npz", "-o", "events.tsv", "--hmm", "hmm.json"], "none.npz: not an .npz of posteriors"),
         ([*DECODE, "--hmm", "none.json"], "none.json: not a JSON file with p_silence and p_event by class"),

@@ -8,10 +8,9 @@ all clips in a few milliseconds; those of HMMs:
             silence probability each class has its own best, and 64 times 10 searches along a line replace one in 11
             dimensions. Of equally good models the one that stays most is taken: the highest p_silence, then p_event.
 ``robust``  for clips not seen: silence not tied, F1 smoothed over neighbouring parameters, the more the fewer events it
-            was counted on, and unsure events dropped. A class with few events leans on what is good for the others.
+            was counted on, and unsure events dropped.
 
-Of the other decoders the classes have nothing to do with each other. ``exact`` takes each class's best on a grid, ``robust``
-the top of its smoothed landscape.
+Of the other decoders ``exact`` takes each class's best on a grid, and ``robust`` the top of its smoothed landscape.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ POINTS = 64  # of the exact search, for either probability
 # Of the robust search. The Gaussian is as wide as an `Axis` says / sqrt(reference events of the class), as the sampling
 # error of F1 falls with 1 / sqrt(n).
 SMOOTHING = 15.0  # of axes in log-odds or logarithms
-SHARED = 4.0  # weight of the other classes' landscapes, / sqrt(reference events) as well
+SHARED = {"boxes": 4.0}  # weight of the other classes' landscapes, / sqrt(reference events) as well
 CONFIDENCES = (0.0, 0.5, 0.8)
 ROBUST_POINTS = 24
 DROP_S = 0.2  # as the released code: up to 3 frames
@@ -132,12 +131,12 @@ def _last_best(f1: np.ndarray) -> np.ndarray:
 def axes(method: str, points: int | None = None) -> dict[str, Axis]:
     """List the parameters of a method that are searched; ``points``: of each probability of an HMM."""
 
-    def even(values: np.ndarray, steps: np.ndarray) -> Axis:
-        return Axis(values, SMOOTHING / float(steps[1] - steps[0]))
+    def even(values: np.ndarray, steps: np.ndarray, width: float = SMOOTHING) -> Axis:
+        return Axis(values, width / float(steps[1] - steps[0]))
 
     if method == "median":
         seconds, p = np.geomspace(0.1, 6, 13), 1 / (1 + np.exp(-np.linspace(-3.5, 3.5, 22)))
-        return {"median_s": even(seconds, np.log(seconds)), "threshold": even(p, log_odds(p))}
+        return {"median_s": even(seconds, np.log(seconds), 8), "threshold": even(p, log_odds(p), 12)}
     if method == "boxes":
         p = np.append(0, 1 / (1 + np.exp(-np.linspace(-3.5, 3.5, 22))))
         return {
@@ -163,8 +162,9 @@ def axes(method: str, points: int | None = None) -> dict[str, Axis]:
 def best(objective: Objective, method: str, robust: bool = True, points: int | None = None) -> Decoder:
     """Find the parameters of each class on a grid: the best of all, or those that should hold for clips not seen.
 
-    These are the top of the class's smoothed landscape, to which what is good for the other classes is added: little
-    where a class has many reference events. A class without any takes the mean of the others' landscapes.
+    These are the top of the class's smoothed landscape. Parameters of boxes suit many classes, so what is good for the
+    others is added there, much where a class has few reference events. A class without any takes the mean of the
+    others' landscapes.
 
     Parameters
     ----------
@@ -187,7 +187,11 @@ def best(objective: Objective, method: str, robust: bool = True, points: int | N
     f1 = objective.scan(every, confidences.tolist()).reshape(-1, *mesh[0].shape, len(confidences))
     allowed = _stays(every, objective.posteriors.frame_s).reshape(*mesh[0].shape, 1)
     widths = [axis.width for axis in along.values()] + [0.0] * (f1.ndim - 1 - len(along))
-    places = _tops(f1, objective.references, widths, allowed) if robust else [_last_top(np.nan_to_num(of)) for of in f1]
+    places = (
+        _tops(f1, objective.references, widths, allowed, SHARED.get(method, 0))
+        if robust
+        else [_last_top(np.nan_to_num(of)) for of in f1]
+    )
     found = {name: along[name].values[at] for name, at in zip(names, np.transpose(places), strict=False)}
     return kind(objective.classes, drop_s=drop_s, **found)
 
@@ -201,7 +205,9 @@ def _stays(every: Decoder, frame_s: float) -> np.ndarray:
     return np.ones(len(every.classes), bool)
 
 
-def _tops(f1: np.ndarray, references: np.ndarray, widths: Sequence[float], allowed: np.ndarray) -> list[tuple]:
+def _tops(
+    f1: np.ndarray, references: np.ndarray, widths: Sequence[float], allowed: np.ndarray, shared: float
+) -> list[tuple]:
     """Find the top of each class's landscape (class, ...), smoothed, with the others' beside it."""
     there = np.flatnonzero(references)
     root = np.sqrt(np.maximum(references, 1))
@@ -211,7 +217,7 @@ def _tops(f1: np.ndarray, references: np.ndarray, widths: Sequence[float], allow
     places = []
     for k in range(len(f1)):
         others = [of for other, of in below.items() if other != k] or [0 * allowed]
-        own = smoothed[k] + SHARED / root[k] * np.mean(others, axis=0) if k in smoothed else np.mean(others, axis=0)
+        own = smoothed[k] + shared / root[k] * np.mean(others, axis=0) if k in smoothed else np.mean(others, axis=0)
         places.append(np.unravel_index(np.where(allowed, own, -np.inf).argmax(), f1.shape[1:]))
     return places
 
