@@ -1,4 +1,5 @@
-"""The two-state HMM beside librosa and hmmlearn, an objective of its tuning beside librosa and sed_eval, the searches.
+"""The two-state HMM beside librosa and hmmlearn, an objective of its tuning beside librosa and sed_eval, the searches;
+the other decoders beside plain ones.
 
 Decoding takes random sticky posteriors of the size of the development set, and compares the paths. The objective is
 event-based macro F1 of one choice of transition probabilities, on a real system's outputs on the real development set
@@ -8,18 +9,21 @@ clips, each once.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from librosa.sequence import transition_loop, viterbi_discriminative
 
 from bench import seconds, take_turns
 from bench.metrics import FRAME_S, REAL, event_metrics, random_tables, sed_eval_f1
+from bench.plain_decoders import events as plain_events
 from sedcourse import hmmlearn_hmm
 from sedlib.data import tables
 from sedlib.data.encoder import strong_labels
-from sedlib.decode import Hmm, Posteriors, frames_to_events
+from sedlib.decode import Boxes, Hmm, Hsmm, Medians, Posteriors, find_events, frames_to_events
 from sedlib.decode.hmm import emissions, viterbi
-from sedlib.decode.tuning import CALLS, Objective, exact, forest, halves, robust
+from sedlib.decode.tuning import CALLS, SEARCHES, Objective, halves
 
 SHAPE = 1168, 157, len(tables.CLASSES)
 
@@ -84,14 +88,37 @@ def objective(posteriors: Posteriors, truth: pd.DataFrame, rounds: int) -> None:
     take_turns({"librosa one by one, event table, sed_eval": peers, "sedlib": lambda: ours.f1(hmm)}, rounds)
 
 
+def other_decoders(posteriors: Posteriors, truth: pd.DataFrame, rounds: int) -> None:
+    """Events from posteriors, and one objective, of the decoders beside the HMM."""
+    ours, names, ten = Objective(posteriors, truth), tables.filenames(truth), np.ones(len(posteriors.classes))
+    for decoder in (
+        Medians(posteriors.classes, 0.5 * ten, 0.5 * ten),
+        Hsmm(posteriors.classes, 0.9 * ten, 2 * ten, 1.6 * ten, 0 * ten),
+        Boxes(posteriors.classes, 0.5 * ten, 0.2 * ten, 2 * ten, 0.3 * ten),
+    ):
+        plain, fast = plain_events(posteriors, decoder), find_events(posteriors, decoder)
+        print(f"{decoder.TITLE}: {len(plain)} events plainly, {len(fast)} by sedlib, {len(plain.merge(fast))} the same")
+
+        def peers(decoder: Any = decoder) -> float:
+            return sed_eval_f1(event_metrics(), truth, plain_events(posteriors, decoder), names)
+
+        contestants = {
+            "plain": lambda decoder=decoder: plain_events(posteriors, decoder),
+            "sedlib": lambda decoder=decoder: find_events(posteriors, decoder),
+        }
+        take_turns(contestants, rounds)
+        print(f"  one objective: sed_eval {peers()!r}, sedlib {ours.f1(decoder)!r}")
+        take_turns({"plain, sed_eval": peers, "sedlib": lambda decoder=decoder: ours.f1(decoder)}, rounds)
+
+
 def searches(posteriors: Posteriors, truth: pd.DataFrame) -> None:
     """Seconds of each search on one half, and the objective's share of the forest's."""
     ours, found = Objective(posteriors, halves(truth)[0]), []
-    for name, search in (("exact", exact), ("robust", robust), (f"forest, {CALLS} calls", forest)):
-        spent = seconds(lambda search=search: found.append(search(ours)))
+    for name, search in SEARCHES.items():
+        spent = seconds(lambda search=search: found.append(search(ours, 0)))
         print(f"  {name:<52}{spent:>10.2f} s    macro F1 {100 * ours.f1(found[-1]):.2f} %")
-    spent = seconds(lambda: [ours.f1(found[-1]) for _ in range(CALLS)])
-    print(f"  {f'  of which {CALLS} objectives, the rest is scikit-optimize':<52}{spent:>10.2f} s")
+    spent = seconds(lambda: [ours.f1(found[0]) for _ in range(CALLS)])
+    print(f"  {f'of the forest: {CALLS} objectives, the rest is scikit-optimize':<52}{spent:>10.2f} s")
 
 
 def main(rounds: int = 3) -> None:
@@ -101,5 +128,6 @@ def main(rounds: int = 3) -> None:
     size = f"{len(posteriors.filenames)} clips, {len(tables.events(truth))} events"
     print(f"{'real' if REAL.is_dir() else 'random'} data: {size}")
     objective(posteriors, truth, rounds)
+    other_decoders(posteriors, truth, rounds)
     print("searches on one half")
     searches(posteriors, truth)

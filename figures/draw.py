@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from minidesed import statistics
 from reproduction import ledger, retention, sounds
 from reproduction.comparisons import ADVERSARIAL, AUGMENTATION, TABLE1, Comparison
-from reproduction.studies import gap, invariance, overfitting
+from reproduction.studies import gap, invariance, postprocessing
 from sedcourse import decoding, plots
 from sedcourse.plots.axes import grid, in_rows
 from sedcourse.plots.style import BLUE, GREEN, LINES, VERMILION, figure, styled
@@ -149,9 +149,11 @@ def _compared(profile: str, root: Path, seed: int, comparison: Comparison, lesso
 
 
 def _hmm(profile: str, root: Path, seed: int) -> Drawn:
-    measured = overfitting.published()
-    entry = measured_entry("06_hmm", measured, root.name, 0, overfitting.text(measured))
-    return decoding.gains(measured["systems"]), entry
+    measured = postprocessing.published()
+    title, of = next(iter(measured["systems"].items()))
+    gains = postprocessing.by_class(of, postprocessing.BESIDE)
+    entry = measured_entry("06_hmm", measured, root.name, 0, postprocessing.class_text(title, gains))
+    return decoding.by_class(gains), entry
 
 
 def _statistics(profile: str, root: Path, seed: int) -> Drawn:

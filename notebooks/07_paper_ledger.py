@@ -280,7 +280,8 @@ html.table(of_members.drop(columns="search"),
 # half of the development set. **What do you expect of the second on clips that no search has seen?**
 
 # %%
-html.table(means, "Event-based macro F1 (%), mean over trainings")
+of_hmms = unseen["search"].isin(["forest", "exact", "robust"])
+html.table(means[of_hmms], "Event-based macro F1 (%), mean over trainings")
 
 # %% [markdown]
 # "HMM, dev" is how the paper counts: the whole development set, half of which chose the probabilities. "Unseen halves"
@@ -293,6 +294,7 @@ html.table(means, "Event-based macro F1 (%), mean over trainings")
 shown = unseen.assign(
     claimed=[np.mean(d) - np.mean(m) for d, m in zip(unseen["dev"], unseen["median"])],
     kept=[np.mean(u) - np.mean(m) for u, m in zip(unseen["unseen"], unseen["median"])])
+shown = shown[of_hmms]
 shown["memory"] = shown["claimed"] - shown["kept"]
 columns = ["system", "search", "claimed", "kept", "memory"]
 html.table(shown[columns].round(1),
@@ -321,6 +323,26 @@ html.table(pd.DataFrame(lead, columns=["clips", "second - first"]).round(1),
 # on unseen clips is a better search; one that goes was memory. The intervals for development and evaluation set stand
 # in the table of sentences.
 #
+# ## Beyond the paper: other decoders
+#
+# The paper compares its HMM with one median filter for all classes. Lesson 06 has stronger rivals: a median filter for
+# each class, models with durations, bounding boxes. All are tuned by the same protocol, on the same halves. PSDS is that of
+# the whole development set at 50 operating points, as everywhere here. **Predict:** how much of what the HMM wins does a
+# median filter for each class win too?
+
+# %%
+if "psds" in unseen:
+    others = ["robust", "median-robust", "hsmm-robust", "boxes-robust"]
+    means["PSDS"] = [f"{np.mean(values):.3f}" for values in unseen["psds"]]
+    columns = ["system", "search", "median filter, dev", "HMM, unseen halves",
+               "median filter, eval", "HMM, eval", "PSDS"]
+    beyond = means.loc[means["search"].isin(others), columns]
+    beyond.columns = [name.replace("HMM", "tuned") for name in columns]
+    html.table(beyond, "Decoders beside each other, mean over trainings")
+else:
+    print("version 0.1.0's ledger has no other decoders; `sedlib reproduce` measures them")
+
+# %% [markdown]
 # ## The figures
 #
 # The paper has two. Figure 1 is a drawing of the training scheme; lesson 05 draws it from the modules that really run.

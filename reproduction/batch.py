@@ -212,7 +212,7 @@ def _forget_stale(plan: Plan) -> None:
             stale += [folder / "trained", folder / "scored"]
         elif scored:
             run = run_of(plan.profile, plan.root, system, seed)
-            if not all(is_current(run, decoding) for decoding in ("median", *plan.searches(system))):
+            if not all(is_current(run, decoding) for decoding in ("median", *plan.decodings(system))):
                 stale.append(folder / "scored")
     if plan.lessons():  # executed anew with other parameters
         parameters = {"profile": plan.profile, "data": str(plan.root), "seed": plan.seeds[0]}

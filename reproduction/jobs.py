@@ -15,7 +15,7 @@ import click
 
 from reproduction.batch import failures
 from reproduction.plan import Plan
-from reproduction.scoring import Ensemble, run_of, score_hmm
+from reproduction.scoring import Ensemble, run_of, score_tuned
 from sedlib.data import layout
 from sedlib.data.store import open_store
 from sedlib.errors import SedError
@@ -71,14 +71,14 @@ def _train(plan: Plan, system: str, seed: int) -> None:
 
 @_of_a_run
 def _score(plan: Plan, system: str, seed: int) -> None:
-    """Tune the HMMs, and score by median filter and HMMs."""
+    """Score by median filter, tune the other decoders and score by them."""
     run = run_of(plan.profile, plan.root, system, seed)
     with alone(run.folder, "score"):
         if isinstance(run, Ensemble):
             run.write_posteriors(plan.root)
         score(run, plan.root)
-        for search in plan.searches(system):
-            score_hmm(run, plan.root, search)
+        for decoding in plan.decodings(system):
+            score_tuned(run, plan.root, decoding)
         (run.folder / "scored").touch()
 
 

@@ -45,8 +45,8 @@ def read(path: Path) -> dict[str, Any]:
         ``missing`` (by subset, the reference's clips without audio: `Missing`), and these lists. ``numbers``: per
         number of the paper ``table row system decoding score claimed here low high of_seed difference why`` (F1 in
         percent; ``here`` is None where no run gave it). ``claims``: ``section says first second score claimed here low
-        high p smallest verdict why``. ``figures``: ``figure shows here verdict lesson``. ``unseen``: F1 of HMM rows on
-        clips that did not tune them. ``runs``: what was trained.
+        high p smallest verdict why``. ``figures``: ``figure shows here verdict lesson``. ``unseen``: F1 of tuned
+        decoders, the paper's and others, also on clips that did not tune them. ``runs``: what was trained.
     """
     if not path.is_file():
         raise SedError(f"{path}: no such file; `sedlib reproduce` writes it")

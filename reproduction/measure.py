@@ -25,7 +25,7 @@ from reproduction.rows import ROWS, Row
 from reproduction.scoring import reference_of, results_file, results_of, run_of
 from sedlib import __version__
 from sedlib.data import tables
-from sedlib.decode import THRESHOLDS, Hmm, Posteriors, operating_points
+from sedlib.decode import THRESHOLDS, Posteriors, load_decoder, operating_points
 from sedlib.files import read_json, write_json
 from sedlib.metrics import Missing, event_f1
 from sedlib.metrics.psds import psds_counts
@@ -119,7 +119,7 @@ def _found(plan: Plan) -> tuple[_Scores, dict[str, Missing]]:
     for of in sorted(with_psds):
         counts[of] = []
         for run in runs[of]:
-            decoder = run.config.decoding if of[1] == "median" else Hmm.load(run.folder / f"hmm-{of[1]}.json")
+            decoder = run.config.decoding if of[1] == "median" else load_decoder(run.folder / f"decoder-{of[1]}.json")
             scores, clip_s = Posteriors.load(run.folder / "validation.npz"), run.config.features.clip_s
             points = operating_points(scores, decoder, duration_s=clip_s)
             counts[of].append(psds_counts(references["validation"], points.values()))
@@ -224,15 +224,16 @@ def _figures(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _unseen(plan: Plan) -> list[dict[str, Any]]:
-    """F1 (percent) of the systems with an HMM, also on the halves of the development clips that did not tune it."""
+    """F1 (percent) and PSDS of tuned decoders; F1 also on the halves of the development clips that tuned nothing."""
     found = []
-    for system, search in [(name, search) for name in plan.systems() for search in plan.searches(name)]:
-        if runs := _scored(plan, system, search):
-            median, results = [run.results for run in runs], [results_of(run, search) for run in runs]
-            entry = {"system": system, "search": search}
+    for system, decoding in [(name, decoding) for name in plan.systems() for decoding in plan.decodings(name)]:
+        if runs := _scored(plan, system, decoding):
+            median, results = [run.results for run in runs], [results_of(run, decoding) for run in runs]
+            entry = {"system": system, "search": decoding}
             entry |= {"median": _percent(median, "validation"), "median_eval": _percent(median, "public")}
             entry |= {"dev": _percent(results, "validation"), "unseen": [100 * one["unseen_f1"] for one in results]}
-            found.append(entry | {"eval": _percent(results, "public")})
+            entry |= {"eval": _percent(results, "public")}
+            found.append(entry | {"psds": [one["validation"]["psds"]["value"] for one in results]})
     return found
 
 

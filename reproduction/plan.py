@@ -16,6 +16,7 @@ from sedlib.systems import ENSEMBLES
 from sedlib.workspace import run_folder, workspace
 
 TABLES = (1, 2, 3)
+BESIDE = "robust", "median-robust", "hsmm-robust", "boxes-robust"  # not the paper's
 LEDGER_LESSON = "07_paper_ledger"  # which reads what all others were run for
 # What a training reads, and what is scored.
 TRAINED_ON, SCORED_ON = ("synthetic", "weak", "unlabel_in_domain"), ("validation", "public")
@@ -132,11 +133,11 @@ class Plan(NamedTuple):
         """Return the systems that these rows score."""
         return list(dict.fromkeys(row.system for row in self.rows()))
 
-    def searches(self, system: str) -> list[str]:
-        """Return the searches of a system's HMMs: the rows', and the robust one beside them for comparison."""
-        decodings = dict.fromkeys(row.decoding for row in self.rows() if row.system == system)
-        asked = [decoding for decoding in decodings if decoding != "median"]
-        return [*asked, "robust"] if asked else []
+    def decodings(self, system: str) -> list[str]:
+        """Return how a system is decoded besides the median filter: as its rows ask, and in `BESIDE` for comparison."""
+        found = dict.fromkeys(row.decoding for row in self.rows() if row.system == system)
+        asked = [decoding for decoding in found if decoding != "median"]
+        return [*asked, *BESIDE] if asked else []
 
     def scored(self) -> list[tuple[str, int]]:
         """Return system and seed of everything that is scored."""
@@ -198,7 +199,7 @@ class Plan(NamedTuple):
             file = f"{self.runs}/{system}/seed{seed}/trained"
             made.append(("train", f"train-{system}-{seed}", file, seconds_of(system)))
         for system, seed in self.scored():
-            file, forest = f"{self.runs}/{system}/seed{seed}/scored", "forest" in self.searches(system)
+            file, forest = f"{self.runs}/{system}/seed{seed}/scored", "forest" in self.decodings(system)
             made.append(("score", f"score-{system}-{seed}", file, SECONDS["score"] + FOREST_SECONDS * forest))
         made.append(("ledger", "ledger", "report/ledger.json", SECONDS["ledger"]))
         for lesson in self.lessons():

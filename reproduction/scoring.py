@@ -1,4 +1,4 @@
-"""Scores as the paper has them: HMMs tuned on half of the development clips, and ensembles of several trainings.
+"""Scores as the paper has them: decoders tuned on half of the development clips, and ensembles of several trainings.
 
 Paper sections 3.4 and 4.3; taught in ``notebooks/06_hmm.py`` and ``notebooks/07_paper_ledger.py``.
 """
@@ -13,7 +13,7 @@ import pandas as pd
 
 from sedlib.config import FOREST_CALLS, Config
 from sedlib.data import layout, tables
-from sedlib.decode import Hmm, Posteriors, hmm_events
+from sedlib.decode import Decoder, Posteriors, find_events, load_decoder
 from sedlib.decode.posteriors import average
 from sedlib.decode.tuning import SEARCHES, Objective, forest, halves
 from sedlib.errors import SedError
@@ -104,88 +104,89 @@ def reference_of(runs: Sequence[Run], data: str | Path, subset: str) -> tuple[pd
     return on_clips(with_length(layout.load(data, subset).table)[0], clips, f"{runs[0].folder / subset}.npz")
 
 
-def tune_hmm(run: Run, data: str | Path, search: str = "exact") -> tuple[Hmm, Hmm]:
-    """Tune HMMs on either half of the development clips, from stored posteriors; done once, then read.
+def tuned(run: Run, data: str | Path, decoding: str = "exact") -> tuple[Decoder, Decoder]:
+    """Tune a decoder on either half of the development clips, from stored posteriors; done once, then read.
 
-    Writes ``hmm-SEARCH.json`` (tuned on the first half, the paper's) and ``hmm-SEARCH-second.json``.
+    Writes ``decoder-DECODING.json`` (tuned on the first half, the paper's) and ``decoder-DECODING-second.json``.
 
     Raises
     ------
     SedError
-        For an unknown search, or a run without stored posteriors.
+        For an unknown decoding, or a run without stored posteriors.
     """
-    if search not in SEARCHES:
-        raise SedError(f"search {search!r} does not exist; choose one of {', '.join(SEARCHES)}")
-    files = [run.folder / f"hmm-{search}{which}.json" for which in ("", "-second")]
+    if decoding not in SEARCHES:
+        raise SedError(f"decoding {decoding!r} does not exist; choose one of median, {', '.join(SEARCHES)}")
+    files = [run.folder / f"decoder-{decoding}{which}.json" for which in ("", "-second")]
     if not all(scoring.is_current(run, file, CODE) for file in files):
         scores, (reference, _) = stored(run, "validation"), reference_of([run], data, "validation")
         for path, half in zip(files, halves(reference), strict=True):
             objective = Objective(scores, half, run.config.features.clip_s)
-            if search == "forest":
-                hmm = forest(objective, 0, FOREST_CALLS[run.config.profile], progress=True)
+            if decoding == "forest":
+                decoder: Decoder = forest(objective, 0, FOREST_CALLS[run.config.profile], progress=True)
             else:
-                hmm = SEARCHES[search](objective, 0)
-            write_json(path, {**hmm.to_dict(), "search": search} | scoring.made_by(run, CODE))
-    first, second = map(Hmm.load, files)
+                decoder = SEARCHES[decoding](objective, 0)
+            write_json(path, {**decoder.to_dict(), "decoding": decoding} | scoring.made_by(run, CODE))
+    first, second = map(load_decoder, files)
     return first, second
 
 
-def score_hmm(run: Run, data: str | Path, search: str = "exact") -> dict[str, Any]:
-    """Score the stored posteriors of a run with HMMs instead of the median filter; done once, then read.
+def score_tuned(run: Run, data: str | Path, decoding: str = "exact") -> dict[str, Any]:
+    """Score the stored posteriors of a run by a tuned decoder instead of the median filter; done once, then read.
 
-    As in the paper, the HMM tuned on one half of the development clips decodes all of them, and the evaluation clips.
-    As that half has been seen, each half is also decoded by the HMM of the other. Writes ``hmm-SEARCH.json``
-    (`tune_hmm`), ``SUBSET-SEARCH.tsv``, ``unseen-SEARCH.tsv`` (events of the halves decoded by each other's HMM) and
-    ``results-SEARCH.json``.
+    As in the paper, what one half of the development clips tuned decodes all of them, and the evaluation clips. As that
+    half has been seen, each half is also decoded by what the other tuned. Writes the files of `tuned`,
+    ``SUBSET-DECODING.tsv``, ``unseen-DECODING.tsv`` (events of the halves decoded by what the other tuned) and
+    ``results-DECODING.json``.
 
     Parameters
     ----------
     run : Run
     data : path
         The data set that it was trained on.
-    search : str
-        forest, exact (the paper's family at its best) or robust.
+    decoding : str
+        One of `sedlib.decode.tuning.SEARCHES`: of HMMs forest, exact (the paper's family at its best) or robust; of the
+        other decoders METHOD-exact or METHOD-robust.
 
     Returns
     -------
     dict
-        As `sedlib.training.score`, and ``unseen_f1``: macro F1 of the development clips, each half decoded by the
-        other's HMM; ``hmm``: `Hmm.to_dict` of the first half's.
+        As `sedlib.training.score`, and ``unseen_f1``: macro F1 of the development clips, each half decoded by what the
+        other tuned; ``decoder``: the first half's, as its ``to_dict`` gives it.
 
     Raises
     ------
     SedError
-        For an unknown search, or a run that is not scored yet.
+        For an unknown decoding, or a run that is not scored yet.
     """
-    if search in SEARCHES and is_current(run, search):
-        return results_of(run, search)
-    first, second = tune_hmm(run, data, search)
+    if decoding in SEARCHES and is_current(run, decoding):
+        return results_of(run, decoding)
+    first, second = tuned(run, data, decoding)
     there = [name for name in SUBSETS if (run.folder / f"{name}.npz").exists()]
-    results: dict[str, Any] = {"hmm": first.to_dict()}
-    results |= {name: evaluated(run, data, name, first, f"{name}-{search}.tsv") for name in there}
+    results: dict[str, Any] = {"decoder": first.to_dict()}
+    results |= {name: evaluated(run, data, name, first, f"{name}-{decoding}.tsv") for name in there}
     reference, _ = reference_of([run], data, "validation")
     scores, clip_s = stored(run, "validation"), run.config.features.clip_s
     crossed = zip(halves(reference), (second, first), strict=True)
-    unseen = pd.concat([hmm_events(scores.select(tables.filenames(half)), hmm, clip_s) for half, hmm in crossed])
-    tables.write(unseen, run.folder / f"unseen-{search}.tsv")
+    unseen = pd.concat([find_events(scores.select(tables.filenames(half)), other, clip_s) for half, other in crossed])
+    tables.write(unseen, run.folder / f"unseen-{decoding}.tsv")
     results["unseen_f1"] = event_f1(reference, unseen).macro
     results |= scoring.made_by(run, CODE)
-    write_json(run.folder / results_file(search), results)
+    write_json(run.folder / results_file(decoding), results)
     return results
 
 
 def results_file(decoding: str) -> str:
-    """Name the file with the scores by ``median`` filter, or by HMMs of a search."""
+    """Name the file with the scores by ``median`` filter, or by a tuned decoder."""
     return "results.json" if decoding == "median" else f"results-{decoding}.json"
 
 
 def results_of(run: Run, decoding: str) -> dict[str, Any]:
-    """Read the scores by ``median`` filter, or by HMMs of a search."""
+    """Read the scores by ``median`` filter, or by a tuned decoder."""
     path = run.folder / results_file(decoding)
     if decoding == "median":
         return run.results
     if not path.is_file():
-        raise SedError(f"{run.folder}: not scored with HMMs by search {decoding!r} yet; call `score_hmm`")
+        raise SedError(f"{run.folder}: not scored by decoding {decoding!r} yet; call `score_tuned`")
     return read_json(path)
 
 

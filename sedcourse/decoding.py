@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -246,6 +246,55 @@ def gains(measured: dict[str, dict[str, dict[str, list[float]]]]) -> Figure:
         grid(ax, "x")
     handles = axes.flat[0].get_legend_handles_labels()
     fig.legend(*handles, loc="outside upper center", ncols=2, frameon=False)
+    return fig
+
+
+@styled
+def beside(scores: np.ndarray, frame_s: float, events: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw the posteriors of one class and clip, and under them the events that each decoder finds, a row each.
+
+    Parameters
+    ----------
+    scores : (frame,) array
+    events : mapping of name to event table of this clip and class
+        From top to bottom; the first is the reference.
+    """
+    fig, axes = figure(11, 2.6 + 0.35 * len(events), nrows=2, sharex=True, height_ratios=[2, 0.3 * len(events)])
+    above, below = axes[:, 0]
+    edges = np.arange(len(scores) + 1) * frame_s
+    above.stairs(scores, edges, color=BLACK, lw=1.5)
+    above.axhline(0.5, color=BLACK, lw=0.8, linestyle=":")
+    above.set(ylabel="posterior", ylim=(0, 1.02))
+    for row, table in enumerate(events.values()):
+        look = hatched(BLUE, "///") if row == 0 else hatched(ORANGE, "...")
+        below.barh(np.full(len(table), row), table["offset"] - table["onset"], 0.7, table["onset"], **look)
+    in_rows(below, list(events))
+    below.set(xlabel="time (s)", xlim=(0, edges[-1]))
+    grid(below, "x")
+    return fig
+
+
+@styled
+def by_class(gains: pd.DataFrame) -> Figure:
+    """Draw what decoders win for each class on clips that did not tune them, the shortest events first.
+
+    Parameters
+    ----------
+    gains : DataFrame
+        ``class``, ``seconds`` (median duration of its events), and a column of points a decoder.
+    """
+    decoders = [name for name in gains if name not in ("class", "seconds")]
+    fig, axes = figure(11, 4.4)
+    ax, looks = axes[0, 0], zip(decoders, (BLUE, VERMILION, GREEN, PURPLE, ORANGE), "osD^v", strict=False)
+    for i, (name, colour, marker) in enumerate(looks):
+        shift = 0.12 * (i - (len(decoders) - 1) / 2)
+        ax.plot(np.arange(len(gains)) + shift, gains[name], marker, color=colour, mec=BLACK, ms=8, label=name)
+    ax.axhline(0, color=BLACK, lw=1)
+    names = [f"{name.replace('_', chr(10))}\n{seconds:.1f} s" for name, seconds in gains[["class", "seconds"]].values]
+    ax.set_xticks(range(len(gains)), names, fontsize=9)
+    ax.set(ylabel="event F1 over the median filter\n(points, other half)", xlim=(-0.5, len(gains) - 0.5))
+    grid(ax, "y")
+    legend_above(ax, 0.5)
     return fig
 
 

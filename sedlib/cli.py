@@ -275,7 +275,8 @@ def tune(
 
     check_output(json_file, scores, reference)
     truth, _ = with_length(tables.read_events(reference))
-    result = tuning.tune(Posteriors.load(scores), truth, search, fraction, seed, method=method)
+    name = search if method == "hmm" else f"{method}-{search}"
+    result = tuning.tune(Posteriors.load(scores), truth, name, fraction, seed)
     click.echo(tuning.text(result))  # first, so that nothing that took long is lost
     if json_file is not None:
         write_json(json_file, result)

@@ -1,4 +1,4 @@
-"""Checks of lesson 06: durations of states, Viterbi's algorithm and the tied optimum."""
+"""Checks of lesson 06: durations of states, Viterbi's algorithm, the tied optimum and the step filter."""
 
 import numpy as np
 
@@ -117,4 +117,29 @@ tied_optimum = Check(
         "this is the best class's silence; F1 is the mean": lambda f1: _with_events(f1, f1.max(axis=(0, 2)).argmax()),
     },
     value=_silence_and_events,
+)
+
+
+def _rise(scores, half, beyond="constant", per=1):
+    padded = np.pad(scores, half, mode=beyond)
+    sums = np.convolve(padded, np.ones(half), "valid")
+    return (sums[half:] - sums[:-half]) / (half if per else 1)
+
+
+_SCORES = [np.round(_RNG.uniform(0, 1, n), 3) for n in (8, 10, 6)]
+
+step_filter = Check(
+    "How much scores (frame,) rise at each border between frames, the clip's two ends among them, (frame + 1,): the "
+    "mean of the ``half`` frames after it less that of the ``half`` frames before. Beyond the ends scores are 0.",
+    cases=list(zip(_SCORES, (1, 3, 2), strict=True)),
+    expected=_rise,
+    correct="large where an event begins, small where it ends",
+    hints={
+        "the sign: scores that rise give a positive value": lambda scores, half: -_rise(scores, half),
+        "means, not sums: otherwise long filters give large values": {"per": 0},
+        "beyond the ends there is nothing: scores of 0, not the last score again": {"beyond": "edge"},
+        "beyond the ends there is nothing: scores of 0, not the clip reflected": {"beyond": "symmetric"},
+        "frames have borders on both sides: one value more than frames": lambda scores, half: _rise(scores, half)[:-1],
+        "the first border is the clip's beginning, before frame 0": lambda scores, half: _rise(scores, half)[1:],
+    },
 )

@@ -10,7 +10,8 @@ all clips in a few milliseconds; those of HMMs:
 ``robust``  for clips not seen: silence not tied, F1 smoothed over neighbouring parameters, the more the fewer events it
             was counted on, and unsure events dropped.
 
-Of the other decoders ``exact`` takes each class's best on a grid, and ``robust`` the top of its smoothed landscape.
+Of the other decoders (``median-exact``, ``boxes-robust``, ...) ``exact`` takes each class's best on a grid, and
+``robust`` the top of its smoothed landscape.
 """
 
 from __future__ import annotations
@@ -239,17 +240,12 @@ SEARCHES: dict[str, Search] = {
     "exact": lambda objective, seed: exact(objective),
     "robust": lambda objective, seed: robust(objective),
 }
-
-
-def searches(method: str) -> dict[str, Search]:
-    """List the searches that a method has, by name."""
-    if method not in METHODS:
-        raise SedError(f"method {method!r} does not exist; choose one of {', '.join(METHODS)}")
-    if method == "hmm":
-        return SEARCHES
-    return {
-        name: lambda objective, _, name=name: best(objective, method, name == "robust") for name in ("exact", "robust")
-    }
+SEARCHES |= {
+    f"{method}-{search}": lambda objective, _, method=method, search=search: best(objective, method, search == "robust")
+    for method in METHODS
+    for search in ("exact", "robust")
+    if method != "hmm"
+}
 
 
 def halves(reference: pd.DataFrame, fraction: float = 0.5, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -275,7 +271,6 @@ def tune(
     fraction: float = 0.5,
     seed: int = 0,
     duration_s: float | None = None,
-    method: str = "hmm",
 ) -> dict[str, Any]:
     """Choose a decoder's parameters on part of the clips, and score them on both parts.
 
@@ -285,15 +280,13 @@ def tune(
     reference : DataFrame
         Event table of the same clips. Those without posteriors are left out, see `on_clips`.
     search : str
-        exact or robust; of HMMs also forest.
+        One of `SEARCHES`.
     fraction : float
         Share of the clips to tune on.
     seed : int
         Of the split, and of the forest.
     duration_s : float, optional
         As for `find_events`.
-    method : str
-        median, hmm, hsmm or boxes.
 
     Returns
     -------
@@ -305,17 +298,16 @@ def tune(
     Raises
     ------
     SedError
-        For an unknown method or search, a fraction out of its range, and clips, classes or scores that do not fit.
+        For an unknown search, a fraction out of its range, and clips, classes or scores that do not fit.
     """
-    if search not in searches(method):
-        of = f" of {method}" if search in SEARCHES else ""
-        raise SedError(f"search {search!r}{of} does not exist; choose one of {', '.join(searches(method))}")
+    if search not in SEARCHES:
+        raise SedError(f"search {search!r} does not exist; choose one of {', '.join(SEARCHES)}")
     posteriors = replace(posteriors, filenames=composed(posteriors.filenames))
     reference = reference.assign(filename=composed(reference["filename"]))
     reference, missing = on_clips(reference, posteriors.filenames)
     tuned_half, other_half = halves(reference, fraction, seed)
     start = time.perf_counter()
-    decoder = searches(method)[search](Objective(posteriors, tuned_half, duration_s), seed)
+    decoder = SEARCHES[search](Objective(posteriors, tuned_half, duration_s), seed)
     seconds = time.perf_counter() - start
 
     def macro(half: pd.DataFrame, events: pd.DataFrame) -> float | None:
@@ -347,7 +339,10 @@ def text(result: dict[str, Any]) -> str:
         f"{'event-based macro F1, %':<28}{'tuned half':>12}{'other half':>12}   "
         f"({n['tuned_half']} and {n['other_half']} clips)"
     )
-    titles = {"baseline": "median 0.45 s, threshold 0.5", "tuned": f"{kind.TITLE}, {result['search']}"}
+    titles = {
+        "baseline": "median 0.45 s, threshold 0.5",
+        "tuned": f"{kind.TITLE}, {result['search'].rpartition('-')[2]}",
+    }
     for name, title in titles.items():
         f1 = (result[name][half] for half in ("f1_tuned_half", "f1_other_half"))
         cells = ("-" if value is None else f"{100 * value:.2f}" for value in f1)

@@ -15,7 +15,7 @@ from typing import Any
 from sedlib.config import Decoding
 from sedlib.data import layout, tables
 from sedlib.data.store import open_store
-from sedlib.decode import Hmm, Posteriors, hmm_events, median_events, operating_points
+from sedlib.decode import Decoder, Posteriors, find_events, operating_points
 from sedlib.decode.posteriors import check_finite
 from sedlib.errors import SedError
 from sedlib.files import read_json, write_json
@@ -87,14 +87,10 @@ def stored(run: Run, subset: str) -> Posteriors:
     return scores
 
 
-def evaluated(run: Run, data: str | Path, subset: str, decoder: Hmm | Decoding, name: str) -> dict[str, Any]:
+def evaluated(run: Run, data: str | Path, subset: str, decoder: Decoder | Decoding, name: str) -> dict[str, Any]:
     """Decode a run's stored posteriors of a subset, write the events as ``name``, and evaluate them."""
     scores, clip_s = stored(run, subset), run.config.features.clip_s
-    if isinstance(decoder, Hmm):
-        events = hmm_events(scores, decoder, clip_s)
-    else:
-        events = median_events(scores, decoder, clip_s)
-    tables.write(events, run.folder / name)
+    tables.write(find_events(scores, decoder, clip_s), run.folder / name)
     points = operating_points(scores, decoder, duration_s=clip_s)
     reference = Path(data) / layout.SUBSETS[subset].metadata
     return evaluate(reference, run.folder / name, operating_points=points, clips=scores.filenames)

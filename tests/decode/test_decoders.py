@@ -255,19 +255,15 @@ def test_exact_is_the_best_on_the_grid(method):
 @METHODS
 def test_tuning_helps_and_repeats(method):
     posteriors, reference = case(7, clips=16)
-    result = tune(posteriors, reference, "robust", fraction=0.5, method=method)
+    search = "robust" if method == "hmm" else f"{method}-robust"
+    result = tune(posteriors, reference, search, fraction=0.5)
     assert result["method"] == method and set(result["tuned"]) == {"f1_tuned_half", "f1_other_half"}
-    again = tune(posteriors, reference, "robust", fraction=0.5, method=method)
+    again = tune(posteriors, reference, search, fraction=0.5)
     assert result | {"seconds": 0} == again | {"seconds": 0}
-    with pytest.raises(SedError, match="search 'grid' does not exist"):
-        tune(posteriors, reference, "grid", method=method)
-
-
-def test_of_other_methods_there_is_no_forest():
-    with pytest.raises(SedError, match="search 'forest' of boxes does not exist; choose one of exact, robust"):
-        tune(*case(0), search="forest", method="boxes")
-    with pytest.raises(SedError, match="method 'box' does not exist; choose one of median, hmm, hsmm, boxes"):
-        tune(*case(0), method="box")
+    with pytest.raises(
+        SedError, match="search 'boxes-forest' does not exist; choose one of forest, exact, robust, median-"
+    ):
+        tune(posteriors, reference, "boxes-forest")
 
 
 def test_boxes_of_a_public_systems_scores_hold_events(shared):

@@ -19,10 +19,12 @@ from disks import fill, read_only, small_disk
 from snakemake.cli import parse_config
 
 from reproduction import batch as reproduce
-from reproduction.plan import Plan, seconds_of
+from reproduction.plan import BESIDE, Plan, seconds_of
 from reproduction.rows import ROWS
 from sedlib import systems
 from sedlib.cli import cli
+from sedlib.decode.decoders import METHODS
+from sedlib.decode.tuning import SEARCHES
 from sedlib.errors import SedError
 from sedlib.systems import configuration
 from sedlib.training import Run, scoring
@@ -80,10 +82,11 @@ def test_a_plan_holds_the_rows_of_its_tables_and_trains_what_they_need_once():
     assert PLAN.members("ensemble", 5) == [("ppcen_logmel", 5), ("dat_augm", 5), ("dat_augm", 6)]
 
 
-def test_searches_are_those_of_the_rows_and_the_robust_one_beside_them():
-    assert PLAN.searches("ensemble") == ["forest", "exact", "robust"] and PLAN.searches("baseline") == []
+def test_decodings_are_those_of_the_rows_and_others_beside_them():
+    assert PLAN.decodings("ensemble") == ["forest", "exact", *BESIDE] and PLAN.decodings("baseline") == []
     whole = PLAN._replace(tables=(1, 2, 3))
-    assert whole.searches("baseline") == ["exact", "robust"] and whole.searches("augm") == []
+    assert whole.decodings("baseline") == ["exact", *BESIDE] and whole.decodings("augm") == []
+    assert set(BESIDE) == {"robust"} | {f"{method}-robust" for method in METHODS if method != "hmm"} < set(SEARCHES)
 
 
 def test_files_lie_in_the_workspace(workspace):
@@ -371,7 +374,7 @@ def test_marks_of_what_is_not_there_any_more_are_removed_and_nothing_else(worksp
             folder.mkdir(parents=True, exist_ok=True)
             for name in (*marks, *(("config.json", "weights.pt") if system != "ensemble" else ())):
                 (folder / name).write_text("")
-            for search in ("results", *(f"results-{search}" for search in PLAN.searches(system))):
+            for search in ("results", *(f"results-{search}" for search in PLAN.decodings(system))):
                 write_json(folder / f"{search}.json", {"scored_by": "now", "posteriors": "00000000"})
         PLAN.root.mkdir(parents=True, exist_ok=True)
         (PLAN.root / "dataset.json").touch()

@@ -15,8 +15,8 @@ from reproduction.listing import runs
 from reproduction.listing import table as runs_table
 from reproduction.plan import Plan
 from reproduction.rows import ROWS
-from reproduction.scoring import is_current, results_of, run_of, score_hmm, tune_hmm
-from reproduction.studies import overfitting
+from reproduction.scoring import is_current, results_of, run_of, score_tuned, tuned
+from reproduction.studies import postprocessing
 from sedlib.data import layout, tables
 from sedlib.data.encoder import strong_labels
 from sedlib.data.tables import CLASSES
@@ -64,17 +64,17 @@ def scored(run: Run, data, system: str = "baseline") -> Run:
 def test_scores_come_from_stored_posteriors_without_a_network_and_once(tiny, tmp_path, monkeypatch, search):
     run = scored(Run(tmp_path / "run"), tiny)
     monkeypatch.setattr(Run, "detector", None)
-    found = score_hmm(run, tiny, search)
+    found = score_tuned(run, tiny, search)
     truth = layout.load(tiny, "validation").table
     posteriors = Posteriors.load(run.folder / "validation.npz")
-    (run.folder / "hmm.json").write_text(json.dumps(found["hmm"]))
+    (run.folder / "hmm.json").write_text(json.dumps(found["decoder"]))
     events = hmm_events(posteriors, Hmm.load(run.folder / "hmm.json"), 10.0)
     assert found["validation"]["event_f1"]["macro"] == pytest.approx(event_f1(truth, events).macro)
     assert 0 < found["validation"]["psds"]["value"] <= 1 and "public" in found
     seen, unseen = halves(truth)
     own = tune(posteriors, truth, search, duration_s=10.0)
     other = SEARCHES[search](Objective(posteriors, unseen, 10.0), 0)
-    assert found["hmm"]["p_event"] == own["p_event"]
+    assert found["decoder"]["p_event"] == own["p_event"]
     crossed = pd.concat(
         [
             hmm_events(posteriors.select(tables.filenames(seen)), other, 10.0),
@@ -82,29 +82,30 @@ def test_scores_come_from_stored_posteriors_without_a_network_and_once(tiny, tmp
         ]
     )
     assert found["unseen_f1"] == event_f1(truth, crossed).macro
-    monkeypatch.setattr(hmms, "tune_hmm", None)
-    assert score_hmm(run, tiny, search) == found == results_of(run, search)
+    monkeypatch.setattr(hmms, "tuned", None)
+    assert score_tuned(run, tiny, search) == found == results_of(run, search)
 
 
 def test_mistakes(tiny, tmp_path):
     run = scored(Run(tmp_path / "run"), tiny)
-    with pytest.raises(SedError, match="search 'best' does not exist; choose one of forest, exact, robust"):
-        score_hmm(run, tiny, "best")
-    with pytest.raises(SedError, match="not scored with HMMs by search 'exact' yet"):
+    with pytest.raises(SedError, match="decoding 'best' does not exist; choose one of median, forest, exact, robust"):
+        score_tuned(run, tiny, "best")
+    with pytest.raises(SedError, match="not scored by decoding 'exact' yet"):
         results_of(run, "exact")
     (run.folder / "validation.npz").unlink()
     with pytest.raises(SedError, match="has no results yet"):
-        score_hmm(run, tiny, "exact")
+        score_tuned(run, tiny, "exact")
 
 
 def test_what_older_code_or_other_posteriors_gave_is_done_anew_and_nothing_else(tiny, tmp_path, monkeypatch):
     run = scored(Run(tmp_path / "run"), tiny)
     assert not is_current(run, "median") and not is_current(run, "exact")
-    first = {"median": score(run, tiny, progress=False), "exact": score_hmm(run, tiny, "exact")}
+    first = {"median": score(run, tiny, progress=False), "exact": score_tuned(run, tiny, "exact")}
     assert first["median"]["validation"]["event_f1"]["macro"] != 0.1  # what `scored` had written as another code's
     assert {"validation", "public", "scored_by"} <= first["median"].keys()
     files = [
-        run.folder / name for name in ("results.json", "results-exact.json", "hmm-exact.json", "hmm-exact-second.json")
+        run.folder / name
+        for name in ("results.json", "results-exact.json", "decoder-exact.json", "decoder-exact-second.json")
     ]
 
     def times():
@@ -112,7 +113,7 @@ def test_what_older_code_or_other_posteriors_gave_is_done_anew_and_nothing_else(
 
     done = times()
     assert is_current(run, "median") and is_current(run, "exact")
-    assert score(run, tiny) == first["median"] and score_hmm(run, tiny, "exact") == first["exact"] and times() == done
+    assert score(run, tiny) == first["median"] and score_tuned(run, tiny, "exact") == first["exact"] and times() == done
 
     with monkeypatch.context() as changed:  # another protocol of tuning
         changed.setattr(hmms, "CODE", Path(tables.__file__))
@@ -121,17 +122,17 @@ def test_what_older_code_or_other_posteriors_gave_is_done_anew_and_nothing_else(
     with monkeypatch.context() as changed:  # other code
         changed.setattr(module, "scorer", lambda *_: "other")
         assert not is_current(run, "median") and not is_current(run, "exact")
-        assert score(run, tiny, progress=False)["scored_by"] == score_hmm(run, tiny, "exact")["scored_by"] == "other"
+        assert score(run, tiny, progress=False)["scored_by"] == score_tuned(run, tiny, "exact")["scored_by"] == "other"
         assert all(now > before for now, before in zip(times(), done))
 
     scores = Posteriors.load(run.folder / "validation.npz")  # a training that was made anew, or a member of an ensemble
     score(run, tiny, progress=False)
-    score_hmm(run, tiny, "exact")
+    score_tuned(run, tiny, "exact")
     done = times()
     Posteriors(1 - scores.scores, scores.filenames, CLASSES, scores.frame_s).save(run.folder / "validation.npz")
     assert not is_current(run, "median") and not is_current(run, "exact")
     assert score(run, tiny, progress=False)["validation"] != first["median"]["validation"]
-    assert score_hmm(run, tiny, "exact")["hmm"] != first["exact"]["hmm"]
+    assert score_tuned(run, tiny, "exact")["decoder"] != first["exact"]["hmm"]
     assert all(now > before for now, before in zip(times(), done))
 
     (run.folder / "validation.npz").unlink()  # what the ledger and the lessons read beside the scores
@@ -140,17 +141,17 @@ def test_what_older_code_or_other_posteriors_gave_is_done_anew_and_nothing_else(
 
 def test_either_half_has_its_hmm_and_a_killed_tuning_goes_on(tiny, tmp_path, monkeypatch):
     run = scored(Run(tmp_path / "run"), tiny)
-    first, second = tune_hmm(run, tiny, "exact")
+    first, second = tuned(run, tiny, "exact")
     scores, truth = Posteriors.load(run.folder / "validation.npz"), layout.load(tiny, "validation").table
     for hmm, half in zip((first, second), halves(truth)):
         np.testing.assert_array_equal(hmm.p_event, SEARCHES["exact"](Objective(scores, half, 10.0), 0).p_event)
-    (run.folder / "hmm-exact-second.json").unlink()
-    again = tune_hmm(run, tiny, "exact")
+    (run.folder / "decoder-exact-second.json").unlink()
+    again = tuned(run, tiny, "exact")
     np.testing.assert_array_equal(again[1].p_event, second.p_event)
     monkeypatch.setitem(SEARCHES, "exact", None)  # a second search would call it
-    np.testing.assert_array_equal(tune_hmm(run, tiny, "exact")[0].p_event, first.p_event)
+    np.testing.assert_array_equal(tuned(run, tiny, "exact")[0].p_event, first.p_event)
     with pytest.raises(SedError, match="search 'best' does not exist"):
-        tune_hmm(run, tiny, "best")
+        tuned(run, tiny, "best")
 
 
 def test_the_scorer_is_the_code_that_decodes_and_scores(tmp_path, monkeypatch):
@@ -193,7 +194,7 @@ def incomplete(tiny, tmp_path):
 
 def test_scores_are_those_of_the_clips_that_are_there(incomplete, tiny, tmp_path):
     run, gone = incomplete
-    results = {"median": score(run, tiny, progress=False), "exact": score_hmm(run, tiny, "exact")}
+    results = {"median": score(run, tiny, progress=False), "exact": score_tuned(run, tiny, "exact")}
     for subset in ("validation", "public"):
         table = layout.load(tiny, subset).table
         there = table[table["filename"] != gone[subset]]
@@ -214,7 +215,7 @@ def test_scores_are_those_of_the_clips_that_are_there(incomplete, tiny, tmp_path
     table = layout.load(tiny, "validation").table
     first, second = halves(table[table["filename"] != gone["validation"]])
     scores = Posteriors.load(run.folder / "validation.npz")
-    for hmm, half in zip(tune_hmm(run, tiny, "exact"), (first, second)):
+    for hmm, half in zip(tuned(run, tiny, "exact"), (first, second)):
         np.testing.assert_array_equal(hmm.p_event, SEARCHES["exact"](Objective(scores, half, 10.0), 0).p_event)
     (found,) = runs(run.folder.parent).to_dict("records")
     assert found["missing"] == 1 and "run: 1 development clip without audio is in no score" in runs_table(
@@ -233,7 +234,7 @@ def test_no_development_clip_is_an_error_and_an_evaluation_set_without_audio_is_
     scores = Posteriors.load(run.folder / "validation.npz")
     Posteriors(scores.scores[:1], ["other.wav"], CLASSES, scores.frame_s).save(run.folder / "validation.npz")
     with pytest.raises(SedError, match="no clip in common with the reference .*'other.wav'"):
-        tune_hmm(run, tiny, "exact")
+        tuned(run, tiny, "exact")
     data = tmp_path / "data"
     shutil.copytree(tiny, data)
     shutil.rmtree(data / layout.SUBSETS["public"].audio)
@@ -253,11 +254,7 @@ def test_posteriors_that_are_no_numbers_name_the_run_and_the_clip(tiny, tmp_path
         run.folder / "validation.npz",
         **{name: getattr(scores, name) for name in ("scores", "filenames", "classes", "frame_s")},
     )
-    for scoring in (
-        lambda: score(run, tiny, progress=False),
-        lambda: tune_hmm(run, tiny),
-        lambda: score_hmm(run, tiny),
-    ):
+    for scoring in (lambda: score(run, tiny, progress=False), lambda: tuned(run, tiny), lambda: score_tuned(run, tiny)):
         with pytest.raises(SedError, match=f"run/validation.npz: 1 of 6 clips .* '{scores.filenames[2]}'"):
             scoring()
 
@@ -284,7 +281,7 @@ def test_median_and_hmm_rows_have_one_psds_and_their_intervals_the_same(tiny, wo
     for system in ("baseline", "ppcen_logmel"):
         run = scored(Run(plan.folder(system, 0)), tiny, system)
         score(run, tiny, progress=False)
-        score_hmm(run, tiny, "exact")
+        score_tuned(run, tiny, "exact")
         (run.folder / "scored").touch()
     monkeypatch.setattr(measure, "operating_points", module.operating_points)
     monkeypatch.setattr(measure, "_figures", lambda plan: [])  # these runs have no weights
@@ -305,7 +302,7 @@ def test_median_and_hmm_rows_have_one_psds_and_their_intervals_the_same(tiny, wo
 def test_every_row_with_an_hmm_is_filled_from_runs_that_are_there(tiny, workspace, monkeypatch):
     for system in ("baseline", "ppcen_logmel"):
         scored(Run(run_folder("smoke", tiny, system, 0)), tiny, system)
-    rows = overfitting.rows("smoke", tiny)
+    rows = postprocessing.rows("smoke", tiny)
     assert rows["row"].tolist() == ["+HMM", "+PPCEN+HMM", "PPCEN+HMM"]
     assert rows["paper, dev"].tolist() == ["37.1", "43.7", "43.7"] and (rows["median, dev"] == "10.0").all()
     scored(Run(run_folder("smoke", tiny, "dat_augm", 0)), tiny, "dat_augm")
@@ -315,7 +312,7 @@ def test_every_row_with_an_hmm_is_filled_from_runs_that_are_there(tiny, workspac
     score(ensemble, tiny, progress=False)
     monkeypatch.setitem(SEARCHES, "forest", SEARCHES["exact"])
     monkeypatch.setattr(hmms, "forest", lambda objective, *_, **__: SEARCHES["exact"](objective, 0))
-    assert overfitting.rows("smoke", tiny)["row"].tolist() == [
+    assert postprocessing.rows("smoke", tiny)["row"].tolist() == [
         row.name
         for row in ROWS
         if row.decoding != "median" and row.system in ("baseline", "ppcen_logmel", "dat_augm", "ensemble")

@@ -36,6 +36,15 @@ def library_labels(events, frames, frame_s):
     return strong_labels(table, ["a"], frames, frame_s)[0, :, CLASSES.index("Dog")]
 
 
+def rises(scores, half):
+    """Frame by frame."""
+
+    def mean(t):
+        return sum(scores[i] for i in range(t, t + half) if 0 <= i < len(scores)) / half
+
+    return np.array([mean(t) - mean(t - half) for t in range(len(scores) + 1)])
+
+
 def filtered(e, s):
     return signal.lfilter([s], [1, s - 1], e, zi=(1 - s) * e[:, :1])[0]
 
@@ -126,6 +135,7 @@ RIGHT = {
     "viterbi_step": both_ways,
     "walk_back": inserted_path,
     "tied_optimum": all_combinations,
+    "step_filter": rises,
     "judged": lambda low, high, sign: int(sign * low > 0 < sign * high) - int(sign * low < 0 > sign * high),
     "holm": smallest_first,
     "averaged": lambda members: np.mean([m * (0.01 if m.dtype == np.uint8 else 1.0) for m in members], axis=0),
