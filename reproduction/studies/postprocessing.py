@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,14 +100,19 @@ def gains(
         found["seconds"].append(time.perf_counter() - start)
         for name, half in zip(("tuned", "other"), both, strict=True):
             f1, median = (_f1_by_class(outputs, which, half) for which in (decoder, Decoding()))
-            found[name].append(np.nanmean(f1) - np.nanmean(median))
-        found["by_class"].append((f1 - median).tolist())  # of the other half
-        found["baseline"].append(np.nanmean(median))
+            found[name].append(float(np.nanmean(f1) - np.nanmean(median)))
+        found["by_class"].append(_plain(f1 - median))  # of the other half
+        found["baseline"].append(float(np.nanmean(median)))
         if psds:
             scores = outputs.posteriors.select(tables.filenames(both[1]))
             points = operating_points(scores, decoder, duration_s=outputs.clip_s)
             found["psds"].append(psds_from_operating_points(both[1], points.values()).value)
     return found
+
+
+def _plain(values: Iterable[float]) -> list[float | None]:
+    """JSON has no NaN."""
+    return [None if np.isnan(value) else float(value) for value in values]
 
 
 def _objective(outputs: Outputs, half: pd.DataFrame) -> Objective:
@@ -149,11 +154,11 @@ def study(profile: str = "lesson", splits: int = SPLITS, psds: bool = True) -> d
     return {**stamp(profile), "systems": {one.name: measured[one.name] for one in cases}}
 
 
-def durations(outputs: Outputs) -> list[float]:
-    """Compute the median duration of each class's reference events, seconds; NaN without any."""
+def durations(outputs: Outputs) -> list[float | None]:
+    """Compute the median duration of each class's reference events, seconds; None without any."""
     events = tables.events(outputs.reference)
     medians = (events["offset"] - events["onset"]).groupby(events["event_label"]).median()
-    return [float(medians.get(name, np.nan)) for name in outputs.posteriors.classes]
+    return _plain(medians.get(name, np.nan) for name in outputs.posteriors.classes)
 
 
 def _cases(profile: str) -> list[Outputs]:
@@ -226,8 +231,8 @@ def table(measured: dict[str, Any]) -> pd.DataFrame:
 
 def by_class(of_system: dict[str, Any], searches: Sequence[str]) -> pd.DataFrame:
     """Tabulate gains on the other half by class, the shortest events first: ``class seconds``, and the searches'."""
-    found = {name: np.nanmean(of_system["searches"][name]["by_class"], axis=0) for name in searches}
-    every = pd.DataFrame({"class": tables.CLASSES, "seconds": of_system["seconds"], **found})
+    found = {name: np.nanmean(np.array(of_system["searches"][name]["by_class"], float), axis=0) for name in searches}
+    every = pd.DataFrame({"class": tables.CLASSES, "seconds": np.array(of_system["seconds"], float), **found})
     return every.sort_values("seconds", ignore_index=True)
 
 

@@ -282,7 +282,7 @@ def test_tuned_on_all_clips_no_other_half_is_scored(monkeypatch):
     assert lines[0].endswith("(8 and 0 clips)") and lines[1].split()[-1] == lines[2].split()[-1] == "-"
 
 
-def test_the_table_names_every_class_and_how_long_its_events_should_last():
+def test_the_table_names_every_class_and_its_parameters():
     result = {
         "search": "robust",
         "clips": {"tuned_half": 3, "other_half": 4},
@@ -293,7 +293,8 @@ def test_the_table_names_every_class_and_how_long_its_events_should_last():
     }
     rows = [line.split() for line in tuning.text(result).splitlines()]
     assert rows[1][-2:] == ["40.00", "42.10"] and rows[2][-2:] == ["50.00", "46.00"]
-    assert ["Cat", "0.9000", "0.7500", "4.0", "0.00"] in rows and ["Dog", "0.8000", "0.9900", "100.0", "0.80"] in rows
+    assert ["class", "p_silence", "p_event", "confidence"] in rows
+    assert ["Cat", "0.9000", "0.7500", "0.00"] in rows and ["Dog", "0.8000", "0.9900", "0.80"] in rows
     assert "Events of up to 0.2 s are dropped." in tuning.text(result) and rows[-1] == ["2.0", "s"]
 
 
