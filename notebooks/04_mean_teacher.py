@@ -496,8 +496,9 @@ for ax, (name, top) in zip(axes[0], tops.items()):
     ax.plot(epochs, top * factor, color=plots.BLUE)
     ax.axvline(t.rampup_epochs, color="0.5", linestyle=":")
     ax.set(xlabel="epoch", ylabel=f"{name} (no unit)")
-plots.show(fig, f"Two curves over {t.epochs} epochs: both rise in an S to {tops} within "
-                f"{t.rampup_epochs} epochs (dotted line), then stay.")
+words = " and ".join(f"the {name} to {top:g}" for name, top in tops.items())
+plots.show(fig, f"Two curves over {t.epochs} epochs: in an S {words} within "
+                f"{t.rampup_epochs} epochs (dotted line), then they stay.")
 
 # %% [markdown]
 # ## Training

@@ -12,7 +12,7 @@ from numba.core import caching
 
 import sedlib
 from sedlib import compiled
-from sedlib.decode import events, hmm, tuning
+from sedlib.decode import boxes, decoders, events, hmm, hsmm, medians, objective
 from sedlib.features import smoother
 from sedlib.metrics import f1
 from sedlib.models import fused, gru, separator
@@ -85,7 +85,7 @@ def test_code_is_old_when_any_file_with_compiled_functions_has_changed(tmp_path,
 def test_every_stored_function_of_the_package_is_kept_so():
     stored = [
         function
-        for module in (hmm, tuning, smoother, events, f1, fused, gru, separator)
+        for module in (hmm, hsmm, boxes, medians, decoders, objective, smoother, events, f1, fused, gru, separator)
         for function in vars(module).values()
         if isinstance(getattr(function, "_cache", None), caching.FunctionCache)
     ]

@@ -35,7 +35,7 @@ from sedlib.workspace import dataset, outputs, workspace
 
 PUBLISHED = shipped("figures") / "decoders.json"
 SPLITS = 20
-SLOW_SPLITS = 4  # of the forest on the systems of this course: it takes a minute a split
+SLOW_SPLITS = 4  # of the forest, which takes a minute a split
 
 
 class Outputs(NamedTuple):
@@ -98,11 +98,11 @@ def gains(
         start = time.perf_counter()
         decoder = Decoding() if search == "median" else SEARCHES[search](_objective(outputs, both[0]), seed)
         found["seconds"].append(time.perf_counter() - start)
-        for name, half in zip(("tuned", "other"), both, strict=True):
-            f1, median = (_f1_by_class(outputs, which, half) for which in (decoder, Decoding()))
+        before, after = ([_f1_by_class(outputs, of, half) for half in both] for of in (Decoding(), decoder))
+        for name, median, f1 in zip(("tuned", "other"), before, after, strict=True):
             found[name].append(float(np.nanmean(f1) - np.nanmean(median)))
-        found["by_class"].append(_plain(f1 - median))  # of the other half
-        found["baseline"].append(float(np.nanmean(median)))
+        found["by_class"].append(_plain(after[1] - before[1]))
+        found["baseline"].append(float(np.nanmean(before[1])))
         if psds:
             scores = outputs.posteriors.select(tables.filenames(both[1]))
             points = operating_points(scores, decoder, duration_s=outputs.clip_s)
@@ -145,8 +145,7 @@ def study(profile: str = "lesson", splits: int = SPLITS, psds: bool = True) -> d
         of_system = measured.setdefault(case.name, {"seconds": durations(case), "searches": {}})
         scores = f"{scorer()}-{zlib.crc32(np.ascontiguousarray(case.posteriors.scores).tobytes()):08x}"
         for search in ("median", *SEARCHES):
-            slow = search == "forest" and case.clip_s is not None
-            many = min(splits, SLOW_SPLITS) if slow else splits
+            many = min(splits, SLOW_SPLITS) if search == "forest" else splits
             done = of_system["searches"].get(search, {})
             if (done.get("scores"), len(done.get("tuned", ())), bool(done.get("psds"))) != (scores, many, psds):
                 of_system["searches"][search] = {**gains(case, search, range(many), psds, True), "scores": scores}

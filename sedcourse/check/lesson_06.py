@@ -1,5 +1,7 @@
 """Checks of lesson 06: durations of states, Viterbi's algorithm, the tied optimum and the step filter."""
 
+from typing import Literal
+
 import numpy as np
 
 from sedcourse.check.core import Check, WrongAnswer
@@ -120,7 +122,7 @@ tied_optimum = Check(
 )
 
 
-def _rise(scores, half, beyond="constant", per=1):
+def _rise(scores, half, beyond: Literal["constant", "edge", "symmetric"] = "constant", per=1):
     padded = np.pad(scores, half, mode=beyond)
     sums = np.convolve(padded, np.ones(half), "valid")
     return (sums[half:] - sums[:-half]) / (half if per else 1)
