@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import psds_eval
 import sed_scores_eval
-from sed_scores_eval.base_modules.scores import create_score_dataframe
 
-from sedlib.metrics.psds import assumed_durations, merge_overlaps
+from reproduction.studies.independent import sed_scores
+from sedlib.decode import Posteriors
+from sedlib.metrics.psds import merge_overlaps
 
 
 def psds_at_every_threshold(
@@ -27,25 +28,11 @@ def psds_at_every_threshold(
     max_efpr=100.0,
 ):
     """PSDS, and of each class, of scores (clip, frame, class)."""
-    truth, _ = merge_overlaps(reference)
-    scored = [name for name in classes if name in set(truth["event_label"])]
-    columns, times = [list(classes).index(name) for name in scored], np.arange(scores.shape[1] + 1) * frame_s
-    frames = {
-        name: create_score_dataframe(clip[:, columns].astype(float), times, scored)
-        for name, clip in zip(filenames, scores)
-    }
-    # Touching events of a class a rounding error apart: sed_scores_eval refuses events that overlap.
-    touching = (truth["onset"] == truth["offset"].shift()) & (
-        truth[["filename", "event_label"]] == truth[["filename", "event_label"]].shift()
-    ).all(axis=1)
-    truth = truth.assign(onset=truth["onset"].mask(touching, np.nextafter(truth["onset"], np.inf)))
-    events = {name: [] for name in filenames}
-    for name, onset, offset, label in truth.itertuples(index=False):
-        events[name].append((onset, offset, label))
+    frames, events, assumed = sed_scores(Posteriors(scores, list(filenames), tuple(classes), frame_s), reference)
     value, per_class, *_ = sed_scores_eval.intersection_based.psds(
         frames,
         events,
-        durations or assumed_durations(reference),
+        durations or assumed,
         dtc_threshold=dtc,
         gtc_threshold=gtc,
         cttc_threshold=cttc if alpha_ct else None,
@@ -53,7 +40,7 @@ def psds_at_every_threshold(
         alpha_st=alpha_st,
         max_efpr=max_efpr,
     )
-    return float(value), {name: float(per_class[name]) for name in scored}
+    return float(value), {name: float(per_class[name]) for name in classes if name in per_class}
 
 
 def by_psds_eval(reference, points, durations, dtc, gtc, *, alpha_ct, alpha_st, max_efpr):
