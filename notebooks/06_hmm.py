@@ -449,8 +449,8 @@ outputs = postprocessing.Outputs("this system", truth, posteriors, clip_s)
 here = {search: postprocessing.gains(outputs, search, splits)
         for search in ("exact", "robust")}
 for search, found in here.items():
-    print(f"{search:<7} tuned half {postprocessing.with_error(found['tuned'])}, "
-          f"other half {postprocessing.with_error(found['other'])} points over the median")
+    tuned, other = (postprocessing.with_error(found[half]) for half in ("tuned", "other"))
+    print(f"{search:<7} tuned half {tuned}, other half {other} points over the median")
 plots.show(decoding.gains({"this system": here}),
            "Gains over the median filter on the tuned half and on the other one, for "
            "each split, with their means and two standard errors.")
@@ -509,8 +509,8 @@ plots.show(decoding.landscapes(np.stack([raw, smooth]), q, marks, titles),
 # %%
 known = postprocessing.published()
 print(known["from"])
-html.table(postprocessing.table(known),
-           "What tuning is worth (python -m reproduction.studies.postprocessing repeats it)")
+html.table(postprocessing.table(known), "What tuning is worth "
+           "(python -m reproduction.studies.postprocessing repeats it)")
 
 # %% [markdown]
 # The picture of the same numbers for the HMM, of the real system and of the baseline of this course:
@@ -585,14 +585,19 @@ check.step_filter(step_filter)
 # All four on the clip from above:
 
 # %%
-rivals = {"median, one for all": Decoding(), "median by class": by_median, "HMM": robust,
-          "HSMM": tuning.best(objective, "hsmm"), "boxes": tuning.best(objective, "boxes")}
+rivals = {"median, one for all": Decoding(), "median by class": by_median,
+          "HMM": robust, "HSMM": tuning.best(objective, "hsmm"),
+          "boxes": tuning.best(objective, "boxes")}
 one_clip = posteriors.select([name])
-found_by = {title: decode.find_events(one_clip, decoder, clip_s).query("event_label == @label")
+found_by = {title: decode.find_events(one_clip, decoder, clip_s)
             for title, decoder in rivals.items()}
+found_by = {title: events[events["event_label"] == label]
+            for title, events in found_by.items()}
 words = "; ".join(f"{title}: {len(events)} events" for title, events in found_by.items())
-plots.show(decoding.beside(chosen, posteriors.frame_s, {"reference": of_clip, **found_by}),
-           f"Posteriors of {label} in one clip, the reference, and what each decoder finds. {words}.")
+rows = {"reference": of_clip, **found_by}
+plots.show(decoding.beside(chosen, posteriors.frame_s, rows),
+           f"Posteriors of {label} in one clip, the reference, and what each decoder "
+           f"finds. {words}.")
 
 # %% [markdown]
 # One clip proves nothing. Here is the half that tuned none of them:

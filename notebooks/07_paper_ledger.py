@@ -340,7 +340,7 @@ if "psds" in unseen:
     beyond.columns = [name.replace("HMM", "tuned") for name in columns]
     html.table(beyond, "Decoders beside each other, mean over trainings")
 else:
-    print("version 0.1.0's ledger has no other decoders; `sedlib reproduce` measures them")
+    print("version 0.1.0's ledger has no other decoders; `sedlib reproduce` does")
 
 # %% [markdown]
 # ## The figures

@@ -136,14 +136,14 @@ def axes(method: str, points: int | None = None) -> dict[str, Axis]:
         return Axis(values, width / float(steps[1] - steps[0]))
 
     if method == "median":
-        seconds, p = np.geomspace(0.1, 6, 13), 1 / (1 + np.exp(-np.linspace(-3.5, 3.5, 22)))
+        seconds, p = np.geomspace(0.1, 10, 14), 1 / (1 + np.exp(-np.linspace(-3.5, 3.5, 22)))
         return {"median_s": even(seconds, np.log(seconds), 8), "threshold": even(p, log_odds(p), 12)}
     if method == "boxes":
         p = np.append(0, 1 / (1 + np.exp(-np.linspace(-3.5, 3.5, 22))))
         return {
-            "step_s": Axis(np.array([0.16, 0.32, 0.48, 0.64, 1.0]), 10),
+            "step_s": Axis(np.array([0.16, 0.32, 0.48, 0.64, 1.0, 1.6, 2.5]), 10),
             "absolute": Axis(np.array([0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1]), 10),
-            "relative": Axis(np.array([1, 1.5, 2, 3]), 10),
+            "relative": Axis(np.array([1, 1.5, 2, 3, 5, 8]), 10),
             "confidence": Axis(p, 30),
         }
     confidence = Axis(np.array(CONFIDENCES), SMOOTHING / 2)
