@@ -189,7 +189,7 @@ def best(objective: Objective, method: str, robust: bool = True, points: int | N
     allowed = _stays(every, objective.posteriors.frame_s).reshape(*mesh[0].shape, 1)
     widths = [axis.width for axis in along.values()] + [0.0] * (f1.ndim - 1 - len(along))
     places = (
-        _tops(f1, objective.references, widths, allowed, SHARED.get(method, 0))
+        smoothed_tops(f1, objective.references, widths, allowed, SHARED.get(method, 0))
         if robust
         else [_last_top(np.nan_to_num(of)) for of in f1]
     )
@@ -206,10 +206,13 @@ def _stays(every: Decoder, frame_s: float) -> np.ndarray:
     return np.ones(len(every.classes), bool)
 
 
-def _tops(
+def smoothed_tops(
     f1: np.ndarray, references: np.ndarray, widths: Sequence[float], allowed: np.ndarray, shared: float
 ) -> list[tuple]:
-    """Find the top of each class's landscape (class, ...), smoothed, with the others' beside it."""
+    """Find the top of each class's landscape (class, ...) after smoothing, with the others' beside it.
+
+    ``widths`` along the axes are for one reference event; where ``allowed`` is False is no top.
+    """
     there = np.flatnonzero(references)
     root = np.sqrt(np.maximum(references, 1))
     smoothed = {k: gaussian_filter(f1[k], [width / root[k] for width in widths], mode="nearest") for k in there}
