@@ -151,7 +151,7 @@ def _compared(profile: str, root: Path, seed: int, comparison: Comparison, lesso
 def _hmm(profile: str, root: Path, seed: int) -> Drawn:
     measured = postprocessing.published()
     title, of = next(iter(measured["systems"].items()))
-    gains = postprocessing.by_class(of, ["median-robust", "robust", "hsmm-robust", "boxes-robust"])
+    gains = postprocessing.by_class(of)
     entry = measured_entry("06_hmm", measured, root.name, 0, postprocessing.class_text(title, gains))
     return decoding.by_class(gains), entry
 

@@ -633,9 +633,8 @@ print(f"whatever the median filter: {knows:.3f}")
 # of the HMM's gain is a median filter's, once each class has its own?
 
 # %%
-beside = ["median-robust", "robust", "hsmm-robust", "boxes-robust"]
 title, of_system = next(iter(known["systems"].items()))
-by_duration = postprocessing.by_class(of_system, beside)
+by_duration = postprocessing.by_class(of_system)
 plots.show(decoding.by_class(by_duration), postprocessing.class_text(title, by_duration))
 html.table(by_duration.round(1), f"{title}: points over the median filter, other half")
 

@@ -90,7 +90,7 @@ def test_a_study_goes_on_where_it_was_stopped_and_sees_new_scores(case, workspac
     assert shown["search"].tolist() == every and (shown["splits"] == 2).all()
     searches = measured["systems"]["real DESED, teacher"]["searches"]
     assert postprocessing.text({"real": searches}).count("; real, ") == len(every) - 1
-    of_classes = postprocessing.by_class(measured["systems"]["real DESED, teacher"], ["robust", "boxes-robust"])
+    of_classes = postprocessing.by_class(measured["systems"]["real DESED, teacher"])
     assert set(of_classes["class"]) == set(CLASSES) and of_classes["seconds"].dropna().is_monotonic_increasing
     assert postprocessing.class_text("it", of_classes).count("; ") == 9
     Posteriors(case[0].scores * 0.9, case[0].filenames, CLASSES, 0.06375).save(folder / "teacher" / "scores.npz")
