@@ -132,7 +132,7 @@ def test_what_older_code_or_other_posteriors_gave_is_done_anew_and_nothing_else(
     Posteriors(1 - scores.scores, scores.filenames, CLASSES, scores.frame_s).save(run.folder / "validation.npz")
     assert not is_current(run, "median") and not is_current(run, "exact")
     assert score(run, tiny, progress=False)["validation"] != first["median"]["validation"]
-    assert score_tuned(run, tiny, "exact")["decoder"] != first["exact"]["hmm"]
+    assert score_tuned(run, tiny, "exact")["decoder"] != first["exact"]["decoder"]
     assert all(now > before for now, before in zip(times(), done))
 
     (run.folder / "validation.npz").unlink()  # what the ledger and the lessons read beside the scores
@@ -150,7 +150,7 @@ def test_either_half_has_its_hmm_and_a_killed_tuning_goes_on(tiny, tmp_path, mon
     np.testing.assert_array_equal(again[1].p_event, second.p_event)
     monkeypatch.setitem(SEARCHES, "exact", None)  # a second search would call it
     np.testing.assert_array_equal(tuned(run, tiny, "exact")[0].p_event, first.p_event)
-    with pytest.raises(SedError, match="search 'best' does not exist"):
+    with pytest.raises(SedError, match="decoding 'best' does not exist"):
         tuned(run, tiny, "best")
 
 
