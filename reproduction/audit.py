@@ -102,19 +102,19 @@ def check(root: str | Path) -> Report:
     hashes = {}
     for name, place in SUBSETS.items():
         if name in there and (name != OPTIONAL or layout.is_there(root, name)):
-            hashes[name] = _check_subset(root, name, report)
+            hashes[name] = check_subset(root, name, report)
         elif name == OPTIONAL:
             report.notes.append(f"{name}: not there ({place.audio}/ with clips and {place.metadata}), so not scored")
         else:
             fix = "".join(sorted({_near(root / half) for half in place[:2]})) or "; get it"
             report.errors.append(f"{name}: not there ({place.audio}/ and {place.metadata}){fix}")
     _check_repeats(hashes, report)
-    _check_soundbank(root / SOUNDBANK, report)
+    check_soundbank(root / SOUNDBANK, report)
     return report
 
 
-def _check_subset(root: Path, name: str, report: Report) -> Hashes:
-    """Add the findings on one subset to the report; the hashes of the clips of its table."""
+def check_subset(root: Path, name: str, report: Report) -> Hashes:
+    """Add the findings on one subset to the report, and return the hashes of the clips of its table."""
     place = SUBSETS[name]
     folder, metadata = layout.audio_folder(root, name), root / place.metadata
     present = {f.name for f in folder.iterdir() if f.is_file()} if folder.is_dir() else set()
@@ -280,7 +280,7 @@ def _check_repeats(hashes: dict[str, Hashes], report: Report) -> None:
     report.notes[:0] = leaks
 
 
-def _check_soundbank(folder: Path, report: Report) -> None:
+def check_soundbank(folder: Path, report: Report) -> None:
     """Add the findings on the isolated sounds to the report."""
     if not folder.exists():
         report.notes.append(f"{folder}: no isolated sounds; systems that mix clips anew (lesson 02) cannot be trained")

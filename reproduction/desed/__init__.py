@@ -1,0 +1,1 @@
+"""DESED and RealDESED from their archives: ``sedlib data desed`` and ``sedlib data realdesed``."""

@@ -1,0 +1,63 @@
+"""``sedlib data desed`` and ``sedlib data realdesed``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reproduction.desed.records import DEFAULT, PARTS, REAL
+from sedlib.cli import PATH, Command, check_made, examples
+from sedlib.errors import SedError
+from sedlib.files import locked
+
+# Imports that load more stand inside the commands, so that `sedlib --help` answers at once.
+
+NAMES = (*PARTS, *REAL, "real")
+_PARTS = f"Separated by commas: {', '.join(NAMES)}; real is {', '.join(REAL)}."
+_FROM = "A folder or an archive to take files from instead of the network; repeatable."
+_RATE = "16000 Hz mono, 16 bits, which is what is computed with, or the files as they are."
+_EXAMPLES = examples(
+    "sedlib data desed data/DESED",
+    "sedlib data desed data/DESED --parts soundbank,fuss,tut",
+    "sedlib data desed data/DESED --parts real --pause 20",
+    "sedlib data desed data/DESED --parts real --from /data/mirror --from weak.tar.gz",
+)
+
+
+def _named(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
+    if unknown := [name for name in names if name not in NAMES]:
+        raise click.BadParameter(f"{unknown[0]!r} is not one of {', '.join(NAMES)}")
+    return tuple(dict.fromkeys(n for name in names for n in (REAL if name == "real" else (name,))))
+
+
+@click.command(cls=Command, epilog=_EXAMPLES)
+@click.argument("folder", type=PATH)
+@click.option("--parts", default=",".join(DEFAULT), show_default=True, callback=_named, help=_PARTS)
+@click.option("--rate", type=click.Choice(["16000", "original"]), default="16000", show_default=True, help=_RATE)
+@click.option("--from", "sources", multiple=True, type=PATH, help=_FROM)
+def desed(folder: Path, parts: tuple[str, ...], rate: str, sources: tuple[Path, ...]) -> None:
+    """Get DESED into FOLDER, or go on with what was stopped; what is finished is not done again.
+
+    Archives are resumed, compared with their record's checksum, unpacked, checked, and then removed.
+    """
+    from reproduction.desed.get import Folder
+    from reproduction.desed.get import desed as get
+
+    _check(folder, sources)
+    with _alone(folder):
+        get(Folder(folder, sources, click.echo), parts, rate == "original")
+    click.echo(f"{folder}: `sedlib data check {folder}` says what it holds")
+
+
+def _check(folder: Path, sources: tuple[Path, ...]) -> None:
+    check_made(folder)
+    for source in sources:
+        if not source.exists():
+            raise SedError(f"{source}: no such file or folder; give one with clips, or an archive")
+
+
+def _alone(folder: Path):
+    message = f"{folder}: another process is at work in it; wait until that ends"
+    return locked(folder / ".downloads" / "lock", message, wait=False)
