@@ -51,6 +51,23 @@ def desed(folder: Path, parts: tuple[str, ...], rate: str, sources: tuple[Path, 
     click.echo(f"{folder}: `sedlib data check {folder}` says what it holds")
 
 
+@click.command(cls=Command, epilog=examples("sedlib data realdesed data/RealDESED"))
+@click.argument("folder", type=PATH)
+@click.option("--from", "sources", multiple=True, type=PATH, help=_FROM)
+def realdesed(folder: Path, sources: tuple[Path, ...]) -> None:
+    """Get RealDESED, recordings of homes of 2026, into FOLDER, cut into clips in DESED's layout.
+
+    Four of the ten classes are annotated in it. The licence of each clip is in metadata/licences.tsv.
+    """
+    from reproduction.desed import realdesed as real
+    from reproduction.desed.get import Folder
+
+    _check(folder, sources)
+    with _alone(folder):
+        real.get(Folder(folder, sources, click.echo, "RealDESED"))
+    click.echo(f"{folder}: `sedlib data check {folder}` says what it holds")
+
+
 def _check(folder: Path, sources: tuple[Path, ...]) -> None:
     check_made(folder)
     for source in sources:

@@ -6,6 +6,7 @@ file appears under its name only when it is whole, so a killed process loses at 
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
@@ -22,20 +23,29 @@ from sedlib.data.layout import SOUNDBANK, SUBSETS
 from sedlib.errors import SedError
 from sedlib.files import read_json, write_json
 
+Place = Callable[[Archive, str], PurePosixPath | None]
 _BANK = ("soundbank", "fuss", "tut", "sins")
 
 
 class Folder:
     """DIR: what of it is finished, and how the rest gets there."""
 
-    def __init__(self, root: Path, sources: Sequence[Path], say: Callable[[str], None]):
+    def __init__(self, root: Path, sources: Sequence[Path], say: Callable[[str], None], data: str = "DESED"):
         self.root, self.sources, self.say = root, sources, say
         self.downloads = root / ".downloads"
         self.downloads.mkdir(parents=True, exist_ok=True)
         self._plan = self.downloads / "plan.json"
-        self.plan: dict[str, Any] = read_json(self._plan) if self._plan.exists() else {"facts": {}, "done": {}}
+        self.plan: dict[str, Any] = read_json(self._plan) if self._plan.exists() else {}
+        self.plan = {"data": data, "facts": {}, "done": {}} | self.plan
+        if self.plan["data"] != data:
+            raise SedError(f"{root}: holds {self.plan['data']}; give {data} a folder of its own")
         self.connection = Connection()
         self.kept: list[str] = []  # archives that do not give what they should
+
+    def close(self) -> None:
+        """Raise `SedError` if an archive was not used to the full."""
+        if self.kept:
+            raise SedError("\n".join(self.kept))
 
     def left(self, part: Part) -> list[Archive]:
         """List the archives of a part that are not finished."""
@@ -78,18 +88,26 @@ class Folder:
                 "make room, ask for fewer --parts, or give another folder"
             )
 
-    def bring(self, name: str, part: Part, store: Store, checked: Callable[[], list[str]]) -> None:
-        """Fetch and unpack what is left of a part; an archive is removed when ``checked`` has no objection."""
+    def bring(self, part: Part, place: Place, store: Store, checked: Callable[[Archive], list[str]]) -> None:
+        """Fetch and unpack what is left of a part; an archive is removed when ``checked`` has no objection.
+
+        Parameters
+        ----------
+        part : Part
+        place, store : functions
+            As for `unpack`; ``place`` is given the archive besides.
+        checked : function
+            Of an archive, when it is unpacked: sentences on what is wrong with what it gave.
+        """
         for archive in self.left(part):
             given = self.given(archive)
-            path = given or self._fetched(archive)
             if given:
                 self._compare(archive, given)
-            keeps = self._kept(name, part)
-            unpacked = unpack(path, self.root, lambda member: keeps(member, part.place(name, member)), store)
-            if not unpacked.there:
-                unpacked.left_out.append(f"{archive.key}: holds nothing that belongs into {name!r}")
-            self._finish(archive, given, unpacked, checked())
+            path = given or self._fetched(archive)
+            unpacked = unpack(path, self.root, lambda member, archive=archive: place(archive, member), store)
+            if not unpacked.there and not part.kept:
+                unpacked.left_out.append(f"{archive.key}: holds nothing that is looked for in it")
+            self._finish(archive, given, unpacked, checked(archive))
 
     def _fetched(self, archive: Archive) -> Path:
         path = self._paths(archive)[0]
@@ -111,15 +129,6 @@ class Folder:
             return
         if given.stat().st_size != facts.size or md5(given) != facts.md5:
             raise SedError(f"{given}: not the file of record {archive.record}, whose md5 is {facts.md5}; get it again")
-
-    def _kept(self, name: str, part: Part) -> Callable[[str, PurePosixPath | None], PurePosixPath | None]:
-        """Filter by the classes of a scene data set's ``meta.txt``, if only some are kept."""
-        meta = self.root / part.moves.get("meta.txt", "")
-        if not part.kept or not meta.is_file():
-            return lambda member, place: place
-        rows = [line.split("\t") for line in meta.read_text(encoding="utf-8").splitlines()]
-        wanted = {PurePosixPath(row[0]).name for row in rows if row[1] in part.kept}
-        return lambda member, place: place if place and (place.suffix != ".wav" or place.name in wanted) else None
 
     def _finish(self, archive: Archive, given: Path | None, unpacked: Unpacked, objections: list[str]) -> None:
         for line in (wrong := unpacked.left_out + objections)[:20]:
@@ -149,9 +158,28 @@ def desed(folder: Folder, parts: Sequence[str], original: bool) -> None:
     folder.check_room([PARTS[name] for name in parts])
     for name in parts:
         store = as_it_is if original or name == "fuss" else as_mono  # of a room response one channel is used
-        folder.bring(name, PARTS[name], store, lambda name=name: objections(folder.root, name))
-    if folder.kept:
-        raise SedError("\n".join(folder.kept))
+        folder.bring(PARTS[name], _places(folder.root, name), store, lambda _, name=name: objections(folder.root, name))
+    folder.close()
+
+
+def _places(root: Path, name: str) -> Place:
+    """Return where the members of a part's archives belong; of scenes only those of the classes that are kept."""
+    part = PARTS[name]
+
+    @functools.cache
+    def wanted() -> set[str]:
+        meta = root / part.moves["meta.txt"]
+        if not meta.is_file():
+            raise SedError(f"{meta}: not there, so nothing says which scenes to keep; see above")
+        rows = (line.split("\t") for line in meta.read_text(encoding="utf-8").splitlines())
+        return {PurePosixPath(path).name for path, scene, *_ in rows if scene in part.kept}
+
+    def place(_: Archive, member: str) -> PurePosixPath | None:
+        path = part.place(name, member)
+        unwanted = path and part.kept and path.suffix == ".wav" and path.name not in wanted()
+        return None if unwanted else path
+
+    return place
 
 
 def objections(root: Path, part: str) -> list[str]:

@@ -86,9 +86,10 @@ PARTS = {
         (Archive(4307908, "DESED_synth_soundbank.tar.gz"),),
         {f"{SOUNDBANK}/": f"{SOUNDBANK}/"},
     ),
-    "fuss": Part(  # etzinis/sudo_rm_rf; turpaultn/dcase20_task4 names an earlier version, 3694384
+    # turpaultn/DESED desed/download.py; folders: google-research/sound-separation datasets/fuss/reverberate_and_mix.py
+    "fuss": Part(
         "room responses of FUSS's training part, for dynamic mixing",
-        "see the record",
+        "CC BY 4.0",  # its FUSS_license_doc/README.md
         (Archive(3743844, "FUSS_rir_data.tar.gz", round(0.2 * _GB)),),
         {"rir_data/train/": f"{SOUNDBANK}/rir/"},
     ),

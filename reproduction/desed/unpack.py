@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+import numpy as np
 from tqdm.auto import tqdm
 
 from sedlib.data import audio
@@ -116,11 +117,16 @@ def as_it_is(raw: Path, target: Path) -> None:
 
 
 def as_mono(raw: Path, target: Path) -> None:
-    """Write an audio file as 16 kHz mono, 16 bits; of more than two channels the first two count."""
+    """Write an audio file as 16 kHz mono, 16 bits."""
+    audio.write(target, mono(raw))
+
+
+def mono(raw: Path) -> np.ndarray:
+    """Read an audio file as `audio.read` does; of more than two channels the first two count."""
     try:
         waveform, info = audio.read(raw)
         if info.channels > 2:
-            waveform = (audio.read(raw, channel=0)[0] + audio.read(raw, channel=1)[0]) / 2
+            return (audio.read(raw, channel=0)[0] + audio.read(raw, channel=1)[0]) / 2
+        return waveform
     except SedError as error:
         raise Broken(str(error).partition(": ")[2]) from None
-    audio.write(target, waveform)
