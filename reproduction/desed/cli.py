@@ -14,13 +14,12 @@ from sedlib.files import locked
 # Imports that load more stand inside the commands, so that `sedlib --help` answers at once.
 
 NAMES = (*PARTS, *REAL, "real")
-_PARTS = f"Separated by commas: {', '.join(NAMES)}; real is {', '.join(REAL)}."
+_PARTS = f"Separated by commas: {', '.join(NAMES)}; real is {', '.join(REAL)}, which are taken from --from alone."
 _FROM = "A folder or an archive to take files from instead of the network; repeatable."
 _RATE = "16000 Hz mono, 16 bits, which is what is computed with, or the files as they are."
 _EXAMPLES = examples(
     "sedlib data desed data/DESED",
     "sedlib data desed data/DESED --parts soundbank,fuss,tut",
-    "sedlib data desed data/DESED --parts real --pause 20",
     "sedlib data desed data/DESED --parts real --from /data/mirror --from weak.tar.gz",
 )
 
@@ -42,12 +41,19 @@ def desed(folder: Path, parts: tuple[str, ...], rate: str, sources: tuple[Path, 
 
     Archives are resumed, compared with their record's checksum, unpacked, checked, and then removed.
     """
-    from reproduction.desed.get import Folder
-    from reproduction.desed.get import desed as get
+    from reproduction.desed import get
 
     _check(folder, sources)
+    clips = [name for name in parts if name in REAL]
+    if clips and not sources:
+        raise SedError(
+            f"{', '.join(clips)}: clips of a video site; give a folder or an archive that holds them by --from"
+        )
     with _alone(folder):
-        get(Folder(folder, sources, click.echo), parts, rate == "original")
+        got = get.Folder(folder, sources, click.echo)
+        get.desed(got, [name for name in parts if name not in REAL], rate == "original")
+        if clips:
+            get.real(got, clips, rate == "original")
     click.echo(f"{folder}: `sedlib data check {folder}` says what it holds")
 
 

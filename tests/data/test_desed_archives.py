@@ -22,6 +22,7 @@ from disks import fill, resize, small_disk
 from reproduction.desed import records, transfer
 from sedlib.cli import cli
 from sedlib.data import layout, tables
+from sedlib.data.soundbank import check_complete
 
 PUBLIC = "DESED_public_eval.tar.gz"
 SOUNDSCAPES = "audio/train/synthetic21_train/soundscapes"
@@ -349,3 +350,43 @@ def test_a_given_archive_needs_no_network(zenodo, tmp_path, monkeypatch, waits):
     status, said = get(tmp_path / "DESED", "--from", tmp_path / PUBLIC)
     assert status == 0 and "not compared with its record" in said
     arrived(tmp_path / "DESED")
+
+
+def test_clips_of_a_mirror_go_where_their_tables_say(zenodo, tmp_path):
+    root, mirror = tmp_path / "DESED", tmp_path / "mirror" / "deep"
+    mirror.mkdir(parents=True)
+    (mirror / "v.wav").write_bytes(wav(10, 5, 44100, 2))
+    (tmp_path / "clips.zip").write_bytes(zipped({"x/w.wav": wav(10, 6), "x/unknown.wav": wav()}))
+    assert get(root, parts="real")[0] == 1  # nothing to take them from
+    more = ["--from", mirror.parent, "--from", tmp_path / "clips.zip"]
+    status, said = get(root, *more, parts="metadata,real")
+    assert status == 0, said
+    layout.preflight(root, ["validation", "weak"])
+    assert soundfile.info(root / "audio/validation/v.wav").samplerate == 16000
+    assert "none of the 1 clips of 'unlabel_in_domain'" in said or "unlabel_in_domain: no such folder" in said
+    assert not list(root.rglob("unknown.wav"))
+
+
+def test_isolated_sounds_rooms_and_backgrounds_make_a_soundbank_to_mix_from(zenodo, tmp_path):
+    bank, scenes = "audio/train/soundbank", "TUT-acoustic-scenes-2017-development"
+    zenodo.files[4307908]["DESED_synth_soundbank.tar.gz"] = tar_gz(
+        {f"{bank}/foreground/{label}/1.wav": wav(1, i) for i, label in enumerate(tables.CLASSES)}
+        | {"audio/eval/soundbank/foreground/Dog/2.wav": wav(), "LICENSES/train.tsv": b"1.wav\tCC0\n"}
+    )
+    zenodo.files[3743844]["FUSS_rir_data.tar.gz"] = tar_gz(
+        {f"rir_data/{split}/rirs_0/foreground0.wav": wav(0.3) for split in ("train", "eval")}
+    )
+    zenodo.files[400515][f"{scenes}.meta.zip"] = zipped(
+        {f"{scenes}/meta.txt": b"audio/h.wav\thome\ta\naudio/b.wav\tbus\ta\n"}
+    )
+    for i in range(1, 11):
+        zenodo.files[400515][f"{scenes}.audio.{i}.zip"] = zipped(
+            {f"{scenes}/audio/{name}.wav": wav(2) for name in (("h", "b") if i == 1 else ())}
+        )
+    status, said = get(tmp_path, parts="soundbank,fuss,tut")
+    assert status == 0, said
+    check_complete(tmp_path / bank)
+    found = sorted(path.relative_to(tmp_path / bank).as_posix() for path in (tmp_path / bank).rglob("*.wav"))
+    others = ["background/tut-scenes-2017-dev/h.wav", "rir/rirs_0/foreground0.wav"]
+    assert found == sorted([*others, *(f"foreground/{label}/1.wav" for label in tables.CLASSES)])
+    assert (tmp_path / "licences/soundbank/LICENSES_train.tsv").is_file()
