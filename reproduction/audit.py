@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from reproduction.rows import lacking
 from sedlib.config import CLIP_S, RATE
 from sedlib.data import audio, layout, tables
 from sedlib.data.layout import COLUMNS, EVALUATED, OPTIONAL, SOUNDBANK, STRONG, SUBSETS, UNLABELLED
@@ -51,6 +52,7 @@ class Report:
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    rows: list[str] = field(default_factory=list)  # `reproduction.rows.lacking`
 
     @property
     def ok(self) -> bool:
@@ -68,6 +70,7 @@ class Report:
             "notes": self.notes,
             "changed on their way to 10 s of 16 kHz mono": self.changed,
         }
+        lines += ["rows of the paper's tables", *(f"  {line}" for line in self.rows)] if self.rows else []
         for title, found in findings.items():
             lines.append(f"{title}: {len(found) or 'none'}")
             lines += [f"  {_UNPRINTABLE.sub(lambda odd: repr(odd[0])[1:-1], line)}" for line in found[:most]]
@@ -110,6 +113,7 @@ def check(root: str | Path) -> Report:
             report.errors.append(f"{name}: not there ({place.audio}/ and {place.metadata}){fix}")
     _check_repeats(hashes, report)
     check_soundbank(root / SOUNDBANK, report)
+    report.rows = lacking(root)
     return report
 
 

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
+from sedlib.data import layout
+from sedlib.data.soundbank import check_complete
+from sedlib.errors import SedError
 from sedlib.systems import ENSEMBLES, SYSTEMS
 
 
@@ -62,6 +66,40 @@ ROWS: tuple[Row, ...] = (
     Row(3, "Ensemble DAT+PPCEN+HMM", {"dev_f1": 46.17, "eval_f1": 44.4, "dev_psds": 0.69}, "ensemble", "forest"),
     Row(3, "Ensemble DAT+PPCEN+HMM 2", {"dev_f1": 47.44, "eval_f1": 43.2, "dev_psds": 0.69}, "ensemble", "exact"),
 )
+
+
+def lacking(root: Path) -> list[str]:
+    """Say which rows of the paper's tables a data set is enough for, and what the others lack.
+
+    Parameters
+    ----------
+    root : path
+        A folder in DESED's layout.
+
+    Returns
+    -------
+    list of str
+        A line for each different lack; no audio file is opened.
+    """
+    unusable = []
+    for name in (*layout.SUBSETS, "soundbank"):
+        try:
+            if name == "soundbank":
+                check_complete(root / layout.SOUNDBANK)
+            elif name != layout.OPTIONAL or layout.is_there(root, name):
+                layout.preflight(root, [name])
+            else:
+                unusable.append(name)
+        except SedError:
+            unusable.append(name)
+    lacks: dict[str, list[str]] = {}
+    for row in ROWS:
+        needed = {*layout.SUBSETS} - {layout.OPTIONAL} | ({"soundbank"} if row.mixes else set())
+        lack = ", ".join(name for name in unusable if name in needed)
+        if not lack and layout.OPTIONAL in unusable and "eval_f1" in row.paper:
+            lack = f"{layout.OPTIONAL}, for its evaluation F1 alone"
+        lacks.setdefault(lack, []).append(row.key)
+    return [f"{'without ' + lack if lack else 'can be had'}: {', '.join(keys)}" for lack, keys in sorted(lacks.items())]
 
 
 def listing(rows: Sequence[Row] = ROWS) -> pd.DataFrame:

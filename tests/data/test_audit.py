@@ -439,3 +439,17 @@ def test_preflight_of_what_mixes_wants_every_kind_of_isolated_sound(desed, lacki
     shutil.rmtree(bank / lacking)
     with pytest.raises(SedError, match=f"soundbank/{lacking}: no isolated sounds, and dynamic mixing needs them"):
         layout.preflight(desed, ["weak"], soundbank=True)
+
+
+def test_the_report_says_which_rows_of_the_tables_lack_what(desed):
+    """Those that mix lack isolated sounds; Table 3 the evaluation set, the others not; all of them weak clips."""
+    bare = next(line for line in audit.check(desed).rows if line.startswith("can be had"))
+    assert bare.endswith("3 Baseline, 3 PPCEN+HMM") and "2 Baseline" in bare and "+Augm" not in bare
+    (desed / layout.SUBSETS["public"].metadata).unlink()
+    rows = dict(line.split(": ") for line in audit.check(desed).rows)
+    assert rows["without public, for its evaluation F1 alone"] == "3 Baseline, 3 PPCEN+HMM"
+    assert "2 +Augm" in rows["without soundbank"] and "3 DAT+HMM" in rows["without soundbank"]
+    (desed / layout.SUBSETS["weak"].metadata).unlink()
+    report = audit.check(desed)
+    assert not any(line.startswith("can be had") for line in report.rows)
+    assert "rows of the paper's tables\n  without weak: 1 Log-Mel" in report.text()
