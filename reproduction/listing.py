@@ -114,9 +114,10 @@ def _row(run: Run) -> dict[str, Any]:
     if row["state"] == "scored":
         with reading(run.folder / "results.json"):
             results = run.results
-            row["dev_f1"] = _fraction(results["validation"]["event_f1"]["macro"])
-            row["psds"] = _fraction(results["validation"]["psds"]["value"])
-            row["missing"] = (results["validation"]["clips"]["missing"] or {"clips": 0})["clips"]
+            if "validation" in results:
+                row["dev_f1"] = _fraction(results["validation"]["event_f1"]["macro"])
+                row["psds"] = _fraction(results["validation"]["psds"]["value"])
+                row["missing"] = (results["validation"]["clips"]["missing"] or {"clips": 0})["clips"]
             if "public" in results:
                 row["eval_f1"] = _fraction(results["public"]["event_f1"]["macro"])
     return row

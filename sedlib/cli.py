@@ -138,7 +138,7 @@ def train(
     from sedlib import metrics, systems, training, workspace
     from sedlib.data import layout
     from sedlib.training.inputs import subsets_of
-    from sedlib.training.scoring import SUBSETS
+    from sedlib.training.scoring import SUBSETS, subsets_there
 
     if epochs and folder is None:
         raise SedError(
@@ -148,7 +148,7 @@ def train(
     config = systems.configuration(system, profile_name)
     config = replace(config, training=replace(config.training, epochs=epochs or config.training.epochs))
     root = workspace.dataset(data_name, profile_name)
-    layout.preflight(root, [*subsets_of(config).values(), *layout.EVALUATED], config.augment.uses_soundbank)
+    layout.preflight(root, [*subsets_of(config).values(), *subsets_there(root)], config.augment.uses_soundbank)
     folder = folder or workspace.run_folder(profile_name, root, system, seed)
     run = training.train(config, root, seed, folder, workers=workers)
     results = training.score(run, root)

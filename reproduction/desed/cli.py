@@ -14,13 +14,16 @@ from sedlib.files import locked
 # Imports that load more stand inside the commands, so that `sedlib --help` answers at once.
 
 NAMES = (*PARTS, *REAL, "real")
-_PARTS = f"Separated by commas: {', '.join(NAMES)}; real is {', '.join(REAL)}, which are taken from --from alone."
+_PARTS = f"Separated by commas: {', '.join(NAMES)}; real is {', '.join(REAL)}, which come from a video site."
 _FROM = "A folder or an archive to take files from instead of the network; repeatable."
+_PAUSE = "Seconds between two clips of the video site, on average."
+_AGAIN = "Try the clips again that missing.tsv says the site has not."
 _RATE = "16000 Hz mono, 16 bits, which is what is computed with, or the files as they are."
 _EXAMPLES = examples(
     "sedlib data desed data/DESED",
     "sedlib data desed data/DESED --parts soundbank,fuss,tut",
     "sedlib data desed data/DESED --parts real --from /data/mirror --from weak.tar.gz",
+    "sedlib data desed data/DESED --parts validation --pause 20",
 )
 
 
@@ -36,24 +39,24 @@ def _named(context: click.Context, option: click.Parameter, value: str) -> tuple
 @click.option("--parts", default=",".join(DEFAULT), show_default=True, callback=_named, help=_PARTS)
 @click.option("--rate", type=click.Choice(["16000", "original"]), default="16000", show_default=True, help=_RATE)
 @click.option("--from", "sources", multiple=True, type=PATH, help=_FROM)
-def desed(folder: Path, parts: tuple[str, ...], rate: str, sources: tuple[Path, ...]) -> None:
+@click.option("--retry-missing", is_flag=True, help=_AGAIN)
+@click.option("--pause", "pause_s", default=10.0, type=click.FloatRange(0), show_default=True, help=_PAUSE)
+def desed(
+    folder: Path, parts: tuple[str, ...], rate: str, sources: tuple[Path, ...], retry_missing: bool, pause_s: float
+) -> None:
     """Get DESED into FOLDER, or go on with what was stopped; what is finished is not done again.
 
-    Archives are resumed, compared with their record's checksum, unpacked, checked, and then removed.
+    Archives are resumed, compared with their record's checksum, unpacked, checked, and then removed. Clips of the video
+    site come one by one; FOLDER/missing.tsv says why the others did not.
     """
-    from reproduction.desed import get
+    from reproduction.desed import clips, get
 
     _check(folder, sources)
-    clips = [name for name in parts if name in REAL]
-    if clips and not sources:
-        raise SedError(
-            f"{', '.join(clips)}: clips of a video site; give a folder or an archive that holds them by --from"
-        )
     with _alone(folder):
         got = get.Folder(folder, sources, click.echo)
         get.desed(got, [name for name in parts if name not in REAL], rate == "original")
-        if clips:
-            get.real(got, clips, rate == "original")
+        if real := [name for name in parts if name in REAL]:
+            clips.real(got, real, rate == "original", pause_s, retry_missing)
     click.echo(f"{folder}: `sedlib data check {folder}` says what it holds")
 
 

@@ -17,7 +17,7 @@ import requests
 from reproduction import audit
 from reproduction.desed.records import MIXED, PARTS, Archive, Part
 from reproduction.desed.transfer import Connection, Facts, md5
-from reproduction.desed.unpack import ARCHIVES, Store, Unpacked, as_it_is, as_mono, unpack
+from reproduction.desed.unpack import Store, Unpacked, as_it_is, as_mono, unpack
 from sedlib.data import layout, tables
 from sedlib.data.layout import SOUNDBANK, SUBSETS
 from sedlib.errors import SedError
@@ -160,40 +160,6 @@ def desed(folder: Folder, parts: Sequence[str], original: bool) -> None:
         store = as_it_is if original or name == "fuss" else as_mono  # of a room response one channel is used
         folder.bring(PARTS[name], _places(folder.root, name), store, lambda _, name=name: objections(folder.root, name))
     folder.close()
-
-
-def real(folder: Folder, names: Sequence[str], original: bool) -> None:
-    """Take the clips of a video site from what was given by --from, and say how much of each class is missing.
-
-    Parameters
-    ----------
-    folder : Folder
-    names : sequence of str
-        Of `records.REAL`.
-    original : bool
-        As for `desed`.
-    """
-    wanted = {}
-    for name in names:
-        subset = SUBSETS[name]
-        table = tables.read(folder.root / subset.metadata, layout.COLUMNS[subset.kind])
-        wanted |= dict.fromkeys(
-            tables.filenames(table), layout.audio_folder(folder.root, name).relative_to(folder.root)
-        )
-    store = as_it_is if original else as_mono
-
-    def place(member: str) -> PurePosixPath | None:
-        clip = PurePosixPath(member).name
-        return PurePosixPath(wanted[clip], clip) if clip in wanted else None
-
-    for source in folder.sources:
-        if source.is_dir() or source.name.endswith(ARCHIVES):
-            found = unpack(source, folder.root, place, store)
-            folder.say("\n".join([f"{source}: {len(found.there)} clips", *found.left_out[:20]]))
-    for name in names:
-        report = audit.Report(folder.root)
-        audit.check_subset(folder.root, name, report)
-        folder.say("\n  ".join([f"{name}:", *report.subsets.get(name, []), *report.errors]))
 
 
 def _places(root: Path, name: str) -> Place:

@@ -24,7 +24,6 @@ class Archive:
 
     record: int
     key: str  # its name there
-    about: int = 0  # bytes, as others report it; for the help text alone
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,6 @@ class Part:
         return None
 
 
-_GB = 10**9
 _TUT, _SINS = "TUT-acoustic-scenes-2017-development", "DCASE2018-task5-dev"
 _PER_FILE = "per file (Freesound): `licences/` names them"
 PARTS = {
@@ -71,7 +69,7 @@ PARTS = {
     "public": Part(  # turpaultn/DESED desed/download.py
         "public evaluation set, 692 real clips with times",
         "see the record; clips of video sites",
-        (Archive(4560759, "DESED_public_eval.tar.gz", round(0.89 * _GB)),),
+        (Archive(4560759, "DESED_public_eval.tar.gz"),),
         {"audio/eval/public/": f"{SUBSETS['public'].audio}/", "metadata/eval/public.tsv": SUBSETS["public"].metadata},
     ),
     "synthetic21": Part(  # DCASE-REPO/DESED_task generate_dcase_task4_2022.py
@@ -90,26 +88,20 @@ PARTS = {
     "fuss": Part(
         "room responses of FUSS's training part, for dynamic mixing",
         "CC BY 4.0",  # its FUSS_license_doc/README.md
-        (Archive(3743844, "FUSS_rir_data.tar.gz", round(0.2 * _GB)),),
+        (Archive(3743844, "FUSS_rir_data.tar.gz"),),
         {"rir_data/train/": f"{SOUNDBANK}/rir/"},
     ),
     "tut": Part(  # turpaultn/DESED desed/download.py
         "backgrounds of TUT Acoustic Scenes 2017: home, library, office",
         "non-commercial, see the record",
-        (
-            Archive(400515, f"{_TUT}.meta.zip"),
-            *(Archive(400515, f"{_TUT}.audio.{i}.zip", round(1.07 * _GB)) for i in range(1, 11)),
-        ),
+        (Archive(400515, f"{_TUT}.meta.zip"), *(Archive(400515, f"{_TUT}.audio.{i}.zip") for i in range(1, 11))),
         {"audio/": f"{SOUNDBANK}/background/tut-scenes-2017-dev/", "meta.txt": "metadata/soundbank/tut.txt"},
         ("home", "library", "office"),
     ),
     "sins": Part(  # turpaultn/DESED desed/download.py
         "backgrounds of SINS that the challenge used, 2,060 clips",
         "non-commercial, see the record",
-        (
-            Archive(1247102, f"{_SINS}.meta.zip"),
-            *(Archive(1247102, f"{_SINS}.audio.{i}.zip", 2 * _GB) for i in range(1, 24)),
-        ),
+        (Archive(1247102, f"{_SINS}.meta.zip"), *(Archive(1247102, f"{_SINS}.audio.{i}.zip") for i in range(1, 24))),
         {"audio/": f"{SOUNDBANK}/background/sins/", "meta.txt": "metadata/soundbank/sins.txt"},
         ("other",),
     ),

@@ -112,7 +112,8 @@ def _write(opened: Callable[[], IO[bytes]], target: Path, raw: Path, store: Stor
 
 
 def as_it_is(raw: Path, target: Path) -> None:
-    """Keep an audio file."""
+    """Keep an audio file, if it is one."""
+    mono(raw)
     raw.replace(target)
 
 

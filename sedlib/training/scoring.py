@@ -34,12 +34,11 @@ def score(run: Run, data: str | Path, progress: bool = True) -> dict[str, Any]:
     Returns
     -------
     dict
-        For ``validation`` and, where the data has it, ``public``: what `sedlib.metrics.evaluate` returns; and
-        `made_by`.
+        For `subsets_there`: what `sedlib.metrics.evaluate` returns; and `made_by`.
     """
-    path = run.folder / "results.json"
-    if not is_current(run, path):
-        subsets = write_posteriors(run, data, progress)
+    path, subsets = run.folder / "results.json", subsets_there(data)
+    if not (is_current(run, path) and run.results.keys() >= {*subsets}):
+        write_posteriors(run, data, progress)
         results = {name: evaluated(run, data, name, run.config.decoding, f"{name}.tsv") for name in subsets}
         write_json(path, results | made_by(run))
     return run.results
@@ -51,7 +50,7 @@ def write_posteriors(run: Run, data: str | Path, progress: bool = True) -> list[
     Raises
     ------
     SedError
-        If no development clip is there, or the network's posteriors are not finite.
+        If no clip with strong labels is there, or the network's posteriors are not finite.
     """
     subsets = subsets_there(data)
     missing = [name for name in subsets if not (run.folder / f"{name}.npz").exists()]
@@ -68,20 +67,23 @@ def write_posteriors(run: Run, data: str | Path, progress: bool = True) -> list[
 
 
 def subsets_there(data: str | Path) -> list[str]:
-    """List the subsets to score on: the development set, and the evaluation set unless its audio is missing."""
-    if layout.is_there(data, layout.OPTIONAL):
-        return list(SUBSETS)
-    place = layout.SUBSETS[layout.OPTIONAL]
-    if (Path(data) / place.metadata).exists():
-        warnings.warn(f"{Path(data) / place.audio}: no audio of the evaluation set, so it is not scored", stacklevel=2)
-    return [name for name in SUBSETS if name != layout.OPTIONAL]
+    """List the subsets to score on, those whose clips are there; the development set if neither is, for its error."""
+    there = [name for name in SUBSETS if layout.is_there(data, name)] or [SUBSETS[0]]
+    for name in set(SUBSETS) - {*there}:
+        place = layout.SUBSETS[name]
+        if name != layout.OPTIONAL or (Path(data) / place.metadata).exists():
+            text = f"{data}: {name!r} is not scored: {place.audio}/ has no clips, or {place.metadata} is missing"
+            warnings.warn(text, stacklevel=1)  # of this line, so that it is said once
+    return there
 
 
 def stored(run: Run, subset: str) -> Posteriors:
     """Load a run's posteriors of a subset; `SedError` if they are missing or not finite."""
     path = run.folder / f"{subset}.npz"
     if not path.exists():
-        raise SedError(f"{run.folder}: the run has no results yet; `sedlib train` finishes it")
+        raise SedError(
+            f"{run.folder}: the run has no results of {subset!r} yet; `sedlib train` scores what the data has"
+        )
     scores = Posteriors.load(path)
     check_finite(scores.scores, scores.filenames, str(path))
     return scores
@@ -98,15 +100,18 @@ def evaluated(run: Run, data: str | Path, subset: str, decoder: Decoder | Decodi
 
 def is_current(run: Run, path: Path, *more: Path) -> bool:
     """Whether a file of scores was `made_by` this code and ``more``, from the posteriors that the run has."""
-    if not (path.is_file() and (run.folder / "validation.npz").is_file()):
-        return False
-    return made_by(run, *more).items() <= read_json(path).items()
+    return path.is_file() and _scored_on(run).is_file() and made_by(run, *more).items() <= read_json(path).items()
 
 
 def made_by(run: Run, *more: Path) -> dict[str, str]:
-    """Checksums of what a score depends on: ``scored_by``, the code, and ``posteriors``, of ``validation``."""
-    stored_bytes = (run.folder / "validation.npz").read_bytes()
-    return {"scored_by": scorer(*more), "posteriors": f"{zlib.crc32(stored_bytes):08x}"}
+    """Checksums of what a score depends on: ``scored_by``, the code, and ``posteriors``, of the first of `SUBSETS`."""
+    return {"scored_by": scorer(*more), "posteriors": f"{zlib.crc32(_scored_on(run).read_bytes()):08x}"}
+
+
+def _scored_on(run: Run) -> Path:
+    """Return the stored posteriors of the development set, or of the evaluation set where those are the only ones."""
+    development, evaluation = (run.folder / f"{name}.npz" for name in SUBSETS)
+    return evaluation if evaluation.is_file() and not development.is_file() else development
 
 
 @functools.cache

@@ -93,7 +93,7 @@ def test_mistakes(tiny, tmp_path):
     with pytest.raises(SedError, match="not scored by decoding 'exact' yet"):
         results_of(run, "exact")
     (run.folder / "validation.npz").unlink()
-    with pytest.raises(SedError, match="has no results yet"):
+    with pytest.raises(SedError, match="has no results of 'validation' yet"):
         score_tuned(run, tiny, "exact")
 
 
@@ -239,7 +239,7 @@ def test_no_development_clip_is_an_error_and_an_evaluation_set_without_audio_is_
     shutil.copytree(tiny, data)
     shutil.rmtree(data / layout.SUBSETS["public"].audio)
     again = scored(Run(tmp_path / "again"), tiny)
-    with pytest.warns(UserWarning, match="no audio of the evaluation set"):
+    with pytest.warns(UserWarning, match="'public' is not scored"):
         assert "public" not in score(again, data, progress=False)
 
 

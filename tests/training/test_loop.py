@@ -156,6 +156,24 @@ def test_score_writes_posteriors_events_and_results(finished, tiny):
     tables.read_events(finished.folder / "validation.tsv")
 
 
+def test_score_takes_the_subsets_that_are_there_and_adds_those_that_come(finished, tiny, tmp_path):
+    data, run = tmp_path / "data", Run(tmp_path / "run")
+    shutil.copytree(tiny, data)
+    shutil.copytree(finished.folder, run.folder, ignore=shutil.ignore_patterns("*.npz", "results.json"))
+    (data / "audio/validation").rename(data / "aside")
+    with pytest.warns(UserWarning, match="'validation' is not scored: audio/validation/ has no clips"):
+        found = score(run, data, progress=False)
+    assert set(found) == {"public", "scored_by", "posteriors"} and not (run.folder / "validation.npz").exists()
+    (data / "aside").rename(data / "audio/validation")
+    both = score(run, data, progress=False)
+    assert both["public"] == found["public"] and "validation" in both
+    for name in ("validation", "eval/public"):
+        shutil.rmtree(data / "audio" / name)
+    (run.folder / "validation.npz").unlink()
+    with pytest.raises(SedError, match="audio/validation: no such folder"):
+        score(run, data, progress=False)
+
+
 @pytest.mark.parametrize("tested, epoch", [("student", 1), ("teacher", 2)])
 def test_the_tested_network_chooses_the_epoch_and_is_scored(tiny, tmp_path, monkeypatch, tested, epoch):
     rows = iter(
