@@ -151,7 +151,7 @@ def _fetch(folder: Folder, missing: _Missing, store: Store, pause_s: float, agai
         if n:
             time.sleep(pause_s * random.uniform(0.5, 1.5))
         target = missing.target(missing.subset[clip], clip)
-        reason = _one(program, folder.downloads / "clip", *named[clip].groups(), target, store)
+        reason = _one(program, folder.downloads / "clip", named[clip], target, store)
         missing.note(clip, reason)
         unexplained = 0 if reason in ("", *_GONE) else unexplained + 1
         if unexplained == IN_A_ROW:
@@ -159,8 +159,9 @@ def _fetch(folder: Folder, missing: _Missing, store: Store, pause_s: float, agai
     return ""
 
 
-def _one(program: str, work: Path, video: str, start: str, end: str, target: Path, store: Store) -> str:
+def _one(program: str, work: Path, named: re.Match[str], target: Path, store: Store) -> str:
     """Get a clip, cut out of its video's sound to the sample; return why it is not there, else nothing."""
+    video, start, end = named.groups()
     found = work / "clip.wav"
     command = [program, "--quiet", "--no-warnings", "--no-playlist", "--format", "bestaudio/best", "--extract-audio"]
     command += ["--audio-format", "wav", "--postprocessor-args", f"ExtractAudio:-ss {start} -to {end}"]

@@ -99,6 +99,8 @@ class Folder:
         checked : function
             Of an archive, when it is unpacked: sentences on what is wrong with what it gave.
         """
+        if self.left(part):
+            self.say(f"{part.what}; licence: {part.licence}")
         for archive in self.left(part):
             given = self.given(archive)
             if given:

@@ -57,6 +57,7 @@ class Connection:
     def facts(self, record: int) -> dict[str, Facts]:
         """Ask for size and md5 of every file of a record."""
         url = f"{records.ZENODO}/api/records/{record}"
+        problem: Exception | str = ""
         for attempt in range(TRIES):
             try:
                 with self._get(url, "application/json") as response:
@@ -78,7 +79,7 @@ class Connection:
         """
         url = f"{records.ZENODO}/api/records/{archive.record}/files/{quote(archive.key)}/content"
         part = path.with_name(f"{path.name}.part")
-        wrong = attempt = 0
+        wrong, attempt, problem = 0, 0, ""
         with room_for(path), tqdm(total=facts.size, desc=path.name, unit="B", unit_scale=True) as bar:
             while attempt < TRIES:
                 before = _size(part)
@@ -95,7 +96,7 @@ class Connection:
                             f"{url}: came twice with another checksum than the record's, {facts.md5}, and was thrown "
                             f"away; try again later, or get {archive.key} otherwise and give it by --from"
                         )
-                    problem: Exception | str = "wrong checksum"
+                    problem = "wrong checksum"
                 except (Again, requests.RequestException) as error:
                     attempt = 0 if _size(part) > before else attempt + 1
                     problem = _wait(error, attempt)

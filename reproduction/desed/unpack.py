@@ -64,7 +64,7 @@ def _tarred(raw: IO[bytes]) -> Iterator[Member]:
     with tarfile.open(fileobj=raw, mode="r|*") as archive:
         for info in archive:
             if info.isreg():
-                yield info.name, lambda info=info: archive.extractfile(info)
+                yield info.name, lambda info=info: archive.extractfile(info)  # pyright: ignore[reportReturnType]  # regular
 
 
 def unpack(source: Path, root: Path, place: Callable[[str], PurePosixPath | None], store: Store) -> Unpacked:

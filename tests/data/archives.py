@@ -78,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.record(int(record))
 
-    def record(self, record: int) -> None:
+    def record(self, record: int, more: dict[str, str] | None = None) -> None:
         files = [
             {
                 "key": key,
@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
             }
             for key, content in self.zenodo.files[record].items()
         ]
-        self.answer(200, json.dumps({"files": files}).encode(), "application/json")
+        self.answer(200, json.dumps({"files": files}).encode(), "application/json", more)
 
     def file(self, name: str, ranges=True, most=None, damage=False, kind="application/octet-stream") -> None:
         """Send a file, or what is asked of it; ``most``: close after so many bytes."""

@@ -1,8 +1,6 @@
 """`sedlib data desed` against a server on loopback that refuses, hurries, lies and breaks off as real ones do."""
 
-import hashlib
 import io
-import json
 import os
 import shutil
 import signal
@@ -100,6 +98,9 @@ def arrived(root) -> None:
 def test_the_default_parts_are_usable_and_name_themselves(zenodo, tmp_path):
     status, said = get(tmp_path, parts=",".join(records.DEFAULT))
     assert status == 0, said
+    assert all(
+        f"{records.PARTS[name].what}; licence: {records.PARTS[name].licence}" in said for name in records.DEFAULT
+    )
     arrived(tmp_path)
     layout.preflight(tmp_path, ["synthetic", "public"])
     for name in ("weak", "unlabel_in_domain", "validation"):
@@ -177,22 +178,8 @@ def test_a_wait_of_hours_is_left_to_the_user(zenodo, tmp_path, waits):
 
 
 def test_a_spent_rate_is_waited_for(zenodo, tmp_path, waits):
-    end = str(int(time.time()) + 30)
-    zenodo.faults["4560759"] = [
-        lambda handler: handler.answer(
-            200,
-            json.dumps(
-                {
-                    "files": [
-                        {"key": PUBLIC, "size": len(content), "checksum": f"md5:{hashlib.md5(content).hexdigest()}"}
-                    ]
-                }
-            ).encode(),
-            "application/json",
-            {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": end},
-        )
-    ]
-    content = zenodo.files[4560759][PUBLIC]
+    spent = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time()) + 30)}
+    zenodo.faults["4560759"] = [lambda handler: handler.record(4560759, spent)]
     assert get(tmp_path)[0] == 0 and 20 < waits[0] <= 30
 
 
