@@ -158,7 +158,7 @@ def test_single_failures_do_not_stop_it(site):
 def test_a_clip_counts_only_when_it_decodes_and_is_as_long_as_its_name_says(site, rate):
     site.answers("short.wav", "page.wav", "good.wav", *["good.wav"] * 3)
     assert site.get("--rate", rate)[0] == 0 and site.there() == [2, 3, 4, 5]
-    assert {why for _, why, _ in site.missing.values()} == {"corrupt, or shorter than it should be"}
+    assert site.missing == dict.fromkeys(map(name, (0, 1)), ("validation", "corrupt, or shorter than it should be", 1))
 
 
 def test_each_failure_is_written_down_at_once(site, monkeypatch):
