@@ -39,6 +39,7 @@ LONGEST = (
 # What trains, or needs a browser, a cluster, a kernel or a wheel: all that `make check` leaves out.
 SLOW = {
     *LONGEST,
+    "test_arithmetic.py",
     "test_beside_desed.py",
     "test_desed.py",
     "test_cli.py",

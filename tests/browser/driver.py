@@ -38,7 +38,7 @@ class Watch:
 
 def is_elsewhere(url: str) -> bool:
     """Whether a URL leaves this machine."""
-    return not url.startswith(("http://localhost:", "http://127.0.0.1:", "data:", "blob:"))
+    return not url.startswith(("file:", "about:", "http://localhost:", "http://127.0.0.1:", "data:", "blob:"))
 
 
 def pixels(image: Locator) -> np.ndarray:
