@@ -50,7 +50,7 @@ browser cluster:
 lab: $(READY)  ## open the lessons in JupyterLab
 	$(BIN)/python -m sedcourse.lab $(ARGS)
 
-explore: $(READY)  ## open the PCEN explorer as a page of its own
+explore: $(READY)  ## write the PCEN explorer as one HTML file and open it
 	$(BIN)/python -m sedcourse.page $(ARGS)
 
 bench: $(READY)  ## measure speed, beside a peer where there is one

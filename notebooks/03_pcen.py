@@ -793,8 +793,8 @@ html.table(pd.DataFrame(rows, columns=columns), "Ten clips, mean ± deviation")
 #
 # ## Play
 #
-# The explorer has every constant under a slider, the sounds of all classes or a file of your own, and lets you *hear*
-# what PCEN leaves. Three things to try:
+# The explorer has every constant under a slider, the sounds of all classes, your own file or microphone, and lets you
+# *hear* what PCEN leaves. After `made = explorer.explorer(True)`, `made.alpha = 0.5` moves the slider. Three things to try:
 # 1. Load the vacuum cleaner with speech, preset Fixed PCEN 1. Find the smallest change that brings the vacuum cleaner
 #    back.
 # 2. Take a bark, and make its second half disappear. Which constant does it?

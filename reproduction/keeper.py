@@ -7,7 +7,7 @@ between the first process and its program stands a keeper, ``python -m reproduct
 - It reads a pipe whose write end only the first process has. However that ends, the operating system closes the pipe,
   and the keeper kills everything at once (SIGKILL). That is safe: what is finished is kept.
 - SIGINT, SIGTERM and SIGHUP, which `kept` passes on, become one SIGINT to the program's group, as from Ctrl-C:
-  trainings end, snakemake cancels its jobs on a cluster, Voila shuts its kernels down. What is left after `GRACE`
+  trainings end, snakemake cancels its jobs on a cluster. What is left after `GRACE`
   seconds, or at a second signal, is killed.
 - When the program has ended, whatever it left is killed. On Linux the keeper adopts orphans in any session
   (PR_SET_CHILD_SUBREAPER); elsewhere it finds the program's group and children whose parent lives.

@@ -24,7 +24,6 @@ from torch import Tensor
 
 from sedcourse import html as pieces
 from sedcourse import players
-from sedcourse.explorer.model import spectrogram
 from sedcourse.plots.axes import in_rows, mel_centres, mel_image, mel_ticks
 from sedcourse.plots.style import FONT, ORANGE, SKY
 from sedcourse.widgets import DPI, WIDTH, Canvas, Widget, auto, place_of, row, wide
@@ -32,10 +31,12 @@ from sedlib.augment import EFFECTS, Bank, Mixture, Sound, Source, draw, draw_eff
 from sedlib.config import CLIP_S
 from sedlib.data.audio import RATE
 from sedlib.data.tables import CLASSES
+from sedlib.features import LogMel
 from sedlib.systems import configuration
 
 _CONFIG = configuration("augm", "paper")
 SETTINGS, FEATURES = _CONFIG.augment, _CONFIG.features
+_LOGMEL = LogMel(FEATURES)
 FEWEST, MOST = SETTINGS.sources
 OVER_DB = SETTINGS.background_db[1]  # the background may be so far over the quietest foreground
 LEVELS_DB = (-40.0, 50.0)  # colours of the picture, always the same, so that loud looks loud
@@ -67,7 +68,7 @@ def compose(mixture: Mixture, bank: Bank, before: Composed | None = None) -> Com
     }
     summed = torch.stack([stems[key] for key in keys]).sum(0, keepdim=True)
     waveform = mixing.unclipped(summed)[0]
-    logmel = spectrogram(waveform.numpy(), FEATURES).numpy()
+    logmel = _LOGMEL(waveform[None])[0, 0].numpy()
     return Composed(mixture, stems, float(summed.abs().max()), waveform, logmel)
 
 

@@ -1,6 +1,7 @@
 """The report of ``make reproduce``: ledger, executed lessons and records of the runs as pages that need no network.
 
-Pictures and sounds lie inside the pages, formulas are MathML, and no script, style sheet or font is loaded.
+Pictures and sounds lie inside the pages, formulas are MathML, and no script, style sheet or font is loaded. The PCEN
+explorer is a page beside them, with a script of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pygments.formatters import HtmlFormatter
 
 from reproduction.ledger import claims_table, how_measured, numbers_table, verdicts
 from sedcourse import plots
+from sedcourse.explorer import write_page
 from sedcourse.html import table as html_table
 from sedlib.errors import SedError
 from sedlib.files import write_output
@@ -41,7 +43,7 @@ _CELLS = """
 
 
 def report(executed: list[Path], ledger: dict[str, Any], out_dir: str | Path) -> Path:
-    """Write ``index.html`` with the ledger, ``runs.html`` with what was trained, and a page for every executed lesson.
+    """Write ``index.html`` with the ledger, ``runs.html`` with the trainings, the explorer, and every lesson.
 
     Parameters
     ----------
@@ -58,7 +60,7 @@ def report(executed: list[Path], ledger: dict[str, Any], out_dir: str | Path) ->
     """
     notebooks = {path.stem: nbformat.read(path, as_version=4) for path in executed}
     titles = {name: lesson_title(notebook) for name, notebook in notebooks.items()}
-    pages = {"index": "Results", **titles, "runs": "Run records"}
+    pages = {"index": "Results", **titles, "runs": "Run records", "explorer": "PCEN explorer"}
     template = Environment(loader=PackageLoader("sedcourse", "."), autoescape=True).get_template("report.html.j2")
     styles = {"light": _code_style("vs"), "dark": _code_style("github-dark")}
 
@@ -72,6 +74,7 @@ def report(executed: list[Path], ledger: dict[str, Any], out_dir: str | Path) ->
         took = f"{seconds:.0f} s" if seconds and seconds < 90 else f"{seconds / 60:.1f} min" if seconds else ""
         write(name, titles[name], took=took, body=notebook_html(notebook))
     write("runs", "What was trained", **_runs(ledger))
+    write_page(Path(out_dir) / "explorer.html")
     return write("index", TITLE, **_results(ledger))
 
 

@@ -1,4 +1,4 @@
-"""What the PCEN explorer and the composer share: a canvas, a picture with a cursor, sliders, and their callbacks."""
+"""What the composer is made of: a canvas, a picture with a cursor, sliders, and their callbacks."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def place_of(ax: Axes) -> list[float]:
 class Picture(anywidget.AnyWidget):
     """The picture in the browser, with a cross hair at the same point of all panels; `cursor` says where."""
 
-    _esm = Path(__file__).with_name("explorer.js")
+    _esm = Path(__file__).with_name("picture.js")
     png = traitlets.Bytes(b"").tag(sync=True)
     alt = traitlets.Unicode("").tag(sync=True)
     width = traitlets.Int(round(WIDTH * DPI)).tag(sync=True)  # CSS pixels

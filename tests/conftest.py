@@ -33,7 +33,7 @@ LONGEST = (
     "test_adversarial.py",
     "test_generate.py",
     "test_killed.py",
-    "test_voila.py",
+    "test_explorer_page.py",
 )
 
 # What trains, or needs a browser, a cluster, a kernel or a wheel: all that `make check` leaves out.

@@ -10,7 +10,6 @@ import contextlib
 import io
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from figures.draw import Drawn, measured_entry
 from reproduction import ledger
 from reproduction.keeper import kept
 from reproduction.lessons import lessons
+from sedcourse.explorer import write_page
 from sedlib.errors import SedError
 from sedlib.workspace import workspace
 
@@ -87,25 +87,15 @@ def lesson(name: str, cell: str) -> bytes:
 def explorer(preset: str) -> bytes:
     """PNG of the PCEN explorer's page, as high as it is, with a preset chosen and the mouse in its picture."""
     with tempfile.TemporaryDirectory(prefix="screens-") as folder, browser(1060, 945, scale=1) as page:
-        log = Path(folder) / "log"
-        command = [sys.executable, "-m", "sedcourse.page", "--no-browser"]
-        with running(command, log, **jupyter_folders(Path(folder))) as server:
-
-            def address() -> re.Match[str] | None:
-                _alive(server, log)
-                return re.search(r"http://[\w.]+:\d+/\S*", log.read_text(encoding="utf-8"))
-
-            page.goto(until(address, PATIENCE, "Voila to print its address")[0])
-            image = page.locator(".pcen-picture")
-            image.wait_for()
-            before = image.get_attribute("src")
-            page.get_by_role("button", name=preset, exact=True).click()
-            until(lambda: image.get_attribute("src") != before, PATIENCE, "the picture")
-            box = image.bounding_box()
-            assert box is not None
-            page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + 0.3 * box["height"])
-            time.sleep(1)  # what is at the mouse, in words
-            return picture(page)
+        write_page(Path(folder) / "explorer.html")
+        page.goto((Path(folder) / "explorer.html").as_uri())
+        page.evaluate("explorer.ready")
+        page.get_by_role("button", name=preset, exact=True).click()
+        box = page.get_by_role("img", name="PCEN1:").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.3 * box["height"])
+        time.sleep(2)  # what is at the mouse, in words
+        return picture(page)
 
 
 def document(path: Path) -> bytes:

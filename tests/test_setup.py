@@ -84,7 +84,6 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     # Called as programs, by other packages, or pinned for their sake.
     unseen = {
         "jupyterlab",
-        "voila",
         "snakemake-executor-plugin-slurm",
         "setuptools",
         "pytest-xdist",

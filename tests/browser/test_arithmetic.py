@@ -85,7 +85,7 @@ def test_log_mel_of_a_sound(core):
     assert np.abs(core("return core.logMel(x, v)", x, **MEL) - level_of(x, MEL).numpy().ravel()).max() < 1e-4
 
 
-ENDS = list(itertools.product(explorer.ALPHA, explorer.DELTA, explorer.R, explorer.SECONDS))
+ENDS = list(itertools.product((0.0, 1.0), (0.01, 100.0), (0.05, 1.0), (0.01, 10.0)))
 
 
 @pytest.mark.parametrize("smoother", SMOOTHERS)
@@ -96,7 +96,7 @@ def test_every_end_of_every_slider(core, name, kind, smoother):
     features = FEATURES[kind]
     level = level_of(SIGNALS[name], features)
     energy = MinMax()((amplitude(level) if kind == "mel" else level)[None, None])[0, 0]
-    for eps, count in itertools.product(explorer.EPS, (1, 2, 4)):
+    for eps, count in itertools.product((1e-10, 1e-1), (1, 2, 4)):
         for some in zip(*[iter(ENDS)] * count):
             names = ("alpha", "delta", "r", "seconds")
             layers = [dict(zip(names, values)) for values in some]

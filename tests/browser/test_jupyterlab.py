@@ -3,24 +3,20 @@ what their pure functions say."""
 
 from __future__ import annotations
 
-import io
 import urllib.error
 import urllib.request
-from dataclasses import replace
 
 import jupytext
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile
-from driver import ExplorerPage, decoded, pixels, until
+from driver import decoded, pixels, until
 from nbformat.v4 import new_code_cell
 from playwright.sync_api import Locator, Page
 
 from minidesed import generate
 from sedcourse import composer, decoding, toy
 from sedcourse.execute import read
-from sedcourse.explorer import PRESETS, SOUNDS, Explorer, State, panels, sound, spectrogram, uploaded, values_at
 from sedlib.augment import Bank, Mixture, draw, open_bank
 from sedlib.data.audio import RATE
 
@@ -30,7 +26,6 @@ HARMLESS = ("did not appear within 10000 ms",)
 # Of the notebook as JupyterLab holds it: what is far from the part that is seen need not have been drawn.
 CELLS = "jupyterapp.shell.currentWidget.content.model.toJSON().cells.filter((cell) => cell.cell_type == 'code')"
 ERRORS = f"{CELLS}.flatMap((cell) => cell.outputs).filter((output) => output.output_type == 'error')"
-FIXED_1 = State(sound=next(iter(SOUNDS)), **PRESETS["Fixed 1"].changes)
 READY = "Python 3 (ipykernel) | Idle"
 
 
@@ -75,66 +70,32 @@ def lesson(opened, lessons) -> Page:
     return opened
 
 
-@pytest.fixture
-def explorer(lesson) -> ExplorerPage:
-    """The lesson's explorer, with its first sound and the preset "Fixed 1"."""
-    found = ExplorerPage(lesson)
-    # at once, without waiting for the first: JupyterLab may run the two in two threads
-    found.choose("sound", FIXED_1.sound)
-    found.press("Fixed 1")
-    found.shows(FIXED_1)
-    return found
-
-
 def test_lesson_runs_to_the_end_without_an_error(lesson):
     assert lesson.locator("[data-mime-type='application/vnd.jupyter.error']").all_inner_texts() == []  # of widgets
     assert "Error displaying widget" not in lesson.locator(".jp-Notebook").inner_text()
 
 
-@pytest.mark.parametrize("preset", ["Fixed 3", "Released"])
-def test_preset(explorer, preset):
-    explorer.press(preset)
-    explorer.shows(replace(FIXED_1, **PRESETS[preset].changes))
-    assert PRESETS[preset].note in explorer.status()
-
-
-def test_slider_moves_with_the_keyboard(explorer):
-    explorer.slider("alpha").focus()
-    explorer.page.keyboard.press("ArrowLeft")
-    layer = FIXED_1.layers[0]
-    explorer.shows(replace(FIXED_1, layers=(replace(layer, alpha=0.97),)))
-
-
-def test_upload_of_a_sound(explorer):
-    time = np.arange(2 * 44100) / 44100
-    left = 0.3 * np.sin(2 * np.pi * 440 * time) * (time > 1)
-    file = io.BytesIO()
-    soundfile.write(file, np.stack([left, np.zeros_like(left)], 1), 44100, format="WAV")
-    explorer.upload("tone.wav", file.getvalue())
-    waveform, said = uploaded("your tone.wav", file.getvalue())
-    explorer.shows(replace(FIXED_1, sound="your tone.wav"), waveform)
-    assert said in explorer.status()
-
-
-def test_upload_that_is_no_sound_leaves_the_picture(explorer):
-    explorer.upload("notes.wav", b"this is no sound\n" * 100)
-    until(lambda: "notes.wav" in explorer.status(), 20, "a message about notes.wav")
-    assert "Not possible" in explorer.status()
-    explorer.shows(FIXED_1)
-    explorer.press("Fixed 3")
-    explorer.shows(replace(FIXED_1, **PRESETS["Fixed 3"].changes))
-
-
-@pytest.mark.parametrize("panel", [0, 1, 2], ids=["log-Mel", "M", "PCEN"])
-def test_mouse_reads_the_arrays(explorer, panel):
-    reference = Explorer().picture
-    shown = panels(FIXED_1, spectrogram(sound(FIXED_1.sound), FIXED_1.features))
-    (frames, bands), (left, top, width, height) = reference.grid, reference.panels[panel]
-    frame, band = 400 + 20 * panel, 37 + panel
-    explorer.point_at(left + width * (frame + 0.5) / frames, top + height * (1 - (band + 0.5) / bands))
-    # a pixel of the page is wider than a frame
-    near = [values_at(FIXED_1, shown, f, b) for f in range(frame - 3, frame + 4) for b in (band - 1, band, band + 1)]
-    until(lambda: explorer.at_cursor() in near, 20, f"values near frame {frame} of band {band}")
+def test_explorer_and_its_traits_follow_each_other(opened, lessons):
+    cell = (
+        "import ipywidgets\nimport numpy as np\nfrom sedcourse.explorer import explorer\n"
+        "made, told = explorer(interactive=True), ipywidgets.Label()\n"
+        "made.observe(lambda change: setattr(told, 'value', f'alpha is {change.new:g}'), 'alpha')\n"
+        "made.alpha = 0.5\nmade.sound = 0.1 * np.sin(np.arange(16000))\nipywidgets.VBox([made, told])"
+    )
+    notebook = read(LESSON)
+    notebook.cells = [new_code_cell(cell)]
+    jupytext.write(notebook, lessons / "explorer.py", fmt="py:percent")
+    run_all(opened, "explorer.py")
+    panel = opened.locator(".jp-Notebook:visible")
+    slider = panel.get_by_label("alpha").first
+    until(lambda: slider.count() and slider.get_attribute("aria-valuetext") == "0.5", 60, "the slider at 0.5")
+    sound = panel.get_by_label("Sound")
+    until(lambda: sound.input_value() == "a sound from Python", 60, "the sound")
+    slider.focus()
+    opened.keyboard.press("ArrowLeft")
+    panel.get_by_text("alpha is 0.49").wait_for()
+    panel.get_by_role("button", name="Released", exact=True).click()
+    panel.get_by_text("alpha is 0.8187").wait_for()
 
 
 # ------------------------------------------------------------------------------------------------ the composer

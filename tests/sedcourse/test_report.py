@@ -130,7 +130,9 @@ def pages(tmp_path) -> dict[str, str]:
     nbformat.write(notebook(), tmp_path / "42_test.ipynb")
     index = report([tmp_path / "42_test.ipynb"], LEDGER, tmp_path / "report")
     assert index == tmp_path / "report/index.html"
-    return {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "report").iterdir()}
+    written = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "report").iterdir()}
+    assert "mount(" in written.pop("explorer.html")  # which has tests of its own
+    return written
 
 
 def test_pages(pages):
@@ -144,9 +146,9 @@ def test_pages(pages):
         assert "prefers-color-scheme: dark" in text
         links = [link["href"] for link in page.all("a")]
         assert links[0] == "#main" and page.all("main")[0]["id"] == "main"  # past the list of pages, by keyboard
-        assert links[1:4] == ["index.html", "42_test.html", "runs.html"]
+        assert links[1:5] == ["index.html", "42_test.html", "runs.html", "explorer.html"]
         assert [link["href"] for link in page.all("a") if link.get("aria-current") == "page"] == [name]
-        assert {link for link in links if not link.startswith("#")} <= set(pages)
+        assert {link for link in links if not link.startswith("#")} <= {*pages, "explorer.html"}
 
 
 def assert_self_contained(text: str) -> None:

@@ -1,4 +1,4 @@
-// The picture of the PCEN explorer: an image with a cross hair at the same time and band in all of its panels.
+// The composer's picture: an image with a cross hair at the same time and band in all of its panels.
 // `panels` lists them as [left, top, width, height], fractions of the image; `grid` is [frames, bands] of each.
 
 const EVERY_MS = 60; // a position is told to Python at most this often
