@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from sedcourse.explorer.presets import PRESETS, Preset
+from sedcourse.explorer.presets import Preset, presets
 from sedcourse.explorer.sounds import SOUNDS, events_of, sound
 from sedlib.config import RATE
 from sedlib.files import write_output
 
 FEW = 4  # sounds of the page; all of them would make it larger than 3 MB
 _FOLDER = Path(__file__).parent
+_MODULES = ("pcen.js", "view.js", "sounds.js", "parts.js", "front.js")  # each after those that it imports
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -42,12 +43,23 @@ window.explorer = mount(document.getElementById("explorer"), {{ ...{given}, link
 """
 
 
+# What one pass over the joined modules shortens; strings stay.
+_STRING = r"(?P<string>\"(?:[^\"\\\n]|\\.)*\"|`[^`]*`)"
+_TIGHT = rf"{_STRING}|\s*(?P<sign>[!=*/<>{{}}(),;:?|&]+)\s*|[ ](?P<sum>[+-]=?)\s+(?![+-])|(?<![\w.])0(?P<point>\.)(?=\d)"
+_SHORT = rf"{_STRING}|(?P<let>\b)const\b|(?<!\w)\((?P<one>\w+)\)(?==>)"
+
+_LETS = r"let [^;{}\"`]*(?:;let [^;{}\"`]*)+;"
+
+
 def script() -> str:
     """Return the front end as one ES module, without comments and unneeded white space."""
-    joined = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in ("pcen.js", "front.js"))
-    joined = re.sub(r"^(?:import .*|\s*//.*)?\n|^[ ]+|^export (?!default)|(?<=[;{]) // .*$", "", joined, flags=re.M)
-    tight = r"(\"(?:[^\"\\\n]|\\.)*\"|`[^`]*`)|[ ]*([!=*/<>{}(),;:?|&]+)[ ]*|[ ]([+-]=?)[ ](?![+-])"  # strings stay
-    return re.sub(tight, lambda found: found[1] or found[2] or found[3], joined)
+    joined = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _MODULES)
+    joined = re.sub(
+        r"^(?:import .*|export \{.*|\s*//.*)?\n|^[ ]+|^export (?!default)|(?<=[;{]) // .*$", "", joined, flags=re.M
+    )
+    for pattern in (_TIGHT, _SHORT):
+        joined = re.sub(pattern, lambda found: "let" if found.lastgroup == "let" else found[found.lastgroup], joined)
+    return re.sub(_LETS, lambda found: found[0].replace(";let ", ","), joined).replace("\n", "")
 
 
 def flac(waveform: np.ndarray) -> bytes:
@@ -57,16 +69,16 @@ def flac(waveform: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def given(presets: dict[str, Preset], names: list[str]) -> dict[str, list[dict[str, Any]]]:
+def given(buttons: dict[str, Preset], names: list[str]) -> dict[str, list[dict[str, Any]]]:
     """Return what the front end is given: presets by name, and sounds with the times of their speech."""
     return {
         "sounds": [{"name": name, "flac": flac(sound(name)), "events": events_of(name)} for name in names],
-        "presets": [{"name": name, **preset._asdict()} for name, preset in presets.items()],
+        "presets": [{"name": name, **preset._asdict()} for name, preset in buttons.items()],
     }
 
 
 def write_page(path: Path) -> None:
-    """Write the explorer as a page of about 1.3 MB."""
-    content = given(PRESETS, list(SOUNDS)[:FEW])
+    """Write the explorer as a page of about 1.3 MB, with the workspace's last trained PCEN among its presets."""
+    content = given(presets(), list(SOUNDS)[:FEW])
     text = json.dumps(content, default=lambda data: base64.b64encode(data).decode("ascii"))
     write_output(path, _PAGE.format(script=script(), given=text.replace("<", "\\u003c")))

@@ -78,8 +78,9 @@ PRESETS: dict[str, Preset] = {
         _before_training("ppcen_zero_phase", **_LEARNED),
     ),
     "Figure 2 by hand": Preset(
-        "Two layers set by hand: the first keeps the vacuum cleaner, the second, Fixed PCEN 1, keeps what begins.",
-        {**_FIXED[0], "layers": [_SLOW, *_FIXED[0]["layers"]]},
+        "Two layers set by hand: the first keeps the vacuum cleaner, the second, Fixed PCEN 1 with r and T of 1, keeps "
+        "what begins.",
+        {**_FIXED[0], "layers": [_SLOW, {**_FIXED[0]["layers"][0], "r": 1.0, "seconds": [1.0]}]},
     ),
 }
 
@@ -104,3 +105,9 @@ def last_run(folder: Path | None = None) -> Preset | None:
     pcen = newest.detector().pcen
     assert pcen is not None
     return Preset(note, settings_of(pcen, config.pcen, config.features))
+
+
+def presets() -> dict[str, Preset]:
+    """Return `PRESETS`, and the workspace's last trained PCEN where there is one."""
+    learned = last_run()
+    return PRESETS | ({"Last trained run": learned} if learned else {})

@@ -11,7 +11,7 @@ import traitlets
 
 from sedcourse import plots
 from sedcourse.explorer.page import given, script
-from sedcourse.explorer.presets import PRESETS, last_run
+from sedcourse.explorer.presets import PRESETS, presets
 from sedcourse.explorer.sounds import FIGURE_2, SOUNDS, events_of, sound
 from sedlib.config import RATE, Features
 from sedlib.errors import SedError
@@ -40,9 +40,7 @@ class Explorer(anywidget.AnyWidget):
     sound = traitlets.Any()
 
     def __init__(self) -> None:
-        learned = last_run()
-        presets = PRESETS | ({"Last trained run": learned} if learned else {})
-        super().__init__(**{f"_{name}": values for name, values in given(presets, list(SOUNDS)).items()})
+        super().__init__(**{f"_{name}": values for name, values in given(presets(), list(SOUNDS)).items()})
         self.settings = PRESETS["Fixed 1"].settings
 
     @traitlets.observe("settings")

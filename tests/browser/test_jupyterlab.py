@@ -89,7 +89,7 @@ def test_explorer_and_its_traits_follow_each_other(opened, lessons):
     panel = opened.locator(".jp-Notebook:visible")
     slider = panel.get_by_label("alpha").first
     until(lambda: slider.count() and slider.get_attribute("aria-valuetext") == "0.5", 60, "the slider at 0.5")
-    sound = panel.get_by_label("Sound")
+    sound = panel.get_by_role("combobox", name="Sound")
     until(lambda: sound.input_value() == "a sound from Python", 60, "the sound")
     slider.focus()
     opened.keyboard.press("ArrowLeft")
