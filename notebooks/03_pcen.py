@@ -794,14 +794,17 @@ html.table(pd.DataFrame(rows, columns=columns), "Ten clips, mean ± deviation")
 # ## Play
 #
 # The explorer has every constant under a slider, the sounds of all classes, your own file or microphone, and lets you
-# *hear* what PCEN leaves. After `made = explorer.explorer(True)`, `made.alpha = 0.5` moves the slider. Three things to try:
+# *hear* what PCEN leaves. Its parameters are Python's too: after this cell, `pcen.alpha = 0.5` moves the slider, and
+# `pcen.sound = waveform` plays any array of yours. "Tasks", below its pictures, have a measured score. Three more things
+# to try:
 # 1. Load the vacuum cleaner with speech, preset Fixed PCEN 1. Find the smallest change that brings the vacuum cleaner
 #    back.
 # 2. Take a bark, and make its second half disappear. Which constant does it?
 # 3. Two layers: make one that hears only onsets, and one that hears only what stays.
 
 # %%
-explorer.explorer(interactive)
+pcen = explorer.explorer(interactive)
+pcen
 
 # %% [markdown]
 # ## What you did

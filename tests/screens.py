@@ -35,11 +35,13 @@ from sedlib.workspace import workspace
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-# The last five keep Chromium from talking to anybody but the server here.
+# The microphone is Chromium's own for tests; the last five keep it from talking to anybody but the server here.
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
     "--no-first-run",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
