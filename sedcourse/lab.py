@@ -27,8 +27,6 @@ DEFAULTS = {
     # Otherwise two widgets of a lesson may be told of in two threads, and while a cell runs.
     "@jupyterlab/apputils-extension:kernels-settings": {"commsOverSubshells": "disabled"},
 }
-# bytes; a file for the PCEN explorer is one message, and the usual 10 MB are less than 30 s of studio sound
-SERVER = {"ServerApp": {"tornado_settings": {"websocket_max_message_size": 1 << 28}}}
 
 
 def write_settings(folder: Path) -> Path:
@@ -41,7 +39,6 @@ def write_settings(folder: Path) -> Path:
     defaults = copy.deepcopy(DEFAULTS)
     recursive_update(defaults, ConfigManager(read_config_path=others).get("default_setting_overrides"))
     write_output(folder / "labconfig/default_setting_overrides.json", json.dumps(defaults, indent=2) + "\n")
-    write_output(folder / "jupyter_server_config.json", json.dumps(SERVER, indent=2) + "\n")
     return folder
 
 

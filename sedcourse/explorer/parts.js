@@ -29,8 +29,8 @@ const own = `pcen${Math.random().toString(36).slice(2, 8)}-`;
 
 export function slider([name, sign, low, high, log, hint], get, set) {
   const id = own + ids++, to = log ? Math.log10 : Number, from = log ? (value) => +(10 ** value).toPrecision(4) : Number;
-  const input = h("input", { type: "range", id, min: to(low), max: to(high), step: 0.01, "aria-describedby": `${id}h`, input: () => set(from(+input.value)) });
-  const output = h("output", { for: id }), label = h("label", { for: id, title: name, "aria-label": name }, sign);
+  const input = h("input", { type: "range", id, min: to(low), max: to(high), step: 0.01, "aria-label": name, "aria-describedby": `${id}h`, input: () => set(from(+input.value)) });
+  const output = h("output", { for: id }), label = h("label", { for: id, title: name }, sign);
   const show = () => {
     const value = get(), text = name[0] === "T" ? time(value) : number(value);
     input.value = to(min(high, max(low, value)));
