@@ -45,7 +45,9 @@ window.explorer = mount(document.getElementById("explorer"), {{ ...{given}, link
 
 # What one pass over the joined modules shortens; strings stay.
 _STRING = r"(?P<string>\"(?:[^\"\\\n]|\\.)*\"|`[^`]*`)"
-_TIGHT = rf"{_STRING}|\s*(?P<sign>[!=*/<>{{}}(),;:?|&]+)\s*|[ ](?P<sum>[+-]=?)\s+(?![+-])|(?<![\w.])0(?P<point>\.)(?=\d)"
+_TIGHT = (
+    rf"{_STRING}|\s*(?P<sign>[!=*/<>{{}}(),;:?|&]+)\s*|[ ](?P<sum>[+-]=?)\s+(?![+-])|(?<![\w.])0(?P<point>\.)(?=\d)"
+)
 _SHORT = rf"{_STRING}|(?P<let>\b)const\b|(?<!\w)\((?P<one>\w+)\)(?==>)"
 
 _LETS = r"let [^;{}\"`]*(?:;let [^;{}\"`]*)+;"
