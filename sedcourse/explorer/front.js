@@ -372,6 +372,8 @@ export function mount(root, given) {
 
 // The widget: `settings` is synchronised both ways, `_heard` comes from Python, `name` goes there.
 function render({ model, el }) {
+  // JupyterLab would take the arrow keys for its cells; it asks the element that has the focus.
+  el.addEventListener("focusin", ({ target }) => target.dataset.lmSuppressShortcuts = "");
   const tell = (name) => (value) => {
     model.set(name, value);
     model.save_changes();
