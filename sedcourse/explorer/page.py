@@ -60,7 +60,9 @@ def script() -> str:
         r"^(?:import .*|export \{.*|\s*//.*)?\n|^[ ]+|^export (?!default)|(?<=[;{]) // .*$", "", joined, flags=re.M
     )
     for pattern in (_TIGHT, _SHORT):
-        joined = re.sub(pattern, lambda found: "let" if found.lastgroup == "let" else found[found.lastgroup], joined)
+        joined = re.sub(
+            pattern, lambda found: "let" if found.lastgroup == "let" else found[found.lastgroup or 0], joined
+        )
     return re.sub(_LETS, lambda found: found[0].replace(";let ", ","), joined).replace("\n", "")
 
 
