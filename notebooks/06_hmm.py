@@ -409,11 +409,12 @@ plots.show(decoding.landscapes(f1, p, marks),
            f"panel a class. The exact optimum, silence and event: {where}.")
 
 # %% [markdown]
-# With profile `lesson`: bright bands lean from top left to bottom right (dishes, dog, cat). Along them a higher
+# With profile `lesson`: bright bands lean from top left to bottom right (alarm bell, cat, dog, speech). Along them a higher
 # $p_{sil}$, which makes beginnings dearer, is made up for by a lower $p_{ev}$, which makes ends cheaper, and the price
 # of an event as a whole stays. Lasting sounds score only to the right of a steep edge, where gaps are bridged. Each
-# class would like another $p_{sil}$, shaver and vacuum cleaner a high one, frying one of about 0.05; in the tie they share
-# a row. And where there are few events the landscape is made of terraces with steep steps: one hit more or less.
+# class would like another $p_{sil}$, frying and vacuum cleaner one of 0.99 and more, running water and shaver about 0.25; in the
+# tie they share a row. And where there are few events the landscape is made of terraces with steep steps: one hit more or
+# less.
 #
 # Remember these steps.
 

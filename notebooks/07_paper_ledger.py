@@ -287,7 +287,7 @@ html.table(means[of_hmms], "Event-based macro F1 (%), mean over trainings")
 # "HMM, dev" is how the paper counts: the whole development set, half of which chose the probabilities. "Unseen halves"
 # decodes each half with what the other one chose. Both columns decode the second half in the same way. They differ only
 # on the first half, which one of them was tuned on. So the difference is about *half* of the over-fitting, plus the luck of
-# this one split; lesson 06 has twenty. `robust` is lesson 06's search, which asks for probabilities whose neighbourhood is
+# this one split; lesson 06 has more. `robust` is lesson 06's search, which asks for probabilities whose neighbourhood is
 # good, too.
 
 # %%
