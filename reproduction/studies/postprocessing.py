@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,11 +88,13 @@ def gains(
     Returns
     -------
     dict of lists with a value per split
-        ``tuned`` and ``other``: macro F1 over that of the median filter on the same half, in points; ``by_class``: that
-        of each class on the other half; ``psds`` there (empty if not asked for); ``baseline``: the median filter's F1
-        on the other half, percent; ``seconds`` of the search.
+        ``tuned`` and ``other``: macro F1 over that of the median filter on the same half, in points; ``psds`` of
+        the other half (empty if not asked for); ``baseline``: the median filter's F1 there, percent; ``seconds`` of the
+        search. And ``by_class``: for each class the mean over splits of what it wins on the other half, None without
+        events.
     """
-    found: dict[str, list] = {name: [] for name in ("tuned", "other", "by_class", "psds", "baseline", "seconds")}
+    found: dict[str, list] = {name: [] for name in ("tuned", "other", "psds", "baseline", "seconds")}
+    by_class = []
     reference, _ = on_clips(outputs.reference, outputs.posteriors.filenames)
     for seed in tqdm(seeds, desc=search, disable=not progress, leave=False):
         both = halves(reference, seed=seed)
@@ -102,18 +104,14 @@ def gains(
         before, after = ([_f1_by_class(outputs, of, half) for half in both] for of in (Decoding(), decoder))
         for name, median, f1 in zip(("tuned", "other"), before, after, strict=True):
             found[name].append(float(np.nanmean(f1) - np.nanmean(median)))
-        found["by_class"].append(_plain(after[1] - before[1]))
+        by_class.append(after[1] - before[1])
         found["baseline"].append(float(np.nanmean(before[1])))
         if psds:
             scores = outputs.posteriors.select(tables.filenames(both[1]))
             points = operating_points(scores, decoder, duration_s=outputs.clip_s)
             found["psds"].append(psds_from_operating_points(both[1], points.values()).value)
-    return found
-
-
-def _plain(values: Iterable[float]) -> list[float | None]:
-    """JSON has no NaN."""
-    return [None if np.isnan(value) else float(value) for value in values]
+    mean = pd.DataFrame(by_class).mean()  # without NaN
+    return {**found, "by_class": [None if np.isnan(value) else value for value in mean]}
 
 
 def _objective(outputs: Outputs, half: pd.DataFrame) -> Objective:
@@ -158,7 +156,7 @@ def durations(outputs: Outputs) -> list[float | None]:
     """Compute the median duration of each class's reference events, seconds; None without any."""
     events = tables.events(outputs.reference)
     medians = (events["offset"] - events["onset"]).groupby(events["event_label"]).median()
-    return _plain(medians.get(name, np.nan) for name in outputs.posteriors.classes)
+    return [medians.get(name) for name in outputs.posteriors.classes]
 
 
 def _cases(profile: str) -> list[Outputs]:
@@ -231,8 +229,7 @@ def table(measured: dict[str, Any]) -> pd.DataFrame:
 
 def by_class(of_system: dict[str, Any]) -> pd.DataFrame:
     """Tabulate gains of `RIVALS` on the other half by class, the shortest events first: ``class seconds``, theirs."""
-    won = {name: np.array(of_system["searches"][search]["by_class"], float) for name, search in RIVALS.items()}
-    found = {name: np.nanmean(of, axis=0) for name, of in won.items()}
+    found = {name: np.array(of_system["searches"][search]["by_class"], float) for name, search in RIVALS.items()}
     every = pd.DataFrame({"class": tables.CLASSES, "seconds": np.array(of_system["seconds"], float), **found})
     return every.sort_values("seconds", ignore_index=True)
 
