@@ -28,7 +28,7 @@ class Boxes(ByClass):
         Length of the step filter, seconds: the mean of its second half less that of its first.
     absolute, relative : (class,) arrays
         Two boxes are merged if the mean score between them lies less than ``absolute`` below the higher box's, or if
-        that is less than ``relative`` times as much; 0 and 1 merge nothing.
+        that is less than ``relative`` times as much; with 0 and 1 only those that are lower than what is between.
     confidence : (class,) array
         A box whose mean score does not reach this is dropped.
     drop_s : float

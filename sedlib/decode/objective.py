@@ -53,7 +53,8 @@ class Objective:
         """Count hits, predictions and references of every class, (class, 3)."""
         decoder = decoder.of(self.classes)
         with one_thread():  # threads would wait for each other longer than they work on a busy machine
-            return self._counts(np.arange(len(self.classes)), decoder, decoder.gates()[:, None])[:, 0]
+            each = np.arange(len(self.classes))
+            return self._counts(each, each, decoder, decoder.gates()[:, None])[:, 0]
 
     def f1(self, decoder: Decoder) -> float:
         """Compute macro F1; classes without reference events are left out."""
@@ -75,9 +76,8 @@ class Objective:
             NaN for a class without references.
         """
         n = len(self.classes), len(every.classes)
-        same = every.of(every.classes * n[0])
-        gates = np.tile(log_odds(np.array(confidences)), (n[0] * n[1], 1))
-        counts = self._counts(np.repeat(np.arange(n[0]), n[1]), same, gates)
+        label, which = (of.ravel() for of in np.indices(n))
+        counts = self._counts(label, which, every, np.tile(log_odds(np.array(confidences)), (n[0] * n[1], 1)))
         return f1_precision_recall(counts)[0].reshape(*n, len(confidences))
 
     def landscape(
@@ -92,25 +92,25 @@ class Objective:
         every = Hmm(tuple(map(str, range(len(s)))), s, e, np.zeros(len(s)), drop_s=drop_s)
         return self.scan(every, confidences).reshape(-1, len(p_silence), len(p_event), len(confidences))
 
-    def _counts(self, label: np.ndarray, decoder: Decoder, gates: np.ndarray) -> np.ndarray:
-        """(task, gate, 3): a task is a class and a decoder's parameters, a gate a confidence in log-odds."""
+    def _counts(self, label: np.ndarray, which: np.ndarray, decoder: Decoder, gates: np.ndarray) -> np.ndarray:
+        """(task, gate, 3): a task is a class and which of a decoder's parameters, a gate a confidence in log-odds."""
         share_threads()
         vectors = decoder.vectors(self.posteriors.frame_s, self.posteriors.scores.shape[1])
         events = self.bounds, self.onset, self.offset
         of_events = rules(self.posteriors, self.duration_s, decoder.drop_s)
-        found = _count(NUMBERS[type(decoder)], *self.emissions, label, vectors, gates, *events, *of_events)
+        found = _count(NUMBERS[type(decoder)], *self.emissions, label, which, vectors, gates, *events, *of_events)
         references = np.broadcast_to(self.references[label][:, None, None], (*found.shape[:2], 1))
         return np.concatenate([found, references], -1)
 
 
 @njit(cache=True, parallel=True)
-def _count(method, silence, event, label, vectors, gates, ref_bounds, ref_onset, ref_offset, frame_s, end, drop):
+def _count(method, silence, event, label, which, vectors, gates, ref_bounds, ref_onset, ref_offset, frame_s, end, drop):
     """Hits and predictions (task, gate, 2), summed over the clips."""
     counts = np.zeros((len(label), gates.shape[1], 2), np.int64)
     for task in prange(len(label)):
         k = label[task]
         found, reference = (
-            spans(method, silence[k], event[k], vectors[task]),
+            spans(method, silence[k], event[k], vectors[which[task]]),
             EventIndex(ref_bounds[k], ref_onset, ref_offset),
         )
         for gate in range(gates.shape[1]):
