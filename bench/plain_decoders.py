@@ -50,8 +50,8 @@ def boxes(scores: np.ndarray, decoder: Boxes, k: int, frame_s: float) -> Found:
 def segments(scores: np.ndarray, decoder: Hsmm, k: int, frame_s: float) -> Found:
     """Viterbi's algorithm over segments, with numpy over all durations of one that ends at a frame."""
     n = len(scores)
-    with np.errstate(divide="ignore"):
-        before = np.append(0, np.cumsum(np.log(scores) - np.log1p(-scores)))
+    tiny = np.finfo(float).tiny  # as librosa adds it
+    before = np.append(0, np.cumsum(np.log(scores + tiny) - np.log(1 - scores + tiny)))
     exactly, beyond, left, left_beyond = durations(decoder.mean_s[k : k + 1] / frame_s, decoder.shape[k : k + 1], n)[0]
     leave, stay = np.log(1 - decoder.p_silence[k]), np.log(decoder.p_silence[k])
     silence, event, came, quiet = np.full(n + 1, -np.inf), np.full(n + 1, -np.inf), np.zeros(n + 1, int), [True] * 2
