@@ -27,7 +27,7 @@
 # **You need** lesson 00 (event-based F1), and of lesson 04 what posteriors are and how a median filter and a threshold
 # make events of them.
 #
-# **Time** to read and try: 75 minutes. To run on two cores: about 12 min with profile `lesson` (2.5 min once its training is
+# **Time** to read and try: 75 minutes. To run on two cores: about 14 min with profile `lesson` (4 min once its training is
 # finished), 55 s with profile `smoke`.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: section 3.4, section 4.3 (over-fitting), the rows with "HMM" of
