@@ -62,6 +62,11 @@ ABLATIONS: dict[str, System] = {
         features=PER_CLIP,
         pcen=replace(TWO, smoother="zero-phase"),
     ),
+    "ppcen_three_layers": System(
+        "three parallel PCEN layers on log-Mel",
+        features=PER_CLIP,
+        pcen=replace(TWO, layers=3, alpha=(0.8, 0.6, 0.4), delta=(2.0,) * 3, r=(0.5,) * 3),
+    ),
     "ppcen_learned_s": System(
         "two parallel PCEN layers on log-Mel, whose smoothing coefficients learn too",
         features=PER_CLIP,

@@ -21,6 +21,7 @@ import joblib
 from tqdm.auto import tqdm
 
 from minidesed import generate
+from reproduction import posteriors
 from reproduction.keeper import kept, stoppable
 from reproduction.memory import available_memory
 from reproduction.plan import LEDGER_LESSON, SCORED_ON, TRAINED_ON, Job, Plan
@@ -30,7 +31,7 @@ from sedlib.errors import SedError
 from sedlib.files import FULL, locked, read_json, room_for, write_json
 from sedlib.systems import configuration
 from sedlib.training import Run
-from sedlib.workspace import handed_on, workspace
+from sedlib.workspace import dataset, handed_on, workspace
 
 GRAPH = Path(__file__).with_name("Snakefile")
 PROFILES = Path(__file__).with_name("profiles")  # of clusters
@@ -73,6 +74,8 @@ def reproduce(
         layout.preflight(plan.root, [*TRAINED_ON, *SCORED_ON], mixes)
     cores = cores or joblib.cpu_count()
     with stoppable(), _alone(place), room_for(place):
+        if plan.published:
+            _take_published(plan)
         _refuse_older(plan)
         _forget_stale(plan)
         say(_announcement(plan, cores, cluster_profile))
@@ -169,6 +172,16 @@ def _take_room(folder: Path) -> None:
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(bytes(ROOM))
         file.flush()
+
+
+def _take_published(plan: Plan) -> None:
+    """Make the data set, which the scores need, and put published posteriors where trainings would be."""
+    dataset(plan.data, plan.profile)
+    (workspace() / plan.data_made).parent.mkdir(parents=True, exist_ok=True)
+    if not (workspace() / plan.data_made).exists():  # it is older than what depends on it
+        (workspace() / plan.data_made).touch()
+    for system, seed in plan.trainings():
+        posteriors.unpack(posteriors.file_of(system, seed), plan.folder(system, seed))
 
 
 def _refuse_older(plan: Plan) -> None:

@@ -15,17 +15,18 @@ STATIONARY = ("Blender", "Electric_shaver_toothbrush", "Frying", "Running_water"
 
 
 class Claim(NamedTuple):
-    """A sentence as the difference of two rows of the paper (in the ledger), or of two systems (in comparisons)."""
+    """A sentence as the difference of two rows of the paper (in the ledger alone), or of two systems."""
 
     section: str
     says: str
-    first: str
-    second: str
-    sign: int  # of first - second; 0: the two are alike
+    first: str = ""
+    second: str = ""
+    sign: int = 0  # of first - second; 0: the two are alike
     why: str = ""  # what the lessons found about it in profile lesson on MiniDESED; shown where it is not confirmed
     score: str = "dev_f1"
     classes: tuple[str, ...] = tables.CLASSES
     at_least: float = 0.0  # in the unit of the score
+    elsewhere: str = ""  # where it is asked, if it is no difference of two scores
 
 
 FILE: dict[str, Any] = tomllib.loads(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))

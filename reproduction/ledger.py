@@ -101,7 +101,7 @@ def claims_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
     """
     rows = []
     for c in ledger["claims"]:
-        paper = f"{c['claimed']:+.{_digits(c)}f}"
+        paper = "" if c["claimed"] is None else f"{c['claimed']:+.{_digits(c)}f}"
         rows.append([c["section"], c["says"], paper, _shown(c, "+"), _smallest(c), c["verdict"], c["why"]])
     table = pd.DataFrame(rows, columns=["section", "sentence", "paper", "here", "could be seen", "verdict", "why"])
     return table if table["could be seen"].any() else table.drop(columns="could be seen")
@@ -127,7 +127,8 @@ def verdicts(ledger: Mapping[str, Any]) -> dict[str, int]:
     """
     begins = {"hold": "holds", "do not hold": "does not", "not contradicted": "no difference"}
     begins |= {name: name for name in ("not decided", "not judged", "not measured")}
-    return {name: sum(c["verdict"].startswith(begin) for c in ledger["claims"]) for name, begin in begins.items()}
+    counted = {name: sum(c["verdict"].startswith(begin) for c in ledger["claims"]) for name, begin in begins.items()}
+    return counted | {"asked elsewhere": len(ledger["claims"]) - sum(counted.values())}
 
 
 def holm(p: np.ndarray, alpha: float = 0.05) -> np.ndarray:

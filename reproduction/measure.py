@@ -20,8 +20,8 @@ from minidesed import generate
 from reproduction import ledger, retention, sounds
 from reproduction.claims import Claim, verdict
 from reproduction.intervals import Score, difference, estimate, over_trainings, psds_over_trainings
-from reproduction.plan import SCORED_ON, TRAINED_ON, Plan
-from reproduction.rows import ROWS, Row
+from reproduction.plan import SCORED_ON, TABLES, TRAINED_ON, Plan
+from reproduction.rows import ROWS, Row, scored_as
 from reproduction.scoring import reference_of, results_file, results_of, run_of
 from sedlib import __version__
 from sedlib.data import tables
@@ -66,7 +66,6 @@ def write(plan: Plan, failed: Mapping[str, str]) -> dict[str, Any]:
         As `ledger.read`.
     """
     found, missing = _found(plan)
-    asked = {row.key for row in plan.rows()}
     content = {
         "measured_by": __version__,
         "profile": plan.profile,
@@ -87,7 +86,7 @@ def write(plan: Plan, failed: Mapping[str, str]) -> dict[str, Any]:
         "numbers": [_number(plan, row, score, found, failed) for row in plan.rows() for score in row.paper],
         "psds": PSDS_METHOD,
         "missing": missing,
-        "claims": [_claim(claim, found) for claim in ledger.CLAIMS if {claim.first, claim.second} <= asked],
+        "claims": [_claim(claim, found) for claim in ledger.CLAIMS if _belongs(claim, plan)],
         "figures": _figures(plan),
         "unseen": _unseen(plan),
         "runs": _runs(plan),
@@ -102,6 +101,9 @@ def _found(plan: Plan) -> tuple[_Scores, dict[str, Missing]]:
     found: _Scores = {}
     references, missing = {}, {}
     runs = {(row.system, row.decoding): _scored(plan, row.system, row.decoding) for row in plan.rows()}
+    named = {name for claim in ledger.CLAIMS for name in (claim.first, claim.second) if name}
+    named -= {row.key for row in ROWS}
+    runs |= {(system, "median"): _scored(plan, system, "median", "results.json") for system in sorted(named)}
     runs = {of: some for of, some in runs.items() if some}
     for subset in subsets_there(plan.root) if runs else ():
         references[subset], gone = reference_of([run for some in runs.values() for run in some], plan.root, subset)
@@ -127,10 +129,10 @@ def _found(plan: Plan) -> tuple[_Scores, dict[str, Missing]]:
     return found, missing
 
 
-def _scored(plan: Plan, system: str, decoding: str) -> list[Run]:
-    """Return the runs of a system that are scored in this way."""
+def _scored(plan: Plan, system: str, decoding: str, mark: str = "scored") -> list[Run]:
+    """Return the runs of a system that are scored in this way, and have a file that says that all is done."""
     runs = [run_of(plan.profile, plan.root, system, seed) for seed in plan.seeds]
-    return [run for run in runs if all((run.folder / name).exists() for name in ("scored", results_file(decoding)))]
+    return [run for run in runs if all((run.folder / name).exists() for name in (mark, results_file(decoding)))]
 
 
 def _trained(plan: Plan, trainings: list[tuple[str, int]]) -> list[tuple[str, int, Run]]:
@@ -174,15 +176,21 @@ def _failed(plan: Plan, row: Row, failed: Mapping[str, str]) -> str:
     return next((f"failed: {failed[name]} ({name})" for name in names if name in failed), "")
 
 
+def _belongs(claim: Claim, plan: Plan) -> bool:
+    """Whether a plan has the rows that a claim is of; one of no row belongs to all tables together."""
+    rows = {claim.first, claim.second} & {row.key for row in ROWS}
+    return rows <= {row.key for row in plan.rows()} and (bool(rows) or set(plan.tables) == set(TABLES))
+
+
 def _claim(claim: Claim, found: _Scores) -> dict[str, Any]:
-    rows = {row.key: row for row in ROWS}
-    first, second = rows[claim.first], rows[claim.second]
+    first, second = scored_as(claim.first), scored_as(claim.second)
     entry = {"section": claim.section, "says": claim.says, "first": claim.first, "second": claim.second}
-    entry |= {"score": claim.score, "claimed": first.paper[claim.score] - second.paper[claim.score]}
+    both = claim.score in first.paper.keys() & second.paper.keys()
+    entry |= {"score": claim.score, "claimed": first.paper[claim.score] - second.paper[claim.score] if both else None}
     entry |= {"at_least": claim.at_least, "here": None, "low": None, "high": None, "p": None, "smallest": None}
-    entry |= {"verdict": "not measured", "why": ""}
+    entry |= {"verdict": claim.elsewhere or "not measured", "why": ""}
     scores = [found.get((row.system, row.decoding, claim.score)) for row in (first, second)]
-    if None in scores:
+    if claim.elsewhere or None in scores:
         return entry
     chosen = [tables.CLASSES.index(name) for name in claim.classes]
     a, b = (score.mean(chosen) for score in scores if score)
@@ -198,6 +206,7 @@ def _claim(claim: Claim, found: _Scores) -> dict[str, Any]:
 
 def _figures(plan: Plan) -> list[dict[str, Any]]:
     runs = _trained(plan, [("ppcen_logmel", seed) for seed in plan.seeds])
+    runs = [one for one in runs if (one[2].folder / "weights.pt").exists()]
     divided, clips = 0, FIGURE2_CLIPS * len(runs)
     for _, _, run in runs:
         detector, features = run.detector(), run.config.features

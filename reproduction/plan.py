@@ -18,6 +18,8 @@ from sedlib.workspace import run_folder, workspace
 TABLES = (1, 2, 3)
 BESIDE = "robust", "median-robust", "hsmm-robust", "boxes-robust"  # not the paper's
 LEDGER_LESSON = "07_paper_ledger"  # which reads what all others were run for
+WITHOUT_WEIGHTS = "06_hmm", LEDGER_LESSON  # lessons that posteriors are enough for
+_FLAGS = {"mixing": 1, "partial": 0, "published": 0}
 # What a training reads, and what is scored.
 TRAINED_ON, SCORED_ON = ("synthetic", "weak", "unlabel_in_domain"), ("validation", "public")
 # Trainings whose runs a lesson shows; where they are missing it trains them itself.
@@ -52,6 +54,7 @@ class Plan(NamedTuple):
     tables: tuple[int, ...] = TABLES
     mixing: bool = True  # also the rows with dynamic mixing and augmentation, whose trainings take longest
     partial: bool = False  # make ledger and report of what is there, because something failed
+    published: bool = False  # from published posteriors (`reproduction.posteriors`) instead of trainings
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Plan:
@@ -64,8 +67,8 @@ class Plan(NamedTuple):
         except ValueError as error:
             raise SedError(f"seeds and tables are whole numbers with commas between them ({error})") from None
         data = unquote(str(config.get("data", "mini")))
-        mixing, partial = (bool(int(config.get(name, default))) for name, default in (("mixing", 1), ("partial", 0)))
-        return cls(str(config.get("profile", "lesson")), data, seeds, tables, mixing, partial).checked()
+        flags = {name: bool(int(config.get(name, default))) for name, default in _FLAGS.items()}
+        return cls(str(config.get("profile", "lesson")), data, seeds, tables, **flags).checked()
 
     def checked(self) -> Plan:
         """Return itself, with the absolute path of its data.
@@ -93,7 +96,7 @@ class Plan(NamedTuple):
     def config(self) -> dict[str, str]:
         """Return plain text, without characters that snakemake or a shell interprets; inverse of `of`."""
         seeds, tables = (",".join(map(str, numbers)) for numbers in (self.seeds, self.tables))
-        flags = {"mixing": str(int(self.mixing)), "partial": str(int(self.partial))}
+        flags = {name: str(int(getattr(self, name))) for name in _FLAGS}
         return {"profile": self.profile, "data": quote(self.data), "seeds": seeds, "tables": tables, **flags}
 
     def options(self) -> str:
@@ -155,8 +158,9 @@ class Plan(NamedTuple):
         return sorted(found, key=lambda one: -seconds_of(one[0]))
 
     def lessons(self) -> list[str]:
-        """Return the lessons that are executed: all, or none for some of the tables."""
-        return [path.stem for path in lessons()] if set(self.tables) == set(TABLES) else []
+        """Return the lessons that are executed: all, those that need no weights, or none for some of the tables."""
+        names = [path.stem for path in lessons() if not self.published or path.stem in WITHOUT_WEIGHTS]
+        return names if set(self.tables) == set(TABLES) else []
 
     def made_stores(self) -> list[str]:
         """Return the marks of all stores."""
@@ -194,7 +198,8 @@ class Plan(NamedTuple):
         """Return every job of the graph, for progress."""
         made: list[tuple[str, str, str, float]] = []
         made += [("data", "data", self.data_made, SECONDS["data"])] if self.data == "mini" else []
-        made += [("store", f"store-{Path(file).stem}", file, SECONDS["store"]) for file in self.made_stores()]
+        needed = [] if self.published else self.made_stores()
+        made += [("store", f"store-{Path(file).stem}", file, SECONDS["store"]) for file in needed]
         for system, seed in self.trainings():
             file = f"{self.runs}/{system}/seed{seed}/trained"
             made.append(("train", f"train-{system}-{seed}", file, seconds_of(system)))

@@ -68,6 +68,11 @@ ROWS: tuple[Row, ...] = (
 )
 
 
+def scored_as(name: str) -> Row:
+    """Return the row of a `Row.key`; for the name of a system one without numbers of the paper, by median filter."""
+    return next((row for row in ROWS if row.key == name), Row(0, name, {}, name))
+
+
 def lacking(root: Path) -> list[str]:
     """Say which rows of the paper's tables a data set is enough for, and what the others lack.
 

@@ -51,6 +51,7 @@ SLOW = {
     "test_lab.py",
     "test_options.py",
     "test_page.py",
+    "test_posteriors_published.py",
     "test_real_sounds.py",
     "test_reproduce.py",
     "test_scoring.py",

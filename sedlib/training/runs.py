@@ -27,6 +27,7 @@ from sedlib.models import Detector
 from sedlib.training.provenance import differences, environment, fingerprint
 
 FORMAT = 3  # of checkpoints and weights; raised when those of older code no longer lead to the same result
+WITHOUT_WEIGHTS = "published.json"  # in a folder that has published posteriors, which are scored like others
 CHECKPOINTS = ("checkpoint.pt", "checkpoint-before.pt")  # newest first
 
 
@@ -96,8 +97,9 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether training ended well; scores may still be missing."""
-        return (self.folder / "weights.pt").exists() and not (self.folder / "diverged.json").exists()
+        """Whether training ended well, here or where the posteriors come from; scores may still be missing."""
+        there = any((self.folder / name).exists() for name in ("weights.pt", WITHOUT_WEIGHTS))
+        return there and not (self.folder / "diverged.json").exists()
 
     @property
     def state(self) -> str:
@@ -205,6 +207,8 @@ class Run:
         config = self.config
         which = which or config.training.tested
         weights = self.load("weights.pt")
+        if weights is None and self.finished:
+            raise SedError(f"{self.folder}: published posteriors, without weights; remove the folder and train")
         if weights is None:
             self._refuse_diverged()
             raise SedError(

@@ -75,8 +75,11 @@ def test_the_report_and_every_number_of_table_3_are_there(batch):
     )
     assert {(run["system"], run["seed"]) for run in ledger["runs"]} == set(batch.plan.trainings())
     assert {one["search"] for one in ledger["unseen"] if one["system"] == "ensemble"} == {"forest", "exact", *BESIDE}
-    assert len(ledger["claims"]) == 28 and "not measured" not in {
-        claim["verdict"] for claim in ledger["claims"] if claim["section"] != "4.1"
+    rows = {row.key for row in ROWS}  # systems without a row are not trained
+    assert len(ledger["claims"]) == 36 and "not measured" not in {
+        claim["verdict"]
+        for claim in ledger["claims"]
+        if claim["section"] != "4.1" and {claim["first"], claim["second"]} <= rows
     }
     index = (folder / "report" / "index.html").read_text(encoding="utf-8")
     assert "Ensemble DAT+PPCEN+HMM 2" in index and "Not everything ran" not in index
