@@ -8,7 +8,7 @@ INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -q
 # Where Python is told not to keep what it compiled (many containers), each of a batch's many processes would take twice as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help reproduce test check lint browser cluster lab explore bench lock clean
+.PHONY: help reproduce study test check lint browser cluster lab explore bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -16,6 +16,10 @@ help:  ## show this list
 
 reproduce: ARGS = --no-mixing
 reproduce: $(READY)  ## make the data, train, score, execute the lessons, write report/index.html
+	$(BIN)/sedlib reproduce $(ARGS)
+
+study: ARGS = --seeds 5
+study: $(READY)  ## the same with every row and five trainings of each system, over a day or more; it can be stopped
 	$(BIN)/sedlib reproduce $(ARGS)
 
 test: $(READY)  ## run all tests; those of a browser or a cluster are skipped where there is none

@@ -130,6 +130,25 @@ def _estimate(of_training: list[np.ndarray], draws: np.ndarray, against: float) 
     return Estimate(value, *limits, p, (reach + power) * error, min(counts))
 
 
+def reach_of_seeds(known: Sequence[float], trainings: int) -> float:
+    """Return how far the mean of further trainings may lie from that of known ones, in 95 of 100 cases.
+
+    Parameters
+    ----------
+    known : sequence of float
+        A score of each known training, two or more, on the same clips as the further ones.
+    trainings : int
+        Number of further trainings.
+
+    Returns
+    -------
+    float
+        Half the prediction interval: t(n - 1) * s * sqrt(1 / n + 1 / trainings).
+    """
+    n = len(known)
+    return float(student.ppf((1 + LEVEL) / 2, n - 1) * np.std(known, ddof=1) * (1 / n + 1 / trainings) ** 0.5)
+
+
 def coverage(trainings: int, share_of_seeds: float, studies: int = 4000, clips: int = 200, seed: int = 0) -> float:
     """Simulate studies; return the share of them whose interval of a difference of two systems holds its true value.
 

@@ -22,7 +22,9 @@ from minidesed import generate
 from minidesed.generate import SIZES
 from reproduction import published, shipped
 from reproduction.claims import FILE, Claim, claims
+from reproduction.intervals import FEWEST, reach_of_seeds
 from reproduction.rows import ROWS
+from sedlib.config import profile
 from sedlib.errors import SedError
 from sedlib.files import read_json, write_json
 from sedlib.metrics import missing_text
@@ -108,11 +110,35 @@ def claims_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def how_measured(ledger: Mapping[str, Any]) -> list[str]:
-    """Return sentences on rows left out, on how PSDS was computed and on missing clips; of an old ledger none."""
+    """Return sentences on the scale, rows left out, how PSDS was computed and missing clips; of an old ledger none."""
     left_out = "Rows with dynamic mixing and augmentation are left out here; `sedlib reproduce` has them too."
-    said = [left_out] if not ledger.get("mixing", True) else []
+    said = _scale(ledger) + ([left_out] if not ledger.get("mixing", True) else [])
     said += [f"PSDS: {ledger['psds']}."] if "psds" in ledger else []
     return said + [f"{subset}: {missing_text(gone)}." for subset, gone in ledger.get("missing", {}).items()]
+
+
+def beside_published(ledger: Mapping[str, Any], known: Mapping[str, Any] | None = None) -> str:
+    """Say whether a ledger's numbers lie where further trainings of the published study may lie (`reach_of_seeds`).
+
+    Empty where the two are not of the same configurations and data, or the published one has too few trainings.
+    """
+    known = read(PUBLISHED) if known is None else known
+    same = all(ledger.get(name) == known.get(name) for name in ("configuration", "profile", "data", "generator"))
+    if not same or len(known["seeds"]) < FEWEST:
+        return ""
+    place = {(n["table"], n["row"], n["score"]): n for n in known["numbers"]}
+    compared, apart = 0, []
+    for n in ledger["numbers"]:
+        of_study = place[n["table"], n["row"], n["score"]]
+        if n["here"] is not None and len(of_study["of_seed"]) >= FEWEST:
+            compared += 1
+            reach = reach_of_seeds(of_study["of_seed"], len(n["of_seed"]))
+            if abs(n["here"] - of_study["here"]) > reach:
+                values = f"{n['here']:.{_digits(n)}f} here, {of_study['here']:.{_digits(n)}f} +- {reach:.{_digits(n)}f}"
+                apart.append(f"{n['row']}, {SCORES[n['score']]}: {values} there")
+    listed = f"; not: {'; '.join(apart)}" if apart else ""
+    said = f"{compared - len(apart)} of {compared} numbers lie where a further training of the published study"
+    return f"{said} ({len(known['seeds'])} seeds) lies in 95 of 100 cases{listed}." if compared else ""
 
 
 def figures_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
@@ -192,6 +218,16 @@ def publish() -> None:
         raise SedError(f"{README}: expected one place between <!-- ledger --> and <!-- end of ledger -->")
     write_json(PUBLISHED, ledger)
     README.write_text(changed, encoding="utf-8")
+
+
+def _scale(ledger: Mapping[str, Any]) -> list[str]:
+    """Say how long the trainings were beside those of the paper's baseline; of an old ledger nothing."""
+    training, steps = profile("paper").training, [run["steps"] for run in ledger["runs"] if run["steps"]]
+    if not steps or "psds" not in ledger:
+        return []
+    baseline = training.epochs * (SIZES["paper"]["weak"] // training.weak)
+    here, share = f"{max(steps):,} steps on {ledger['data']}", f"1/{baseline / max(steps):.0f}"
+    return [f"Scale of every number and verdict: trainings of {here}, {share} of the baseline's {baseline:,} on DESED."]
 
 
 def _own() -> Path:

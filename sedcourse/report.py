@@ -21,7 +21,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
-from reproduction.ledger import claims_table, how_measured, numbers_table, verdicts
+from reproduction.ledger import beside_published, claims_table, how_measured, numbers_table, verdicts
 from sedcourse import plots
 from sedcourse.explorer import write_page
 from sedcourse.html import table as html_table
@@ -110,7 +110,7 @@ def _results(ledger: dict[str, Any]) -> dict[str, Any]:
     return {
         "count": len(claims),
         "counted": ", ".join(f"{count} {name}" for name, count in verdicts(ledger).items() if count),
-        "measured": how_measured(ledger),
+        "measured": [*how_measured(ledger), *filter(None, [beside_published(ledger)])],
         "drawn": _Wide(drawn, "The numbers as a picture"),
         "numbers": _table(numbers, all_numbers),
         "claims": _table(claims, paired),

@@ -304,6 +304,33 @@ def test_the_checksum_follows_rows_configurations_and_claims(monkeypatch):
         assert ledger.configuration_checksum("lesson") == before
 
 
+def test_how_it_was_measured_names_its_scale():
+    """The baseline: 200 epochs of 1578 // 6 = 263 steps."""
+    found = complete() | {"psds": "at 50 thresholds", "runs": [{"steps": 3000}, {"steps": None}]}
+    assert ledger.how_measured(found)[0] == (
+        "Scale of every number and verdict: trainings of 3,000 steps on mini-lesson, 1/18 of the baseline's 52,600 on DESED."
+    )
+    del found["psds"]
+    assert ledger.how_measured(found) == []
+
+
+def test_numbers_beside_the_published_study():
+    """t(2) = 4.303; three seeds 1 apart: s = 1, and a single training lies within 4.303 * sqrt(4 / 3) = 4.97."""
+    study, one = complete(), complete()
+    for entry in study["numbers"]:
+        entry |= {"of_seed": [39.0, 40.0, 41.0], "here": 40.0}
+    for entry in one["numbers"]:
+        entry |= {"of_seed": [44.9], "here": 44.9}
+    total = len(ROWS) + 5 * 2
+    assert ledger.beside_published(one, study).startswith(f"{total} of {total} numbers lie where")
+    one["numbers"][1] |= {"of_seed": [45.1], "here": 45.1}
+    said = ledger.beside_published(one, study)
+    assert said.startswith(f"{total - 1} of {total} numbers")
+    assert "not: Fixed PCEN 1, development F1 (%): 45.1 here, 40.0 +- 5.0 there." in said
+    assert ledger.beside_published(one | {"configuration": "0"}, study) == ""
+    assert ledger.beside_published(one, study | {"seeds": [0, 1]}) == ""
+
+
 def test_what_is_no_ledger_is_refused(tmp_path):
     for text, message in (("{}", "not a ledger; `sedlib reproduce` writes one"), ('{"numbers": [', "damaged")):
         (tmp_path / "ledger.json").write_text(text)

@@ -37,9 +37,7 @@ def finished(folder, data, system: str, seed: int) -> Run:
 def packed(tmp_path, tiny, monkeypatch):
     """The files of two trainings, and their runs."""
     monkeypatch.setattr(posteriors, "FOLDER", tmp_path / "files")
-    runs = {
-        system: finished(tmp_path / "there" / system, tiny, system, 0) for system in ("baseline", "ppcen_logmel")
-    }
+    runs = {system: finished(tmp_path / "there" / system, tiny, system, 0) for system in ("baseline", "ppcen_logmel")}
     for system, run in runs.items():
         posteriors.pack(run, posteriors.file_of(system, 0))
     return runs
@@ -73,9 +71,15 @@ def test_a_training_with_weights_stays(packed):
 def test_what_is_no_such_file_is_refused(packed, tmp_path):
     path = posteriors.file_of("baseline", 0)
     whole = path.read_bytes()
-    for content in (b"<html>403</html>", whole[: len(whole) // 2], whole[: (third := len(whole) // 3)] + bytes(64) + whole[third + 64 :]):
+    for content in (
+        b"<html>403</html>",
+        whole[: len(whole) // 2],
+        whole[: (third := len(whole) // 3)] + bytes(64) + whole[third + 64 :],
+    ):
         path.write_bytes(content)
-        with pytest.raises(SedError, match=r"baseline-seed0\.zip: damaged, or no published posteriors .*; get it again"):
+        with pytest.raises(
+            SedError, match=r"baseline-seed0\.zip: damaged, or no published posteriors .*; get it again"
+        ):
             posteriors.unpack(path, tmp_path / "here")
     with zipfile.ZipFile(path, "w") as file:  # of something else
         file.writestr("../escaped", "x")
