@@ -2,7 +2,7 @@
 
 Paper section 4; taught in ``notebooks/07_paper_ledger.py``. The batch writes ``report/ledger.json`` from finished runs
 (`reproduction.measure`); ``python -m reproduction.ledger --publish`` makes it ``figures/ledger.json``, which README
-shows.
+and docs/LEDGER.md show.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sedlib.systems import ENSEMBLES, configuration
 from sedlib.workspace import workspace
 
 PUBLISHED = shipped("figures") / "ledger.json"
-README = shipped("README.md")
+README, PAGE = shipped("README.md"), shipped("docs/LEDGER.md")
 SCORES = {"dev_f1": "development F1 (%)", "eval_f1": "evaluation F1 (%)", "dev_psds": "development PSDS"}
 CLAIMS: tuple[Claim, ...] = claims(FILE["ledger"])
 
@@ -168,7 +168,21 @@ def holm(p: np.ndarray, alpha: float = 0.05) -> np.ndarray:
 
 
 def readme_part(ledger: Mapping[str, Any]) -> str:
-    """Return README's tables of results."""
+    """Return README's sentences on the results."""
+    notice = published.notice(ledger["measured_by"])
+    best = max((n for n in ledger["numbers"] if n["score"] == "dev_f1" and n["here"] is not None), key=_here)
+    counted = ", ".join(f"{count} {name}" for name, count in verdicts(ledger).items() if count)
+    asked = f"{len(ledger['claims'])} sentences and comparisons that the paper makes of its numbers"
+    row = f"{best['row']}: {_shown(best)} % event-based macro F1 on the development clips"
+    parts = [f"**{notice}**"] if notice else []
+    parts += [
+        f"Of {asked}, {counted} on {ledger['data']}. The best row here is {row}, {best['claimed']:g} % in the paper."
+    ]
+    return "\n\n".join(parts)
+
+
+def page_part(ledger: Mapping[str, Any]) -> str:
+    """Return the tables of results of docs/LEDGER.md."""
     numbers, claims = numbers_table(ledger), claims_table(ledger)
     rows = []
     for (table, row), of_row in numbers.groupby(["table", "row"], sort=False):
@@ -196,7 +210,7 @@ def readme_part(ledger: Mapping[str, Any]) -> str:
 
 
 def publish() -> None:
-    """Make the workspace's ledger the published one, and write it into README.
+    """Make the workspace's ledger the published one, and write it into README and docs/LEDGER.md.
 
     Raises
     ------
@@ -211,13 +225,19 @@ def publish() -> None:
         raise SedError(f"{path}: only a whole reproduction in profile lesson is published; {fix}")
     if ledger["configuration"] != configuration_checksum("lesson") or not published.present(ledger):
         raise SedError(f"{path}: made by another configuration or version; run `sedlib reproduce` again")
-    text = README.read_text(encoding="utf-8")
-    part = f"<!-- ledger -->\n{readme_part(ledger)}\n<!-- end of ledger -->"
-    changed, times = re.subn(r"<!-- ledger -->.*<!-- end of ledger -->", lambda _: part, text, flags=re.DOTALL)
-    if times != 1:
-        raise SedError(f"{README}: expected one place between <!-- ledger --> and <!-- end of ledger -->")
+    changed = {page: _with_part(page, part(ledger)) for page, part in ((README, readme_part), (PAGE, page_part))}
     write_json(PUBLISHED, ledger)
-    README.write_text(changed, encoding="utf-8")
+    for page, text in changed.items():
+        page.write_text(text, encoding="utf-8")
+
+
+def _with_part(page: Path, part: str) -> str:
+    """Return a page's text with another part between its two marks."""
+    text, new = page.read_text(encoding="utf-8"), f"<!-- ledger -->\n{part}\n<!-- end of ledger -->"
+    changed, times = re.subn(r"<!-- ledger -->.*<!-- end of ledger -->", lambda _: new, text, flags=re.DOTALL)
+    if times != 1:
+        raise SedError(f"{page}: expected one place between <!-- ledger --> and <!-- end of ledger -->")
+    return changed
 
 
 def _scale(ledger: Mapping[str, Any]) -> list[str]:
@@ -228,6 +248,10 @@ def _scale(ledger: Mapping[str, Any]) -> list[str]:
     baseline = training.epochs * (SIZES["paper"]["weak"] // training.weak)
     here, share = f"{max(steps):,} steps on {ledger['data']}", f"1/{baseline / max(steps):.0f}"
     return [f"Scale of every number and verdict: trainings of {here}, {share} of the baseline's {baseline:,} on DESED."]
+
+
+def _here(number: Mapping[str, Any]) -> float:
+    return number["here"]
 
 
 def _own() -> Path:
@@ -256,7 +280,9 @@ def _markdown(table: pd.DataFrame) -> str:
 
 
 @click.command()
-@click.option("--publish", "do_publish", is_flag=True, help="Write figures/ledger.json and README's tables.")
+@click.option(
+    "--publish", "do_publish", is_flag=True, help="Write figures/ledger.json, docs/LEDGER.md and README's part."
+)
 def main(do_publish: bool) -> None:
     """Show the ledger."""
     try:

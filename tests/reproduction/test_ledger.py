@@ -397,8 +397,9 @@ def complete() -> dict:
 @pytest.fixture
 def places(workspace, tmp_path, monkeypatch):
     """Somewhere else to publish."""
-    (tmp_path / "README.md").write_text("# Before\n<!-- ledger -->\nold\n<!-- end of ledger -->\nafter\n")
-    monkeypatch.setattr(ledger, "README", tmp_path / "README.md")
+    for name, file in (("README", "README.md"), ("PAGE", "LEDGER.md")):
+        (tmp_path / file).write_text("# Before\n<!-- ledger -->\nold\n<!-- end of ledger -->\nafter\n")
+        monkeypatch.setattr(ledger, name, tmp_path / file)
     monkeypatch.setattr(ledger, "PUBLISHED", tmp_path / "published.json")
     (workspace / "report").mkdir()
     return tmp_path
@@ -407,9 +408,13 @@ def places(workspace, tmp_path, monkeypatch):
 def test_publishing_writes_the_ledger_and_readmes_part_and_twice_is_once(places):
     write_json(places / "report" / "ledger.json", complete())
     ledger.publish()
-    first = (places / "README.md").read_text()
+    first, readme = ((places / file).read_text() for file in ("LEDGER.md", "README.md"))
     assert json.loads((places / "published.json").read_text()) == complete()
-    assert first == f"# Before\n<!-- ledger -->\n{ledger.readme_part(complete())}\n<!-- end of ledger -->\nafter\n"
+    assert first == f"# Before\n<!-- ledger -->\n{ledger.page_part(complete())}\n<!-- end of ledger -->\nafter\n"
+    assert (
+        f"its numbers, {len(CLAIMS)} hold on mini-lesson. The best row here is Ensemble DAT+PPCEN+HMM 2: 47.4 (47.4 to"
+        in readme
+    )
     assert (
         "| 3 | Ensemble DAT+PPCEN+HMM | 46.17 / **46.2 (46.2 to 46.2)** | 44.4 / **44.4 (44.4 to 44.4)** | 0.69 / **0.690"
         in first
@@ -419,7 +424,7 @@ def test_publishing_writes_the_ledger_and_readmes_part_and_twice_is_once(places)
         in first
     )
     ledger.publish()
-    assert (places / "README.md").read_text() == first
+    assert [(places / file).read_text() for file in ("LEDGER.md", "README.md")] == [first, readme]
 
 
 def test_readme_says_which_sentences_stand_when_all_are_asked_at_once():
@@ -432,9 +437,9 @@ def test_readme_says_which_sentences_stand_when_all_are_asked_at_once():
     for claim in found["claims"][3:]:
         claim |= {"p": 0.5, "verdict": "not decided by these runs"}
     assert len(found["claims"]) == 28
-    assert f"2 of the 3 decided ones stand; those that do not: {CLAIMS[0].says}." in ledger.readme_part(found)
+    assert f"2 of the 3 decided ones stand; those that do not: {CLAIMS[0].says}." in ledger.page_part(found)
     found["claims"][0] |= {"p": 0.5, "verdict": "no difference seen, as said"}
-    assert "2 of the 2 decided ones stand; those that do not: none." in ledger.readme_part(found)
+    assert "2 of the 2 decided ones stand; those that do not: none." in ledger.page_part(found)
     assert ledger.verdicts(found) == {
         "hold": 2,
         "do not hold": 0,
@@ -477,17 +482,18 @@ def test_nothing_partial_foreign_or_stale_is_published(places, change, message):
     write_json(places / "report" / "ledger.json", complete() | change)
     with pytest.raises(SedError, match=message):
         ledger.publish()
-    assert not (places / "published.json").exists() and "old" in (places / "README.md").read_text()
+    assert not (places / "published.json").exists()
+    assert all("old" in (places / file).read_text() for file in ("LEDGER.md", "README.md"))
 
 
 def test_publishing_without_a_ledger_or_a_place_in_readme(places):
     with pytest.raises(SedError, match="ledger.json: no such file; `sedlib reproduce` writes it"):
         ledger.publish()
     write_json(places / "report" / "ledger.json", complete())
-    (places / "README.md").write_text("nothing")
-    with pytest.raises(SedError, match="expected one place between"):
+    (places / "LEDGER.md").write_text("nothing")
+    with pytest.raises(SedError, match="LEDGER.md: expected one place between"):
         ledger.publish()
-    assert not (places / "published.json").exists()
+    assert not (places / "published.json").exists() and "old" in (places / "README.md").read_text()
 
 
 def test_the_workspaces_ledger_goes_before_the_published_one_if_it_is_whole(places):
@@ -521,8 +527,8 @@ def test_what_is_missing_is_in_no_number_and_said_by_subset_and_class(plan, data
     }
     rows = by_row(found)
     assert rows["Fixed PCEN 1"]["here"] == 100 and rows["Log-Mel"]["of_seed"] == [100, 100]
-    assert "1 of the reference's 4 clips are missing, for example 3.wav" in ledger.readme_part(found | {"figures": []})
-    assert "Blender 25.0 % (1 of 4), Dog 25.0 % (1 of 4)" in ledger.readme_part(found)
+    assert "1 of the reference's 4 clips are missing, for example 3.wav" in ledger.page_part(found | {"figures": []})
+    assert "Blender 25.0 % (1 of 4), Dog 25.0 % (1 of 4)" in ledger.page_part(found)
 
 
 def test_nothing_is_said_where_nothing_is_missing_or_an_older_ledger_does_not_know(plan):
@@ -559,7 +565,8 @@ def test_the_published_ledger_has_every_number_and_sentence_of_the_paper():
     assert not published["failed"] and [f["figure"] for f in published["figures"]] == [1, 2]
 
 
-def test_readme_shows_the_published_ledger():
-    text = ledger.README.read_text(encoding="utf-8")
-    part = text.partition("<!-- ledger -->\n")[2].partition("\n<!-- end of ledger -->")[0]
-    assert part == ledger.readme_part(ledger.read(ledger.PUBLISHED))
+def test_readme_and_docs_show_the_published_ledger():
+    for page, expected in ((ledger.README, ledger.readme_part), (ledger.PAGE, ledger.page_part)):
+        text = page.read_text(encoding="utf-8")
+        part = text.partition("<!-- ledger -->\n")[2].partition("\n<!-- end of ledger -->")[0]
+        assert part == expected(ledger.read(ledger.PUBLISHED))

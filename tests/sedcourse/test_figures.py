@@ -42,7 +42,7 @@ def test_one_picture_drawn_anew_leaves_the_others(tmp_path, monkeypatch):
         {"file": "table1.png", "alt": "old"},
     ]
     assert sorted(path.name for path in tmp_path.glob("*.png")) == ["ppcen.png", "table1.png"]
-    with pytest.raises(SedError, match="no picture 'pcen'; choose from detection, ppcen"):
+    with pytest.raises(SedError, match="no picture 'pcen'; choose from detection, detection_missed, ppcen"):
         figures.draw(["pcen"])
 
 
