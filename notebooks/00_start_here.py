@@ -59,6 +59,7 @@ from reproduction.rows import ROWS
 from sedcourse import check, environment, explore, html, players, plots, scores, show
 from sedlib.data import layout, store, tables
 from sedlib.features import LogMel
+from sedlib.metrics import psds_from_operating_points
 from sedlib.workspace import dataset
 
 # %% [markdown]
@@ -293,17 +294,18 @@ explore.explore(late, interactive, delay=[0.0, 0.1, 0.19, 0.21, 0.3, 0.5, 1.0])
 # Here is the curve of a made-up detector, whose ends are off by 0.3 s. Move the threshold.
 
 # %%
-operating_points = scores.made_up(reference, seed)
+points = scores.made_up(reference, seed)
+whole = psds_from_operating_points(reference, points.values())
 
 def curve(threshold: float) -> tuple[plots.Figure, str]:
-    return scores.draw_curve(reference, operating_points, threshold)
+    return scores.draw_curve(reference, points, whole, threshold)
 
 explore.explore(curve, interactive, start={"threshold": 0.5},
                 threshold=[0.2, 0.35, 0.5, 0.65, 0.8])
 
 # %% [markdown]
-# The point walks along the curve, and F1 has its best value somewhere in between. PSDS stays: it judges the detector whatever the
-# threshold. So the two scores can disagree on which of two systems is better, and a paper should report both.
+# The point is one threshold, averaged over classes; the curve averages the classes at equal rates of false alarms. F1 has its
+# best value somewhere in between. PSDS stays: it judges the detector whatever the threshold. So the two scores can disagree on which of two systems is better, and a paper should report both.
 
 # %% [markdown]
 # ## The paper in one page

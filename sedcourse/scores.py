@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from sedcourse.plots.clips import events_on
 from sedcourse.plots.style import BLACK, BLUE, ORANGE, VERMILION, figure, hatched, styled
 from sedlib.data import tables
-from sedlib.metrics import event_f1, psds_from_operating_points
+from sedlib.metrics import Psds, event_f1, psds_from_operating_points
 from sedlib.metrics.psds import psds_counts
 
 Event = tuple[float, float, str]
@@ -126,23 +126,29 @@ def made_up(reference: pd.DataFrame, seed: int) -> dict[float, pd.DataFrame]:
 
 
 @styled
-def draw_curve(reference: pd.DataFrame, points: Mapping[float, pd.DataFrame], threshold: float) -> tuple[Figure, str]:
-    """Draw the curve whose area is PSDS, mark one threshold on it, and say what event F1 is there."""
-    whole, here = (psds_from_operating_points(reference, of) for of in (points.values(), [points[threshold]]))
+def draw_curve(
+    reference: pd.DataFrame, points: Mapping[float, pd.DataFrame], whole: Psds, threshold: float
+) -> tuple[Figure, str]:
+    """Draw the curve whose area is PSDS, mark one threshold beside it, and say what event F1 is there."""
+    counts = psds_counts(reference, [points[threshold]])
+    known = counts.references.any(axis=0)
+    rate = (counts.false_alarms[0].sum(axis=0) / counts.hours.sum())[known].mean()
+    share = (counts.found[0].sum(axis=0)[known] / counts.references.sum(axis=0)[known]).mean()
     x, y = (np.append(values, values[-1]) for values in whole.roc)
-    x[-1] = 100
+    x[-1] = max(x[-1], 100)
     fig, axes = figure(10, 3.4)
     ax = axes[0, 0]
     ax.fill_between(x, 0, y, step="post", color=BLUE, alpha=0.2, label=f"area: PSDS {whole.value:.2f}")
     ax.step(x, y, where="post", color=BLUE)
-    rates, shares = (of[-1] for of in here.roc)
-    ax.plot(min(rates, 100), shares, "o", color=VERMILION, mec=BLACK, ms=9, label=f"threshold {threshold:g}")
-    ax.set(xlabel="false alarms per hour and class", ylabel="share of events found", xlim=(0, 100), ylim=(0, 1))
+    ax.plot(
+        min(rate, 100), share, "o", color=VERMILION, mec=BLACK, ms=9, clip_on=False, label=f"threshold {threshold:g}"
+    )
+    ax.set(xlabel="false alarms per hour", ylabel="share of events found", xlim=(0, 100), ylim=(0, 1))
     ax.legend(loc="lower right")
     f1 = event_f1(reference, points[threshold]).macro
-    words = f"threshold {threshold:g}: {shares:.0%} found, event F1 {f1:.0%}"
+    words = f"threshold {threshold:g}: {share:.0%} found, {rate:.0f} false alarms per hour, event F1 {f1:.0%}"
     ax.set_title(words, loc="left")
     return (
         fig,
-        f"Share of events found against false alarms per hour, mean over classes: PSDS {whole.value:.2f}. {words}.",
+        f"Share of events found against false alarms per hour, mean over classes; PSDS {whole.value:.2f}; {words}.",
     )
