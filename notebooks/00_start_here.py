@@ -112,8 +112,8 @@ html.table(durations, "Events of the synthetic training clips, shortest classes 
 # | unlabelled | nothing | 14412 | real recordings |
 #
 # Development and evaluation clips are real ones with strong labels. So a system is judged on a domain for which it
-# never got an onset. To learn *when* from labels that say only *whether* is called **multiple-instance learning**; how a network
-# sums up its frames for that, MIL pooling, is the subject of lesson 04. Here are the first rows of each kind in the data set at hand.
+# never got an onset. To learn *when* from labels that say only *whether* is called **multiple-instance learning** (MIL). How a
+# network sums up its frames for that is MIL pooling, taught in lesson 04. Here are the first rows of each kind in the data set at hand.
 
 # %%
 for subset in ("synthetic", "weak", "unlabel_in_domain"):

@@ -83,8 +83,8 @@ html.table(pd.DataFrame(rows, columns=columns), f"Data set {root.name}")
 #
 # ## Listen and look
 #
-# To compare domains and not sounds, we take a synthetic and a real-domain clip that hold nearly the same classes; and with
-# them the weak clip with the most labels, and an unlabelled one. `audio.read` gives 16 kHz mono whatever the file holds. `LogMel` is the subject of a later section. All pictures of
+# To compare domains and not sounds, we take a synthetic and a real-domain clip that hold nearly the same classes. With
+# them come the weak clip with the most labels, and an unlabelled one. `audio.read` gives 16 kHz mono whatever the file holds. `LogMel` is the subject of a later section. All pictures of
 # this lesson have the paper's sizes.
 
 # %%
@@ -306,8 +306,8 @@ html.table(
 # For a sound that runs throughout, the weak label is nearly a strong one. For short events it says nothing about time.
 # These classes need strong labels, or a network that finds out by itself where in the clip the evidence lies. Learning from
 # labels of a whole bag of frames is called **multiple-instance learning**, and how frames are summed up to a clip is MIL pooling.
-# The baseline pools by attention (lesson 04). Other ways, such as **guided learning**, use a second network that is good at
-# clips to teach one that is good at frames; the paper names both in section 1.
+# The baseline pools by attention (lesson 04). Another way is **guided learning**: a second network, good at whole
+# clips, teaches one that is good at frames. The paper names both in section 1.
 #
 # What is *really* in a weakly labelled clip? For real recordings nobody knows. For generated ones the generator does: it
 # keeps the strong labels aside, where no training looks.
@@ -404,8 +404,8 @@ print(f"{mel.shape}: (Mel band, frame)")
 #
 # $$L = 20 \log_{10} \max(A, 10^{-5}) \; \mathrm{dB},$$
 #
-# and whatever lies more than 80 dB below the loudest point of the clip is raised to there, so that digital silence does
-# not stand out more than sounds do.
+# and whatever lies more than 80 dB below the loudest point of the clip is raised to that level. Otherwise digital silence would
+# stand out more than sounds do.
 #
 # **Exercise 4.** Write it, with `floor` and `range_db` as arguments.
 
@@ -492,7 +492,7 @@ columns = ["", "hop", "frames", "pooled by", "output frames", "each (ms)", "all 
 html.table(pd.DataFrame(rows, columns=columns), "Frames of a clip of 10 s")
 
 # %% [markdown]
-# 628 is 4 · 157: with hop 255 the output frames cover the whole clip and no frame is lost; with 256 the end of the
+# 628 is 4 · 157: with hop 255 the output frames cover the whole clip and no frame is lost. With 256 the end of the
 # clip goes in, but no answer comes out for it.
 #
 # No network can be better than its frames. How good would a network be that is right in *every* frame? Turn the reference

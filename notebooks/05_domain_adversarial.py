@@ -76,8 +76,8 @@ plots.show(plots.gap(gap.by_system(measured), gap.shares(measured)), gap.text(me
 
 # %% [markdown]
 # On the left, the detector that knows synthetic clips alone does much better on such clips than on real ones. The oracle shows
-# how much there is to win. On the right, what each ingredient takes from the first detector when it is the only difference
-# (circles), and what is won when it alone is taken away (diamonds). These do not add up: an event that is missed for
+# how much there is to win. On the right, circles show what each ingredient takes from the first detector
+# when it is the only difference. Diamonds show what is won when it alone is taken away. These do not add up: an event that is missed for
 # one reason cannot be missed once more for another.
 #
 # By ear: one clip of the real domain, dry and clean, then with a single ingredient, then with all. The events are the same.
@@ -155,7 +155,8 @@ plots.show(*toy.draw_sweep(swept))
 # On the right, nine real animals in ten are cats but only half of the synthetic ones. Features that look the same in both domains
 # *must* then misclassify some animals ([Zhao et al., ICML 2019](https://proceedings.mlr.press/v97/zhao19a.html), prove a lower
 # bound). So weights that helped before cost accuracy now. Without the domain loss the accuracy is high for a bad reason: that model
-# takes nearly all real points for cats.
+# takes nearly all real points for cats. (The third line, a fresh probe, is a new classifier of domains, which the features never had
+# to fool. We come back to it.)
 #
 # ## The pieces
 #
@@ -280,13 +281,15 @@ settings = {f"weight {w:g}": {"sounds": one, "weight": w} for w in (0, 0.3, 1, 3
 compared = microphone.compare(settings, trials)
 best = microphone.gain(compared, "weight 1", "weight 0")
 lost = microphone.gain(compared, "weight 1", "weight 0", "synthetic")
-print(f"weight 1 wins {best} on real sounds, and {lost} on synthetic ones")
+print(f"weight 1 wins {best} on real sounds: {microphone.verdict(best)}")
+print(f"on synthetic ones: {lost}")
 title = f"Mean ± standard deviation, {len(trials)} seeds"
 html.table(microphone.summary(compared), title)
 
 # %% [markdown]
-# **The method works.** Without a single label of a real sound, most of what the microphone took comes back, and synthetic sounds lose
-# next to nothing. The adversary's error rises towards 50 %. The last column asks of each real sound whether its nearest
+# **See it work**: not one real sound had a label, and yet the network learned to read them. (Profile `smoke` has too few sounds and
+# seeds to show it.) The adversary's error rises towards 50 %, and a weight that is too large gives some of the gain away. The
+# last column asks of each real sound whether its nearest
 # synthetic neighbour, by the network's embedding, is of its class. An **embedding** is the vector of features that a network computes
 # of a sound.
 #
@@ -308,7 +311,7 @@ for at in microphone.moved(trained["weight 0"], trained["weight 1"], kinds)[:3]:
 
 # %%
 few = trials[: 5]
-sizes = (0, 9, 18) if profile == "smoke" else (0, 6, 12, 18, 24)
+sizes = (0, 18) if profile == "smoke" else (0, 6, 12, 18, 24)
 doses = {}
 for size in sizes:
     of = one if size == microphone.SIZE else through(size)
@@ -318,9 +321,9 @@ for size in sizes:
 plots.show(*microphone.draw_doses(doses, "height of the microphone's bumps (dB)"))
 
 # %% [markdown]
-# The larger the difference, the more there is to win, and the adversary needs no idea of what differs. But the rival beats it here:
-# one fixed microphone *is* a shift of each band, which a mean removes exactly. So know your gap before you build an
-# adversary. The rival loses its trick when every clip has a microphone of its own.
+# The larger the difference, the more there is to win, and the adversary needs no idea of what differs. But watch the rival: one fixed
+# microphone *is* a shift of each band, which a mean removes. So know your gap before you build an adversary. And if every clip
+# has a microphone of its own?
 
 # %%
 many = through(microphone.SIZE, each_its_own=True)
@@ -328,8 +331,9 @@ mixed = microphone.compare({
     "without": {"sounds": many, "weight": 0}, "adversary": {"sounds": many, "weight": 1},
     "own scale": {"sounds": many, "weight": 0, "own_scale": True}}, few)
 each = microphone.gain(mixed, "adversary", "without")
-print(f"a microphone for each clip: the adversary wins {each}, its own scale "
-      f"{microphone.gain(mixed, 'own scale', 'without')}")
+rival = microphone.gain(mixed, "own scale", "without")
+print(f"the adversary wins {each}: {microphone.verdict(each)}")
+print(f"the own scale wins {rival}: {microphone.verdict(rival)}")
 html.table(microphone.summary(mixed), f"A microphone for each clip, {len(few)} seeds")
 
 # %% [markdown]
@@ -344,15 +348,15 @@ for name, of in trained.items():
     print(f"{name}: {microphone.chosen(of)}")
 
 # %% [markdown]
-# On synthetic sounds every late step looks alike, so this choice is blind to what the adversary is there for. The released scripts
+# On synthetic sounds the late steps look alike, so this choice is blind to what the adversary is there for. The released scripts
 # for Augm and DAT keep the checkpoints with the lowest loss on the *real* development set. That favours DAT, but then the set
 # that chooses is the set that is reported. The paper also "tuned $\lambda$ on the development set": the same leak.
 #
 # ### Label shift switched on
 #
 # Same microphone, but now five of the ten classes are more frequent among the real sounds. We report accuracy averaged over the
-# classes, so that frequent ones do not count more. If the shares of the classes were known in both domains, a synthetic
-# sound could count in the domain loss as often as its class occurs in the real domain.
+# classes, so that frequent ones do not count more. Suppose that the shares of the classes were known in both domains. Then a
+# synthetic sound could count in the domain loss as often as its class occurs in the real domain.
 #
 # **Exercise 5.** Write these weights: `real` and `synthetic` are the shares of the classes, `(class,)`.
 
@@ -368,7 +372,7 @@ def class_weights(real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
 # %%
 check.class_weights(class_weights)
 shifts, balanced = {}, microphone.shares(0.5)
-for frequent in (0.5, 0.9) if profile == "smoke" else (0.5, 0.7, 0.9, 0.97):
+for frequent in (0.5, 0.9) if profile == "smoke" else (0.5, 0.7, 0.9):
     how = {"sounds": one, "frequent": frequent}
     counts = class_weights(microphone.shares(frequent), balanced)
     shifts[100 * frequent] = microphone.compare({
@@ -376,12 +380,13 @@ for frequent in (0.5, 0.9) if profile == "smoke" else (0.5, 0.7, 0.9, 0.97):
         "adversary, weighted": {**how, "weight": 1, "class_weights": counts}}, few)
 plots.show(*microphone.draw_doses(shifts, "share of the frequent five classes (%)"))
 shifted = microphone.gain(shifts[90], "adversary", "without")
-print(f"at 90 % the adversary wins {shifted}; with weights "
-      f"{microphone.gain(shifts[90], 'adversary, weighted', 'without')}")
+repaired = microphone.gain(shifts[90], "adversary, weighted", "adversary")
+print(f"at 90 % the adversary wins {shifted}: {microphone.verdict(shifted)}")
+print(f"class weights add {repaired}: {microphone.verdict(repaired)}")
 
 # %% [markdown]
 # Features that tell the classes also tell something of the domain, once the classes' shares differ. The adversary punishes just
-# these features. With the right weights the harm is gone, but they need the real shares. Weak labels could estimate them; neither the
+# these features. The weights take that reason away, but they need the real shares. Weak labels could estimate them; neither the
 # paper nor the released code does so.
 #
 # ## Figure 1, from the code
@@ -503,8 +508,9 @@ plots.show(*adaptation.draw_errors(history))
 # %%
 score = f"validation_f1_{config.training.tested}"
 epoch = history.loc[history[score].idxmax(), "epoch"]
+real = 100 * results["validation"]["event_f1"]["macro"]
 print(f"dat here: synthetic clips choose epoch {epoch} of {len(history)}; "
-      f"F1 on real clips after the last one: {100 * results['validation']['event_f1']['macro']:.1f} %")
+      f"F1 on real clips after the last one: {real:.1f} %")
 of_systems = adaptation.curves()
 plots.show(*adaptation.draw_curves(of_systems))
 for name, curve in of_systems.items():
@@ -615,7 +621,8 @@ for name, won in rungs.items():
 # **The labels differ.** You have seen what that does. Here are the mean seconds of each class in a clip, in both domains:
 
 # %%
-of = {"synthetic": layout.load(root, "synthetic"), "real": layout.load(root, "validation")}
+names = {"synthetic": "synthetic", "real": "validation"}
+of = {name: layout.load(root, subset) for name, subset in names.items()}
 lasting = pd.DataFrame({
     f"{name} (s)": invariance.class_seconds(p.table, tables.filenames(p.table)).mean(0)
     for name, p in of.items()}, index=tables.CLASSES)

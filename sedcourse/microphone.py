@@ -299,3 +299,12 @@ def draw_history(trainings: dict[str, Trained]) -> tuple[Figure, str]:
     axes[0, 0].set_ylabel("right (%)")
     axes[0, 0].legend(loc="lower right")
     return fig, f"Accuracy by step. {' '.join(words)}"
+
+
+def verdict(won: Interval) -> str:
+    """Say in words whether an interval shows a gain, a loss, or neither."""
+    if won.low > 0:
+        return "a gain in every plausible case" if won.low < 5 else "a clear gain"
+    if won.high < 0:
+        return "a loss"
+    return "neither a gain nor a loss is shown: more seeds or sounds would have to decide"
