@@ -34,9 +34,11 @@
 # %% [markdown]
 # Every lesson starts with the same four parameters.
 # - `profile` says how large everything is: `smoke`, `lesson` or `paper`.
-# - `seed` starts the **random generators**. The same seed gives the same random numbers: the same first weights, batches and
-#   examples. Another seed gives another training, and the spread over seeds shows how much of a result is luck.
-# - `data` names the data set: `mini` is the one that the course makes itself, a path is a folder of your own in DESED's layout.
+# - `seed` starts the **random generators**. The same seed gives the same random numbers: the same first weights,
+#   batches and examples. Another seed gives another training, and the spread over seeds shows how much of a result is
+#   luck.
+# - `data` names the data set: `mini` is the one that the course makes itself, a path is a folder of your own in
+#   DESED's layout.
 # - `interactive=False` replaces sliders by fixed panels, for runs without a reader.
 
 # %% tags=["parameters"]
@@ -97,8 +99,8 @@ html.table(durations, "Events of the synthetic training clips, shortest classes 
 
 # %% [markdown]
 # In MiniDESED as in DESED, sudden sounds such as dishes and barks stand at the top, and machines and water at the
-# bottom. One method has to serve both. That will matter in lesson 03, for the **front-end**: the part that turns samples into
-# the picture which the network reads.
+# bottom. One method has to serve both. That will matter in lesson 03, for the **front-end**: the part that turns
+# samples into the picture which the network reads.
 
 # %% [markdown]
 # ## Three kinds of labels
@@ -112,8 +114,9 @@ html.table(durations, "Events of the synthetic training clips, shortest classes 
 # | unlabelled | nothing | 14412 | real recordings |
 #
 # Development and evaluation clips are real ones with strong labels. So a system is judged on a domain for which it
-# never got an onset. To learn *when* from labels that say only *whether* is called **multiple-instance learning** (MIL). How a
-# network sums up its frames for that is MIL pooling, taught in lesson 04. Here are the first rows of each kind in the data set at hand.
+# never got an onset. To learn *when* from labels that say only *whether* is called **multiple-instance learning**
+# (MIL). How a network sums up its frames for that is MIL pooling, taught in lesson 04. Here are the first rows of
+# each kind in the data set at hand.
 
 # %%
 for subset in ("synthetic", "weak", "unlabel_in_domain"):
@@ -175,16 +178,16 @@ players.play(waveform, "A real-domain clip")
 look(waveform, labels, "A real-domain clip")
 
 # %% [markdown]
-# The real domain has other backgrounds, more echo, and often a noise floor under everything. Its clips are also recorded at all
-# levels, some of them very faint. A network that learned only from the first kind of clip meets this for the first time
-# in the test. That gap is what the paper is about.
+# The real domain has other backgrounds, more echo, and often a noise floor under everything. Its clips are also
+# recorded at all levels, some of them very faint. A network that learned only from the first kind of clip meets this
+# for the first time in the test. That gap is what the paper is about.
 
 # %% [markdown]
 # ## Frames and seconds
 #
-# The network does not answer in seconds but in **frames**. The spectrogram of the DCASE baseline, whose features the paper keeps, has
-# one column every 255 samples at 16 kHz, the **hop**. (The paper gives no number.) Two poolings by 2 leave one column in four, so
-# each output frame covers 4 · 255 samples.
+# The network does not answer in seconds but in **frames**. The spectrogram of the DCASE baseline, whose features the
+# paper keeps, has one column every 255 samples at 16 kHz, the **hop**. (The paper gives no number.) Two poolings by 2
+# leave one column in four, so each output frame covers 4 · 255 samples.
 #
 # **Exercise 1.** Write both directions: the second at which output frame `frame` starts (counted from 0), and the
 # frame in which second `second` lies.
@@ -254,14 +257,14 @@ check.event_matches(event_matches)
 #
 # ### A second score
 #
-# **PSDS**, the polyphonic sound detection score ([Bilen et al., ICASSP 2020](https://arxiv.org/abs/1910.08440)), asks for overlap
-# instead of ends:
-# - A prediction is valid if reference events of its class cover at least half of it. This is the detection tolerance criterion,
-#   **DTC** = 0.5. Otherwise it is a false alarm.
-# - A reference event is found if valid predictions cover at least half of it. This is the ground truth intersection criterion,
-#   **GTC** = 0.5.
-# - A false alarm that lies to at least 30 % in events of *another* class is a **cross-trigger** (CTTC = 0.3). It can cost extra, by
-#   a factor $\alpha_{CT}$. In the challenge of 2020 that factor was 0.
+# **PSDS**, the polyphonic sound detection score ([Bilen et al., ICASSP 2020](https://arxiv.org/abs/1910.08440)), asks
+# for overlap instead of ends:
+# - A prediction is valid if reference events of its class cover at least half of it. This is the detection tolerance
+#   criterion, **DTC** = 0.5. Otherwise it is a false alarm.
+# - A reference event is found if valid predictions cover at least half of it. This is the ground truth intersection
+#   criterion, **GTC** = 0.5.
+# - A false alarm that lies to at least 30 % in events of *another* class is a **cross-trigger** (CTTC = 0.3). It can
+#   cost extra, by a factor $\alpha_{CT}$. In the challenge of 2020 that factor was 0.
 #
 # One dog barks from 2 to 4 s. **Predict** for each row what both scores count.
 
@@ -269,8 +272,8 @@ check.event_matches(event_matches)
 plots.show(*scores.draw_cases())
 
 # %% [markdown]
-# F1 forgives no end that is off by more than its collar. PSDS accepts all that overlaps well enough, even in pieces. Now delay every event of the
-# development set, with both scores. Move the slider until each of them falls.
+# F1 forgives no end that is off by more than its collar. PSDS accepts all that overlaps well enough, even in pieces.
+# Now delay every event of the development set, with both scores. Move the slider until each of them falls.
 
 # %%
 reference = layout.load(root, "validation").table
@@ -281,15 +284,16 @@ def late(delay: float) -> tuple[plots.Figure, str]:
 explore.explore(late, interactive, delay=[0.0, 0.1, 0.19, 0.21, 0.3, 0.5, 1.0])
 
 # %% [markdown]
-# F1 does not fade, it breaks off: within the onset's collar everything counts, beyond it nothing. PSDS fades, because a
-# delay that is half of a short event is little for a long one. A system may detect every sound and still have a low F1, because it
-# is vague about when. That is one reason why the paper's best F1 is below 50 %. It is also why smoothing the output, which
-# moves onsets and offsets, is worth points (lesson 06).
+# F1 does not fade, it breaks off: within the onset's collar everything counts, beyond it nothing. PSDS fades, because
+# a delay that is half of a short event is little for a long one. A system may detect every sound and still have a low
+# F1, because it is vague about when. That is one reason why the paper's best F1 is below 50 %. It is also why
+# smoothing the output, which moves onsets and offsets, is worth points (lesson 06).
 #
-# PSDS differs in one more way: it takes *all* thresholds. A lower threshold finds more events and raises more false alarms, so
-# each class has a curve. Upwards is the **effective true positive rate**: the mean share of events found, minus $\alpha_{ST}$
-# times its standard deviation over the classes ($\alpha_{ST}$ = 0 in 2020). To the right is the **effective false positive rate**: false
-# alarms per hour, plus $\alpha_{CT}$ times the cross-triggers. PSDS is the area up to 100 false alarms per hour, scaled to at most 1.
+# PSDS differs in one more way: it takes *all* thresholds. A lower threshold finds more events and raises more false
+# alarms, so each class has a curve. Upwards is the **effective true positive rate**: the mean share of events found,
+# minus $\alpha_{ST}$ times its standard deviation over the classes ($\alpha_{ST}$ = 0 in 2020). To the right is the
+# **effective false positive rate**: false alarms per hour, plus $\alpha_{CT}$ times the cross-triggers. PSDS is the
+# area up to 100 false alarms per hour, scaled to at most 1.
 #
 # Here is the curve of a made-up detector, whose ends are off by 0.3 s. Move the threshold.
 
@@ -304,8 +308,9 @@ explore.explore(curve, interactive, start={"threshold": 0.5},
                 threshold=[0.2, 0.35, 0.5, 0.65, 0.8])
 
 # %% [markdown]
-# The point is one threshold, averaged over classes; the curve averages the classes at equal rates of false alarms. F1 has its
-# best value somewhere in between. PSDS stays: it judges the detector whatever the threshold. So the two scores can disagree on which of two systems is better, and a paper should report both.
+# The point is one threshold, averaged over classes; the curve averages the classes at equal rates of false alarms. F1
+# has its best value somewhere in between. PSDS stays: it judges the detector whatever the threshold. So the two
+# scores can disagree on which of two systems is better, and a paper should report both.
 
 # %% [markdown]
 # ## The paper in one page
@@ -313,9 +318,9 @@ explore.explore(curve, interactive, start={"threshold": 0.5},
 # **Problem** (sections 1 and 2). Strong labels exist only for synthetic clips; the target is real homes.
 #
 # **Starting point** (section 3). The challenge's baseline: a convolutional and recurrent network on log-Mel
-# spectrograms, trained as a **mean teacher**. A student network learns from all three kinds of labels, and from
-# the average of its own past. Lesson 04. Another way, which section 1 names, is **guided learning**: a second network that is good at
-# whole clips teaches the one that is good at frames.
+# spectrograms, trained as a **mean teacher**. A student network learns from all three kinds of labels, and from the
+# average of its own past. Lesson 04. Another way, which section 1 names, is **guided learning**: a second network
+# that is good at whole clips teaches the one that is good at frames.
 #
 # **Idea 1: domain-adversarial training on dynamically mixed clips** (sections 3.1 and 3.2). A second network tries to
 # tell synthetic from real clips by the first one's features; the first one learns features that defeat it.
@@ -342,7 +347,8 @@ html.table(table2, "Paper, Table 2: event-based macro F1 on the development set"
 # report. Parallel PCEN brings 5.1. With augmentation and without DAT it falls below the baseline, by 1.6. The HMM helps
 # everywhere.
 #
-# Table 1 compares front-ends. Table 3 adds the evaluation set and PSDS. An **ensemble** averages the outputs of several networks.
+# Table 1 compares front-ends. Table 3 adds the evaluation set and PSDS. An **ensemble** averages the outputs of
+# several networks.
 
 # %%
 rows = [{"table": row.table, "system": row.name, **row.paper} for row in ROWS]
@@ -360,8 +366,8 @@ html.table(others, "Paper, Tables 1 and 3")
 # %% [markdown]
 # ## The map
 #
-# Each lesson runs alone, in any order. To read, go from 00 to 07; 02 and 03 are easier after 04, whose network and training they
-# use. `notebooks/08_your_own_sounds.py` takes your own recordings through the same steps.
+# Each lesson runs alone, in any order. To read, go from 00 to 07; 02 and 03 are easier after 04, whose network and
+# training they use. `notebooks/08_your_own_sounds.py` takes your own recordings through the same steps.
 
 # %%
 html.table(lessons.course(), "The course")
@@ -372,14 +378,15 @@ html.table(lessons.course(), "The course")
 # - You said what sound event detection is: classes with onsets and offsets, from strong, weak and missing labels.
 # - You listened to a clip of each domain and read its events off a spectrogram.
 # - You converted frames to seconds and back: one output frame of the paper is 63.75 ms.
-# - You decided when a predicted event is correct. F1 breaks off beyond the collar of 200 ms; PSDS fades, and takes all thresholds.
+# - You decided when a predicted event is correct. F1 breaks off beyond the collar of 200 ms; PSDS fades, and takes
+#   all thresholds.
 # - You met the paper's three ideas, and know in which lesson each is taught.
 #
 # ## Exercises
 #
-# 1. Delay only the offsets, not the onsets (`reference.assign(offset=reference["offset"] + delay)`). Why does F1 now fall slowly
-#    instead of breaking off?
+# 1. Delay only the offsets, not the onsets (`reference.assign(offset=reference["offset"] + delay)`). Why does F1 now
+#    fall slowly instead of breaking off?
 # 2. Delay every event by a *random* time between 0 and 400 ms. Guess both scores first.
 # 3. Find the validation clip with the most events, and play it. How many of them would you have found?
-# 4. A detector that never reports anything: what are its TP, FP and FN, its F1 and its PSDS? And one that answers "Speech, 0 to 10
-#    s" for every clip?
+# 4. A detector that never reports anything: what are its TP, FP and FN, its F1 and its PSDS? And one that answers
+#    "Speech, 0 to 10 s" for every clip?

@@ -76,16 +76,17 @@ html.table(pd.DataFrame(rows, columns=columns), f"Data set {root.name}")
 # What costs nothing is plentiful: real clips that nobody has labelled. Strong labels of real clips cost most, and are
 # kept for judging.
 #
-# DESED's synthetic clips are mixed from its **soundbank** of isolated sounds. The backgrounds come from two other data sets:
-# **SINS**, weeks of recordings in one home, and **TUT Acoustic Scenes 2017**. The echo of a room, its impulse response, comes from
-# **FUSS**, made for separating sources. FUSS also has isolated sounds, but these carry no labels. The paper's dynamic
-# mixing (lesson 02) draws its backgrounds from SINS and its rooms from FUSS. MiniDESED's generator makes all three itself.
+# DESED's synthetic clips are mixed from its **soundbank** of isolated sounds. The backgrounds come from two other
+# data sets: **SINS**, weeks of recordings in one home, and **TUT Acoustic Scenes 2017**. The echo of a room, its
+# impulse response, comes from **FUSS**, made for separating sources. FUSS also has isolated sounds, but these carry
+# no labels. The paper's dynamic mixing (lesson 02) draws its backgrounds from SINS and its rooms from FUSS.
+# MiniDESED's generator makes all three itself.
 #
 # ## Listen and look
 #
-# To compare domains and not sounds, we take a synthetic and a real-domain clip that hold nearly the same classes. With
-# them come the weak clip with the most labels, and an unlabelled one. `audio.read` gives 16 kHz mono whatever the file holds. `LogMel` is the subject of a later section. All pictures of
-# this lesson have the paper's sizes.
+# To compare domains and not sounds, we take a synthetic and a real-domain clip that hold nearly the same classes.
+# With them come the weak clip with the most labels, and an unlabelled one. `audio.read` gives 16 kHz mono whatever
+# the file holds. `LogMel` is the subject of a later section. All pictures of this lesson have the paper's sizes.
 
 # %%
 paper = sedlib.config.profile("paper")
@@ -131,19 +132,20 @@ for subset in ("synthetic", "validation"):
     )
 
 # %% [markdown]
-# Synthetic clips are all about equally loud, with events well above a quiet background. Real ones are not: one is recorded
-# close, another across the room. Look in the real clip for a haze in the pauses, for tails behind events, and for an
-# upper edge above which there is nothing. No single clip has all of these.
+# In the synthetic clip the pauses are dark: its events lie well above a quiet background. Look in the real clip for a
+# haze in the pauses, for tails behind events, and for an upper edge above which there is nothing. No single clip has
+# all of these. Real clips also differ in loudness: one is recorded close, another across the room.
 #
 # How far do levels differ? We take the level (RMS) of every clip, and for clips with strong labels the level while
 # something sounds against the level of the pauses.
 
 # %%
-html.table(datasets.levels(root, parts), "Levels of clips: 10, 50 and 90 % lie below")
+html.table(datasets.levels(root, parts), "Levels: 1, 50 and 99 % of the clips lie below")
 
 # %% [markdown]
-# Real clips spread over a far wider range than synthetic ones, and in some of them the events hardly rise above the
-# background. Whoever labelled such a clip had good ears, and a detector needs them too.
+# All domains have the same typical level, but real clips spread much further: the faintest are hard to hear beside
+# the loudest. And while something sounds, they rise less above their pauses than synthetic clips do. In some of them
+# the events are hardly louder than the background.
 #
 # ### The ten classes at a glance
 #
@@ -303,11 +305,11 @@ html.table(
 )
 
 # %% [markdown]
-# For a sound that runs throughout, the weak label is nearly a strong one. For short events it says nothing about time.
-# These classes need strong labels, or a network that finds out by itself where in the clip the evidence lies. Learning from
-# labels of a whole bag of frames is called **multiple-instance learning**, and how frames are summed up to a clip is MIL pooling.
-# The baseline pools by attention (lesson 04). Another way is **guided learning**: a second network, good at whole
-# clips, teaches one that is good at frames. The paper names both in section 1.
+# For a sound that runs throughout, the weak label is nearly a strong one. For short events it says nothing about
+# time. These classes need strong labels, or a network that finds out by itself where in the clip the evidence lies.
+# Learning from labels of a whole bag of frames is called **multiple-instance learning**, and how frames are summed up
+# to a clip is MIL pooling. The baseline pools by attention (lesson 04). Another way is **guided learning**: a second
+# network, good at whole clips, teaches one that is good at frames. The paper names both in section 1.
 #
 # What is *really* in a weakly labelled clip? For real recordings nobody knows. For generated ones the generator does: it
 # keeps the strong labels aside, where no training looks.
@@ -404,8 +406,8 @@ print(f"{mel.shape}: (Mel band, frame)")
 #
 # $$L = 20 \log_{10} \max(A, 10^{-5}) \; \mathrm{dB},$$
 #
-# and whatever lies more than 80 dB below the loudest point of the clip is raised to that level. Otherwise digital silence would
-# stand out more than sounds do.
+# and whatever lies more than 80 dB below the loudest point of the clip is raised to that level. Otherwise digital
+# silence would stand out more than sounds do.
 #
 # **Exercise 4.** Write it, with `floor` and `range_db` as arguments.
 
@@ -473,8 +475,9 @@ explore.explore(
 # %% [markdown]
 # ## Frames and seconds
 #
-# Two poolings by 2 in the network leave one frame in four. With hop 255, the baseline's and ours, an output frame lasts
-# 63.75 ms. Why 255 and not a round 256? Count what is left after each pooling, which drops a frame when the number is odd:
+# Two poolings by 2 in the network leave one frame in four. With hop 255, the baseline's and ours, an output frame
+# lasts 63.75 ms. Why 255 and not a round 256? Count what is left after each pooling, which drops a frame when the
+# number is odd:
 
 
 # %%
@@ -539,9 +542,9 @@ html.table(pd.DataFrame(columns), "F1 (%) of perfect frames of 63.75 ms, by clas
 # ## Beside DESED
 #
 # Durations, overlaps and pauses decide what the median filter, the frames and the score are worth. Does our data set
-# behave like DESED? The library has DESED's published numbers, counted in its public tables. (For synthetic clips they are
-# those of 2019: the table of 2020 is published with its audio only.) **Predict:** in which domain do events last longer, and in
-# which are there more of them?
+# behave like DESED? The library has DESED's published numbers, counted in its public tables. (For synthetic clips
+# they are those of 2019: the table of 2020 is published with its audio only.) **Predict:** in which domain do events
+# last longer, and in which are there more of them?
 
 # %%
 compared = {}
@@ -595,8 +598,9 @@ synthetic, real = described("synthetic"), described("validation")
 plots.show(*sounds.band_levels({"synthetic": synthetic, "real": real}))
 
 # %% [markdown]
-# The bands hold the middle half of the clips. Overall loudness alone separates many real clips from synthetic ones: they are
-# both louder and fainter.
+# The bands hold the middle half of the clips. Real clips spread further in loudness, and in MiniDESED their level
+# changes less over time, since background and noise fill the pauses. At the lowest frequencies they are fainter:
+# microphones cut them off.
 #
 # How well does *one* of these numbers tell the domains apart? Take a real and a synthetic clip at random: how often
 # does the real one have the larger value? That probability is the **area under the ROC curve** (AUC). 0.5 means that the
@@ -614,8 +618,9 @@ def auc(a: np.ndarray, b: np.ndarray) -> float:
 
 
 # %% [markdown]
-# Every value of `a` meets every value of `b`; broadcasting does that in a line. Then for every band and both statistics. **Predict:** can a number that spreads more in one domain, around the same
-# middle, have an AUC far from 0.5?
+# Every value of `a` meets every value of `b`; broadcasting does that in a line. Then for every band and both
+# statistics. **Predict:** can a number that spreads more in one domain, around the same middle, have an AUC far from
+# 0.5?
 
 # %%
 check.auc(auc)
@@ -626,8 +631,8 @@ plots.show(*sounds.band_aucs(single))
 # It cannot, and that is a limit of this measure: AUC sees which group lies higher, not which one spreads more.
 #
 # A classifier that asks several questions can use the spread too. **Gradient boosting** fits a hundred small decision
-# trees, each to the errors of those before it. So that it cannot learn clips by heart, it is always tested on clips that it
-# was not fitted to. **Predict** the AUC; and as a control, that for two halves of the synthetic clips.
+# trees, each to the errors of those before it. So that it cannot learn clips by heart, it is always tested on clips
+# that it was not fitted to. **Predict** the AUC; and as a control, that for two halves of the synthetic clips.
 
 # %%
 show.source(gap.domain_auc)
@@ -644,11 +649,12 @@ print(f"synthetic against synthetic, the control: AUC {control:.2f}")
 # ## DESED itself
 #
 # Everything in this course runs on DESED: give its folder as `data`, the one that holds `audio/` and `metadata/`.
-# `sedlib data desed FOLDER` fetches what can be fetched. Real clips disappear every year, and clips that are missing are left out
-# and counted. `docs/DIFFERENCES.md` lists where we differ from the paper's experiment.
+# `sedlib data desed FOLDER` fetches what can be fetched. Real clips disappear every year, and clips that are missing
+# are left out and counted. `docs/DIFFERENCES.md` lists where we differ from the paper's experiment.
 #
-# Before a long training, `sedlib data check FOLDER` says what a folder holds, what it lacks and what is broken, and names
-# the file and the fix. Each audio file is decoded once, into one file per subset (`open_store`), from which trainings read.
+# Before a long training, `sedlib data check FOLDER` says what a folder holds, what it lacks and what is broken, and
+# names the file and the fix. Each audio file is decoded once, into one file per subset (`open_store`), from which
+# trainings read.
 #
 # ## What you did
 #

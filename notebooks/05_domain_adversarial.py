@@ -26,12 +26,12 @@
 # **You need** lesson 01 (the two domains), lesson 04 (the mean teacher, its training and its scores); of lesson 02 that
 # `+Augm` is dynamic mixing and effects.
 #
-# **Time** to read and try: 110 minutes. To run on two cores: about 25 min with profile `lesson` (5 min once its two trainings
-# are finished), 2 min with profile `smoke`.
+# **Time** to read and try: 110 minutes. To run on two cores: about 25 min with profile `lesson` (5 min once its two
+# trainings are finished), 2 min with profile `smoke`.
 #
-# **Paper** [Cornell et al., DCASE Workshop 2020](https://inria.hal.science/hal-02962911): section 3.1, Figure 1, the rows with
-# "DAT" of Table 2. Gradient reversal is from [Ganin et al., JMLR 2016](https://jmlr.org/papers/v17/15-239.html), the paper's
-# reference 11.
+# **Paper** [Cornell et al., DCASE Workshop 2020](https://inria.hal.science/hal-02962911): section 3.1, Figure 1, the
+# rows with "DAT" of Table 2. Gradient reversal is from [Ganin et al., JMLR
+# 2016](https://jmlr.org/papers/v17/15-239.html), the paper's reference 11.
 
 # %% tags=["parameters"]
 profile: str = "lesson"
@@ -40,8 +40,8 @@ data: str = "mini"
 interactive: bool = True
 
 # %% [markdown]
-# Everything below is in `sedlib.training.adversarial`, `sedlib.models.domain` and `reproduction.studies.invariance`. The toy, the
-# microphone and the figures are `sedcourse`'s.
+# Everything below is in `sedlib.training.adversarial`, `sedlib.models.domain` and `reproduction.studies.invariance`.
+# The toy, the microphone and the figures are `sedcourse`'s.
 
 # %%
 import dataclasses
@@ -62,9 +62,10 @@ from sedlib.training import adversarial, loop
 # %% [markdown]
 # ## The gap
 #
-# Strong labels exist for synthetic clips alone. What does that cost? Three detectors: one learns from synthetic clips only, one
-# is the mean teacher of lesson 04, and an **oracle** gets the real clips' hidden strong labels. `sedlib gap` trains them, and
-# tests the first one on development clips with single ingredients of the real domain switched off or on.
+# Strong labels exist for synthetic clips alone. What does that cost? Three detectors: one learns from synthetic clips
+# only, one is the mean teacher of lesson 04, and an **oracle** gets the real clips' hidden strong labels. `sedlib
+# gap` trains them, and tests the first one on development clips with single ingredients of the real domain switched
+# off or on.
 #
 # **Predict:** which ingredient costs a detector most, and which hardly anything?
 
@@ -75,12 +76,13 @@ print(measured["from"])
 plots.show(plots.gap(gap.by_system(measured), gap.shares(measured)), gap.text(measured))
 
 # %% [markdown]
-# On the left, the detector that knows synthetic clips alone does much better on such clips than on real ones. The oracle shows
-# how much there is to win. On the right, circles show what each ingredient takes from the first detector
-# when it is the only difference. Diamonds show what is won when it alone is taken away. These do not add up: an event that is missed for
-# one reason cannot be missed once more for another.
+# On the left, the detector that knows synthetic clips alone does much better on such clips than on real ones. The
+# oracle shows how much there is to win. On the right, circles show what each ingredient takes from the first detector
+# when it is the only difference. Diamonds show what is won when it alone is taken away. These do not add up: an event
+# that is missed for one reason cannot be missed once more for another.
 #
-# By ear: one clip of the real domain, dry and clean, then with a single ingredient, then with all. The events are the same.
+# By ear: one clip of the real domain, dry and clean, then with a single ingredient, then with all. The events are the
+# same.
 
 # %%
 log_mel = features.LogMel(systems.configuration("baseline", "lesson").features)
@@ -95,8 +97,8 @@ plots.show(fig, "One clip four times: dry and clean; with rooms, whose tails fil
                 "pauses; with codecs; with all, where haze and colour are added.")
 
 # %% [markdown]
-# Now by number. We take the ingredients away step by step and ask a classifier of domains (lesson 01) each time, with several
-# draws of new clips. **Predict:** after which step will it start to fail?
+# Now by number. We take the ingredients away step by step and ask a classifier of domains (lesson 01) each time, with
+# several draws of new clips. **Predict:** after which step will it start to fail?
 
 # %%
 draws, clips = (2, 12) if profile == "smoke" else (4, 40)
@@ -104,14 +106,14 @@ stairs = adaptation.staircase(log_mel, seed, draws, clips, interactive)
 plots.show(*adaptation.draw_staircase(stairs))
 
 # %% [markdown]
-# At the bottom nothing of the real domain is left, and the AUC is at chance. On the way down, any clue that is left is enough for
-# the classifier. So the order matters: in another order, another step would look decisive. This AUC says *that* the
-# domains differ, not *what* that costs: a detector may ignore what the classifier uses.
+# At the bottom nothing of the real domain is left, and the AUC is at chance. On the way down, any clue that is left
+# is enough for the classifier. So the order matters: in another order, another step would look decisive. This AUC
+# says *that* the domains differ, not *what* that costs: a detector may ignore what the classifier uses.
 #
 # ## A game of two
 #
-# One explanation of the gap: the CNN's features describe not only *what* sounds but also *how the clip was recorded*, and the layers
-# above rely on that. So the paper wants features from which nobody can tell where a clip comes from.
+# One explanation of the gap: the CNN's features describe not only *what* sounds but also *how the clip was recorded*,
+# and the layers above rely on that. So the paper wants features from which nobody can tell where a clip comes from.
 #
 # Two networks play. A **domain classifier** sees the CNN's features and predicts whether the clip is synthetic. The CNN
 # learns, besides its main task, to make it wrong. With $\theta_c$ the weights of the CRNN, $\theta_a$
@@ -125,10 +127,10 @@ plots.show(*adaptation.draw_staircase(stairs))
 #
 # ### Two domains in the plane
 #
-# The smallest case has two classes, cats and dogs, and two axes. One axis says what
-# sounds; it is noisy. The other says how the sound was recorded. Among synthetic points the recording also gives the class
-# away; real points lie elsewhere on it, and it says nothing of their class. Their classes are not known in training. This is one
-# step of its training:
+# The smallest case has two classes, cats and dogs, and two axes. One axis says what sounds; it is noisy. The other
+# says how the sound was recorded. Among synthetic points the recording also gives the class away; real points lie
+# elsewhere on it, and it says nothing of their class. Their classes are not known in training. This is one step of
+# its training:
 
 # %%
 show.source(toy.update)
@@ -136,11 +138,11 @@ explore.explore(toy.draw, interactive, domain_weight=[0, 0.3, 1, 10],
                 real_share=[0.1, 0.5, 0.9], start={"real_share": 0.5})
 
 # %% [markdown]
-# Two things to try: $\lambda_a = 0$, where nobody listens to the classifier; then raise it until real points are understood. What
-# happened to the features?
+# Two things to try: $\lambda_a = 0$, where nobody listens to the classifier; then raise it until real points are
+# understood. What happened to the features?
 #
-# The sweep over weights and seeds. On the left, half of the real points are dogs. On the right it is one in ten, while synthetic
-# ones stay half and half: **label shift**. **Predict** both curves.
+# The sweep over weights and seeds. On the left, half of the real points are dogs. On the right it is one in ten,
+# while synthetic ones stay half and half: **label shift**. **Predict** both curves.
 
 # %%
 weights, seeds = [0, 0.3, 1, 10], range(3)
@@ -149,22 +151,23 @@ swept = {"as many dogs in both domains": toy.sweep(weights, seeds),
 plots.show(*toy.draw_sweep(swept))
 
 # %% [markdown]
-# On the left, the model without the domain loss relies on the recording and fails on real points. With it, the boundary turns
-# until it follows the content, although nobody told it which real point is a cat.
+# On the left, the model without the domain loss relies on the recording and fails on real points. With it, the
+# boundary turns until it follows the content, although nobody told it which real point is a cat.
 #
-# On the right, nine real animals in ten are cats but only half of the synthetic ones. Features that look the same in both domains
-# *must* then misclassify some animals ([Zhao et al., ICML 2019](https://proceedings.mlr.press/v97/zhao19a.html), prove a lower
-# bound). So weights that helped before cost accuracy now. Without the domain loss the accuracy is high for a bad reason: that model
-# takes nearly all real points for cats. (The third line, a fresh probe, is a new classifier of domains, which the features never had
-# to fool. We come back to it.)
+# On the right, nine real animals in ten are cats but only half of the synthetic ones. Features that look the same in
+# both domains *must* then misclassify some animals ([Zhao et al., ICML
+# 2019](https://proceedings.mlr.press/v97/zhao19a.html), prove a lower bound). So weights that helped before cost
+# accuracy now. Without the domain loss the accuracy is high for a bad reason: that model takes nearly all real points
+# for cats. (The third line, a fresh probe, is a new classifier of domains, which the features never had to fool. We
+# come back to it.)
 #
 # ## The pieces
 #
 # ### The domain loss
 #
-# Every batch of the mean teacher begins with its synthetic clips; weak and unlabelled ones, all recorded, follow. So no
-# new labels are needed. $L_a$ is the binary cross-entropy of the classifier's **logits**, its output before the sigmoid, and
-# the label of the first `synthetic` clips is 1.
+# Every batch of the mean teacher begins with its synthetic clips; weak and unlabelled ones, all recorded, follow. So
+# no new labels are needed. $L_a$ is the binary cross-entropy of the classifier's **logits**, its output before the
+# sigmoid, and the label of the first `synthetic` clips is 1.
 #
 # **Exercise 1.** Write it. `logits` is `(clip,)`.
 
@@ -175,8 +178,8 @@ def domain_loss(logits: torch.Tensor, synthetic: int) -> torch.Tensor:
     return F.binary_cross_entropy_with_logits(logits, labels)
 
 # %% [markdown]
-# The loss itself has no sign; the updates have them. The baseline, whose training the paper keeps, has 6 synthetic and 18 recorded
-# clips in a batch. **Predict** how often a classifier that knows nothing can be right there.
+# The loss itself has no sign; the updates have them. The baseline, whose training the paper keeps, has 6 synthetic
+# and 18 recorded clips in a batch. **Predict** how often a classifier that knows nothing can be right there.
 
 # %%
 check.domain_loss(domain_loss)
@@ -241,9 +244,9 @@ def backward(ctx, gradient):
     return -ctx.weight * gradient, None
 
 # %% [markdown]
-# It need not know anything of the classifier. Below it is the same in sedlib. At the start the classifier knows nothing, and going
-# against it would push the CNN anywhere. So Ganin et al. let the weight grow with the progress $p$ of the training, from 0 to 1:
-# $\lambda(p) = 2 / (1 + \exp(-10 \, p)) - 1$.
+# It need not know anything of the classifier. Below it is the same in sedlib. At the start the classifier knows
+# nothing, and going against it would push the CNN anywhere. So Ganin et al. let the weight grow with the progress $p$
+# of the training, from 0 to 1: $\lambda(p) = 2 / (1 + \exp(-10 \, p)) - 1$.
 
 # %%
 check.reversed_gradient(backward)
@@ -253,12 +256,13 @@ show.source(adversarial.ganin)
 # %% [markdown]
 # ## One microphone
 #
-# Now real work for the method, and still small: single sounds of all ten classes, and one difference between the domains. "Real" sounds
-# went through one cheap microphone, synthetic ones did not. Classes are balanced and there are no weak labels. A network of three
-# layers gets the mean level and the standard deviation of each Mel band. **Predict:** what will it get right on real sounds?
+# Now real work for the method, and still small: single sounds of all ten classes, and one difference between the
+# domains. "Real" sounds went through one cheap microphone, synthetic ones did not. Classes are balanced and there are
+# no weak labels. A network of three layers gets the mean level and the standard deviation of each Mel band.
+# **Predict:** what will it get right on real sounds?
 
 # %%
-per_class, trials = (16, range(2)) if profile == "smoke" else (80, range(8))
+per_class, trials = (16, range(3)) if profile == "smoke" else (80, range(6))
 clean, kinds = known.clips(per_class, known.NORMAL, seed)
 def through(size: float, **how) -> microphone.Sounds:
     own, heard = (gap.band_statistics(x, log_mel)
@@ -272,8 +276,8 @@ for at in (4, 8):
     players.play(microphone.through(clean[at : at + 1])[0], "through the microphone")
 
 # %% [markdown]
-# You recognise both at once. This is one step of the training, with your reversal layer. `class_weights` comes later. The sounds of
-# training, adversary and test are never the same.
+# You recognise both at once. This is one step of the training, with your reversal layer. `class_weights` comes later.
+# The sounds of training, adversary and test are never the same.
 
 # %%
 show.source(microphone.step)
@@ -287,11 +291,10 @@ title = f"Mean ± standard deviation, {len(trials)} seeds"
 html.table(microphone.summary(compared), title)
 
 # %% [markdown]
-# **See it work**: not one real sound had a label, and yet the network learned to read them. (Profile `smoke` has too few sounds and
-# seeds to show it.) The adversary's error rises towards 50 %, and a weight that is too large gives some of the gain away. The
-# last column asks of each real sound whether its nearest
-# synthetic neighbour, by the network's embedding, is of its class. An **embedding** is the vector of features that a network computes
-# of a sound.
+# **See it work**: not one real sound had a label, and yet the network learned to read them. (Profile `smoke` has too
+# few sounds and seeds to show it.) The adversary's error rises towards 50 %, and a weight that is too large gives
+# some of the gain away. The last column asks of each real sound whether its nearest synthetic neighbour, by the
+# network's embedding, is of its class. An **embedding** is the vector of features that a network computes of a sound.
 #
 # Listen to that. For a real sound we play its nearest synthetic neighbour, without and with the adversary.
 
@@ -306,41 +309,40 @@ for at in microphone.moved(trained["weight 0"], trained["weight 1"], kinds)[:3]:
         players.play(clean[near], f"nearest at {name}: {tables.CLASSES[kinds[near]]}")
 
 # %% [markdown]
-# How large may the difference be? The dose is the height of the microphone's bumps. Beside it a rival that costs two lines and no
-# adversary: standardise each domain by its own mean and standard deviation. **Predict** who wins.
+# How large may the difference be? The dose is the height of the microphone's bumps. Beside it a rival that costs two
+# lines and no adversary: standardise each domain by its own mean and standard deviation. **Predict** who wins.
 
 # %%
-few = trials[: 5]
-sizes = (0, 18) if profile == "smoke" else (0, 6, 12, 18, 24)
+sizes = (0, 18) if profile == "smoke" else (0, 9, 18, 27)
 doses = {}
 for size in sizes:
     of = one if size == microphone.SIZE else through(size)
     doses[size] = microphone.compare({
         "without": {"sounds": of, "weight": 0}, "adversary": {"sounds": of, "weight": 1},
-        "own scale": {"sounds": of, "weight": 0, "own_scale": True}}, few)
+        "own scale": {"sounds": of, "weight": 0, "own_scale": True}}, trials)
 plots.show(*microphone.draw_doses(doses, "height of the microphone's bumps (dB)"))
 
 # %% [markdown]
-# The larger the difference, the more there is to win, and the adversary needs no idea of what differs. But watch the rival: one fixed
-# microphone *is* a shift of each band, which a mean removes. So know your gap before you build an adversary. And if every clip
-# has a microphone of its own?
+# The larger the difference, the more there is to win, and the adversary needs no idea of what differs. But watch the
+# rival: one fixed microphone *is* a shift of each band, which a mean removes. So know your gap before you build an
+# adversary. And if every clip has a microphone of its own?
 
 # %%
 many = through(microphone.SIZE, each_its_own=True)
 mixed = microphone.compare({
     "without": {"sounds": many, "weight": 0}, "adversary": {"sounds": many, "weight": 1},
-    "own scale": {"sounds": many, "weight": 0, "own_scale": True}}, few)
+    "own scale": {"sounds": many, "weight": 0, "own_scale": True}}, trials)
 each = microphone.gain(mixed, "adversary", "without")
 rival = microphone.gain(mixed, "own scale", "without")
 print(f"the adversary wins {each}: {microphone.verdict(each)}")
 print(f"the own scale wins {rival}: {microphone.verdict(rival)}")
-html.table(microphone.summary(mixed), f"A microphone for each clip, {len(few)} seeds")
+html.table(microphone.summary(mixed), f"A microphone for each clip, {len(trials)} seeds")
 
 # %% [markdown]
 # ### Which step to keep
 #
-# With labels of synthetic sounds alone, one would keep the step that is best on held-out *synthetic* sounds, as the DCASE baseline
-# does. **Predict:** is that the best step on real ones?
+# With labels of synthetic sounds alone, one would keep the step that is best on held-out *synthetic* sounds, as the
+# DCASE baseline does. **Predict:** is that the best step on real ones?
 
 # %%
 plots.show(*microphone.draw_history(trained))
@@ -348,15 +350,17 @@ for name, of in trained.items():
     print(f"{name}: {microphone.chosen(of)}")
 
 # %% [markdown]
-# On synthetic sounds the late steps look alike, so this choice is blind to what the adversary is there for. The released scripts
-# for Augm and DAT keep the checkpoints with the lowest loss on the *real* development set. That favours DAT, but then the set
-# that chooses is the set that is reported. The paper also "tuned $\lambda$ on the development set": the same leak.
+# On synthetic sounds the late steps look alike, so this choice is blind to what the adversary is there for. The
+# released scripts for Augm and DAT keep the checkpoints with the lowest loss on the *real* development set. That
+# favours DAT, but then the set that chooses is the set that is reported. The paper also "tuned $\lambda$ on the
+# development set": the same leak.
 #
 # ### Label shift switched on
 #
-# Same microphone, but now five of the ten classes are more frequent among the real sounds. We report accuracy averaged over the
-# classes, so that frequent ones do not count more. Suppose that the shares of the classes were known in both domains. Then a
-# synthetic sound could count in the domain loss as often as its class occurs in the real domain.
+# Same microphone, but now five of the ten classes are more frequent among the real sounds. We report accuracy
+# averaged over the classes, so that frequent ones do not count more. Suppose that the shares of the classes were
+# known in both domains. Then a synthetic sound could count in the domain loss as often as its class occurs in the
+# real domain.
 #
 # **Exercise 5.** Write these weights: `real` and `synthetic` are the shares of the classes, `(class,)`.
 
@@ -366,8 +370,8 @@ def class_weights(real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
     return real / synthetic
 
 # %% [markdown]
-# A class that is twice as frequent in the real domain counts twice. **Predict:** what does label shift do to the adversary, and what do
-# the weights repair?
+# A class that is twice as frequent in the real domain counts twice. **Predict:** what does label shift do to the
+# adversary, and what do the weights repair?
 
 # %%
 check.class_weights(class_weights)
@@ -377,7 +381,7 @@ for frequent in (0.5, 0.9) if profile == "smoke" else (0.5, 0.7, 0.9):
     counts = class_weights(microphone.shares(frequent), balanced)
     shifts[100 * frequent] = microphone.compare({
         "without": {**how, "weight": 0}, "adversary": {**how, "weight": 1},
-        "adversary, weighted": {**how, "weight": 1, "class_weights": counts}}, few)
+        "adversary, weighted": {**how, "weight": 1, "class_weights": counts}}, trials)
 plots.show(*microphone.draw_doses(shifts, "share of the frequent five classes (%)"))
 shifted = microphone.gain(shifts[90], "adversary", "without")
 repaired = microphone.gain(shifts[90], "adversary, weighted", "adversary")
@@ -385,31 +389,32 @@ print(f"at 90 % the adversary wins {shifted}: {microphone.verdict(shifted)}")
 print(f"class weights add {repaired}: {microphone.verdict(repaired)}")
 
 # %% [markdown]
-# Features that tell the classes also tell something of the domain, once the classes' shares differ. The adversary punishes just
-# these features. The weights take that reason away, but they need the real shares. Weak labels could estimate them; neither the
-# paper nor the released code does so.
+# Features that tell the classes also tell something of the domain, once the classes' shares differ. The adversary
+# punishes just these features. The weights take that reason away, but they need the real shares. Weak labels could
+# estimate them; neither the paper nor the released code does so.
 #
 # ## Figure 1, from the code
 #
-# Now the detector. The figure is drawn from the modules themselves: names, shapes for one clip and numbers of parameters
-# are theirs, and so are the groups that each of the two updates moves. **Predict:** the domain loss of equation (1) depends
-# on which weights? Does any of it reach the RNN?
+# Now the detector. The figure is drawn from the modules themselves: names, shapes for one clip and numbers of
+# parameters are theirs, and so are the groups that each of the two updates moves. **Predict:** the domain loss of
+# equation (1) depends on which weights? Does any of it reach the RNN?
 
 # %%
 config = systems.configuration("dat", profile)
 plots.show(*scheme.scheme(config))
 
 # %% [markdown]
-# **Where the branch is attached is a choice.** The paper puts it after the CNN, beside the RNN: the features of single frames become
-# invariant, and the RNN stays free. A branch after the RNN would also see the clip's context, and with it *what* sounds when.
+# **Where the branch is attached is a choice.** The paper puts it after the CNN, beside the RNN: the features of
+# single frames become invariant, and the RNN stays free. A branch after the RNN would also see the clip's context,
+# and with it *what* sounds when.
 #
-# The classifier is the separator of Conv-TasNet (`asteroid.masknn.TDConvNet`): dilated convolutions, one number a frame, whose mean
-# over time is the logit of the clip. The paper says that skip connections "helped gradient propagation". The released code has
-# residual connections only, no skip connections, and so has ours. A finished run keeps its CRNN alone: the branch costs nothing at
-# detection.
+# The classifier is the separator of Conv-TasNet (`asteroid.masknn.TDConvNet`): dilated convolutions, one number a
+# frame, whose mean over time is the logit of the clip. The paper says that skip connections "helped gradient
+# propagation". The released code has residual connections only, no skip connections, and so has ours. A finished run
+# keeps its CRNN alone: the branch costs nothing at detection.
 #
-# The two steps as they are run. Both equations contain the same loss at the same weights, so one pass through the classifier gives the
-# gradients of both. Below it is the same by reversal, in one.
+# The two steps as they are run. Both equations contain the same loss at the same weights, so one pass through the
+# classifier gives the gradients of both. Below it is the same by reversal, in one.
 
 # %%
 full = systems.configuration("dat", "paper")
@@ -451,13 +456,13 @@ for group in one:
     assert off <= 1e-4 * largest + 1e-9
 
 # %% [markdown]
-# Up to rounding they are the same, and they have to be. When the CRNN moves, the classifier still learns from
-# the embeddings of *before*, and the classifier that the CRNN works against has not moved yet. With equal optimisers and a fixed
-# weight, the two procedures are one, written twice. In a GAN the second player answers the first one's move: that would
-# be `loss_a(classifier(cnn_after(x)))`, with embeddings computed anew.
+# Up to rounding they are the same, and they have to be. When the CRNN moves, the classifier still learns from the
+# embeddings of *before*, and the classifier that the CRNN works against has not moved yet. With equal optimisers and
+# a fixed weight, the two procedures are one, written twice. In a GAN the second player answers the first one's move:
+# that would be `loss_a(classifier(cnn_after(x)))`, with embeddings computed anew.
 #
-# So the paper's difference must come from elsewhere: Ganin et al.'s schedule, one optimiser instead of two, or chance. In sedlib
-# `dat_reversal` is reversal with the schedule.
+# So the paper's difference must come from elsewhere: Ganin et al.'s schedule, one optimiser instead of two, or
+# chance. In sedlib `dat_reversal` is reversal with the schedule.
 #
 # ### Two readings of lambda
 #
@@ -478,9 +483,10 @@ def adam_steps(factor: float, steps: int = 5) -> torch.Tensor:
 print(adam_steps(1.0), adam_steps(0.1))
 
 # %% [markdown]
-# Nothing. So RNN and heads, which receive gradients of the main loss alone, learn with 0.1 as with 1. In the CNN only the *ratio* of
-# the two weights counts: $0.9 / 0.1 = 9$ in the text, $0.1 / 1 = 0.1$ in the code. The two readings are 90 times apart. This holds as
-# long as no gradient is clipped; DAT clips at a norm of 5, as the released scripts do.
+# Nothing. So RNN and heads, which receive gradients of the main loss alone, learn with 0.1 as with 1. In the CNN only
+# the *ratio* of the two weights counts: $0.9 / 0.1 = 9$ in the text, $0.1 / 1 = 0.1$ in the code. The two readings
+# are 90 times apart. This holds as long as no gradient is clipped; DAT clips at a norm of 5, as the released scripts
+# do.
 #
 # ## Training the detector
 #
@@ -499,11 +505,11 @@ if len(curves.rows) < len(history):
 plots.show(*adaptation.draw_errors(history))
 
 # %% [markdown]
-# An epoch's error is that on its training clips, while the networks learn. With the released weights the classifier learns faster than
-# it is confused. Compare with the microphone, where its error rose.
+# An epoch's error is that on its training clips, while the networks learn. With the released weights the classifier
+# learns faster than it is confused. Compare with the microphone, where its error rose.
 #
-# **Which step would synthetic clips choose?** Our trainings keep the last step. `reproduction.studies.schedule` has measured F1 on
-# real clips along whole trainings.
+# **Which step would synthetic clips choose?** Our trainings keep the last step. `reproduction.studies.schedule` has
+# measured F1 on real clips along whole trainings.
 
 # %%
 score = f"validation_f1_{config.training.tested}"
@@ -521,13 +527,13 @@ if not {"dat", "dat_augm"} & of_systems.keys():
 # %% [markdown]
 # ## Fooled, or invariant?
 #
-# An error near 0.5 would look like success. But it can mean two things: that the features hold nothing of the domain, or that
-# *this* classifier, which had to hit a moving target, was thrown off. The honest measure is a **probe**: freeze the CNN, and train a new
-# classifier of domains that was never fooled. We train two, a linear one on the mean and standard deviation of each feature, and a network.
-# Both are tested on clips that they did not learn from.
+# An error near 0.5 would look like success. But it can mean two things: that the features hold nothing of the domain,
+# or that *this* classifier, which had to hit a moving target, was thrown off. The honest measure is a **probe**:
+# freeze the CNN, and train a new classifier of domains that was never fooled. We train two, a linear one on the mean
+# and standard deviation of each feature, and a network. Both are tested on clips that they did not learn from.
 #
-# The error $\epsilon$ of the best such classifier gives a distance between the domains, the **proxy A-distance**: 0 where they
-# cannot be told apart, 2 where every clip can be.
+# The error $\epsilon$ of the best such classifier gives a distance between the domains, the **proxy A-distance**: 0
+# where they cannot be told apart, 2 where every clip can be.
 #
 # **Exercise 6.** Write it: it is linear in the error.
 
@@ -537,9 +543,9 @@ def a_distance(error: float) -> float:
     return 2 * (1 - 2 * error)
 
 # %% [markdown]
-# Chance is an error of 0.5. Then three CNNs: with random weights, trained without DAT (`baseline`, of lesson 04), and trained with it.
-# One more probe gets no features at all, only the *true* labels: how many seconds of each class sound in a clip.
-# **Predict** the order of the errors.
+# Chance is an error of 0.5. Then three CNNs: with random weights, trained without DAT (`baseline`, of lesson 04), and
+# trained with it. One more probe gets no features at all, only the *true* labels: how many seconds of each class
+# sound in a clip. **Predict** the order of the errors.
 
 # %%
 check.a_distance(a_distance)
@@ -556,11 +562,12 @@ html.table(pd.DataFrame([
     columns=["CNN", "linear probe", "network", "true labels"]), "Balanced errors")
 
 # %% [markdown]
-# The labels alone give the domain away in many clips: real clips hold more of some classes than synthetic ones, in MiniDESED as in DESED.
-# That is label shift, and it means that embeddings that tell *what sounds* must tell something of the domain.
+# The labels alone give the domain away in many clips: real clips hold more of some classes than synthetic ones, in
+# MiniDESED as in DESED. That is label shift, and it means that embeddings that tell *what sounds* must tell something
+# of the domain.
 #
-# The same for several systems and seeds, a mark for each training. `dat_weight_1` has ten times the released weight for the domain
-# loss.
+# The same for several systems and seeds, a mark for each training. `dat_weight_1` has ten times the released weight
+# for the domain loss.
 
 # %%
 study = invariance.load(profile, root)
@@ -570,12 +577,12 @@ plots.show(fig, invariance.text(study))
 html.table(invariance.table(study), "Errors (%) of classifiers of domains, 50 is chance")
 
 # %% [markdown]
-# Compare each training's own adversary with the probes. Where the adversary is near chance and the probes are not, **it was
-# fooled, and nothing became invariant.** The first row is a network that never learned: even random filters pass on enough of level
-# and colour to tell the domains apart.
+# Compare each training's own adversary with the probes. Where the adversary is near chance and the probes are not,
+# **it was fooled, and nothing became invariant.** The first row is a network that never learned: even random filters
+# pass on enough of level and colour to tell the domains apart.
 #
-# A picture of the embeddings, each mark a clip. Distances between groups mean little in such a picture: it is for looking, the probes
-# are for measuring.
+# A picture of the embeddings, each mark a clip. Distances between groups mean little in such a picture: it is for
+# looking, the probes are for measuring.
 
 # %%
 plots.show(*adaptation.draw_map({
@@ -585,7 +592,8 @@ plots.show(*adaptation.draw_map({
 # %% [markdown]
 # ## How far does it carry?
 #
-# The weight of the domain loss for the detector, from 0 (the baseline) to 1, with 1 for the main loss; and the paper's printed ratio, 9.
+# The weight of the domain loss for the detector, from 0 (the baseline) to 1, with 1 for the main loss; and the
+# paper's printed ratio, 9.
 
 # %%
 swept = comparisons.ADVERSARIAL.load(profile, root)
@@ -593,7 +601,8 @@ print(f"profile {swept['profile']}, {swept['from']}")
 html.table(adaptation.lambdas(swept), "The weight of the domain loss, swept")
 
 # %% [markdown]
-# Remember the prediction that nobody needs a network for: features that are the same for *every* clip are invariant, and useless.
+# Remember the prediction that nobody needs a network for: features that are the same for *every* clip are invariant,
+# and useless.
 #
 # The study that this course publishes asks what the paper says of DAT:
 
@@ -604,8 +613,9 @@ print(adaptation.in_a_sentence(verdicts))
 html.table(verdicts, "What the paper says of DAT, and what the published study says")
 
 # %% [markdown]
-# And the rungs side by side, from one microphone to the detector. The third is the published measurement with noise, microphones, band
-# limits and codecs on the same kind of sounds (`figures/known.json`). The last is F1 with DAT minus F1 with augmentation alone.
+# And the rungs side by side, from one microphone to the detector. The third is the published measurement with noise,
+# microphones, band limits and codecs on the same kind of sounds (`figures/known.json`). The last is F1 with DAT minus
+# F1 with augmentation alone.
 
 # %%
 rungs = {"one microphone": best, "one for each clip": each,
@@ -632,9 +642,9 @@ html.table(shown, "How long the classes sound, per clip")
 
 # %% [markdown]
 # **The teacher was there before.** Weak labels and consistency on real clips already ask for features that serve both
-# domains. DAT was made for less: no labels of the other domain at all. To test both, MiniDESED was made again with scenes and voices
-# alike in both domains, so that only the recording differs. There DAT was tried with the mean teacher, and with
-# synthetic labels alone.
+# domains. DAT was made for less: no labels of the other domain at all. To test both, MiniDESED was made again with
+# scenes and voices alike in both domains, so that only the recording differs. There DAT was tried with the mean
+# teacher, and with synthetic labels alone.
 
 # %%
 acoustic = root.with_name(f"{root.name}-acoustic")
@@ -647,26 +657,29 @@ for where, study, of in (("all of the gap", comparisons.ADAPTATION, root),
     display(html.table(study.verdicts(results), f"Domains differ by {where}: of use?"))
 
 # %% [markdown]
-# **It may be too early.** Our trainings are short; the DCASE baseline trains for 200 epochs, 52,600 steps. **And the choice of the epoch**
-# may hide a gain, as above.
+# **It may be too early.** Our trainings are short; the DCASE baseline trains for 200 epochs, 52,600 steps. **And the
+# choice of the epoch** may hide a gain, as above.
 #
-# > **How sure is all this?** On single sounds a table has many seeds, and its intervals are narrow. Of the detector there are few trainings,
-# > and F1 differs by several points from seed to seed. An interval that holds 0 shows neither a gain nor that there is none.
+# > **How sure is all this?** On single sounds every table has several seeds and an interval. Of the detector there are
+# > few trainings, and F1 differs by several points from seed to seed. An interval that holds 0 shows neither a gain
+# > nor that there is none. Older measurements say above which version made them.
 #
 # ## What you did
 #
 # - You took the gap apart, and saw what it costs a detector and how much an oracle has to win.
 # - You trained a toy of two domains, and saw invariance help, and hurt where the domains differ in what they hold.
-# - You wrote the domain loss, its balanced error, the reversal and the two updates, equal to finite differences and to the library's.
-# - You watched the adversary win clearly against one microphone, lose its gain under label shift, and get it back with class weights.
+# - You wrote the domain loss, its balanced error, the reversal and the two updates, equal to finite differences and
+#   to the library's.
+# - You watched the adversary win clearly against one microphone, lose its gain under label shift, and get it back
+#   with class weights.
 # - You trained the detector against a classifier, and tested with fresh probes that a fooled classifier is no invariance.
 #
 # ## Exercises
 #
 # 1. Give the toy's real points the same recording as the synthetic ones (`toy.REAL_RECORDING`, `toy.SPURIOUS`). What does
 #    DAT win when there is no gap?
-# 2. Estimate the real shares of the classes: train with weight 0 under label shift, count the answers on real sounds, and use the counts
-#    in `class_weights`. How much of the repair is left?
+# 2. Estimate the real shares of the classes: train with weight 0 under label shift, count the answers on real sounds,
+#    and use the counts in `class_weights`. How much of the repair is left?
 # 3. Train the probe of `invariance.linear_probe` on the clips it is tested on. How far off is the error?
 # 4. Give the classifier more practice: train `dat` with `adversarial.learning_rate` ten times as large
 #    (`dataclasses.replace` as in `gradients` above). Is it still fooled? What does a fresh probe say?

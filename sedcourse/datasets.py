@@ -53,4 +53,4 @@ def _db(samples: np.ndarray) -> float:
 
 
 def _quantiles(values: list[float]) -> str:
-    return ", ".join(f"{value:.0f}" for value in np.quantile(values, (0.1, 0.5, 0.9))) if values else ""
+    return ", ".join(f"{value:.0f}" for value in np.quantile(values, (0.01, 0.5, 0.99))) if values else ""
