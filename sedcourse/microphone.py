@@ -304,7 +304,7 @@ def draw_history(trainings: dict[str, Trained]) -> tuple[Figure, str]:
 def verdict(won: Interval) -> str:
     """Say in words whether an interval shows a gain, a loss, or neither."""
     if won.low > 0:
-        return "a gain in every plausible case" if won.low < 5 else "a clear gain"
+        return "a gain" if won.low < 5 else "a clear gain"
     if won.high < 0:
         return "a loss"
     return "neither a gain nor a loss is shown: more seeds or sounds would have to decide"
