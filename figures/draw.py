@@ -181,7 +181,8 @@ def _statistics(profile: str, root: Path, seed: int) -> Drawn:
 def _domain_gap(profile: str, root: Path, seed: int) -> Drawn:
     measured = gap.load(profile)
     gap.PUBLISHED.write_text(json.dumps({**measured, "from": None}, indent=1) + "\n", encoding="utf-8")
-    entry = measured_entry("01_data", measured, root.name, list(range(measured["seeds"])), gap.text(measured))
+    seeds = list(range(measured["seeds"]))
+    entry = measured_entry("05_domain_adversarial", measured, root.name, seeds, gap.text(measured))
     return plots.gap(gap.by_system(measured), gap.shares(measured)), entry
 
 

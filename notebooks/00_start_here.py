@@ -18,23 +18,28 @@
 #
 # **You will**
 # - say what sound event detection is, and tell three kinds of labels apart;
-# - listen to a synthetic and a recorded-like clip, and read their events off a spectrogram;
+# - listen to a clip of each domain, and read their events off a spectrogram;
 # - convert between the network's frames and seconds;
-# - decide whether a predicted event counts as correct, and see how strict that rule is;
+# - decide whether a predicted event counts as correct, in both of the paper's scores, and see how strict each is;
 # - know the paper's three ideas and where in this course each is taught.
 #
 # **You need** Python and a little NumPy; headphones at a moderate level.
 #
-# **Time** to read and try: 30 minutes. To run on two cores: 30 s with profile `lesson`, 25 s with profile `smoke`; the
+# **Time** to read and try: 50 minutes. To run on two cores: 30 s with profile `lesson`, 25 s with profile `smoke`; the
 # first run also makes the data set, which takes a few minutes with `lesson`.
 #
 # **Paper** Cornell et al., *Domain-Adversarial Training and Trainable Parallel Front-end for the DCASE 2020 Task 4
 # Sound Event Detection Challenge*, DCASE Workshop 2020: sections 1, 2 and 4, Tables 1 to 3.
 
 # %% [markdown]
-# Every lesson starts with the same four parameters. `profile` says how large everything is (`smoke`, `lesson` or
-# `paper`), `data` names the data set: `mini` is the one that the course makes itself, a path is a folder of your own
-# in DESED's layout. `interactive=False` replaces sliders by fixed panels, for runs without a reader.
+# Every lesson starts with the same four parameters.
+# - `profile` says how large everything is: `smoke`, `lesson` or `paper`.
+# - `seed` starts the **random generators**. The same seed gives the same random numbers: the same first weights,
+#   batches and examples. Another seed gives another training, and the spread over seeds shows how much of a result is
+#   luck.
+# - `data` names the data set: `mini` is the one that the course makes itself, a path is a folder of your own in
+#   DESED's layout.
+# - `interactive=False` replaces sliders by fixed panels, for runs without a reader.
 
 # %% tags=["parameters"]
 profile: str = "lesson"
@@ -46,8 +51,6 @@ interactive: bool = True
 # A lesson calls the library `sedlib`, and so does the whole reproduction: what you see here is what is run.
 
 # %%
-import inspect
-
 import numpy as np
 import pandas as pd
 import torch
@@ -55,10 +58,10 @@ import torch
 import sedlib.config
 from reproduction import lessons
 from reproduction.rows import ROWS
-from sedcourse import check, environment, explore, html, players, plots
+from sedcourse import check, environment, explore, html, players, plots, scores, show
 from sedlib.data import layout, store, tables
 from sedlib.features import LogMel
-from sedlib.metrics import event_f1
+from sedlib.metrics import psds_from_operating_points
 from sedlib.workspace import dataset
 
 # %% [markdown]
@@ -96,12 +99,13 @@ html.table(durations, "Events of the synthetic training clips, shortest classes 
 
 # %% [markdown]
 # In MiniDESED as in DESED, sudden sounds such as dishes and barks stand at the top, and machines and water at the
-# bottom. One method has to serve both, which will matter for the front-end in lesson 03.
+# bottom. One method has to serve both. That will matter in lesson 03, for the **front-end**: the part that turns
+# samples into the picture which the network reads.
 
 # %% [markdown]
 # ## Three kinds of labels
 #
-# Writing down every onset and offset by hand is slow, so that most clips have less (sections 1 and 2):
+# Annotating every onset and offset by hand is slow, so most clips have less (sections 1 and 2):
 #
 # | kind | what is known | training clips in DESED | domain |
 # | --- | --- | --- | --- |
@@ -109,8 +113,10 @@ html.table(durations, "Events of the synthetic training clips, shortest classes 
 # | weak | which classes occur, not when | 1578 | real recordings |
 # | unlabelled | nothing | 14412 | real recordings |
 #
-# Development and evaluation clips are real ones with strong labels, so that a system is judged on a domain of which
-# it never saw an onset. Here are the first rows of each kind in the data set at hand.
+# Development and evaluation clips are real ones with strong labels. So a system is judged on a domain for which it
+# never got an onset. To learn *when* from labels that say only *whether* is called **multiple-instance learning**
+# (MIL). How a network sums up its frames for that is MIL pooling, taught in lesson 04. Here are the first rows of
+# each kind in the data set at hand.
 
 # %%
 for subset in ("synthetic", "weak", "unlabel_in_domain"):
@@ -127,9 +133,9 @@ for subset in ("synthetic", "weak", "unlabel_in_domain"):
 # %% [markdown]
 # ## Listen and look
 #
-# To see as much as possible, take from each domain the clip with the most classes. `open_store` decodes all clips of
+# To see as much as possible, we take from each domain the clip with the most classes. `open_store` decodes all clips of
 # a subset once into one file; `LogMel` turns samples into a **log-Mel spectrogram**: level in dB over time and
-# frequency, with the frequency axis spaced as pitch is heard.
+# frequency, with the frequency axis spaced as we hear pitch.
 
 # %%
 features = sedlib.config.profile(profile).features
@@ -172,15 +178,16 @@ players.play(waveform, "A real-domain clip")
 look(waveform, labels, "A real-domain clip")
 
 # %% [markdown]
-# The real domain has other backgrounds, more echo, and often a band limit or a noise floor under everything. A
-# network that learned only from the first kind of clip meets this for the first time when it is tested. That gap is
-# what the paper is about.
+# The real domain has other backgrounds, more echo, and often a noise floor under everything. Its clips are also
+# recorded at all levels, some of them very faint. A network that learned only from the first kind of clip meets this
+# for the first time in the test. That gap is what the paper is about.
 
 # %% [markdown]
 # ## Frames and seconds
 #
-# The network does not answer in seconds but in **frames**. In the baseline, whose features the paper keeps, the spectrogram has
-# one column every 255 samples at 16 kHz. Two poolings by 2 leave one in four: each output frame covers 4 · 255 samples.
+# The network does not answer in seconds but in **frames**. The spectrogram of the DCASE baseline, whose features the
+# paper keeps, has one column every 255 samples at 16 kHz, the **hop**. (The paper gives no number.) Two poolings by 2
+# leave one column in four, so each output frame covers 4 · 255 samples.
 #
 # **Exercise 1.** Write both directions: the second at which output frame `frame` starts (counted from 0), and the
 # frame in which second `second` lies.
@@ -206,7 +213,7 @@ check.frame_at(frame_at)
 # another frame.
 
 # %%
-print(inspect.getsource(sedlib.config.Config.frame_s.fget))
+show.source(sedlib.config.Config.frame_s.fget)
 frame_s = {name: sedlib.config.profile(name).frame_s for name in ("paper", profile)}
 assert frame_s["paper"] == frame_start(1)
 frame_s
@@ -247,32 +254,63 @@ check.event_matches(event_matches)
 #
 # **Predict:** a detector finds every event of the development set with its exact length, but always a little late.
 # What is its F1 when it is 100 ms late? 300 ms?
+#
+# ### A second score
+#
+# **PSDS**, the polyphonic sound detection score ([Bilen et al., ICASSP 2020](https://arxiv.org/abs/1910.08440)), asks
+# for overlap instead of ends:
+# - A prediction is valid if reference events of its class cover at least half of it. This is the detection tolerance
+#   criterion, **DTC** = 0.5. Otherwise it is a false alarm.
+# - A reference event is found if valid predictions cover at least half of it. This is the ground truth intersection
+#   criterion, **GTC** = 0.5.
+# - A false alarm that lies to at least 30 % in events of *another* class is a **cross-trigger** (CTTC = 0.3). It can
+#   cost extra, by a factor $\alpha_{CT}$. In the challenge of 2020 that factor was 0.
+#
+# One dog barks from 2 to 4 s. **Predict** for each row what both scores count.
+
+# %%
+plots.show(*scores.draw_cases())
+
+# %% [markdown]
+# F1 forgives no end that is off by more than its collar. PSDS accepts all that overlaps well enough, even in pieces.
+# Now delay every event of the development set, with both scores. Move the slider until each of them falls.
 
 # %%
 reference = layout.load(root, "validation").table
 
 def late(delay: float) -> tuple[plots.Figure, str]:
-    predicted = reference.copy()
-    predicted[["onset", "offset"]] += delay
-    f1 = event_f1(reference, predicted).macro
-    words = f"every event {1000 * delay:.0f} ms late: macro F1 {100 * f1:.0f} %"
-    fig, axes = plots.figure(10, 1.4 + 0.4 * labels["event_label"].nunique())
-    clip = predicted[predicted["filename"] == labels["filename"].iloc[0]]
-    plots.events_on(axes[0, 0], labels, clip)
-    axes[0, 0].set_xlabel("time (s)")
-    axes[0, 0].set_title(words, loc="left")
-    return fig, f"The events of one clip, and below each the predicted one; {words}."
+    return scores.draw_late(reference, labels, delay)
+
+explore.explore(late, interactive, delay=[0.0, 0.1, 0.19, 0.21, 0.3, 0.5, 1.0])
 
 # %% [markdown]
-# Move the slider until the score falls.
+# F1 does not fade, it breaks off: within the onset's collar everything counts, beyond it nothing. PSDS fades, because
+# a delay that is half of a short event is little for a long one. A system may detect every sound and still have a low
+# F1, because it is vague about when. That is one reason why the paper's best F1 is below 50 %. It is also why
+# smoothing the output, which moves onsets and offsets, is worth points (lesson 06).
+#
+# PSDS differs in one more way: it takes *all* thresholds. A lower threshold finds more events and raises more false
+# alarms, so each class has a curve. Upwards is the **effective true positive rate**: the mean share of events found,
+# minus $\alpha_{ST}$ times its standard deviation over the classes ($\alpha_{ST}$ = 0 in 2020). To the right is the
+# **effective false positive rate**: false alarms per hour, plus $\alpha_{CT}$ times the cross-triggers. PSDS is the
+# area up to 100 false alarms per hour, scaled to at most 1.
+#
+# Here is the curve of a made-up detector, whose ends are off by 0.3 s. Move the threshold.
 
 # %%
-explore.explore(late, interactive, delay=[0.0, 0.1, 0.19, 0.21, 0.3])
+points = scores.made_up(reference, seed)
+whole = psds_from_operating_points(reference, points.values())
+
+def curve(threshold: float) -> tuple[plots.Figure, str]:
+    return scores.draw_curve(reference, points, whole, threshold)
+
+explore.explore(curve, interactive, start={"threshold": 0.5},
+                threshold=[0.2, 0.35, 0.5, 0.65, 0.8])
 
 # %% [markdown]
-# The score does not fade, it breaks off: within the onset's collar everything counts, beyond it nothing. A system may
-# hear every sound and still score low because it is vague about when. That is one reason why the paper's best number
-# is below 50 %, and why smoothing the output, which moves onsets and offsets, is worth points (lesson 06).
+# The point is one threshold, averaged over classes; the curve averages the classes at equal rates of false alarms. F1
+# has its best value somewhere in between. PSDS stays: it judges the detector whatever the threshold. So the two
+# scores can disagree on which of two systems is better, and a paper should report both.
 
 # %% [markdown]
 # ## The paper in one page
@@ -280,12 +318,13 @@ explore.explore(late, interactive, delay=[0.0, 0.1, 0.19, 0.21, 0.3])
 # **Problem** (sections 1 and 2). Strong labels exist only for synthetic clips; the target is real homes.
 #
 # **Starting point** (section 3). The challenge's baseline: a convolutional and recurrent network on log-Mel
-# spectrograms, trained as a **mean teacher**, where a student network learns from all three kinds of labels and from
-# the average of its own past. Lesson 04.
+# spectrograms, trained as a **mean teacher**. A student network learns from all three kinds of labels, and from the
+# average of its own past. Lesson 04. Another way, which section 1 names, is **guided learning**: a second network
+# that is good at whole clips teaches the one that is good at frames.
 #
 # **Idea 1: domain-adversarial training on dynamically mixed clips** (sections 3.1 and 3.2). A second network tries to
-# tell synthetic from real clips by the first one's features; the first one learns features that defeat it. New
-# synthetic mixtures with random effects are made all the time. Lessons 02 and 05.
+# tell synthetic from real clips by the first one's features; the first one learns features that defeat it.
+# For every batch, new synthetic mixtures with random effects are made. Lessons 02 and 05.
 #
 # **Idea 2: parallel PCEN** (section 3.3). Instead of the logarithm, per-channel energy normalisation, whose
 # parameters are learned; two of them in parallel, since short and lasting sounds want different ones. Lesson 03.
@@ -294,7 +333,7 @@ explore.explore(late, interactive, delay=[0.0, 0.1, 0.19, 0.21, 0.3])
 # are tuned for the score, replace the median filter. Lesson 06.
 #
 # **Result** (section 4): from 34.8 to 46.3 % event-based macro F1. **Predict:** which of the three ideas helps most
-# on its own? The paper's ablation study, Table 2, says:
+# on its own? An **ablation study** switches parts on and off to see what each is worth. The paper's, Table 2:
 
 # %%
 rows = [(row.name, row.paper["dev_f1"]) for row in ROWS if row.table == 2]
@@ -308,14 +347,8 @@ html.table(table2, "Paper, Table 2: event-based macro F1 on the development set"
 # report. Parallel PCEN brings 5.1. With augmentation and without DAT it falls below the baseline, by 1.6. The HMM helps
 # everywhere.
 #
-# Table 1 compares front-ends. Table 3 adds the evaluation set and a second score.
-#
-# **PSDS**, the polyphonic sound detection score, judges a system at many thresholds instead of one. A predicted event counts
-# if reference events of its class cover at least half of it: the detection tolerance criterion, DTC = 0.5. Otherwise it is
-# a false alarm. A reference event is found if predictions that count cover at least half of it: the ground truth intersection
-# criterion, GTC = 0.5. A lower threshold finds more events and raises more false alarms per hour, so each class has a curve.
-# PSDS is the area under the mean curve up to 100 false alarms per hour, scaled to at most 1. It forgives ends that are off,
-# which F1 does not.
+# Table 1 compares front-ends. Table 3 adds the evaluation set and PSDS. An **ensemble** averages the outputs of
+# several networks.
 
 # %%
 rows = [{"table": row.table, "system": row.name, **row.paper} for row in ROWS]
@@ -328,12 +361,13 @@ html.table(others, "Paper, Tables 1 and 3")
 # %% [markdown]
 # Look at the last two rows: the second ensemble wins on the development set, on which its HMM was tuned, and loses on
 # the evaluation set. One number on one set is not the truth about a system; this course gives intervals wherever it
-# can.
+# can. Lesson 04 says how they are computed.
 
 # %% [markdown]
 # ## The map
 #
-# Each lesson runs alone, in any order.
+# Each lesson runs alone, in any order. To read, go from 00 to 07; 02 and 03 are easier after 04, whose network and
+# training they use. `notebooks/08_your_own_sounds.py` takes your own recordings through the same steps.
 
 # %%
 html.table(lessons.course(), "The course")
@@ -344,13 +378,15 @@ html.table(lessons.course(), "The course")
 # - You said what sound event detection is: classes with onsets and offsets, from strong, weak and missing labels.
 # - You listened to a clip of each domain and read its events off a spectrogram.
 # - You converted frames to seconds and back: one output frame of the paper is 63.75 ms.
-# - You decided when a predicted event is correct, and saw the score break off beyond the collar of 200 ms.
-# - You met the paper's three ideas and know the lesson of each.
+# - You decided when a predicted event is correct. F1 breaks off beyond the collar of 200 ms; PSDS fades, and takes
+#   all thresholds.
+# - You met the paper's three ideas, and know in which lesson each is taught.
 #
 # ## Exercises
 #
-# 1. Delay only the offsets in `late`, not the onsets. Why does the score now fall slowly instead of breaking off?
-# 2. Delay every event by a *random* time between 0 and 400 ms. Guess the score first.
+# 1. Delay only the offsets, not the onsets (`reference.assign(offset=reference["offset"] + delay)`). Why does F1 now
+#    fall slowly instead of breaking off?
+# 2. Delay every event by a *random* time between 0 and 400 ms. Guess both scores first.
 # 3. Find the validation clip with the most events, and play it. How many of them would you have found?
-# 4. A detector that never says anything: what are its TP, FP and FN, and its F1? And one that says "Speech, 0 to 10
-#    s" for every clip?
+# 4. A detector that never reports anything: what are its TP, FP and FN, its F1 and its PSDS? And one that answers
+#    "Speech, 0 to 10 s" for every clip?

@@ -17,20 +17,21 @@
 # # Domain-adversarial training: features that do not tell synthetic from real
 #
 # **You will**
+# - take the gap between the domains apart, and see what it costs a detector;
 # - train a toy of two domains in the plane, and see when invariance helps and when it hurts;
-# - write the gradient reversal layer, the domain loss and the paper's two updates, each equal to the library's;
-# - see Figure 1 as the code has it, and prove that two steps and reversal have the same gradients;
-# - train the CRNN against a domain classifier, and measure with fresh probes whether it was fooled or made invariant;
-# - read what the paper claims, what lambda does, and why this method wins little here.
+# - write the domain loss, the gradient reversal layer and the paper's two updates, each equal to the library's;
+# - watch the method win clearly where a microphone is the only difference, and lose where the classes' shares differ;
+# - train the detector against a domain classifier, and test with fresh probes whether it became invariant.
 #
 # **You need** lesson 01 (the two domains), lesson 04 (the mean teacher, its training and its scores); of lesson 02 that
 # `+Augm` is dynamic mixing and effects.
 #
-# **Time** to read and try: 75 minutes. To run on two cores: about 22 min with profile `lesson` (3 min once its two trainings
-# are finished), 100 s with profile `smoke`.
+# **Time** to read and try: 110 minutes. To run on two cores: about 25 min with profile `lesson` (6 min once its two
+# trainings are finished), 4 min with profile `smoke`.
 #
-# **Paper** Cornell et al., DCASE Workshop 2020: section 3.1, Figure 1, the rows with "DAT" of Table 2. Gradient reversal
-# is Ganin et al.'s, JMLR 2016 (the paper's reference 11).
+# **Paper** [Cornell et al., DCASE Workshop 2020](https://inria.hal.science/hal-02962911): section 3.1, Figure 1, the
+# rows with "DAT" of Table 2. Gradient reversal is from [Ganin et al., JMLR
+# 2016](https://jmlr.org/papers/v17/15-239.html), the paper's reference 11.
 
 # %% tags=["parameters"]
 profile: str = "lesson"
@@ -40,59 +41,82 @@ interactive: bool = True
 
 # %% [markdown]
 # Everything below is in `sedlib.training.adversarial`, `sedlib.models.domain` and `reproduction.studies.invariance`.
+# The toy, the microphone and the figures are `sedcourse`'s.
 
 # %%
 import dataclasses
-import inspect
 
 import numpy as np
 import pandas as pd
 import torch
-from IPython.display import display
 from torch.nn import functional as F
 
-# %% [markdown]
-# And the course's own:
-
-# %%
 from reproduction import comparisons
-from reproduction.studies import gap, invariance
-from sedlib import systems, training, workspace
+from reproduction.studies import gap, invariance, known
+from sedcourse import adaptation, check, explore, html, live, microphone, players, plots
+from sedcourse import scheme, show, toy
+from sedlib import features, models, systems, training, workspace
 from sedlib.data import layout, tables
-from sedcourse import check, explore, html, live, plots, scheme, toy
-from sedlib.models import Detector
-from sedlib.models.domain import DomainClassifier
-from sedlib.training import adversarial
-from sedlib.training.loop import own_fabric
+from sedlib.training import adversarial, loop
 
 # %% [markdown]
-# ## The gap again
+# ## The gap
 #
-# Strong labels exist for synthetic clips alone, and lesson 01 measured what that costs. Here are its three detectors
-# again, on synthetic clips and on real ones.
+# Strong labels exist for synthetic clips alone. What does that cost? Three detectors: one learns from synthetic clips
+# only, one is the mean teacher of lesson 04, and an **oracle** gets the real clips' hidden strong labels. `sedlib
+# gap` trains them, and tests the first one on development clips with single ingredients of the real domain switched
+# off or on.
+#
+# **Predict:** which ingredient costs a detector most, and which hardly anything?
 
 # %%
 root = workspace.dataset(data, profile)
 measured = gap.load(profile)
 print(measured["from"])
-rows = {name: {subset: f"{100 * np.mean(f1):.1f}" for subset, f1 in found.items()}
-        for name, found in gap.by_system(measured).items()}
-table = pd.DataFrame(rows).T.fillna("").rename_axis("trained as").reset_index()
-html.table(table, "Event-based macro F1 (%), mean over trainings")
+plots.show(plots.gap(gap.by_system(measured), gap.shares(measured)), gap.text(measured))
 
 # %% [markdown]
-# What is learned from synthetic clips is worth far less on real ones. One explanation: the CNN's features describe not
-# only *what* sounds but also *how the clip came about*, and the layers above rely on that. So the paper asks the CNN for
-# features from which nobody can tell where a clip comes from. What then is learned on synthetic clips should hold for
-# real ones.
+# On the left, the detector that knows synthetic clips alone does much better on such clips than on real ones. The
+# oracle shows how much there is to win. On the right, circles show what each ingredient takes from the first detector
+# when it is the only difference. Diamonds show what is won when it alone is taken away. These do not add up: an event
+# that is missed for one reason cannot be missed once more for another.
 #
-# **Predict:** would features that are the same for *every* clip be such features?
+# By ear: one clip of the real domain, dry and clean, then with a single ingredient, then with all. The events are the
+# same.
+
+# %%
+log_mel = features.LogMel(systems.configuration("baseline", "lesson").features)
+def look(waveform: np.ndarray) -> np.ndarray:
+    return log_mel(torch.from_numpy(waveform)[None])[0, 0].numpy()
+
+versions = adaptation.versions(seed)
+for name, waveform in versions.items():
+    players.play(waveform, name)
+fig = plots.spectrogram_grid({name: look(x) for name, x in versions.items()}, 0.064, 2)
+plots.show(fig, "One clip four times: dry and clean; with rooms, whose tails fill the "
+                "pauses; with codecs; with all, where haze and colour are added.")
 
 # %% [markdown]
+# Now by number. We take the ingredients away step by step and ask a classifier of domains (lesson 01) each time, with
+# several draws of new clips. **Predict:** after which step will it start to fail?
+
+# %%
+draws, clips = (2, 12) if profile == "smoke" else (4, 40)
+stairs = adaptation.staircase(log_mel, seed, draws, clips, interactive)
+plots.show(*adaptation.draw_staircase(stairs))
+
+# %% [markdown]
+# At the bottom nothing of the real domain is left, and the AUC is at chance. On the way down, any clue that is left
+# is enough for the classifier. So the order matters: in another order, another step would look decisive. This AUC
+# says *that* the domains differ, not *what* that costs: a detector may ignore what the classifier uses.
+#
 # ## A game of two
 #
-# Two networks play. A **domain classifier** hears the CNN's features and says whether the clip is synthetic; it learns to
-# be right. The CNN learns, besides its main task, to make it wrong. With $\theta_c$ the weights of the CRNN, $\theta_a$
+# One explanation of the gap: the CNN's features describe not only *what* sounds but also *how the clip was recorded*,
+# and the layers above rely on that. So the paper wants features from which nobody can tell where a clip comes from.
+#
+# Two networks play. A **domain classifier** sees the CNN's features and predicts whether the clip is synthetic. The CNN
+# learns, besides its main task, to make it wrong. With $\theta_c$ the weights of the CRNN, $\theta_a$
 # those of the classifier, $L_m$ the mean teacher's whole loss and $L_a$ the classifier's, equations (1) and (2) are
 #
 # $$\theta_c \leftarrow \theta_c - \alpha \, \nabla_{\theta_c} \left[ \lambda_m L_m - \lambda_a L_a \right], \qquad
@@ -103,54 +127,47 @@ html.table(table, "Event-based macro F1 (%), mean over trainings")
 #
 # ### Two domains in the plane
 #
-# Small enough to be trained while you look on: two classes, cats and dogs, and two axes. One axis says what
-# sounds; it is noisy. The other says how the sound was recorded. Among synthetic points the recording also gives the class
-# away; real points lie elsewhere on it, and it says nothing of their class. Their classes are not known in training.
+# The smallest case has two classes, cats and dogs, and two axes. One axis says what sounds; it is noisy. The other
+# says how the sound was recorded. Among synthetic points the recording also gives the class away; real points lie
+# elsewhere on it, and it says nothing of their class. Their classes are not known in training. This is one step of
+# its training:
 
 # %%
+show.source(toy.update)
 explore.explore(toy.draw, interactive, domain_weight=[0, 0.3, 1, 10],
-                real_share=[0.5, 0.1, 0.9])
+                real_share=[0.1, 0.5, 0.9], start={"real_share": 0.5})
 
 # %% [markdown]
-# Three things to try, with a prediction each:
-# 1. $\lambda_a = 0$: the classifier looks on. How well does a model that never had to care about domains do on real points?
-# 2. Raise $\lambda_a$ until real points are understood. What happened to the feature space?
-# 3. Raise it much further.
+# Two things to try: $\lambda_a = 0$, where nobody listens to the classifier; then raise it until real points are
+# understood. What happened to the features?
 #
-# The sweep, with its spread over seeds. **Predict** its shape before you look.
+# The sweep over weights and seeds. On the left, half of the real points are dogs. On the right it is one in ten,
+# while synthetic ones stay half and half: **label shift**. **Predict** both curves.
 
 # %%
 weights, seeds = [0, 0.3, 1, 10], range(3)
-swept = {"as many dogs in both domains": toy.sweep(weights, seeds)}
+swept = {"as many dogs in both domains": toy.sweep(weights, seeds),
+         "1 of 10 real ones is a dog": toy.sweep(weights, seeds, real_share=0.1)}
 plots.show(*toy.draw_sweep(swept))
 
 # %% [markdown]
-# Without the domain loss the model relies on the recording, which serves it well on synthetic points and not at all on
-# real ones. With it the line turns until it follows the content: nobody told it which real point is a cat. And look at
-# the fresh probe (of which more below): it is wrong less often than the model's own adversary. In so small a toy even
-# weight 10 does no harm; the CRNN below is another matter.
+# On the left, the model without the domain loss relies on the recording and fails on real points. With it, the
+# boundary turns until it follows the content, although nobody told it which real point is a cat.
 #
-# Now let nine of ten real points be cats, while synthetic ones stay half and half. That is called **label shift**.
-# **Predict:** can features that serve to tell cats from dogs look the same in both domains now?
-
-# %%
-swept["1 of 10 real ones is a dog"] = toy.sweep(weights, seeds, real_share=0.1)
-plots.show(*toy.draw_sweep(swept))
-
-# %% [markdown]
-# They cannot. Where the features show cat or dog, a clip with "cat" is more likely a real one, and says so to any
-# classifier of domains. To be invariant, some real cats must be taken for dogs, or synthetic dogs for cats (Zhao et al.,
-# ICML 2019, bound the sum of both errors from below). So the weights that helped before, 1 and 10, cost accuracy now, and
-# how much is a matter of chance. (Without the domain loss nine of ten are right here only because this model takes nearly
-# all real points for cats.) Keep this picture: we shall need it.
+# On the right, nine real animals in ten are cats but only half of the synthetic ones. Features that look the same in
+# both domains *must* then misclassify some animals ([Zhao et al., ICML
+# 2019](https://proceedings.mlr.press/v97/zhao19a.html), prove a lower bound). So weights that helped before cost
+# accuracy now. Without the domain loss the accuracy is high for a bad reason: that model takes nearly all real points
+# for cats. (The third line, a fresh probe, is a new classifier of domains, which the features never had to fool. We
+# come back to it.)
 #
 # ## The pieces
 #
 # ### The domain loss
 #
-# Every batch of the mean teacher begins with its synthetic clips; weak and unlabelled ones, all recorded, follow. So no
-# new labels are needed: $L_a$ is the binary cross-entropy of the classifier's logits, and the label of the first
-# `synthetic` clips is 1.
+# Every batch of the mean teacher begins with its synthetic clips; weak and unlabelled ones, all recorded, follow. So
+# no new labels are needed. $L_a$ is the binary cross-entropy of the classifier's **logits**, its output before the
+# sigmoid, and the label of the first `synthetic` clips is 1.
 #
 # **Exercise 1.** Write it. `logits` is `(clip,)`.
 
@@ -161,26 +178,20 @@ def domain_loss(logits: torch.Tensor, synthetic: int) -> torch.Tensor:
     return F.binary_cross_entropy_with_logits(logits, labels)
 
 # %% [markdown]
-# The loss itself has no sign; the updates have them.
+# The loss itself has no sign; the updates have them. The baseline, whose training the paper keeps, has 6 synthetic
+# and 18 recorded clips in a batch. **Predict** how often a classifier that knows nothing can be right there.
 
 # %%
 check.domain_loss(domain_loss)
-
-# %% [markdown]
-# The baseline, whose training the paper keeps, has 6 synthetic and 18 recorded clips in a batch. A classifier that knows nothing can still count on that:
-# **Predict** its best loss, and how often it is then right.
-
-# %%
 share = torch.tensor(6 / 24)
-chance = F.binary_cross_entropy(share, share)
-print(f"always saying {share:.2f}: loss {chance:.3f}; "
-      f"right about {1 - share:.0%} of the clips")
+print(f"always answering {share:.2f}: loss {F.binary_cross_entropy(share, share):.3f}, "
+      f"right on {1 - share:.0%} of the clips")
 
 # %% [markdown]
-# Three quarters right, without having listened: accuracy misleads here. The **balanced error** is the mean of the two
+# Three quarters right without looking: accuracy misleads here. The **balanced error** is the mean of the two
 # domains' shares of wrong answers. 0.5 is chance, whatever the batch holds.
 #
-# **Exercise 2.** Write it. A positive logit says "synthetic".
+# **Exercise 2.** Write it. A positive logit means "synthetic".
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def balanced_error(logits: torch.Tensor, synthetic: int) -> float:
@@ -190,7 +201,7 @@ def balanced_error(logits: torch.Tensor, synthetic: int) -> float:
     return float(missed + mistaken) / 2
 
 # %% [markdown]
-# A classifier that says the same to every clip must come out at 0.5.
+# A classifier that gives the same answer to every clip must come out at 0.5.
 
 # %%
 check.balanced_error(balanced_error)
@@ -200,7 +211,7 @@ check.balanced_error(balanced_error)
 #
 # **Exercise 3.** Write equations (1) and (2). `main(theta_c)` and `domain(theta_c, theta_a)` are the two losses,
 # `weights` are $\lambda_m$ and $\lambda_a$. Return the new $\theta_c$ and $\theta_a$. The check compares them with
-# finite differences: it moves every weight a little and looks at what the losses do.
+# finite differences: it moves every weight a little and measures what the losses do.
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def two_updates(theta_c, theta_a, main, domain, weights, alpha):
@@ -233,88 +244,194 @@ def backward(ctx, gradient):
     return -ctx.weight * gradient, None
 
 # %% [markdown]
-# It need not know anything of the classifier.
+# It need not know anything of the classifier. Below it is the same in sedlib. At the start the classifier knows
+# nothing, and going against it would push the CNN anywhere. So Ganin et al. let the weight grow with the progress $p$
+# of the training, from 0 to 1: $\lambda(p) = 2 / (1 + \exp(-10 \, p)) - 1$.
 
 # %%
 check.reversed_gradient(backward)
+show.source(adversarial._Reverse)
+show.source(adversarial.ganin)
 
 # %% [markdown]
-# The same in sedlib. **Predict** the gradient of $3 \, \mathrm{reverse}(x, 0.5)$.
+# ## One microphone
+#
+# Now real work for the method, and still small: single sounds of all ten classes, and one difference between the
+# domains. "Real" sounds went through one cheap microphone, synthetic ones did not. Classes are balanced and there are
+# no weak labels. A network of three layers gets the mean level and the standard deviation of each Mel band.
+# **Predict:** what will it get right on real sounds?
 
 # %%
-print(inspect.getsource(adversarial._Reverse))
-x = torch.tensor(2.0, requires_grad=True)
-(3 * adversarial.reverse(x, 0.5)).backward()
-print("forwards", adversarial.reverse(x, 0.5).item(), " backwards", x.grad.item())
+per_class, trials = (16, range(3)) if profile == "smoke" else (80, range(5))
+clean, kinds = known.clips(per_class, known.NORMAL, seed)
+def through(size: float, **how) -> microphone.Sounds:
+    own, heard = (gap.band_statistics(x, log_mel)
+                  for x in (clean, microphone.through(clean, size, **how)))
+    return microphone.Sounds(own, heard, kinds)
+
+one = through(microphone.SIZE)
+plots.show(*microphone.draw_response())
+for at in (4, 8):
+    players.play(clean[at], f"{tables.CLASSES[kinds[at]]}, as it is")
+    players.play(microphone.through(clean[at : at + 1])[0], "through the microphone")
 
 # %% [markdown]
-# At the start the classifier knows nothing, and going against it would push the CNN anywhere. So Ganin et al. let the
-# weight grow with the progress $p$ of the training, from 0 to 1:
+# You recognise both at once. This is one step of the training, with your reversal layer. `class_weights` comes later.
+# The sounds of training, adversary and test are never the same.
+
+# %%
+show.source(microphone.step)
+settings = {"without": {"sounds": one, "weight": 0},
+            **{f"weight {w:g}": {"sounds": one, "weight": w} for w in (0.3, 1, 3)},
+            "own scale": {"sounds": one, "weight": 0, "own_scale": True}}
+compared = microphone.compare(settings, trials)
+best = microphone.gain(compared, "weight 0.3", "without")
+lost = microphone.gain(compared, "weight 0.3", "without", "synthetic")
+print(f"weight 0.3 wins {best} on real sounds: {microphone.verdict(best)}")
+print(f"on synthetic ones: {lost}")
+title = f"Mean ± standard deviation, {len(trials)} seeds"
+html.table(microphone.summary(compared), title)
+
+# %% [markdown]
+# **See it work**: not one real sound had a label, and yet the network learned to read them. (Profile `smoke` has too
+# few sounds and seeds to show it.) The adversary's error rises towards 50 %, and a weight that is too large gives some of
+# the gain away. But note how we know which weight is best: by the labels of real sounds. The paper "tuned $\lambda$ on
+# the development set", which its tables report. That is the same leak.
 #
-# $$\lambda(p) = \frac{2}{1 + \exp(-10 \, p)} - 1.$$
+# The last row is a rival without any adversary: each domain is standardised by its own mean and standard deviation. One
+# fixed microphone *is* a shift of each band, and a mean removes that. So know your gap before you build an adversary.
 #
-# **Exercise 5.** Write it.
+# The last column asks of each real sound whether its nearest synthetic neighbour, by the network's embedding, is of its
+# class. An **embedding** is the vector of features that a network computes of a sound.
+# Listen to that. For a real sound we play its nearest synthetic neighbour, without and with the adversary.
+
+# %%
+trained = {f"weight {w:g}": microphone.train(one, w, seed=0) for w in (0, 0.3)}
+for at in microphone.moved(*trained.values(), kinds)[:3]:
+    sound = trained["weight 0"].places["real"][at]
+    players.play(microphone.through(clean[sound : sound + 1])[0],
+                 f"a real sound: {tables.CLASSES[kinds[sound]]}")
+    for name, of in trained.items():
+        near = of.places["synthetic"][microphone.nearest(of.synthetic, of.real)[at]]
+        players.play(clean[near], f"nearest at {name}: {tables.CLASSES[kinds[near]]}")
+
+# %% [markdown]
+# How large may the difference be? The dose is the height of the microphone's bumps. **Predict** both curves.
+
+# %%
+doses = {microphone.SIZE: compared[compared["setting"].isin(["without", "weight 0.3"])]}
+for size in (0,) if profile == "smoke" else (0, 9, 27):
+    of = through(size)
+    doses[size] = microphone.compare({
+        "without": {"sounds": of, "weight": 0},
+        "weight 0.3": {"sounds": of, "weight": 0.3}}, trials)
+doses = dict(sorted(doses.items()))
+plots.show(*microphone.draw_doses(doses, "height of the microphone's bumps (dB)"))
+
+# %% [markdown]
+# The larger the difference, the more there is to win, and the adversary needs no idea of what differs. Now every clip has
+# a microphone of its own, as in real life. **Predict:** which loses more by that, the adversary or its rival?
+
+# %%
+many = through(microphone.SIZE, each_its_own=True)
+mixed = microphone.compare({
+    "without": {"sounds": many, "weight": 0}, "weight 1": {"sounds": many, "weight": 1},
+    "own scale": {"sounds": many, "weight": 0, "own_scale": True}}, trials)
+each = microphone.gain(mixed, "weight 1", "without")
+rival = microphone.gain(mixed, "own scale", "without")
+print(f"the adversary wins {each}: {microphone.verdict(each)}")
+print(f"the own scale wins {rival}: {microphone.verdict(rival)}")
+html.table(microphone.summary(mixed), f"A microphone for each clip, {len(trials)} seeds")
+
+# %% [markdown]
+# ### Which step to keep
+#
+# With labels of synthetic sounds alone, one would keep the step that is best on held-out *synthetic* sounds, as the
+# DCASE baseline does. **Predict:** is that the best step on real ones?
+
+# %%
+plots.show(*microphone.draw_history(trained))
+for name, of in trained.items():
+    print(f"{name}: {microphone.chosen(of)}")
+
+# %% [markdown]
+# On synthetic sounds the late steps look alike, so this choice is blind to what the adversary is there for. The
+# released scripts for Augm and DAT keep the checkpoints with the lowest loss on the *real* development set. That
+# favours DAT, but then the set that chooses is the set that is reported.
+#
+# ### Label shift switched on
+#
+# Same microphone, but now five of the ten classes are more frequent among the real sounds. We report accuracy
+# averaged over the classes, so that frequent ones do not count more. Suppose that the shares of the classes were
+# known in both domains. Then a synthetic sound could count in the domain loss as often as its class occurs in the
+# real domain.
+#
+# **Exercise 5.** Write these weights: `real` and `synthetic` are the shares of the classes, `(class,)`.
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
-def ganin(progress: float) -> float:
-    """0 at the start, nearly 1 from the middle on."""
-    return 2 / (1 + np.exp(-10 * progress)) - 1
+def class_weights(real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
+    """How much a synthetic sound of each class counts in the domain loss."""
+    return real / synthetic
 
 # %% [markdown]
-# Look at both ends.
+# A class that is twice as frequent in the real domain counts twice. **Predict:** what does label shift do to the
+# adversary, and what do the weights repair?
 
 # %%
-check.ganin(ganin)
-for p in (0, 0.1, 0.3, 0.5, 1):
-    print(f"p = {p:.1f}: {adversarial.ganin(p):.3f}")
+check.class_weights(class_weights)
+plain = compared[compared["setting"] == "without"]  # it sees no real sound
+shifts = {50: compared[compared["setting"].isin(["without", "weight 1"])]}
+for percent in (90,) if profile == "smoke" else (70, 90):
+    how = {"sounds": one, "weight": 1, "frequent": percent / 100}
+    counts = class_weights(microphone.shares(percent / 100), microphone.shares(0.5))
+    both = {"weight 1": how, "with class weights": {**how, "class_weights": counts}}
+    shifts[percent] = pd.concat([plain, microphone.compare(both, trials)])
+plots.show(*microphone.draw_doses(shifts, "share of the frequent five classes (%)"))
+shifted = microphone.gain(shifts[90], "weight 1", "without")
+repaired = microphone.gain(shifts[90], "with class weights", "weight 1")
+print(f"at 90 % the adversary wins {shifted}: {microphone.verdict(shifted)}")
+print(f"class weights add {repaired}: {microphone.verdict(repaired)}")
 
 # %% [markdown]
+# Features that tell the classes also tell something of the domain, once the classes' shares differ. The adversary
+# punishes just these features. The weights take that reason away, but they need the real shares. Weak labels could
+# estimate them; neither the paper nor the released code does so.
+#
 # ## Figure 1, from the code
 #
-# Now the CRNN. The figure is drawn from the modules themselves: names, shapes for one clip and numbers of parameters
-# are theirs, and so are the groups that each of the two updates moves. **Predict** first: the domain loss of equation (1) is a
-# function of which weights? And does any of it reach the RNN?
+# Now the detector. The paper's own Figure 1 is on page 2 of [its PDF](https://inria.hal.science/hal-02962911). Ours is
+# drawn from the modules themselves: names, shapes for one clip and numbers of parameters are theirs, and so are the
+# groups that each of the two updates moves. **Predict:** the domain loss of equation (1) depends on which weights? Does
+# any of it reach the RNN?
 
 # %%
 config = systems.configuration("dat", profile)
 plots.show(*scheme.scheme(config))
 
 # %% [markdown]
-# The classifier is given what the RNN is given, a sequence of embeddings. It is the separator of Conv-TasNet
-# (`asteroid.masknn.TDConvNet`): dilated convolutions, one number a frame, whose mean over time is the logit of the clip. The
-# paper says that skip connections "helped gradient propagation". The released classifier has only residual connections, and
-# so has ours.
+# **Where the branch is attached is a choice.** The paper puts it after the CNN, beside the RNN: the features of
+# single frames become invariant, and the RNN stays free. A branch after the RNN would also see the clip's context,
+# and with it *what* sounds when.
+#
+# The classifier is the separator of Conv-TasNet (`asteroid.masknn.TDConvNet`): dilated convolutions, one number a
+# frame, whose mean over time is the logit of the clip. The paper says that skip connections "helped gradient
+# propagation". The released code has residual connections only, no skip connections, and so has ours. A finished run
+# keeps its CRNN alone: the branch costs nothing at detection.
+#
+# The two steps as they are run. Both equations contain the same loss at the same weights, so one pass through the
+# classifier gives the gradients of both. Below it is the same by reversal, in one.
 
 # %%
-print(inspect.getsource(DomainClassifier.__init__))
 full = systems.configuration("dat", "paper")
-classifier = DomainClassifier(full.adversarial, full.model.filters[-1])
+classifier = models.domain.DomainClassifier(full.adversarial, full.model.filters[-1])
 size = sum(p.numel() for p in classifier.parameters())
-print(f"at the paper's size: {size:,} parameters")
-print(tuple(classifier(torch.randn(2, full.frames, full.model.filters[-1])).shape))
+print(f"the classifier at the paper's size: {size:,} parameters")
+show.source(adversarial.DomainAdversarial.two_steps)
+show.source(adversarial.DomainAdversarial.one_step)
 
 # %% [markdown]
-# Nothing of it is needed to detect events: a finished run keeps its CRNN alone, and `sedlib detect` neither loads nor
-# computes a classifier.
-#
-# ### One step
-#
-# The two steps as they are run. Both equations have the same $\mathcal{L}_{adv}$, at the same weights and embeddings, so one
-# pass through the classifier gives the gradients of both. The CRNN descends along the first one, then the classifier
-# along the second.
-
-# %%
-print(inspect.getsource(adversarial.DomainAdversarial.two_steps))
-
-# %% [markdown]
-# And by reversal, in one:
-
-# %%
-print(inspect.getsource(adversarial.DomainAdversarial.one_step))
-
-# %% [markdown]
-# The paper says that two steps work better than reversal. **Predict:** how different are their gradients, for the same
-# weights and the same batch? We take both on a random network and batch of this profile.
+# The paper found that two steps work better than reversal, for "more stable gradients". **Predict:** how different are
+# the gradients, for the same weights and the same batch? We take both on a random network and batch of this profile.
 
 # %%
 def gradients(updates: str) -> dict[str, dict[str, torch.Tensor]]:
@@ -322,8 +439,8 @@ def gradients(updates: str) -> dict[str, dict[str, torch.Tensor]]:
     torch.manual_seed(seed)
     how = dataclasses.replace(config.adversarial, updates=updates, schedule="constant")
     changed = dataclasses.replace(config, adversarial=how)
-    fabric = own_fabric("cpu")
-    learner = adversarial.DomainAdversarial(Detector(changed), changed, fabric, 1)
+    fabric = loop.own_fabric("cpu")
+    learner = adversarial.DomainAdversarial(models.Detector(changed), changed, fabric, 1)
     output = learner.student(20 * torch.randn(8, 1, config.features.n_mels, 64) - 40)
     learner.update(output, output.strong.mean(), 2, learner.rates(10**6))
     crnn = learner.student.crnn
@@ -344,20 +461,18 @@ for group in one:
     assert off <= 1e-4 * largest + 1e-9
 
 # %% [markdown]
-# Up to rounding they are the same, and they have to be: when the CRNN has moved, the classifier still learns from
-# the embeddings of *before*, and the classifier that the CRNN goes against has not moved yet. Taken so, as equations (1)
-# and (2) say and the released script does, and with the same optimisers and fixed weight, the two procedures are one, written
-# twice. (In GANs the second player usually answers the first one's move; that is another procedure.) The paper found two
-# steps better for "more stable gradients". That must come from something else that differed: Ganin et al.'s schedule, one
-# optimiser instead of two, such taking of turns, or chance. In sedlib `dat_reversal` is reversal with the schedule.
+# Up to rounding they are the same, and they have to be. When the CRNN moves, the classifier still learns from the
+# embeddings of *before*, and the classifier that the CRNN works against has not moved yet. With equal optimisers and
+# a fixed weight, the two procedures are one, written twice. In a GAN the second player answers the first one's move:
+# that would be `loss_a(classifier(cnn_after(x)))`, with embeddings computed anew.
 #
-# One trap on the way: whoever neither freezes the classifier in the first step nor zeroes its gradients before the second
-# adds $-\lambda_a \nabla L_a$ to $\lambda_a \nabla L_a$, and it never learns anything.
+# So the paper's difference must come from elsewhere: Ganin et al.'s schedule, one optimiser instead of two, or
+# chance. In sedlib `dat_reversal` is reversal with the schedule.
 #
 # ### Two readings of lambda
 #
 # The paper's text has $\lambda = 0.1$ and weights $\lambda$, $1 - \lambda$: 0.1 for the main loss and 0.9 for the domain
-# loss. The released code has 1 and 0.1. Is that a detail? The optimiser is Adam, which divides each gradient by its
+# loss. The released code has 1 and 0.1. Is that a detail? The optimiser is **Adam**, which divides each gradient by its
 # own usual size. **Predict** what a factor of 0.1 in front of the *whole* loss changes.
 
 # %%
@@ -373,16 +488,15 @@ def adam_steps(factor: float, steps: int = 5) -> torch.Tensor:
 print(adam_steps(1.0), adam_steps(0.1))
 
 # %% [markdown]
-# Nothing. So RNN and heads, which hear only of the main loss, learn with 0.1 as with 1. In the CNN only the *ratio* of
-# the two weights counts: $0.9 / 0.1 = 9$ as the text has it, $0.1 / 1 = 0.1$ as the code has it. The two readings are 90
-# times apart. (All this as long as no gradient is clipped: DAT clips at a norm of 5, as the released scripts do.)
+# Nothing. So RNN and heads, which receive gradients of the main loss alone, learn with 0.1 as with 1. In the CNN only
+# the *ratio* of the two weights counts: $0.9 / 0.1 = 9$ in the text, $0.1 / 1 = 0.1$ in the code. The two readings
+# are 90 times apart. This holds as long as no gradient is clipped; DAT clips at a norm of 5, as the released scripts
+# do.
 #
-# ## Training
+# ## Training the detector
 #
-# `dat` is the baseline of lesson 04 with the updates above. (The paper's "+DAT+Augm" has dynamic mixing as well, which
-# makes a training take far longer; its results come further below.) While it runs, each epoch logs the classifier's loss
-# and balanced error, and says so if the classifier wins or loses outright (below 2 % or above 48 % of errors). **Predict:**
-# will its error rise or fall with the epochs?
+# `dat` is the baseline of lesson 04 with the updates above. (The paper's "+DAT+Augm" adds dynamic mixing, which
+# takes far longer.) **Predict:** will the classifier's error rise or fall with the epochs?
 
 # %%
 folder = workspace.run_folder(profile, root, "dat", seed)
@@ -393,37 +507,38 @@ history = run.metrics
 if len(curves.rows) < len(history):
     print("trained before, all or in part; these are its records:")
     plots.show(plots.curves(history), live.description(history))
+plots.show(*adaptation.draw_errors(history))
 
 # %% [markdown]
-# The classifier's error, epoch by epoch:
+# An epoch's error is that on its training clips, while the networks learn. With the released weights the classifier
+# learns faster than it is confused. Compare with the microphone, where its error rose.
+#
+# **Which step would synthetic clips choose?** Our trainings keep the last step. `reproduction.studies.schedule` has
+# measured F1 on real clips along whole trainings.
 
 # %%
-fig, axes = plots.figure(10, 2.8)
-ax, error = axes[0, 0], history["loss_domain_error"]
-ax.plot(history["epoch"], error, "o-", color=plots.BLUE, label="domain classifier")
-ax.axhline(0.5, color="0.5", linestyle="--", label="chance")
-ax.set(xlabel="epoch", ylabel="balanced error", ylim=(0, 0.6))
-ax.xaxis.get_major_locator().set_params(integer=True)
-ax.legend(loc="lower left", ncols=2)
-words = ", ".join(f"{e:.2f}" for e in error)
-plots.show(fig, f"The domain classifier's balanced error by epoch: {words}; chance: 0.5.")
-print(words)
+score = f"validation_f1_{config.training.tested}"
+epoch = history.loc[history[score].idxmax(), "epoch"]
+real = 100 * results["validation"]["event_f1"]["macro"]
+print(f"dat here: synthetic clips choose epoch {epoch} of {len(history)}; "
+      f"F1 on real clips after the last one: {real:.1f} %")
+of_systems = adaptation.curves()
+plots.show(*adaptation.draw_curves(of_systems))
+for name, curve in of_systems.items():
+    print(f"{name}: {adaptation.chosen(curve)}")
+if not {"dat", "dat_augm"} & of_systems.keys():
+    print("No curve of DAT is published; `python -m reproduction.studies.schedule dat`")
 
 # %% [markdown]
-# (The error of an epoch is that on its training clips, of the networks as they learn.) With the released weights the CNN
-# does not win this game: the classifier learns faster than it is confused. Is that a failure? An error near 0.5 would
-# look like success. But it can mean two things: that the features hold nothing of the domain, or that *this* classifier,
-# which had to hit a moving target, was thrown off.
-#
 # ## Fooled, or invariant?
 #
-# The honest measure: freeze the CNN, and let somebody *new* learn to tell the domains apart, who was never fooled. Two of
-# those: a linear probe on the mean and deviation of each feature, and a domain classifier started afresh. Both
-# are asked about clips that they did not learn from; synthetic clips that the CNN did not learn from either, and development
-# clips.
+# An error near 0.5 would look like success. But it can mean two things: that the features hold nothing of the domain,
+# or that *this* classifier, which had to hit a moving target, was thrown off. The honest measure is a **probe**:
+# freeze the CNN, and train a new classifier of domains that was never fooled. We train two, a linear one on the mean
+# and standard deviation of each feature, and a network. Both are tested on clips that they did not learn from.
 #
-# The error $\epsilon$ of the best such classifier gives a distance between the domains, the **proxy A-distance**: 0 where they
-# cannot be told apart, 2 where every clip can be.
+# The error $\epsilon$ of the best such classifier gives a distance between the domains, the **proxy A-distance**: 0
+# where they cannot be told apart, 2 where every clip can be.
 #
 # **Exercise 6.** Write it: it is linear in the error.
 
@@ -433,283 +548,143 @@ def a_distance(error: float) -> float:
     return 2 * (1 - 2 * error)
 
 # %% [markdown]
-# Chance is an error of 0.5.
+# Chance is an error of 0.5. Then three CNNs: with random weights, trained without DAT (`baseline`, of lesson 04), and
+# trained with it. One more probe gets no features at all, only the *true* labels: how many seconds of each class
+# sound in a clip. **Predict** the order of the errors.
 
 # %%
 check.a_distance(a_distance)
-
-# %% [markdown]
-# Now three CNNs: with its random weights, before any training; trained without DAT (`baseline`, of lesson 04); and with it
-# (`dat`). Of the trained ones we take the student after the last step, for that is what the classifier was up against.
-# And one more probe, which gets no features at all, only the *true* labels: how many seconds of each class sound in a clip.
-# **Predict** the order of the errors.
-
-# %%
 baseline = systems.configuration("baseline", profile)
 folder = workspace.run_folder(profile, root, "baseline", seed)
 plain = training.train(baseline, root, seed, folder, progress=interactive)
 probed = {"untrained": invariance.measure(plain, root, seed, untrained=True),
           "baseline": invariance.measure(plain, root, seed),
           "dat": invariance.measure(run, root, seed)}
-for name, found in probed.items():
-    said = {probe: "{:.2f} ({:.2f} to {:.2f})".format(*found[probe])
-            for probe in ("linear", "network", "labels")}
-    print(f"{name:<10} errors: {said}")
-print(f"the own classifier of dat: {probed['dat']['adversary']:.2f}")
+html.table(pd.DataFrame([
+    (name, *("{:.2f} ({:.2f} to {:.2f})".format(*found[probe])
+             for probe in ("linear", "network", "labels")))
+    for name, found in probed.items()],
+    columns=["CNN", "linear probe", "network", "true labels"]), "Balanced errors")
 
 # %% [markdown]
-# The labels alone give the domain away in many clips: in MiniDESED, as in DESED, real clips hold more of some classes
-# than synthetic ones do. That is the toy's label shift, and it means: embeddings that tell *what sounds* must tell
-# something of the domain.
+# The labels alone give the domain away in many clips: real clips hold more of some classes than synthetic ones, in
+# MiniDESED as in DESED. That is label shift, and it means that embeddings that tell *what sounds* must tell something
+# of the domain.
 #
-# ### Over trainings
-#
-# The same for trainings of several systems and seeds, among them `dat_weight_1`: DAT with ten times the released weight for the
-# domain loss.
+# The same for several systems and seeds, a mark for each training. `dat_weight_1` has ten times the released weight
+# for the domain loss.
 
 # %%
 study = invariance.load(profile, root)
 print(f"profile {study['profile']}, {study['from']}")
+fig = plots.domain_errors(invariance.errors(study), invariance.labels_error(study))
+plots.show(fig, invariance.text(study))
 html.table(invariance.table(study), "Errors (%) of classifiers of domains, 50 is chance")
 
 # %% [markdown]
-# The same as a picture, a mark a training:
+# Compare each training's own adversary with the probes. Where the adversary is near chance and the probes are not,
+# **it was fooled, and nothing became invariant.** The first row is a network that never learned: even random filters
+# pass on enough of level and colour to tell the domains apart.
+#
+# A picture of the embeddings, each mark a clip. Distances between groups mean little in such a picture: it is for
+# looking, the probes are for measuring.
 
 # %%
-fig = plots.domain_errors(invariance.errors(study), invariance.labels_error(study))
-plots.show(fig, invariance.text(study))
+plots.show(*adaptation.draw_map({
+    name: invariance.hear(of.detector("last"), of.config, root, seed)
+    for name, of in {"baseline": plain, "dat": run}.items()}, seed))
 
 # %% [markdown]
-# Read the columns against each other, as version 0.1.0 published them. The classifier that took part in the training of `dat_weight_1` is at
-# chance: a complete success, by its own account. Newcomers find the domain in the embeddings of the same CNN about as
-# easily as in those of the baseline. **It was fooled; nothing became invariant.** With the released weights the classifier
-# is not even fooled. (Its error is that on training clips, with augmentation where there is some; newcomers are asked about
-# other clips, as they are. So differences of a few points between the columns mean nothing.) And the first row is a network
-# that never learned anything: even random filters pass on enough of level and colour to tell the domains apart, and
-# training changes that little, with DAT or without.
+# ## How far does it carry?
 #
-# A picture of the embeddings, each dot a clip:
+# The weight of the domain loss for the detector, from 0 (the baseline) to 1, with 1 for the main loss; and the
+# paper's printed ratio, 9.
 
 # %%
-def clip_map(axes, heard, title):
-    at, longest = invariance.project(heard.embeddings, seed), heard.seconds.argmax(1)
-    for domain, colour, marker in ((1, plots.BLUE, "o"), (0, plots.VERMILION, "x")):
-        chosen = at[heard.is_synthetic == domain]
-        axes[0].plot(*chosen.T, marker, color=colour, ms=4, mfc="none",
-                     label="synthetic" if domain else "real")
-    looks = zip(tables.CLASSES, plots.OKABE_ITO + plots.OKABE_ITO[1:3], "osv^DXP<>*")
-    for k, (label, colour, marker) in enumerate(looks):
-        axes[1].plot(*at[longest == k].T, marker, color=colour, ms=4, label=label)
-    for ax, what in zip(axes, ("domain", "longest class")):
-        ax.set(title=f"{title}: {what}", xticks=[], yticks=[])
+swept = comparisons.ADVERSARIAL.load(profile, root)
+print(f"profile {swept['profile']}, {swept['from']}")
+html.table(adaptation.lambdas(swept), "The weight of the domain loss, swept")
 
 # %% [markdown]
-# Above without DAT, below with it:
+# Remember the prediction that nobody needs a network for: features that are the same for *every* clip are invariant,
+# and useless.
+#
+# The study that this course publishes asks what the paper says of DAT:
 
 # %%
-fig, axes = plots.figure(10, 8, nrows=2, ncols=2)
-for row, (title, of) in zip(axes, {"baseline": plain, "dat": run}.items()):
-    clip_map(row, invariance.hear(of.detector("last"), of.config, root, seed), title)
-for ax in axes[1]:
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, frameon=False)
-plots.show(fig, "Clips in the plane by the similarity of their embeddings, without DAT "
-                "above, with it below; left by domain, right by the longest class.")
+source, verdicts = adaptation.verdicts()
+print(source)
+print(adaptation.in_a_sentence(verdicts))
+html.table(verdicts, "What the paper says of DAT, and what the published study says")
 
 # %% [markdown]
-# Distances between groups mean nothing in such a picture, and two dimensions hide much: it is for looking, the probes are
-# for measuring.
-#
-# ### Where invariance helps, and where it hurts
-#
-# By class, what DAT changes on synthetic clips that were held out, and on real ones:
+# And the rungs side by side, from one microphone to the detector. The third is the published measurement with noise,
+# microphones, band limits and codecs on the same kind of sounds (`figures/known.json`). The last is F1 with DAT minus
+# F1 with augmentation alone.
 
 # %%
-changes = {f"{system} minus {beside}": invariance.class_changes(study, system, beside)
-           for system, beside in (("dat_augm", "augm"), ("dat", "baseline"))}
-fig, axes = plots.figure(10, 4.4, ncols=2, sharey=True)
-places = np.arange(len(tables.CLASSES))[::-1]
-looks = {"synthetic": (plots.BLUE, "", 0.2), "real": (plots.VERMILION, "//", -0.2)}
-for ax, (title, change) in zip(axes[0], changes.items()):
-    for domain, (colour, hatch, shift) in looks.items():
-        ax.barh(places + shift, change[domain], 0.38, color=colour, hatch=hatch,
-                edgecolor="white", label=f"{domain} clips")
-    ax.set(title=title, xlabel="event F1 (points)")
-    ax.axvline(0, color="black", lw=0.8)
+rungs = {"one microphone": best, "one for each clip": each,
+         "the whole channel": adaptation.channel(),
+         "one microphone, label shift": shifted, **adaptation.detector()}
+plots.show(*adaptation.draw_ladder(rungs))
+for name, won in rungs.items():
+    print(f"{name}: {won}")
 
 # %% [markdown]
-# In words, the means over classes:
+# ### Why less with the detector?
+#
+# **The labels differ.** You have seen what that does. Here are the mean seconds of each class in a clip, in both domains:
 
 # %%
-axes[0, 0].set_yticks(places, [name.replace("_", " ") for name in tables.CLASSES])
-axes[0, 1].legend()
-words = "; ".join(
-    f"{title}: synthetic {change['synthetic'].mean():+.1f} points, "
-    f"real {change['real'].mean():+.1f}" for title, change in changes.items())
-plots.show(fig, f"What DAT changes in each class's event F1, by domain. {words}.")
-print(words)
-
-# %% [markdown]
-# Bars to the right are won. If DAT did what it promises, the bars of the real clips would lie further to the right than
-# those of the synthetic ones. As published by version 0.1.0 (one training of each system with augmentation, two without), it costs a little
-# in both domains: with augmentation 3.0 points on synthetic and 3.9 on real clips, without it 2.5 and 0.9. Shaver and vacuum
-# cleaner lose in both pairs and both domains; no class wins on real clips in both pairs.
-#
-# ## What the paper says, and what came out
-#
-# Where this workspace holds two trainings or more of every row in this profile, they are read; otherwise you see what is
-# published with the course. **Predict** which rows of DAT lie above the same without it.
-
-# %%
-study = comparisons.ADVERSARIAL
-results = study.load(profile, root)
-print(f"profile {results['profile']}, {results['from']}")
-caption = "Event-based macro F1 (%), mean ± deviation over trainings"
-html.table(study.scores(results), caption)
-
-# %% [markdown]
-# By class, as differences to the first row:
-
-# %%
-by_class = study.by_class(results)
-most = by_class[study.rows["dat"]] - by_class[study.rows["baseline"]]
-words = ", ".join(f"{name} {change:+.0f}" for name, change in most.items())
-plots.show(plots.system_scores(study.drawn(results), by_class),
-           "Left, F1 with intervals, and the paper's. Right, by class, what each wins "
-           f"over the baseline. DAT alone: {words}.")
-
-# %% [markdown]
-# And in sentences, as differences on the same clips with their 95 % intervals over clips and trainings. An interval that
-# holds 0 decides nothing.
-
-# %%
-html.table(study.verdicts(results), "What the paper says, and what these runs say")
-
-# %% [markdown]
-# As published by version 0.1.0, one result is clear: with the weights exactly as the paper prints them, the network learns
-# almost nothing, in both of its trainings (too few for a verdict in the table). The authors probably meant the weights in their code. And one sentence is contradicted: +DAT+Augm is below the baseline here, which is the doing of augmentation
-# more than of DAT (lesson 02). All others stay open, and in none of them does DAT point upwards by itself.
-#
-# ### Lambda, swept
-#
-# The weight of the domain loss from 0 (the baseline) to 1, with 1 for the main loss, and the paper's wording, whose ratio is 9:
-# F1 (of the epoch that the held-out synthetic clips choose), and what the classifier's error was in the last epoch.
-
-# %%
-weight_of = {"baseline": 0, "dat_weight_0.03": 0.03, "dat": 0.1, "dat_weight_0.3": 0.3,
-             "dat_weight_1": 1, "dat_paper_lambda": 9}
-rows = []
-for name, weight in weight_of.items():
-    found = results["systems"][name]
-    own = [one["loss_domain_error"] for one in found["learned"] if weight]
-    rows.append((name, f"{weight:g}", ", ".join(f"{100 * f1:.1f}" for f1 in found["dev"]),
-                 ", ".join(f"{error:.2f}" for error in own)))
-columns = ["system", "domain / main weight", "development F1 (%)", "classifier's error"]
-html.table(pd.DataFrame(rows, columns=columns), "Weights, swept")
-
-# %% [markdown]
-# Up to 0.1 nothing is decided; from 0.3 on less is detected, and with weight 1 next to nothing, while the classifier is at
-# chance. Remember what newcomers said of that network: the domain is still there. Features that are the same for every clip,
-# as you may have predicted at the beginning, would be useless and invariant. These became useless without becoming invariant.
-#
-# ## Why does it not help?
-#
-# Four suspects, besides an adversary that is fooled too easily.
-#
-# **The labels differ.** The toy said what that does. Mean seconds of each class in a clip, in both domains:
-
-# %%
-rows = {}
-for domain, subset in (("synthetic", "synthetic"), ("real", "validation")):
-    part = layout.load(root, subset)
-    names = tables.filenames(part.table)
-    rows[f"{domain} (s)"] = invariance.class_seconds(part.table, names).mean(0)
-shifted = pd.DataFrame(rows, index=tables.CLASSES)
-shifted["real / synthetic"] = shifted["real (s)"] / shifted["synthetic (s)"]
-shown = shifted.map("{:.2f}".format).rename_axis("class").reset_index()
+names = {"synthetic": "synthetic", "real": "validation"}
+of = {name: layout.load(root, subset) for name, subset in names.items()}
+lasting = pd.DataFrame({
+    f"{name} (s)": invariance.class_seconds(p.table, tables.filenames(p.table)).mean(0)
+    for name, p in of.items()}, index=tables.CLASSES)
+lasting["real / synthetic"] = lasting["real (s)"] / lasting["synthetic (s)"]
+shown = lasting.map("{:.2f}".format).rename_axis("class").reset_index()
 html.table(shown, "How long the classes sound, per clip")
 
 # %% [markdown]
 # **The teacher was there before.** Weak labels and consistency on real clips already ask for features that serve both
-# domains. DAT was made for less: no labels of the other domain at all.
-#
-# **It is too early.** These trainings had 1000 steps. The baseline's 200 epochs, which the paper keeps, are 52,600.
-#
-# **The epoch was chosen on synthetic clips.** These runs kept the best epoch on held-out *synthetic* clips, as the baseline
-# does. DAT trades some accuracy on synthetic clips for accuracy on real ones, so this rule may pick the wrong epoch for it.
-# (Today's trainings keep the last step.) The released scripts for Augm and DAT keep the checkpoints with the lowest loss on
-# the real development set. That favours DAT, but then the set that chooses is the set that is reported.
-#
-# ### Labels and teacher
-#
-# The fourth suspect is not tried here. To see what the first two do we made MiniDESED again without two ingredients of its real domain, so that real clips have
-# the scenes and the voices of synthetic ones. There the domains differ in *how clips came about* (backgrounds, levels, rooms,
-# noise, microphones, bands, codecs), as in the left panel of the toy's sweep, and the labels do not give them away. And we
-# trained, with both data sets, with and without DAT: once as the baseline, once with synthetic labels alone and without
-# consistency with a teacher.
+# domains. DAT was made for less: no labels of the other domain at all. To test both, MiniDESED was made again with
+# scenes and voices alike in both domains, so that only the recording differs. There DAT was tried with the mean
+# teacher, and with synthetic labels alone.
 
 # %%
 acoustic = root.with_name(f"{root.name}-acoustic")
-parts = {"all of the gap": (comparisons.ADAPTATION, root),
-         "the recording": (comparisons.ADAPTATION_ACOUSTIC, acoustic)}
-for where, (study, of) in parts.items():
+for where, study, of in (("all of the gap", comparisons.ADAPTATION, root),
+                         ("the recording", comparisons.ADAPTATION_ACOUSTIC, acoustic),
+                         ("all of it, trained longer", comparisons.LONGER, root)):
     results = study.load(profile, of)
     print(f"{where}: {results['from']}")
     display(html.table(study.scores(results), f"Domains differ by {where}: event F1"))
     display(html.table(study.verdicts(results), f"Domains differ by {where}: of use?"))
 
 # %% [markdown]
-# As published by version 0.1.0, nothing is decided: there are two or three trainings each, and with nothing but another seed F1 differs by up to
-# 6 points. The one place where DAT comes out ahead is the one that it was made for: labels of synthetic clips alone, and
-# domains that the labels do not give away. All of the gap is another matter: whatever is left of voices and scenes, DAT
-# does not bridge it. (Which of the two matters more these trainings do not say.)
+# **It may be too early.** Our trainings are short; the DCASE baseline trains for 200 epochs, 52,600 steps. **And the
+# choice of the epoch** may hide a gain, as above.
 #
-# Did the embeddings become more alike there? The same probes as before, with the same scenes and voices in both domains:
-
-# %%
-found = invariance.load(profile, acoustic)
-print(f"profile {found['profile']}, {found['from']}")
-html.table(invariance.table(found), "Domains differ by the recording: errors (%)")
-
-# %% [markdown]
-# As published by version 0.1.0, a little. With synthetic labels alone (`uda_weight_0`) the linear probe is wrong about 18.5 % of the clips; with
-# DAT (`uda_weight_0.1`) about 21.8 %. Its own classifier, wrong about 43 %, takes that for far more than it is. (Of a network
-# that never learned: 19.7 %.) And look at the baseline, which has no domain classifier: 21.6 %. Weak labels and consistency bring the domains as close as DAT
-# does; on top of them DAT adds 3 points (one training each). So the second suspect is hard to acquit: **the teacher was
-# there before**.
-#
-# ### Time
-#
-# Trained three times as long, on all of the gap. **Predict:** who gains more from it, the baseline or DAT?
-
-# %%
-study = comparisons.LONGER
-results = study.load(profile, root)
-print(f"profile {results['profile']}, {results['from']}")
-display(html.table(study.scores(results), "Event F1 (%) after 10 and 30 epochs"))
-html.table(study.verdicts(results), "What DAT adds")
-
-# %% [markdown]
-# As published by version 0.1.0 (two trainings each), DAT does gain more: from 1.0 points below the baseline to 2.4 above it on the development
-# clips. But the interval, -2.7 to +7.4, still holds 0, and on the evaluation clips the two are alike (35.7 and 35.5 %). So
-# the third suspect stays one: if DAT is of use here, it is late in a training, and more seeds or more steps would have to
-# show it.
+# > **How sure is all this?** On single sounds every table has several seeds and an interval. Of the detector there are
+# > few trainings, and F1 differs by several points from seed to seed. An interval that holds 0 shows neither a gain
+# > nor that there is none. Older measurements say above which version made them.
 #
 # ## What you did
 #
-# - You trained a toy of two domains, and saw invariance help where the domains differ in how they were recorded, and hurt where they
-#   differ in what they hold.
-# - You wrote the reversal, the domain loss, its balanced error and the two updates, equal to finite differences and to the library's.
-# - You saw Figure 1 drawn from the modules, and two steps and reversal with the same gradients.
-# - You trained the CRNN against a classifier, and measured with fresh probes that a fooled classifier is no invariance.
-# - You read the paper's claims beside our numbers with their intervals, and a study of why little is won here.
+# - You took the gap apart, and saw what it costs a detector and how much an oracle has to win.
+# - You trained a toy of two domains, and saw invariance help, and hurt where the domains differ in what they hold.
+# - You wrote the domain loss, its balanced error, the reversal and the two updates, equal to finite differences and
+#   to the library's.
+# - You watched the adversary win clearly against one microphone, lose its gain under label shift, and get it back
+#   with class weights.
+# - You trained the detector against a classifier, and tested with fresh probes that a fooled classifier is no invariance.
 #
 # ## Exercises
 #
 # 1. Give the toy's real points the same recording as the synthetic ones (`toy.REAL_RECORDING`, `toy.SPURIOUS`). What does
 #    DAT win when there is no gap?
-# 2. Leave out the sign: let the classifier's gradient reach the CNN as it is (a copy of `two_steps` with a plus in front of
-#    the domain loss). What happens to the classifier's error, and what do the CNN and the classifier do together now?
-# 3. Train the probe of `invariance.linear_probe` on the clips it is asked about. How far off is the error?
+# 2. Estimate the real shares of the classes: train with weight 0 under label shift, count the answers on real sounds,
+#    and use the counts in `class_weights`. How much of the repair is left?
+# 3. Train the probe of `invariance.linear_probe` on the clips it is tested on. How far off is the error?
 # 4. Give the classifier more practice: train `dat` with `adversarial.learning_rate` ten times as large
-#    (`dataclasses.replace` as in `gradients` above, `training.train` as above). Is it still fooled? What does a fresh
-#    probe say?
+#    (`dataclasses.replace` as in `gradients` above). Is it still fooled? What does a fresh probe say?

@@ -72,7 +72,7 @@ ABLATIONS: dict[str, System] = {
         features=PER_CLIP,
         pcen=replace(TWO, learn_s=True),
     ),
-    # Not in the paper: what the domain gap costs, and what could be won at most (lesson 01).
+    # Not in the paper: what the domain gap costs, and what could be won at most (lesson 05).
     "synthetic_only": System("the baseline's CRNN, trained with the synthetic clips alone", training=ALONE),
     "oracle": System(
         "the baseline's CRNN, trained with strong labels of real clips, which only a generated data set has",

@@ -3,7 +3,7 @@
 ``sedlib gap`` trains with synthetic clips alone, with the mean teacher, and with an oracle's labels of real clips; then
 it makes the development clips anew with one ingredient of the gap switched off or on, and scores the first of these
 detectors again; events and everything else stay the same clip by clip. Paper sections 1 and 3.1; taught in
-``notebooks/01_data.py``.
+``notebooks/05_domain_adversarial.py``.
 """
 
 from __future__ import annotations

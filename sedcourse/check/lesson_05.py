@@ -1,9 +1,10 @@
-"""Checks of lesson 05: gradient reversal, the domain loss and the two updates."""
+"""Checks of lesson 05: gradient reversal, the domain loss, the two updates and class weights."""
 
 import math
 import types
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -160,19 +161,21 @@ two_updates = Check(
     value=_both,
 )
 
-ganin = Check(
-    "``2 / (1 + exp(-10 p)) - 1``, p from 0 to 1.",
-    cases=[(0.0,), (0.1,), (0.35,), (0.5,), (1.0,)],
-    expected=lambda p: 2 / (1 + math.exp(-10 * p)) - 1,
-    correct="0 at the start, and nearly 1 after half of the training",
+_BALANCED, _SHIFTED = np.full(4, 0.25), np.array([0.4, 0.3, 0.2, 0.1])
+
+class_weights = Check(
+    "How much a synthetic sound of each class counts in the domain loss, from the shares ``real`` and ``synthetic``.",
+    cases=[(_SHIFTED, _BALANCED), (_BALANCED, _SHIFTED), (_SHIFTED, _SHIFTED[::-1])],
+    expected=lambda real, synthetic: real / synthetic,
+    correct="1 for every class where the shares agree; a synthetic sound counts as often as its class is real",
     hints={
-        "- 1 is missing: it must start at 0": lambda p: 2 / (1 + math.exp(-10 * p)),
-        "the exponent needs a minus, or it runs downhill": lambda p: 2 / (1 + math.exp(10 * p)) - 1,
-        "the factor 10 is missing in the exponent": lambda p: 2 / (1 + math.exp(-p)) - 1,
-        "this is the sigmoid, which starts at 0.5; twice that, minus 1": lambda p: 1 / (1 + math.exp(-10 * p)),
-        "this is half as much: 2 stands above the line": lambda p: 1 / (1 + math.exp(-10 * p)) - 0.5,
-        "the - 1 belongs behind the fraction": lambda p: 2 / (1 + math.exp(-10 * p) - 1),
-        "this is a straight line": lambda p: p,
+        "the other way round: a class that is more frequent in the real domain counts more": lambda r, s: s / r,
+        "the synthetic shares count too: with unequal ones this is not enough": lambda r, s: r,
+        "this is the difference of the shares; a weight is their ratio": lambda r, s: r - s,
+        "this makes the weights add up to 1; then the synthetic half of the loss nearly vanishes": lambda r, s: (
+            r / s / (r / s).sum()
+        ),
+        "shares multiply where they should divide": lambda r, s: r * s,
     },
 )
 

@@ -460,6 +460,21 @@ def test_sliders_start_at_the_first_values_and_redraw(shown):
     assert repr(shown[-1][0]) == "[figure: a=1 b=7]"
 
 
+def test_sliders_start_where_they_are_told_to_and_keep_their_order(shown):
+    explore.explore(drawing, interactive=True, start={"b": 6}, a=[1, 2], b=[5, 6, 7])
+    panel, box = shown[0], shown[-1][0]
+    assert repr(panel[0]) == "[figure: a=1 b=6]" and list(box.children[1].options) == [5, 6, 7]
+    shown.clear()
+    explore.explore(drawing, interactive=False, start={"a": 2}, a=[1, 2], b=[5, 6])
+    assert [repr(thing) for thing, _ in shown] == [f"[figure: a={a} b={b}]" for a, b in [(1, 5), (2, 5), (2, 6)]]
+
+
+@pytest.mark.parametrize("start", [{"b": 4}, {"c": 1}])
+def test_a_start_beside_the_values_is_refused(start):
+    with pytest.raises(SedError, match="not one of"):
+        explore.explore(drawing, interactive=False, start=start, a=[1, 2], b=[5, 6, 7])
+
+
 def test_the_environment_names_problems_and_what_to_do(monkeypatch):
     rows = environment.check_environment()
     assert list(rows.columns) == ["what", "state", "found", "what to do"]

@@ -1,0 +1,240 @@
+"""What lesson 05 shows of the domain gap and of trainings against it, besides toy and `sedcourse.microphone`.
+
+The gap's ingredients by ear and by a classifier, which epoch a selection on synthetic clips takes, embeddings in the
+plane, and the published study in a sentence. Paper sections 3.1 and 4.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from tqdm.auto import tqdm
+
+from minidesed import domains, soundscapes
+from reproduction import ledger, published
+from reproduction.studies import gap, invariance, known, schedule
+from sedcourse.microphone import Interval, interval
+from sedcourse.plots.style import BLUE, GREEN, OKABE_ITO, ORANGE, VERMILION, figure, styled
+from sedlib.data import tables
+from sedlib.features import LogMel
+
+SAME = ("scenes", "voices", "boundaries")  # ingredients that change the events themselves
+STEPS = (  # of the staircase: what is taken away one after another
+    (),
+    ("microphones", "band limits"),
+    ("noise", "codecs", "clipping"),
+    ("rooms", "loudness"),
+    ("foregrounds", "gain controls"),
+    ("voices", "backgrounds"),
+    ("scenes", "boundaries"),
+)
+
+
+def versions(seed: int) -> dict[str, np.ndarray]:
+    """Make one real-domain clip dry and clean, with a single ingredient, and with all that happens on the way."""
+    acoustics = [name for name in domains.INGREDIENTS if name not in SAME]
+    added = {"with rooms": ["rooms"], "with codecs": ["codecs"], "with all": acoustics}
+
+    def clip(index: int, there: Sequence[str]) -> tuple[np.ndarray, list]:
+        recipe = soundscapes.mini_recipe("validation", [name for name in acoustics if name not in there])
+        return soundscapes.make_clip("validation", recipe, seed, index)
+
+    for index in range(1000):  # until one has a room and a codec, and pauses
+        dry, events = clip(index, ())
+        if not 1 < sum(offset - onset for onset, offset, _ in events) < 5:
+            continue
+        others = {name: clip(index, there)[0] for name, there in added.items()}
+        if not any(np.array_equal(dry, other) for other in others.values()):
+            return {"dry and clean": dry, **others}
+    raise AssertionError("no clip of 1000 has a room and a codec")
+
+
+def staircase(logmel: LogMel, seed: int, draws: int, clips: int, progress: bool = False) -> pd.DataFrame:
+    """Ask a classifier of domains after each of `STEPS`, for several draws of clips: ``step draw auc``."""
+
+    def made(subset: str, without: Sequence[str], draw: int) -> np.ndarray:
+        recipe = soundscapes.mini_recipe(subset, without)
+        waveforms = [soundscapes.make_clip(subset, recipe, seed + 1 + draw, i)[0] for i in range(clips)]
+        return gap.band_statistics(waveforms, logmel)
+
+    rows, gone = [], ()
+    studio = [made("synthetic", (), draw) for draw in range(draws)]
+    for step in tqdm(STEPS, disable=not progress, desc="ingredients taken away"):
+        gone += step
+        for draw in range(draws):
+            auc = gap.domain_auc(studio[draw], made("validation", gone, draw))
+            rows.append(("minus " + ", ".join(step) if step else "real domain", draw, auc))
+    return pd.DataFrame(rows, columns=["step", "draw", "auc"])
+
+
+@styled
+def draw_staircase(found: pd.DataFrame) -> tuple[Figure, str]:
+    """Draw `staircase`: mean AUC with its 95 % interval over draws, and describe it."""
+    fig, axes = figure(10, 2.9)
+    steps = {str(name): interval(of["auc"].to_numpy()) for name, of in found.groupby("step", sort=False)}
+    ax, rows = axes[0, 0], np.arange(len(steps))
+    means = np.array([of.value for of in steps.values()])
+    ends = np.clip([[of.low, of.high] for of in steps.values()], 0, 1)
+    ax.barh(rows, means - 0.5, left=0.5, color=BLUE)
+    ax.errorbar(means, rows, xerr=np.abs(ends.T - means), fmt="none", ecolor="black", capsize=3)
+    ax.axvline(0.5, color="black", linewidth=1)
+    ax.set_yticks(rows, list(steps))
+    ax.set(xlabel="AUC, real-domain against synthetic clips", xlim=(0.2, 1.0))
+    ax.invert_yaxis()
+    words = "; ".join(
+        f"{name} {of.value:.2f} ({max(of.low, 0):.2f} to {min(of.high, 1):.2f})" for name, of in steps.items()
+    )
+    return fig, f"AUC after each step, from 0.5, which is chance: {words}."
+
+
+def curves() -> dict[str, pd.DataFrame]:
+    """Read F1 by step from the published study of schedules: on held-out synthetic clips, and on real ones.
+
+    Returns
+    -------
+    dict of system to DataFrame ``step synthetic real``
+        Fractions, seed 0; the teacher's. Systems of which there is no curve are left out.
+    """
+    variants = {"rate_0.0025": "baseline", "dat": "dat", "augm": "augm", "dat_augm": "dat_augm"}
+    found: dict[str, list[tuple]] = {}
+    for line in published.load(schedule.PUBLISHED)["curves"]:
+        if line["variant"] in variants and line["seed"] == 0:
+            row = line["step"], line["validation_f1"], line["teacher"]["median_f1"]
+            found.setdefault(variants[line["variant"]], []).append(row)
+    return {name: pd.DataFrame(sorted(rows), columns=["step", "synthetic", "real"]) for name, rows in found.items()}
+
+
+def chosen(curve: pd.DataFrame) -> str:
+    """Say which step of a curve held-out synthetic clips choose, and what that costs on real ones."""
+    of = curve.loc[curve["synthetic"].idxmax()]
+    best = curve.loc[curve["real"].idxmax()]
+    cost = 100 * (best["real"] - of["real"])
+    return (
+        f"synthetic clips choose step {of['step']:.0f}, with {100 * of['real']:.1f} % on real clips; the best there, "
+        f"{100 * best['real']:.1f} %, is step {best['step']:.0f}: the choice costs {cost:.1f} points"
+    )
+
+
+@styled
+def draw_curves(of: Mapping[str, pd.DataFrame]) -> tuple[Figure, str]:
+    """Draw `curves`, a panel for each system, with the step that synthetic clips choose, and describe them."""
+    fig, axes = figure(10, 3.0, ncols=len(of), sharey=True)
+    for ax, (name, curve) in zip(axes[0], of.items(), strict=True):
+        for column, colour, line in (("synthetic", BLUE, "-"), ("real", VERMILION, "--")):
+            ax.plot(curve["step"], 100 * curve[column], line, marker="o", color=colour, label=f"{column} clips")
+        ax.axvline(curve.loc[curve["synthetic"].idxmax(), "step"], color="0.4", linestyle=":", label="chosen")
+        ax.set(xlabel="step", title=name, ylim=(0, 100))
+    axes[0, 0].set_ylabel("event F1 (%)")
+    axes[0, 0].legend(loc="upper left", fontsize=9)
+    return fig, " ".join(f"{name}: {chosen(curve)}." for name, curve in of.items())
+
+
+@styled
+def draw_errors(history: pd.DataFrame) -> tuple[Figure, str]:
+    """Draw the domain classifier's balanced error by epoch, of a run's ``metrics``, and describe it."""
+    fig, axes = figure(10, 2.8)
+    ax, error = axes[0, 0], history["loss_domain_error"]
+    ax.plot(history["epoch"], error, "o-", color=BLUE, label="domain classifier")
+    ax.axhline(0.5, color="0.5", linestyle="--", label="chance")
+    ax.set(xlabel="epoch", ylabel="balanced error", ylim=(0, 0.6))
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend(loc="lower left", ncols=2)
+    words = ", ".join(f"{value:.2f}" for value in error)
+    return fig, f"The domain classifier's balanced error by epoch: {words}; chance is 0.5."
+
+
+@styled
+def draw_map(of: Mapping[str, Any], seed: int) -> tuple[Figure, str]:
+    """Draw `invariance.hear` of several networks in the plane: left by domain, right by the longest class."""
+    fig, axes = figure(10, 4 * len(of), nrows=len(of), ncols=2)
+    for row, (name, heard) in zip(axes, of.items(), strict=True):
+        at, longest = invariance.project(heard.embeddings, seed), heard.seconds.argmax(1)
+        for domain, colour, marker in ((1, BLUE, "o"), (0, VERMILION, "x")):
+            picked = at[heard.is_synthetic == domain]
+            row[0].plot(*picked.T, marker, color=colour, ms=4, mfc="none", label="synthetic" if domain else "real")
+        looks = zip(tables.CLASSES, OKABE_ITO + OKABE_ITO[1:3], "osv^DXP<>*", strict=True)
+        for k, (label, colour, marker) in enumerate(looks):
+            row[1].plot(*at[longest == k].T, marker, color=colour, ms=4, label=label)
+        for ax, what in zip(row, ("domain", "longest class"), strict=True):
+            ax.set(title=f"{name}: {what}", xticks=[], yticks=[], xlabel="(no unit)", ylabel="(no unit)")
+    for ax in axes[-1]:
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3, frameon=False)
+    return fig, f"Clips in the plane by the similarity of their embeddings, a row each for {', '.join(of)}."
+
+
+def channel() -> Interval:
+    """Return what an adversary wins where noise, microphone, band limit and codec differ, from ``figures/known.json``.
+
+    Points of accuracy on real single sounds: weight 1, the same settings as weight 0, seed by seed.
+    """
+    rows = pd.DataFrame(published.load(known.PUBLISHED)["channel"])
+    usual = rows[(rows["learned"] == "synthetic") & (rows["rate"] == known.RATE_OF_NETWORK) & (rows["steps"] == 1)]
+    right = {weight: usual.loc[usual["weight"] == weight, "real"].to_numpy() for weight in (0, 1)}
+    return interval(100 * (right[1] - right[0]))
+
+
+def verdicts() -> tuple[str, pd.DataFrame]:
+    """Return where the course's one study of the paper's tables is from, and its claims about DAT.
+
+    Columns ``the paper says``, ``paper``, ``here``, ``verdict``; differences in points of F1, or of PSDS.
+    """
+    found, source = ledger.load()
+    about = [claim for claim in found["claims"] if "DAT" in claim["says"] and claim["here"] is not None]
+    rows = []
+    for claim in about:
+        form = "+.3f" if claim["score"] == "dev_psds" else "+.1f"
+        here = f"{claim['here']:{form}} ({claim['low']:{form}} to {claim['high']:{form}})"
+        rows.append((claim["says"], f"{claim['claimed']:{form}}", here, claim["verdict"]))
+    return source, pd.DataFrame(rows, columns=["the paper says", "paper", "here", "verdict"])
+
+
+def detector() -> dict[str, Interval]:
+    """Return what DAT adds to augmentation in the published study, points of F1; nothing where it has no such row."""
+    found, _ = ledger.load()
+    wanted = {"first": "2 +DAT+Augm", "second": "2 +Augm"}
+    claims = [claim for claim in found["claims"] if wanted.items() <= claim.items() and claim["here"] is not None]
+    if not claims:
+        return {}
+    return {"the detector (F1)": Interval(*(claims[0][name] for name in ("here", "low", "high")))}
+
+
+def in_a_sentence(rows: pd.DataFrame) -> str:
+    """Sum `verdicts` up."""
+    held = int((rows["verdict"] == "holds").sum())
+    against = int(rows["verdict"].str.startswith("does not hold").sum())
+    left = len(rows) - held - against
+    return f"Of {len(rows)} sentences about DAT, {held} hold, {against} do not hold, and {left} stay open."
+
+
+def lambdas(results: Mapping[str, Any]) -> pd.DataFrame:
+    """Tabulate F1 and the adversary's last error by the weight of the domain loss, of `comparisons.ADVERSARIAL`."""
+    weights = {"baseline": 0, "dat_weight_0.03": 0.03, "dat": 0.1, "dat_weight_0.3": 0.3, "dat_weight_1": 1}
+    rows = []
+    for name, weight in (weights | {"dat_paper_lambda": 9}).items():
+        found = results["systems"].get(name)
+        if found is None:
+            continue
+        errors = ", ".join(f"{one['loss_domain_error']:.2f}" for one in found["learned"] if weight)
+        rows.append((name, f"{weight:g}", ", ".join(f"{100 * f1:.1f}" for f1 in found["dev"]), errors))
+    return pd.DataFrame(rows, columns=["system", "domain / main weight", "development F1 (%)", "classifier's error"])
+
+
+@styled
+def draw_ladder(rungs: Mapping[str, Interval]) -> tuple[Figure, str]:
+    """Draw what the method wins on each rung, from toy to detector, and describe it."""
+    fig, axes = figure(10, 0.9 + 0.45 * len(rungs))
+    ax, rows = axes[0, 0], np.arange(len(rungs))[::-1]
+    for row, of, colour, marker in zip(
+        rows, rungs.values(), (GREEN, BLUE, ORANGE, VERMILION, GREEN), "osD^v", strict=False
+    ):
+        off = [[min(of.value - of.low, 100)], [min(of.high - of.value, 100)]]
+        ax.errorbar(of.value, row, xerr=off, fmt=marker, color=colour, ecolor=colour, capsize=3)
+    ax.axvline(0, color="black", linewidth=1)
+    ax.set_yticks(rows, list(rungs))
+    ax.set(xlabel="won by domain-adversarial training (points), 95 % interval", ylim=(-0.6, len(rungs) - 0.4))
+    words = "; ".join(f"{name}: {of}" for name, of in rungs.items())
+    return fig, f"What domain-adversarial training wins. {words}."

@@ -1,0 +1,88 @@
+"""What lesson 05 draws and says of the gap, of curves and of the published study."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from minidesed import domains
+from reproduction import ledger
+from reproduction.studies import schedule
+from sedcourse import adaptation
+from sedcourse.microphone import Interval
+from sedlib.files import write_json
+
+
+def test_the_staircase_takes_every_ingredient_away_once():
+    taken = [name for step in adaptation.STEPS for name in step]
+    assert sorted(taken) == sorted(domains.INGREDIENTS)
+
+
+def test_the_staircase_says_mean_and_interval():
+    found = pd.DataFrame({"step": ["real domain"] * 3 + ["minus all"] * 3, "auc": [0.8, 0.9, 1.0, 0.5, 0.5, 0.5]})
+    figure, words = adaptation.draw_staircase(found)
+    assert "real domain 0.90 (0.65 to 1.00)" in words and "minus all 0.50 (0.50 to 0.50)" in words
+    assert figure.axes[0].get_xlabel()
+
+
+CURVE = pd.DataFrame({"step": [1000, 2000, 3000], "synthetic": [0.4, 0.6, 0.5], "real": [0.1, 0.2, 0.3]})
+
+
+def test_what_synthetic_clips_choose():
+    assert adaptation.chosen(CURVE) == (
+        "synthetic clips choose step 2000, with 20.0 % on real clips; the best there, 30.0 %, is step 3000: "
+        "the choice costs 10.0 points"
+    )
+    figure, words = adaptation.draw_curves({"dat": CURVE, "baseline": CURVE})
+    assert len(figure.axes) == 2 and words.startswith("dat: synthetic clips choose step 2000")
+
+
+def test_curves_are_those_of_the_study(tmp_path, monkeypatch):
+    line = {"seed": 0, "step": 1000, "teacher": {"median_f1": 0.3, "psds": 0.5}, "validation_f1": 0.6}
+    lines = [{**line, "variant": name} for name in ("dat", "rate_0.005", "rate_0.0025")]
+    lines.append({**line, "variant": "dat", "seed": 1, "step": 2000})
+    write_json(tmp_path / "schedule.json", {"measured_by": "0.2.0", "curves": lines})
+    monkeypatch.setattr(schedule, "PUBLISHED", tmp_path / "schedule.json")
+    found = adaptation.curves()
+    assert found.keys() == {"dat", "baseline"}
+    assert found["dat"].to_dict("list") == {"step": [1000], "synthetic": [0.6], "real": [0.3]}
+
+
+def test_the_published_study_in_a_sentence(monkeypatch):
+    claim = {"claimed": 3.6, "here": 1.0, "low": 0.5, "high": 1.5, "score": "dev_f1", "verdict": "holds"}
+    against = {
+        "says": "DAT+HMM has the higher PSDS",
+        "score": "dev_psds",
+        "verdict": "does not hold: the opposite here",
+    }
+    claims = [
+        {**claim, "says": "DAT is better", "first": "2 +DAT+Augm", "second": "2 +Augm"},
+        {**claim, **against, "first": "3 DAT+HMM", "second": "3 PPCEN+HMM"},
+        {**claim, "says": "with DAT", "here": None, "first": "2 +DAT+Augm", "second": "2 Baseline"},
+        {**claim, "says": "PCEN", "first": "1 Fixed PCEN 1", "second": "1 Log-Mel"},
+    ]
+    monkeypatch.setattr(ledger, "load", lambda: ({"claims": claims}, "somewhere"))
+    source, rows = adaptation.verdicts()
+    assert source == "somewhere" and list(rows["the paper says"]) == ["DAT is better", "DAT+HMM has the higher PSDS"]
+    assert list(rows["here"]) == ["+1.0 (+0.5 to +1.5)", "+1.000 (+0.500 to +1.500)"]
+    assert adaptation.in_a_sentence(rows) == "Of 2 sentences about DAT, 1 hold, 1 do not hold, and 0 stay open."
+    assert adaptation.detector() == {"the detector (F1)": Interval(1.0, 0.5, 1.5)}
+    monkeypatch.setattr(ledger, "load", lambda: ({"claims": claims[1:]}, "somewhere"))
+    assert adaptation.detector() == {}
+
+
+def test_the_ladder_has_a_row_for_each_rung():
+    rungs = {"one": Interval(20.0, 15.0, 25.0), "detector": Interval(-1.0, -np.inf, np.inf)}
+    figure, words = adaptation.draw_ladder(rungs)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["one", "detector"]
+    assert "one: +20.0 points (+15.0 to +25.0)" in words
+
+
+def test_the_whole_channel_is_what_known_answers_publish():
+    won = adaptation.channel()
+    assert won.low < won.value < won.high and won.value == pytest.approx(13.4, abs=3)
+
+
+def test_versions_are_one_clip():
+    found = adaptation.versions(0)
+    assert list(found) == ["dry and clean", "with rooms", "with codecs", "with all"]
+    assert len({clip.tobytes() for clip in found.values()}) == 4 and {len(clip) for clip in found.values()} == {160000}
