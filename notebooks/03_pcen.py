@@ -253,7 +253,8 @@ for alpha in (0.8, 0.98):
 # %%
 clean, _ = demo.sounds(1, seed, 9)
 for level in (0, -30):
-    waveform = frontends.recorded(clean, level, "turned down", np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    waveform = frontends.recorded(clean, level, "turned down", rng)
     players.play(waveform[8], f"a sound at {level} dB")
 show.source(frontends.gain)
 
@@ -282,7 +283,7 @@ away = measured[measured["noise"] == "of the room"]
 plots.show(*demo.curves(away, "level", "accuracy", "front-end",
                         xlabel="level of the source (dB)", ylabel="right answers (%)"))
 near = away[away["level"] == -10]
-print("PCEN with alpha 0.98 over log-Mel, 10 dB down:", demo.lead(near, "accuracy", *pair))
+print("PCEN, alpha 0.98, over log-Mel, 10 dB down:", demo.lead(near, "accuracy", *pair))
 
 # %% [markdown]
 # PCEN takes away a gain. It does not take away noise: each halving of the distance to the noise costs all front-ends dearly.
@@ -318,7 +319,8 @@ measured = demo.over_seeds(frontends.noise, range(5 * len(seeds)), interactive)
 rows = {value: demo.intervals(measured, value, ["front-end"])
         for value in ("skewness", "colour")}
 columns = {name: [f"{one.mean:.2f} ({one.low:.2f} to {one.high:.2f})"
-                  for one in table.itertuples(index=False)] for name, table in rows.items()}
+                  for one in table.itertuples(index=False)]
+           for name, table in rows.items()}
 named = pd.DataFrame({"front-end": rows["colour"]["front-end"], **columns})
 html.table(named, "Skewness of a band; share of the variance between the bands' means")
 
@@ -390,7 +392,7 @@ kept = {name: retention.retention(x, hop_s, speech) for name, x in three(clip).i
 titles = [f"{name}: speech {k.events:.2f} of what lasts, quick changes {k.modulation:.2f}"
           for name, k in kept.items()]
 fig = plots.front_ends(dict(zip(titles, three(clip).values())), hop_s, events)
-plots.show(fig, "One clip as log-Mel and as two PCEN layers set by hand. " + "; ".join(titles))
+plots.show(fig, "One clip: log-Mel, two PCEN layers set by hand. " + "; ".join(titles))
 
 # %% [markdown]
 # One clip is an anecdote. Here are clips of other seeds, each with another talker, vacuum cleaner and room:
@@ -407,7 +409,8 @@ def kept_of(number: int) -> list[dict]:
 measured = demo.over_seeds(kept_of, seeds, interactive)
 yes = measured.groupby("seed")["divided"].first().sum()
 print(f"divided as in Figure 2: {yes} of {len(seeds)} clips")
-means = measured.groupby("layer", sort=False)[["stationary", "events", "modulation"]].mean()
+numbers = ["stationary", "events", "modulation"]
+means = measured.groupby("layer", sort=False)[numbers].mean()
 html.table(means.round(2).reset_index(),
            "Stationary share, speech against what lasts, quick changes; means")
 
@@ -492,7 +495,9 @@ titles = [f"layer {k + 1}: speech against what lasts {one.events:.2f}"
           for k, one in enumerate(kept[0])]
 plots.show(plots.front_ends(dict(zip(titles, learned[0])), 0.064, events),
            "The clip of Figure 2 as two learned layers give it. " + "; ".join(titles))
-print(f"divided by the measure: {sum(map(retention.divided, kept))} of {len(kept)} trainings")
+ratios = [max(k.events for k in one) / min(k.events for k in one) for one in kept]
+print(f"divided, by the measure: {sum(map(retention.divided, kept))} of {len(kept)}")
+print(f"speech against what lasts: {min(ratios):.0f} times or more in one layer")
 
 # %% [markdown]
 # ## Towards the real task

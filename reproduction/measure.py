@@ -204,8 +204,7 @@ def _figures(plan: Plan) -> list[dict[str, Any]]:
         for clip in range(FIGURE2_CLIPS):
             waveform, events = sounds.figure2_clip(clip)
             speech = events[events["event_label"] == "Speech"]
-            with torch.no_grad():
-                layers = detector.frontend(detector.features(torch.from_numpy(waveform)[None]))[0].numpy()
+            layers = sounds.seen(detector, waveform)
             kept = [retention.retention(layer, features.hop / features.sample_rate, speech) for layer in layers]
             divided += retention.divided(kept)
     decision = "reproduced" if divided > 0.9 * clips else "in part"

@@ -10,16 +10,21 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.linear_model import Ridge
 from sklearn.metrics import f1_score
 
 from minidesed.domains import Recipe, room_response
+from sedcourse import players, plots
 from sedcourse.demo import Classifier, logmel_statistics, sounds
-from sedlib.augment import EFFECTS, effects
+from sedlib import augment
+from sedlib.augment import EFFECTS, Bank, effects
 from sedlib.augment.effects import draw_effect
-from sedlib.config import RATE
+from sedlib.config import RATE, Augment, Features
+from sedlib.data import tables
 from sedlib.data.tables import CLASSES
+from sedlib.features import LogMel
 
 SETS = (15, 10)  # sounds of each class to learn from, and for tests
 QUIET_DB = 40.0  # SNR of sounds that nobody has degraded yet
@@ -157,3 +162,68 @@ def _f1(x: np.ndarray, active: np.ndarray, x_test: np.ndarray, y_test: np.ndarra
     mean, deviation = x.mean(0), x.std(0) + 1e-9
     fitted = Ridge(alpha=10.0).fit((x - mean) / deviation, active)
     return 100 * float(f1_score(y_test, fitted.predict((x_test - mean) / deviation) > 0.5, average="macro"))
+
+
+def longest(bank: Bank, label: str) -> torch.Tensor:
+    """Return the longest isolated sound of a class, one to three seconds of it, ``(sample,)``."""
+    number = max(bank.classes[label], key=lambda i: bank.foregrounds[i].samples)
+    sound = bank.waveform(bank.foregrounds[number], samples=3 * RATE)
+    return torch.nn.functional.pad(sound, (0, max(0, RATE - len(sound))))
+
+
+def show_pair(first: str, before: torch.Tensor, second: str, after: torch.Tensor, sees: str) -> None:
+    """Show two waveforms ``(sample,)`` as players, which keep their levels, and as spectrograms of the paper's size."""
+    pair, sizes = {first: before, second: after}, Features()
+    for title, waveform in pair.items():
+        players.play(waveform.numpy(), title)
+    pictures = {title: LogMel(sizes)(x[None])[0, 0].numpy() for title, x in pair.items()}
+    fig = plots.spectrogram_grid(pictures, sizes.hop / RATE, columns=2)
+    plots.show(fig, f"Spectrograms, {first} and {second}: {sees}")
+
+
+def try_on(name: str, waveform: torch.Tensor, sees: str, **values: float) -> torch.Tensor:
+    """Apply one of `EFFECTS` to ``(sample,)``, show what it does, and return it."""
+    parameters = {key: torch.tensor([float(value)]) for key, value in values.items()}
+    after = EFFECTS[name].function(waveform[None], **parameters)[0]
+    show_pair("before", waveform, name, after, sees)
+    return after
+
+
+def level_at(waveform: torch.Tensor, hertz: float) -> float:
+    """Return the level in a third of an octave around a frequency, dB."""
+    energy = torch.fft.rfft(waveform).abs().square()
+    octaves = (torch.fft.rfftfreq(len(waveform), 1 / RATE) / hertz).log2()
+    return 10 * energy[octaves.abs() < 1 / 6].sum().log10().item()
+
+
+def diversity(fixed: pd.DataFrame, bank: Bank, settings: Augment, clips: int, seed: int) -> pd.DataFrame:
+    """Count what is different in so many clips of a fixed set, taken again and again, and of dynamic mixing.
+
+    Parameters
+    ----------
+    fixed : event table
+
+    Returns
+    -------
+    DataFrame
+        ``different`` (what is counted), ``fixed set``, ``dynamic mixing``.
+    """
+    names = tables.filenames(fixed)
+    of_clip = {name: [] for name in names}
+    for e in tables.events(fixed).itertuples():
+        of_clip[e.filename].append((e.onset, e.offset, e.event_label))
+    passed = [of_clip[names[i % len(names)]] for i in range(clips)]
+    drawn = [augment.draw(np.random.default_rng([seed, 9, i]), bank, settings) for i in range(clips)]
+    labelled = [augment.events(mixture, bank) for mixture in drawn]
+    rows = [
+        ("soundscapes", min(clips, len(names)), len({repr(mixture) for mixture in drawn})),
+        ("sets of classes at once", len(_together(passed)), len(_together(labelled))),
+        ("isolated sounds", "not listed", len({s.sound for mixture in drawn for s in mixture.sources})),
+    ]
+    return pd.DataFrame(rows, columns=["different", "fixed set", "dynamic mixing"])
+
+
+def _together(clips: list[list[tuple[float, float, str]]]) -> set[frozenset[str]]:
+    """Return the sets of two classes or more that sound at the same time."""
+    active = (frozenset(c for a, b, c in events if a <= t < b) for events in clips for t, _, _ in events)
+    return {classes for classes in active if len(classes) > 1}
