@@ -429,8 +429,8 @@ for of, study in studies.items():
     scores = {name: np.mean(f1) for name, (_, f1, _) in study.drawn(compared[of]).items()}
     words = ", ".join(f"{name} {f1:.1f}" for name, f1 in scores.items())
     fig = plots.system_scores(study.drawn(compared[of]), by_class)
-    plots.show(fig, "Left, F1 with intervals, and the paper's. Right, by class, what each "
-                    f"wins over the first. F1 in percent: {words}.")
+    plots.show(fig, "Left, F1 with intervals, and the paper's. Right, by class, what "
+                    f"each wins over the first. F1 in percent: {words}.")
 
 # %% [markdown]
 # And the sentences of sections 4.1 and 4.2 that these rows can judge:
@@ -446,6 +446,7 @@ for of, study in studies.items():
 # %%
 run = training.Run(workspace.run_folder(profile, root, "ppcen_logmel", seed))
 if run.finished:
+    plots.show(plots.pcen_paths(run.metrics), "Parameters of the two layers by epoch")
     detector, frame_s = run.detector(), run.config.features.hop / 16000
     clip, events = sounds.figure2_clip(seed)
     layers = sounds.seen(detector, clip)
