@@ -25,7 +25,7 @@
 #
 # **You need** lesson 01 (events, log-Mel spectrograms); headphones at a moderate level.
 #
-# **Time** to read and try: 75 minutes. To run on two cores: about 2 min with profile `lesson`, 30 s with profile
+# **Time** to read and try: 75 minutes. To run on two cores: about 3 min with profile `lesson`, 2 min with profile
 # `smoke`. No detector is trained. The first run of any lesson also makes the data set.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: section 3.2, the rows with "+Augm" of Table 2. SpecAugment is from Park et al. (the
@@ -113,8 +113,9 @@ for kind, (_, amounts, unit) in augmented.DEGRADATIONS.items():
     print(f"{kind}, {unit} {middle:g}: augmented over clean {lead}")
 
 # %% [markdown]
-# The augmented classifier falls later. What it learned from matters: noise alone helps most against noise. Where the test sounds are clean, at
-# the left of each panel, there is little to win, and a little may be lost.
+# The augmented classifier falls later, against what it was prepared for. Noise alone helps most against noise, and hardly against a low-pass.
+# Where a degradation hurts little, as the room does here, there is little to win. At the left of a panel, where sounds are clean, a little may
+# be lost.
 #
 # ## What there is to mix from
 #
@@ -390,8 +391,8 @@ for count in augmented.PER_CLASS:
     print(f"{count} of each class: {'; '.join(leads)}")
 
 # %% [markdown]
-# Mixing wins at the left, and little or nothing at the right. It multiplies *scenes*, not sounds. Effects are no free gift: the tests here have none,
-# so what they change is not asked for.
+# Mixing wins where sounds are few, and no longer where they are many. It multiplies *scenes*, not sounds. Effects are no free gift: the tests here
+# have none, so the classifier pays for what nobody asks.
 #
 # "This procedure ensures a virtually infinite amount of different strongly labelled data", says the paper. Let us count, in as many clips as three
 # passes over the fixed set take.
@@ -402,7 +403,8 @@ table = augmented.diversity(fixed.table, bank, settings, clips, seed)
 html.table(table, f"Different things in {clips} clips")
 
 # %% [markdown]
-# Soundscapes do not repeat. The *sounds* do: after a while all of the bank were heard. Effects and rooms change them; they do not invent a dog.
+# Soundscapes do not repeat. Which classes sound together varies about as much in a fixed set of this size. And the *sounds* repeat: after a while
+# all of the bank were heard. Effects and rooms change them, but they do not invent a dog.
 #
 # ## Real clips
 #

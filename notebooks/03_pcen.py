@@ -25,7 +25,7 @@
 #
 # **You need** lesson 01 (log-Mel spectrograms), a little PyTorch; headphones at a moderate level.
 #
-# **Time** to read and try: 75 minutes. To run on two cores: about 1 min with profile `lesson`, 30 s with profile
+# **Time** to read and try: 75 minutes. To run on two cores: about 2 min with profile `lesson`, 1 min with profile
 # `smoke`. No detector is trained.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: sections 3.3 and 4.1, equation (3), Figure 2, Table 1. PCEN is from Wang et
@@ -286,12 +286,12 @@ near = away[away["level"] == -10]
 print("PCEN, alpha 0.98, over log-Mel, 10 dB down:", demo.lead(near, "accuracy", *pair))
 
 # %% [markdown]
-# PCEN takes away a gain. It does not take away noise: each halving of the distance to the noise costs all front-ends dearly.
+# PCEN takes away a gain, not noise. Where noise covers the sound, no front-end brings it back.
 #
 # ## It works: noise becomes white
 #
 # "This technique is able to enhance transient audio events while transforming many soundscape noise patterns into additive white
-# Gaussian noise", says section 3.3. Two statements, and each can be measured. *Gaussian*: the values of a band have the shape of a
+# Gaussian noise", says section 3.3. These are two statements, and each can be measured. *Gaussian*: the values of a band have the shape of a
 # bell, so their skewness is 0. *White*: all bands have the same mean.
 #
 # **Exercise 5.** Write the skewness of values.
@@ -325,8 +325,8 @@ named = pd.DataFrame({"front-end": rows["colour"]["front-end"], **columns})
 html.table(named, "Skewness of a band; share of the variance between the bands' means")
 
 # %% [markdown]
-# A logarithm makes noise about as Gaussian as PCEN does. What PCEN alone does is to make it *white*: the colour, most of what log-Mel
-# shows of the noise, is gone. A classifier has less to learn about rooms.
+# A logarithm makes noise about as Gaussian as PCEN does, with the long tail on the other side. Only PCEN makes it *white*: the colour, most
+# of what log-Mel shows of the noise, is gone. A classifier has less to learn about rooms.
 #
 # ## It works: Figure 2, by hand
 #
@@ -415,7 +415,7 @@ html.table(means.round(2).reset_index(),
            "Stationary share, speech against what lasts, quick changes; means")
 
 # %% [markdown]
-# So the measure says yes to a division made by hand. It may now judge layers that learned.
+# The measure agrees with the eye on a division made by hand. So it may judge layers that learned.
 #
 # The paper's fixed settings are single layers, and each has to choose. **Predict** where Fixed PCEN 1 ($\alpha$ 0.98, 400 ms), 2 ($\alpha$
 # 0.8) and 3 ($\alpha$ 0.8, 60 ms) stand on this clip.
@@ -479,8 +479,8 @@ apart = demo.interval(table[table["layers"] == 2]["distance"])
 print("distance of the alphas, from 0: {:.2f} ({:.2f} to {:.2f})".format(*apart))
 
 # %% [markdown]
-# One layer has to compromise. Of two, one keeps the level and one takes it away, in every seed, from the same start: this task pushes them
-# apart. "More layers did not bring additional appreciable improvement", says the paper, and four layers train in exercise 3.
+# One layer has to compromise. Two that start alike share the work: one keeps the level, the other takes it away. With two, the paper found
+# enough: "adding more layers did not bring additional appreciable improvement". Exercise 3 tries four.
 #
 # What do such layers, trained on made-up noise, make of the clip of Figure 2? Bands and frames are coarser here.
 
