@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 from minidesed.signals import unit_rms
 from minidesed.voices import Voices
 from reproduction import ledger
-from sedcourse.plots.axes import grid, legend_above
+from sedcourse.plots.axes import grid
 from sedcourse.plots.style import BLACK, BLUE, GREEN, LINES, ORANGE, VERMILION, figure, styled
 from sedlib.config import RATE, Features
 from sedlib.data.tables import CLASSES
@@ -145,7 +145,7 @@ def curves(
         ax.set(xlabel=label[title] if isinstance(label, dict) else label, title=title)
         grid(ax)
     axes[0, 0].set_ylabel(labels["ylabel"])
-    legend_above(axes[0, -1], 1, ncols=3)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
     return fig, f"{labels['ylabel']}, from left to right, mean over seeds with intervals: {'; '.join(words)}."
 
 

@@ -81,7 +81,11 @@ def test_amounts_are_drawn_within_their_range(monkeypatch):
     kept = augmented.DEGRADATIONS["low-pass"]._replace(apply=lambda w, amounts, rng: drawn.extend(amounts))
     monkeypatch.setitem(augmented.DEGRADATIONS, "low-pass", kept)
     augmented.degraded("low-pass", np.zeros((20000, 1)), None, np.random.default_rng(0))
-    assert min(drawn) >= 500 and max(drawn) <= 8000 and np.median(drawn) == pytest.approx((500 * 0.9 * 8000) ** 0.5, rel=0.05)
+    assert (
+        min(drawn) >= 500
+        and max(drawn) <= 8000
+        and np.median(drawn) == pytest.approx((500 * 0.9 * 8000) ** 0.5, rel=0.05)
+    )
 
 
 def test_a_mixture_says_which_classes_sound_in_it():
