@@ -45,9 +45,9 @@ interactive: bool = True
 import numpy as np
 import pandas as pd
 
-from reproduction import ledger
+from reproduction import comparisons, ledger, retention, sounds
 from reproduction.rows import listing
-from sedlib import workspace
+from sedlib import training, workspace
 from sedlib.config import Decoding
 from sedlib.data import layout, tables
 from sedlib.data.encoder import strong_labels
@@ -410,9 +410,6 @@ for title, table in list(tables_of.items())[4:]:
 # work itself, other data, and a short training. **Predict** the order of Table 1's front-ends, and of none, mixing, effects and both.
 
 # %%
-from reproduction import comparisons, retention, sounds
-from sedlib import training
-
 studies = {study.of: study for study in (comparisons.TABLE1, comparisons.AUGMENTATION)}
 compared = {of: study.load(profile, root) for of, study in studies.items()}
 for of, study in studies.items():
