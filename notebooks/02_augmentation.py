@@ -55,7 +55,6 @@ from sedlib.data import layout, store
 from sedlib.features import LogMel
 
 RATE = 16000
-seeds = range(2 if profile == "smoke" else 5)
 
 # %% [markdown]
 # ## It works: sounds that get worse
@@ -82,6 +81,7 @@ check.at_snr(at_snr)
 # Listen to one sound, clean and in the middle of each range:
 
 # %%
+seeds = range(2 if profile == "smoke" else 5)
 clean, _ = demo.sounds(1, seed, 9)
 speech = clean[[8]]
 players.play(speech[0], "clean")

@@ -55,8 +55,6 @@ from sedlib import features, models, systems
 from sedlib.config import Features
 from sedlib.features.pcen import Bounded
 
-seeds = range(2 if profile == "smoke" else 5)
-
 # %% [markdown]
 # ## Gain control by hand
 #
@@ -251,6 +249,7 @@ for alpha in (0.8, 0.98):
 # with the same loud burst, so min-max scaling cannot undo the change. Listen to a sound as it was learned, and 30 dB down.
 
 # %%
+seeds = range(2 if profile == "smoke" else 5)
 clean, _ = demo.sounds(1, seed, 9)
 for level in (0, -30):
     rng = np.random.default_rng(seed)
