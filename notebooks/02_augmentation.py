@@ -25,11 +25,11 @@
 #
 # **You need** lesson 01 (events, log-Mel spectrograms); headphones at a moderate level.
 #
-# **Time** to read and try: 75 minutes. To run on two cores: about 3 min with profile `lesson`, 2 min with profile
-# `smoke`. No detector is trained. The first run of any lesson also makes the data set.
+# **Time** to read and try: 75 minutes. To run on two cores: about 3 min with profile `lesson`, 2 min with
+# profile `smoke`. No detector is trained. The first run of any lesson also makes the data set.
 #
-# **Paper** Cornell et al., DCASE Workshop 2020: section 3.2, the rows with "+Augm" of Table 2. SpecAugment is from Park et al. (the
-# paper's reference 21).
+# **Paper** Cornell et al., DCASE Workshop 2020: section 3.2, the rows with "+Augm" of Table 2. SpecAugment is from Park
+# et al. (the paper's reference 21).
 
 # %% tags=["parameters"]
 profile: str = "lesson"
@@ -38,7 +38,8 @@ data: str = "mini"
 interactive: bool = True
 
 # %% [markdown]
-# Spectrograms have the paper's sizes here, whatever the profile. Profile `smoke` repeats the experiments with fewer seeds.
+# Spectrograms have the paper's sizes here, whatever the profile. Profile `smoke` repeats the experiments with fewer
+# seeds.
 
 # %%
 import numpy as np
@@ -59,11 +60,12 @@ RATE = 16000
 # %% [markdown]
 # ## It works: sounds that get worse
 #
-# A linear classifier learns ten classes from 150 clean sounds. Then it is tested on other sounds, which get worse: more white noise, a
-# lower cut-off, a longer echo. Augmentation promises that whoever learned from degraded copies falls later.
+# A linear classifier learns ten classes from 150 clean sounds. Then it is tested on other sounds, which get worse: more
+# white noise, a lower cut-off, a longer echo. Augmentation promises that whoever learned from degraded copies falls
+# later.
 #
-# **Exercise 1.** Such copies need noise at a known SNR, the energy of the sound over that of the noise in dB. Add noise to `x`, scaled so
-# that it has this SNR.
+# **Exercise 1.** Such copies need noise at a known SNR, the energy of the sound over that of the noise in dB. Add noise
+# to `x`, scaled so that it has this SNR.
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def at_snr(x: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
@@ -91,8 +93,8 @@ for kind, (_, amounts, unit) in augmented.DEGRADATIONS.items():
     players.play(worse[0], f"{kind}, {unit} {middle:g}")
 
 # %% [markdown]
-# Three classifiers: one that learned from clean sounds alone, one that also got copies with noise, and one that got copies with noise, low-pass
-# and room. Each copy has an amount of its own.
+# Three classifiers: one that learned from clean sounds alone, one that also got copies with noise, and one that got
+# copies with noise, low-pass and room. Each copy has an amount of its own.
 
 # %%
 show.source(augmented.robustness)
@@ -113,15 +115,15 @@ for kind, (_, amounts, unit) in augmented.DEGRADATIONS.items():
     print(f"{kind}, {unit} {middle:g}: augmented over clean {lead}")
 
 # %% [markdown]
-# The augmented classifier falls later, against what it was prepared for. Noise alone helps most against noise, and hardly against a low-pass.
-# Where a degradation hurts little, as the room does here, there is little to win. At the left of a panel, where sounds are clean, a little may
-# be lost.
+# The augmented classifier falls later, against what it was prepared for. Noise alone helps most against noise, and
+# hardly against a low-pass. Where a degradation hurts little, as the room does here, there is little to win. At the
+# left of a panel, where sounds are clean, a little may be lost.
 #
 # ## What there is to mix from
 #
-# A sound can also be put into another *scene*. DESED has isolated foregrounds for that. Backgrounds come from the SINS data set, and in
-# DESED's own soundscapes from TUT Acoustic Scenes 2017 as well. Rooms are impulse responses from FUSS. MiniDESED makes all three by
-# itself. The bank reads them. (A folder without isolated sounds borrows MiniDESED's.)
+# A sound can also be put into another *scene*. DESED has isolated foregrounds for that. Backgrounds come from the SINS
+# data set, and in DESED's own soundscapes from TUT Acoustic Scenes 2017 as well. Rooms are impulse responses from FUSS.
+# MiniDESED makes all three by itself. The bank reads them. (A folder without isolated sounds borrows MiniDESED's.)
 
 # %%
 root = workspace.dataset(data, profile)
@@ -136,7 +138,8 @@ print(f"{sum(counts.values())} foregrounds, {len(bank.backgrounds)} backgrounds,
 # %% [markdown]
 # ## Seven effects
 #
-# The paper names seven effects and gives no parameters. The ranges are ours, narrow enough that a sound keeps its label.
+# The paper names seven effects and gives no parameters. The ranges are ours, narrow enough that a sound keeps its
+# label.
 
 # %%
 ranges = [(name, key, f"{r.low:g}", f"{r.high:g}", "logarithmic" if r.log else "uniform")
@@ -146,8 +149,9 @@ columns = ["effect", "parameter", "from", "to", "drawn"]
 html.table(pd.DataFrame(ranges, columns=columns), "Seven effects and their parameters")
 
 # %% [markdown]
-# **Low-pass and high-pass.** Running water holds all frequencies. **Predict:** far from its cut-off $f_c$, a second-order Butterworth filter
-# falls by 12 dB an octave, exactly by $10 \log_{10}(1 + (f / f_c)^4)$. How much is left one octave above?
+# **Low-pass and high-pass.** Running water holds all frequencies. **Predict:** far from its cut-off $f_c$, a
+# second-order Butterworth filter falls by 12 dB an octave, exactly by $10 \log_{10}(1 + (f / f_c)^4)$. How much is left
+# one octave above?
 
 # %%
 water = augmented.longest(bank, "Running_water")
@@ -159,11 +163,12 @@ for hertz, db in fallen.items():
     print(f"at {hertz} Hz {db:.1f} dB less, expected {expected:.1f}")
 
 # %% [markdown]
-# This digital filter is made by the bilinear transform, which puts a zero at half the sample rate. So it falls a little faster than the
-# analogue formula. The high-pass is the same the other way up.
+# This digital filter is made by the bilinear transform, which puts a zero at half the sample rate. So it falls a little
+# faster than the analogue formula. The high-pass is the same the other way up.
 #
-# **Comb.** Add to a sound a copy of itself, $d$ samples late: $y(n) = x(n) + g \, x(n - d)$. Where the copy is half a period late it works
-# against the sound, and cancels it for $g = 1$. Where it is a whole period late the two add up. This gives teeth, $f_s / d$ apart.
+# **Comb.** Add to a sound a copy of itself, $d$ samples late: $y(n) = x(n) + g \, x(n - d)$. Where the copy is half a
+# period late it works against the sound, and cancels it for $g = 1$. Where it is a whole period late the two add up.
+# This gives teeth, $f_s / d$ apart.
 #
 # **Exercise 2.** Write it. Before the sound begins there is silence, and the sound keeps its length.
 
@@ -181,8 +186,8 @@ def comb(x: np.ndarray, delay: int, gain: float) -> np.ndarray:
 check.comb(comb)
 
 # %% [markdown]
-# In sedlib the delay may also swing, as that of a flanger, the sweeping effect of guitars. A depth of 0 holds it still. Now with a delay of 2 ms
-# that swings by half of it, once in two seconds. **Predict:** what do the teeth do?
+# In sedlib the delay may also swing, as that of a flanger, the sweeping effect of guitars. A depth of 0 holds it still.
+# Now with a delay of 2 ms that swings by half of it, once in two seconds. **Predict:** what do the teeth do?
 
 # %%
 one = torch.tensor([1.0])
@@ -193,8 +198,8 @@ combed = augmented.try_on("comb", water, "dark lines that wander up and down",
                           delay=2, depth=0.5, rate=0.5, gain=0.9)
 
 # %% [markdown]
-# **Compression.** Above a threshold, a rise of `ratio` dB becomes one of 1 dB. The threshold lies 20 dB below the loudest 5 ms, the ratio
-# is 4. **Predict:** by how much does the loudest moment sink?
+# **Compression.** Above a threshold, a rise of `ratio` dB becomes one of 1 dB. The threshold lies 20 dB below the
+# loudest 5 ms, the ratio is 4. **Predict:** by how much does the loudest moment sink?
 
 # %%
 dog = augmented.longest(bank, "Dog")
@@ -205,11 +210,12 @@ sunk = 20 * (loud[0].max() / loud[1][loud[0].argmax()]).log10()
 print(f"the loudest 5 ms sink by {sunk:.1f} dB, expected {20 * (1 - 1 / 4):.1f}")
 
 # %% [markdown]
-# The gain glides from one 5 ms to the next, so the loudest moment sinks by not quite as much. Soft parts stay as they were.
+# The gain glides from one 5 ms to the next, so the loudest moment sinks by not quite as much. Soft parts stay as they
+# were.
 #
-# **Pitch shift** moves all lines up by three semitones at the same tempo. The vowels' resonances move along, as if the speaker were smaller.
-# That is why the range ends there. **Bursts** of noise or of a sine sound for a short time. Their SNR is against what sounds at the same
-# time, so **predict** what a burst does in a pause.
+# **Pitch shift** moves all lines up by three semitones at the same tempo. The vowels' resonances move along, as if the
+# speaker were smaller. That is why the range ends there. **Bursts** of noise or of a sine sound for a short time. Their
+# SNR is against what sounds at the same time, so **predict** what a burst does in a pause.
 
 # %%
 speech = augmented.longest(bank, "Speech")
@@ -222,13 +228,13 @@ added = (noisy - speech)[inside].square().sum()
 print(f"SNR of the burst {10 * (speech[inside].square().sum() / added).log10():.2f} dB")
 
 # %% [markdown]
-# As an SNR is a ratio, nothing is added to silence. All seven keep a sound's length, and none moves its beginning. That is what lets the labels
-# stand.
+# As an SNR is a ratio, nothing is added to silence. All seven keep a sound's length, and none moves its beginning. That
+# is what lets the labels stand.
 #
 # ## The direct sound at time zero
 #
-# A room is a convolution with its impulse response $h$: $y = x * h$. Some responses begin with silence, the time that sound takes to
-# arrive. **Predict:** what happens to the labels when sounds are convolved with such a response?
+# A room is a convolution with its impulse response $h$: $y = x * h$. Some responses begin with silence, the time that
+# sound takes to arrive. **Predict:** what happens to the labels when sounds are convolved with such a response?
 #
 # **Exercise 3.** Cut a response so that its direct sound, the largest sample of either sign, comes first.
 
@@ -261,13 +267,13 @@ for name, y in {"direct sound first": right, "after 0.3 s": wrong}.items():
     print(f"{name}: begins at {begins:.2f} s, its label at 1.00 s")
 
 # %% [markdown]
-# A detector that detects the second one perfectly misses by more than the 200 ms that the score allows (lesson 00). Worse, it would *learn* to be
-# early. The tail may ring on beyond the label: a label says when the source sounds.
+# A detector that detects the second one perfectly misses by more than the 200 ms that the score allows (lesson 00).
+# Worse, it would *learn* to be early. The tail may ring on beyond the label: a label says when the source sounds.
 #
 # ## One soundscape
 #
-# Now all of it, step by step: three sounds, chosen by the seed. The last one is too long for the clip. A mixture in sedlib is plain numbers, and
-# its sound follows from them.
+# Now all of it, step by step: three sounds, chosen by the seed. The last one is too long for the clip. A mixture in
+# sedlib is plain numbers, and its sound follows from them.
 
 # %%
 rng = np.random.default_rng([seed, 2, 1])
@@ -307,9 +313,9 @@ for title, waveform in heard.items():
     players.play(waveform.numpy(), title)
 
 # %% [markdown]
-# **Levels.** The paper does not define a level. Here it is the **peak** of the sound in dB of full scale. Each foreground's level is "randomly
-# sampled between -35 dB and 0 dB"; here it is uniform. The background is "constrained to be at max 5 dB over the foreground which has minimum
-# level".
+# **Levels.** The paper does not define a level. Here it is the **peak** of the sound in dB of full scale. Each
+# foreground's level is "randomly sampled between -35 dB and 0 dB"; here it is uniform. The background is "constrained
+# to be at max 5 dB over the foreground which has minimum level".
 #
 # **Exercise 4.** What is the highest level that the background may have?
 
@@ -327,8 +333,8 @@ check.highest_background(highest_background)
 # %% [markdown]
 # **Labels.** All that is left is to add the sources, and to divide by the peak if it exceeds 1.
 #
-# **Exercise 5.** And the labels? Write onset and offset in seconds of a sound of `samples` samples that begins at sample `onset` of a clip of
-# 10 s. Its room rings on for `tail` samples.
+# **Exercise 5.** And the labels? Write onset and offset in seconds of a sound of `samples` samples that begins at
+# sample `onset` of a clip of 10 s. Its room rings on for `tail` samples.
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def event_times(onset: int, samples: int, tail: int) -> tuple[float, float]:
@@ -342,7 +348,8 @@ def event_times(onset: int, samples: int, tail: int) -> tuple[float, float]:
 check.event_times(event_times)
 
 # %% [markdown]
-# The same in sedlib, but for one rule of DESED's: a label has at least 0.25 s. Shaded between dashed lines is what the labels say.
+# The same in sedlib, but for one rule of DESED's: a label has at least 0.25 s. Shaded between dashed lines is what the
+# labels say.
 
 # %%
 limit = highest_background(levels)
@@ -372,9 +379,9 @@ print("the same seed, the same mixture:", again[0] == again[1])
 # %% [markdown]
 # ## It works: few isolated sounds
 #
-# Who needs new mixtures? Whoever has few sounds. A linear classifier learns which classes sound in mixtures of one to three. The *fixed set* has
-# one mixture for each isolated sound. *Mixed anew*, the same sounds give 300 mixtures, with other levels, times and neighbours. Tests are
-# mixtures of other sounds.
+# Who needs new mixtures? Whoever has few sounds. A linear classifier learns which classes sound in mixtures of one to
+# three. The *fixed set* has one mixture for each isolated sound. *Mixed anew*, the same sounds give 300 mixtures, with
+# other levels, times and neighbours. Tests are mixtures of other sounds.
 #
 # **Predict:** with how many sounds of each class does mixing help most? When does it stop?
 
@@ -391,11 +398,11 @@ for count in augmented.PER_CLASS:
     print(f"{count} of each class: {'; '.join(leads)}")
 
 # %% [markdown]
-# Mixing wins where sounds are few, and no longer where they are many. It multiplies *scenes*, not sounds. Effects are no free gift: the tests here
-# have none, so the classifier pays for what nobody asks.
+# Mixing wins where sounds are few, and no longer where they are many. It multiplies *scenes*, not sounds. Effects are
+# no free gift: the tests here have none, so the classifier pays for what nobody asks.
 #
-# "This procedure ensures a virtually infinite amount of different strongly labelled data", says the paper. Let us count, in as many clips as three
-# passes over the fixed set take.
+# "This procedure ensures a virtually infinite amount of different strongly labelled data", says the paper. Let us
+# count, in as many clips as three passes over the fixed set take.
 
 # %%
 clips = 3 * len(fixed.filenames)
@@ -403,14 +410,15 @@ table = augmented.diversity(fixed.table, bank, settings, clips, seed)
 html.table(table, f"Different things in {clips} clips")
 
 # %% [markdown]
-# Soundscapes do not repeat. Which classes sound together varies about as much in a fixed set of this size. And the *sounds* repeat: after a while
-# all of the bank were heard. Effects and rooms change them, but they do not invent a dog.
+# Soundscapes do not repeat. Which classes sound together varies about as much in a fixed set of this size. And the
+# *sounds* repeat: after a while all of the bank were heard. Effects and rooms change them, but they do not invent a
+# dog.
 #
 # ## Real clips
 #
-# Weak and unlabelled clips are recordings, so nothing can be mixed anew. With probability 0.5 they get one more background from SINS, and no
-# other effect on the waveform. The paper says why: with time-domain augmentation "the network failed to generalize to development set". This
-# course has not tried it.
+# Weak and unlabelled clips are recordings, so nothing can be mixed anew. With probability 0.5 they get one more
+# background from SINS, and no other effect on the waveform. The paper says why: with time-domain augmentation "the
+# network failed to generalize to development set". This course has not tried it.
 
 # %%
 opened = store.open_store(root, "weak", progress=False)
@@ -429,8 +437,8 @@ augmented.show_pair("a weak clip", weak[0], "with a background", added,
 # ## Noise and masks on features
 #
 # The second half of the section works on log-Mel spectrograms $X$: Gaussian noise of variance $\mathrm{Var}(X) \, / \,
-# 10^{\mathrm{SNR}/10}$, "with SNR between -30 dB and 10 dB". **Predict:** what is left at -30 dB? The correlation of $X$ with $X$ + noise
-# is $1 / \sqrt{1 + 10^{-\mathrm{SNR}/10}}$.
+# 10^{\mathrm{SNR}/10}$, "with SNR between -30 dB and 10 dB". **Predict:** what is left at -30 dB? The correlation of
+# $X$ with $X$ + noise is $1 / \sqrt{1 + 10^{-\mathrm{SNR}/10}}$.
 
 # %%
 sizes = Features()
@@ -448,12 +456,13 @@ plots.show(plots.spectrogram_grid(panels, sizes.hop / RATE, columns=3, common=Fa
 print(*titles, sep="\n")
 
 # %% [markdown]
-# At -30 dB the noise's standard deviation is 32 times that of the picture: no event can be seen any more. The authors' code divides the standard
-# deviation of the features by a number that it calls the SNR, from 3 to 30. That is noise 10 to 30 dB *below* the features. Perhaps a minus
-# sign got lost in the text. Only the authors know. Here `augm` has an SNR of 10 to 30 dB, and `augm_literal` trains what the sentence says.
+# At -30 dB the noise's standard deviation is 32 times that of the picture: no event can be seen any more. The authors'
+# code divides the standard deviation of the features by a number that it calls the SNR, from 3 to 30. That is noise 10
+# to 30 dB *below* the features. Perhaps a minus sign got lost in the text. Only the authors know. Here `augm` has an
+# SNR of 10 to 30 dB, and `augm_literal` trains what the sentence says.
 #
-# **SpecAugment** masks whole bands and whole stretches of time, and puts the clip's mean there. The paper does not say how many and how
-# wide. We take two and two.
+# **SpecAugment** masks whole bands and whole stretches of time, and puts the clip's mean there. The paper does not say
+# how many and how wide. We take two and two.
 
 # %%
 show.source(specaugment.mask)
@@ -465,8 +474,8 @@ plots.show(plots.spectrogram_grid(panels, sizes.hop / RATE, columns=3, common=Fa
            "The clean spectrogram and two views of it, with noise and masks of their own")
 
 # %% [markdown]
-# Two networks of the mean teacher (lesson 04) get such views, each its own. They are to agree, so each has to fill in what it does not see from
-# its surroundings.
+# Two networks of the mean teacher (lesson 04) get such views, each its own. They are to agree, so each has to fill in
+# what it does not see from its surroundings.
 #
 # ## Towards the real task
 #
@@ -477,28 +486,35 @@ says = "mixing and augmentation bring a modest improvement on their own"
 print(*demo.of_detectors("4.2", says), sep="\n")
 
 # %% [markdown]
-# **Before you judge:** the classifiers above are linear and learn from a handful of sounds. There, repetition is what hurts, and the degradation is known.
-# In the study, the fixed set and the bank have the same voices, each fixed clip is seen only a few times, and harder examples need more steps than
-# a short training has. Mixing has little repetition to cure. What it does on DESED, the study cannot say.
+# **Before you judge:** the classifiers above are linear and learn from a handful of sounds. There, repetition is what
+# hurts, and the degradation is known. In the study, the fixed set and the bank have the same voices, and each fixed
+# clip is seen only a few times. Mixing has little repetition to cure, and harder examples need more steps than a short
+# training has. What mixing does on DESED, the study cannot say.
 #
 # ## What the released scripts really do
 #
 # The paper's text and the published code are two procedures. The library follows the text. This is the other one.
-# - **Two views of every clip.** The network that learns sees a *mildly* augmented mixture, its average a *strongly* augmented one.
-# - **Each soundscape's own foregrounds.** A fixed soundscape is taken apart and mixed again. Classes, onsets and labels stay. New are room, effect,
-#   levels and background. A class that combines sounds freely is in the code, and neither script uses it.
-# - **One effect at most, in a room always.** The learner may get a pitch shift of up to one semitone, SoX's contrast or an overdrive. The
-#   average's list is longer. The comb filter is never used. It looks ahead by 100 to 280 ms, and would move onsets.
-# - **Soft sources.** Foreground levels are normal around -30 dB with a standard deviation of 7 dB, clipped at -45 and 0 dB.
-# - **Noise or masks or neither.** Masks are many and tiny: for the learner two of at most two bands and five of at most three frames.
+# - **Two views of every clip.** The network that learns sees a *mildly* augmented mixture, its average a *strongly*
+#   augmented one.
+# - **Each soundscape's own foregrounds.** A fixed soundscape is taken apart and mixed again. Classes, onsets and labels
+#   stay. New are room, effect, levels and background. A class that combines sounds freely is in the code, and neither
+#   script uses it.
+# - **One effect at most, in a room always.** The learner may get a pitch shift of up to one semitone, SoX's contrast or
+#   an overdrive. The average's list is longer. The comb filter is never used. It looks ahead by 100 to 280 ms, and
+#   would move onsets.
+# - **Soft sources.** Foreground levels are normal around -30 dB with a standard deviation of 7 dB, clipped at -45 and 0
+#   dB.
+# - **Noise or masks or neither.** Masks are many and tiny: for the learner two of at most two bands and five of at most
+#   three frames.
 # - **No background on real clips ever sounds.** The code for it is there, and both scripts switch it off.
 #
-# How much each of these choices matters nobody has measured here. Lesson 07's table has all of them.
+# How much each of these choices matters nobody has measured here. docs/DIFFERENCES.md has all of them.
 #
 # ## By hand
 #
 # The composer has every number of a mixture under a control. Three things to try:
-# 1. Hide a bark under a vacuum cleaner so that you cannot hear it, within the rule for the background. Would you label it?
+# 1. Hide a bark under a vacuum cleaner so that you cannot hear it, within the rule for the background. Would you label
+#    it?
 # 2. Put a sound at 9.9 s and see what its label becomes.
 # 3. Two effects on one sound: does their order matter?
 
@@ -508,7 +524,8 @@ composer.composer(bank, interactive)
 # %% [markdown]
 # ## What you did
 #
-# - You saw an augmented classifier fall later than one that learned from clean sounds, and only where it had been prepared.
+# - You saw an augmented classifier fall later than one that learned from clean sounds, and only where it had been
+#   prepared.
 # - You heard and saw seven effects, and each did what its parameter says.
 # - You built a soundscape from isolated sounds to labelled mixture, and saw what a late response does to its labels.
 # - You saw mixing win with few isolated sounds, and no longer with many.
@@ -517,6 +534,7 @@ composer.composer(bank, interactive)
 # ## Exercises
 #
 # 1. Make the comb's copy come from $y$ instead of $x$ (feedback). What happens to its teeth, and to the end of a sound?
-# 2. Give `augmented.scarcity` tests that were degraded by effects, too. Do effects pay then, and from how many sounds on?
-# 3. Draw a thousand mixtures with `rooms=False` and with rooms, and measure the share of time above -40 dB. What do rooms do to pauses, and what to
-#    labels?
+# 2. Give `augmented.scarcity` tests that were degraded by effects, too. Do effects pay then, and from how many sounds
+#    on?
+# 3. Draw a thousand mixtures with `rooms=False` and with rooms, and measure the share of time above -40 dB. What do
+#    rooms do to pauses, and what to labels?

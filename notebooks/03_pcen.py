@@ -25,11 +25,11 @@
 #
 # **You need** lesson 01 (log-Mel spectrograms), a little PyTorch; headphones at a moderate level.
 #
-# **Time** to read and try: 75 minutes. To run on two cores: about 2 min with profile `lesson`, 1 min with profile
-# `smoke`. No detector is trained.
+# **Time** to read and try: 75 minutes. To run on two cores: about 2 min with profile `lesson`, 1 min with
+# profile `smoke`. No detector is trained.
 #
-# **Paper** Cornell et al., DCASE Workshop 2020: sections 3.3 and 4.1, equation (3), Figure 2, Table 1. PCEN is from Wang et
-# al. (the paper's reference 12). Why it works is in Lostanlen et al. (22).
+# **Paper** Cornell et al., DCASE Workshop 2020: sections 3.3 and 4.1, equation (3), Figure 2, Table 1. PCEN is from
+# Wang et al. (the paper's reference 12). Why it works is in Lostanlen et al. (22).
 
 # %% tags=["parameters"]
 profile: str = "lesson"
@@ -38,8 +38,8 @@ data: str = "mini"
 interactive: bool = True
 
 # %% [markdown]
-# The lesson makes its own sounds. Spectrograms have the paper's sizes: 128 Mel bands, a frame every 16 ms. Profile `smoke`
-# repeats the experiments with fewer seeds.
+# The lesson makes its own sounds. Spectrograms have the paper's sizes: 128 Mel bands, a frame every 16 ms. Profile
+# `smoke` repeats the experiments with fewer seeds.
 
 # %%
 import librosa
@@ -58,8 +58,8 @@ from sedlib.features.pcen import Bounded
 # %% [markdown]
 # ## Gain control by hand
 #
-# The same dog barks twice, first far away, then close by. The two barks are copies of each other. Only the level differs, by
-# 28 dB. Listen: to you it is one dog, both times.
+# The same dog barks twice, first far away, then close by. The two barks are copies of each other. Only the level
+# differs, by 28 dB. Listen: to you it is one dog, both times.
 
 # %%
 sizes = Features()
@@ -73,10 +73,10 @@ for start, level in ((2, 0.02), (6, 0.5)):
 players.play(barks, "A far bark and a near one")
 
 # %% [markdown]
-# A front-end starts from $E(t, f)$ in Mel bands, scaled to $[0, 1]$ clip by clip. This is the *min-max* scaling of the paper's
-# section 4.1, because PCEN needs values that are not negative. The baseline subtracts a mean and divides by a standard deviation
-# instead, the *z-score*. The paper calls $E$ filter bank energy. In the baseline and in the released code it is an *amplitude*, so a
-# factor of 10 is 20 dB.
+# A front-end starts from $E(t, f)$ in Mel bands, scaled to $[0, 1]$ clip by clip. This is the *min-max* scaling of the
+# paper's section 4.1, because PCEN needs values that are not negative. The baseline subtracts a mean and divides by a
+# standard deviation instead, the *z-score*. The paper calls $E$ filter bank energy. In the baseline and in the released
+# code it is an *amplitude*, so a factor of 10 is 20 dB.
 #
 # **Predict:** in the band where the barks are strongest, how high is the far bark beside the near one?
 
@@ -94,13 +94,14 @@ fig = frontends.draw_over_time([{"E": energy[band]}], hop_s, ["E (no unit)"])
 plots.show(fig, f"E of one Mel band over time: {barks_at(energy)}.")
 
 # %% [markdown]
-# A network that has learned barks at one level has to learn them again at the other. A logarithm turns the factor of 25 into a step
-# of 28 dB, and the step is still there. A listener judges each moment **against what came just before**. That takes a running average
-# that forgets:
+# A network that has learned barks at one level has to learn them again at the other. A logarithm turns the factor of 25
+# into a step of 28 dB, and the step is still there. A listener judges each moment **against what came just before**.
+# That takes a running average that forgets:
 #
 # $$M(t, f) = (1 - s) \, M(t-1, f) + s \, E(t, f).$$
 #
-# **Exercise 1.** Write it for E `(mel, frame)`. Let $M$ start at $E$ of the first frame. A loop over the frames is fine.
+# **Exercise 1.** Write it for E `(mel, frame)`. Let $M$ start at $E$ of the first frame. A loop over the frames is
+# fine.
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def smoother(energy: np.ndarray, s: float) -> np.ndarray:
@@ -118,8 +119,8 @@ def smoother(energy: np.ndarray, s: float) -> np.ndarray:
 check.smoother(smoother)
 
 # %% [markdown]
-# sedlib has the same for a whole batch and for several $s$ at once, with a gradient. Now divide. **Predict:** how high will the far
-# bark be beside the near one, and what will the silence between them look like?
+# sedlib has the same for a whole batch and for several $s$ at once, with a gradient. Now divide. **Predict:** how high
+# will the far bark be beside the near one, and what will the silence between them look like?
 
 # %%
 m = smoother(energy, 0.04)
@@ -132,13 +133,14 @@ plots.show(fig, f"E of one band, its average M, and E / M: {barks_at(divided)}."
 print(f"largest E / M: {barks_at(divided)}")
 
 # %% [markdown]
-# The level is nearly gone: whatever stays for a while ends at 1, loud or soft. That is also what is wrong with it. The room's noise is
-# at 1 as well, with all its grain, and a sound that *lasts* is divided away by itself. Three constants temper this:
+# The level is nearly gone: whatever stays for a while ends at 1, loud or soft. That is also what is wrong with it. The
+# room's noise is at 1 as well, with all its grain, and a sound that *lasts* is divided away by itself. Three constants
+# temper this:
 #
 # $$\mathrm{PCEN}(t,f) = \left( \frac{E(t,f)}{(\epsilon + M(t,f))^{\alpha}} + \delta \right)^{r} - \delta^{r}.$$
 #
-# With $\alpha < 1$ only a part of the level is taken away. $\delta$ and $r$ compress: values much larger than $\delta$ grow with the
-# power $r$, much smaller ones stay in proportion. $-\delta^r$ makes silence 0.
+# With $\alpha < 1$ only a part of the level is taken away. $\delta$ and $r$ compress: values much larger than $\delta$
+# grow with the power $r$, much smaller ones stay in proportion. $-\delta^r$ makes silence 0.
 #
 # **Exercise 2.** Write equation (3).
 
@@ -154,9 +156,9 @@ def pcen(energy, m, alpha, delta, r, eps):
 check.pcen(pcen)
 
 # %% [markdown]
-# The library's function uses `log1p` and `expm1`, because the difference of two nearly equal powers would lose soft sounds to
-# rounding. librosa calls the constants gain ($\alpha$), bias ($\delta$), power ($r$) and b ($s$). It starts $M$ at 1 unless it is told
-# otherwise.
+# The library's function uses `log1p` and `expm1`, because the difference of two nearly equal powers would lose soft
+# sounds to rounding. librosa calls the constants gain ($\alpha$), bias ($\delta$), power ($r$) and b ($s$). It starts
+# $M$ at 1 unless it is told otherwise.
 
 # %%
 show.source(features.pcen)
@@ -172,9 +174,9 @@ print("equal:", barks_at(ours))
 # %% [markdown]
 # ### How long is "just before"?
 #
-# $M$ remembers past frames with the weights $s$, $s(1-s)$, $s(1-s)^2$, ... Their spread, the standard deviation of a geometric
-# distribution, is $T = \sqrt{1-s} / s$ frames. Solved for $s$, this is the formula by which the paper's "T = 400 ms" becomes a
-# coefficient:
+# $M$ remembers past frames with the weights $s$, $s(1-s)$, $s(1-s)^2$, ... Their spread, the standard deviation of a
+# geometric distribution, is $T = \sqrt{1-s} / s$ frames. Solved for $s$, this is the formula by which the paper's "T =
+# 400 ms" becomes a coefficient:
 #
 # $$s = \frac{\sqrt{1 + 4 T^2} - 1}{2 T^2}, \quad T \ \mathrm{in\ frames}.$$
 #
@@ -206,11 +208,11 @@ for s in (0.015, 0.25):
 # %% [markdown]
 # ## What each constant does
 #
-# Take a sound that has been steady for long ($M = E$), and one that has just become ten times as strong ($E = 10 M$). The distance
-# between the two lines is how much an onset stands out.
+# Take a sound that has been steady for long ($M = E$), and one that has just become ten times as strong ($E = 10 M$).
+# The distance between the two lines is how much an onset stands out.
 #
-# **Predict** for each of $\alpha$, $\delta$, $r$ and $\epsilon$: what does a larger value do to the steady sound, and what to the
-# distance? Sketch it before you run the cell.
+# **Predict** for each of $\alpha$, $\delta$, $r$ and $\epsilon$: what does a larger value do to the steady sound, and
+# what to the distance? Sketch it before you run the cell.
 
 # %%
 usual = dict(alpha=0.8, delta=2.0, r=0.5, eps=1e-6)
@@ -223,11 +225,12 @@ plots.show(frontends.draw_constants(pcen, usual, tried),
 # %% [markdown]
 # Compare with your sketch.
 # - $\alpha$ tilts the lines: at 0.98 a steady sound comes out almost the same at every level.
-# - $\delta$ and $r$ compress what is left. Far above $\delta$ a factor of ten becomes $10^r$, far below it stays ten. With $r = 1$
-#   nothing is compressed, and $\delta$ cancels.
+# - $\delta$ and $r$ compress what is left. Far above $\delta$ a factor of ten becomes $10^r$, far below it stays ten.
+#   With $r = 1$ nothing is compressed, and $\delta$ cancels.
 # - $\epsilon$ matters for what is softer than it. There the division stops, and silence stays silent.
 #
-# **Exercise 4.** A steady sound becomes `db` decibels louder. By how many decibels does $E / M^{\alpha}$ rise, once $M = E$?
+# **Exercise 4.** A steady sound becomes `db` decibels louder. By how many decibels does $E / M^{\alpha}$ rise, once $M
+# = E$?
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def left_of_level(alpha: float, db: float) -> float:
@@ -245,8 +248,9 @@ for alpha in (0.8, 0.98):
 # %% [markdown]
 # ## It works: a recorder that is turned down
 #
-# A linear classifier learns ten classes of sounds, all recorded at one level. Then somebody turns the recorder down. Each clip ends
-# with the same loud burst, so min-max scaling cannot undo the change. Listen to a sound as it was learned, and 30 dB down.
+# A linear classifier learns ten classes of sounds, all recorded at one level. Then somebody turns the recorder down.
+# Each clip ends with the same loud burst, so min-max scaling cannot undo the change. Listen to a sound as it was
+# learned, and 30 dB down.
 
 # %%
 seeds = range(2 if profile == "smoke" else 5)
@@ -270,12 +274,13 @@ pair = {"front-end": "PCEN, alpha 0.98"}, {"front-end": "log-Mel"}
 print("PCEN with alpha 0.98 over log-Mel, 30 dB down:", demo.lead(far, "accuracy", *pair))
 
 # %% [markdown]
-# Log-Mel adds the same number to every band, and the linear classifier takes that for another sound. PCEN divides it away, as far as
-# $\alpha$ goes.
+# Log-Mel adds the same number to every band, and the linear classifier takes that for another sound. PCEN divides it
+# away, as far as $\alpha$ goes.
 #
 # ### And how far does it carry?
 #
-# Now the *source* goes away instead, and the room's noise stays. **Predict:** can any front-end bring back what lies under the noise?
+# Now the *source* goes away instead, and the room's noise stays. **Predict:** can any front-end bring back what lies
+# under the noise?
 
 # %%
 away = measured[measured["noise"] == "of the room"]
@@ -289,9 +294,9 @@ print("PCEN, alpha 0.98, over log-Mel, 10 dB down:", demo.lead(near, "accuracy",
 #
 # ## It works: noise becomes white
 #
-# "This technique is able to enhance transient audio events while transforming many soundscape noise patterns into additive white
-# Gaussian noise", says section 3.3. These are two statements, and each can be measured. *Gaussian*: the values of a band have the shape of a
-# bell, so their skewness is 0. *White*: all bands have the same mean.
+# "This technique is able to enhance transient audio events while transforming many soundscape noise patterns into
+# additive white Gaussian noise", says section 3.3. These are two statements, and each can be measured. *Gaussian*: the
+# values of a band have the shape of a bell, so their skewness is 0. *White*: all bands have the same mean.
 #
 # **Exercise 5.** Write the skewness of values.
 
@@ -307,8 +312,8 @@ def skewness(x: np.ndarray) -> float:
 check.skewness(skewness)
 
 # %% [markdown]
-# Ten seconds of stationary noise with a random colour. **Predict** which of the three front-ends comes closest to a Gaussian, and which
-# to white.
+# Ten seconds of stationary noise with a random colour. **Predict** which of the three front-ends comes closest to a
+# Gaussian, and which to white.
 
 # %%
 waveform = frontends.noisy(seed)
@@ -324,13 +329,13 @@ named = pd.DataFrame({"front-end": rows["colour"]["front-end"], **columns})
 html.table(named, "Skewness of a band; share of the variance between the bands' means")
 
 # %% [markdown]
-# A logarithm makes noise about as Gaussian as PCEN does, with the long tail on the other side. Only PCEN makes it *white*: the colour, most
-# of what log-Mel shows of the noise, is gone. A classifier has less to learn about rooms.
+# A logarithm makes noise about as Gaussian as PCEN does, with the long tail on the other side. Only PCEN makes it
+# *white*: the colour, most of what log-Mel shows of the noise, is gone. A classifier has less to learn about rooms.
 #
 # ## It works: Figure 2, by hand
 #
-# A vacuum cleaner is on from before the clip begins until after its end. Somebody speaks three times. This is the clip that Figure 2
-# describes, made from the seed.
+# A vacuum cleaner is on from before the clip begins until after its end. Somebody speaks three times. This is the clip
+# that Figure 2 describes, made from the seed.
 
 # %%
 clip, events = sounds.figure2_clip(seed)
@@ -341,8 +346,8 @@ for name, constants in retention.BY_HAND.items():
     print(name, constants)
 
 # %% [markdown]
-# Move the sliders from the quick layer's values to the slow one's. **Predict:** which of the two brings the lines of the vacuum
-# cleaner back?
+# Move the sliders from the quick layer's values to the slow one's. **Predict:** which of the two brings the lines of
+# the vacuum cleaner back?
 
 # %%
 def at(alpha: float, T: float) -> tuple[plots.Figure, str]:
@@ -356,8 +361,8 @@ explore.explore(at, interactive, start={"alpha": 0.98, "T": 0.4},
                 alpha=[0.3, 0.8, 0.98], T=[0.06, 0.4, 2])
 
 # %% [markdown]
-# A picture persuades, so put a number to it. Average the picture over the frames in which somebody speaks, and over the others: two
-# patterns over the bands, $a(f)$ and $b(f)$. **Speech against what lasts** is
+# A picture persuades, so put a number to it. Average the picture over the frames in which somebody speaks, and over the
+# others: two patterns over the bands, $a(f)$ and $b(f)$. **Speech against what lasts** is
 #
 # $$\frac{\mathrm{mean}_f \, (a - b)^2}{\mathrm{Var}_f \, b}.$$
 #
@@ -376,9 +381,9 @@ def contrast(x: np.ndarray, on: np.ndarray) -> float:
 check.contrast(contrast)
 
 # %% [markdown]
-# Now log-Mel and both layers. The second number is the share of a picture's energy that changes 2 to 16 times a second, as syllables
-# do. `divided` says yes if what lasts is the stronger pattern in one layer (below 1), speech in the other (above 1), and the second
-# changes more.
+# Now log-Mel and both layers. The second number is the share of a picture's energy that changes 2 to 16 times a second,
+# as syllables do. `divided` says yes if the first number is below 1 in one layer and above 1 in the other, and the
+# second changes more.
 
 # %%
 def three(waveform: np.ndarray) -> dict[str, np.ndarray]:
@@ -416,8 +421,8 @@ html.table(means.round(2).reset_index(),
 # %% [markdown]
 # The measure agrees with the eye on a division made by hand. So it may judge layers that learned.
 #
-# The paper's fixed settings are single layers, and each has to choose. **Predict** where Fixed PCEN 1 ($\alpha$ 0.98, 400 ms), 2 ($\alpha$
-# 0.8) and 3 ($\alpha$ 0.8, 60 ms) stand on this clip.
+# The paper's fixed settings are single layers, and each has to choose. **Predict** where Fixed PCEN 1 ($\alpha$ 0.98,
+# 400 ms), 2 ($\alpha$ 0.8) and 3 ($\alpha$ 0.8, 60 ms) stand on this clip.
 
 # %%
 fixed = {}
@@ -431,14 +436,15 @@ html.table(pd.DataFrame(fixed).T.round(2).rename_axis("front-end").reset_index()
            "Table 1's fixed settings on the clip of Figure 2")
 
 # %% [markdown]
-# What frees speech from the background takes the vacuum cleaner with it: "a negative impact in sound classes with slowly varying
-# spectro-temporal characteristics", as section 3.3 puts it. A short $T$ keeps more, because $M$ is then nearly $E$ itself.
+# What frees speech from the background takes the vacuum cleaner with it: "a negative impact in sound classes with
+# slowly varying spectro-temporal characteristics", as section 3.3 puts it. A short $T$ keeps more, because $M$ is then
+# nearly $E$ itself.
 #
 # ## Trainable, and in parallel
 #
 # The first way out is to let the training choose. $\alpha$, $\delta$ and $r$ must stay positive, so each is low (high /
-# low)$^{\sigma(z)}$, and $z$ learns. $s$ does not learn in the paper. Two smoothers run, $s_1 = 0.015$ and $s_2 = 0.25$, and a softmax
-# for each Mel band mixes them.
+# low)$^{\sigma(z)}$, and $z$ learns. $s$ does not learn in the paper. Two smoothers run, $s_1 = 0.015$ and $s_2 =
+# 0.25$, and a softmax for each Mel band mixes them.
 
 # %%
 show.source(Bounded.forward)
@@ -446,14 +452,14 @@ show.source(features.PCEN.smoothed)
 show.source(features.PCEN.forward)
 
 # %% [markdown]
-# The second way out is the paper's own: do not choose. Several layers run **in parallel**, and the network gets all of them as
-# channels, like the colours of a picture. In the code above, a layer is just one more axis.
+# The second way out is the paper's own: do not choose. Several layers run **in parallel**, and the network gets all of
+# them as channels, like the colours of a picture. In the code above, a layer is just one more axis.
 #
 # ## It works: layers that part
 #
-# Does a training divide the work by itself? Take the smallest network that needs both. From each clip it must tell, frame by frame,
-# whether *something lasts*, at any level, and whether *this frame is an onset*, relative to whatever lasts. It sees only the mean of each
-# PCEN layer over the bands, and weighs these for either question.
+# Does a training divide the work by itself? Take a tiny network that needs both. Frame by frame it must answer two
+# questions. Does *something last*, at any level? Is *this frame an onset*, relative to what lasts? It sees only the
+# mean of each PCEN layer over the bands, and weighs these for either question.
 
 # %%
 show.source(frontends.part)
@@ -464,8 +470,8 @@ plots.show(plots.spectrogram_grid(panels, 0.064, columns=2),
            "Mel levels of two clips, three onsets in each: " + ", ".join(panels))
 
 # %% [markdown]
-# All layers start at $\alpha = 0.6$. Only the random weights of the readout differ. **Predict:** how well does one layer answer both
-# questions, how well do two? Do the two part?
+# All layers start at $\alpha = 0.6$. Only the random weights of the readout differ. **Predict:** how well does one
+# layer answer both questions, how well do two? Do the two part?
 
 # %%
 trainings = {layers: [frontends.part(layers, one) for one in seeds] for layers in (1, 2)}
@@ -478,8 +484,9 @@ apart = demo.interval(table[table["layers"] == 2]["distance"])
 print("distance of the alphas, from 0: {:.2f} ({:.2f} to {:.2f})".format(*apart))
 
 # %% [markdown]
-# One layer has to compromise. Two that start alike share the work: one keeps the level, the other takes it away. With two, the paper found
-# enough: "adding more layers did not bring additional appreciable improvement". Exercise 3 tries four.
+# One layer has to compromise. Two that start alike share the work: one keeps the level, the other takes it away. With
+# two, the paper found enough: "adding more layers did not bring additional appreciable improvement". Exercise 3 tries
+# four.
 #
 # What do such layers, trained on made-up noise, make of the clip of Figure 2? Bands and frames are coarser here.
 
@@ -501,9 +508,9 @@ print(f"speech against what lasts: {min(ratios):.0f} times or more in one layer"
 # %% [markdown]
 # ## Towards the real task
 #
-# In a detector no one forces the layers to divide the work. Its convolutions can also do with one layer what a mean over the bands
-# cannot. And the paper's best row feeds PCEN with **log**-Mel, scaled to $[0, 1]$. **Predict:** by how much does a strong onset rise above
-# its recent average, $E / M$, on Mel and on log-Mel?
+# In a detector no one forces the layers to divide the work. Its convolutions can also do with one layer what a mean
+# over the bands cannot. And the paper's best row feeds PCEN with **log**-Mel, scaled to $[0, 1]$. **Predict:** by how
+# much does a strong onset rise above its recent average, $E / M$, on Mel and on log-Mel?
 
 # %%
 for name, system in {"Mel": "ppcen_mel", "log-Mel": "ppcen_logmel"}.items():
@@ -514,22 +521,24 @@ for name, system in {"Mel": "ppcen_mel", "log-Mel": "ppcen_logmel"}.items():
     print(f"{name}: {above.flatten().quantile(0.999):.1f}")
 
 # %% [markdown]
-# On log-Mel all is compressed before the division. As a logarithm turns factors into sums, dividing by $M^\alpha$ is close to
-# subtracting: a high-pass filter along time. It removes what stays, and hardly lifts what begins.
+# On log-Mel all is compressed before the division. As a logarithm turns factors into sums, dividing by $M^\alpha$ is
+# close to subtracting: a high-pass filter along time. It removes what stays, and hardly lifts what begins.
 #
-# Here is what the published study of full detectors found. Lesson 07 has all rows, and the trained layers' own Figure 2.
+# Here is what the published study of full detectors found. Lesson 07 has all rows, and the trained layers' own Figure
+# 2.
 
 # %%
 print(*demo.of_detectors("4.1", "PPCEN on log-Mel is better than log-Mel"), sep="\n")
 
 # %% [markdown]
-# **Before you judge:** the experiments above are single sounds and made noise, which is where a front-end has most to say. The study is
-# about MiniDESED and a small network, and a frame there is 64 ms long, more than Fixed PCEN 3's time constant. Neither is DESED.
+# **Before you judge:** the experiments above are single sounds and made noise, which is where a front-end has most to
+# say. The study is about MiniDESED and a small network, and a frame there is 64 ms long, more than Fixed PCEN 3's time
+# constant. Neither is DESED.
 #
 # ## Where the released code goes other ways
 #
-# **A smoother that knows the future.** The paper's smoother is causal. The code runs it forwards and then backwards. **Predict:** what
-# does PCEN make of the moment *before* a click?
+# **A smoother that knows the future.** The paper's smoother is causal. The code runs it forwards and then backwards.
+# **Predict:** what does PCEN make of the moment *before* a click?
 
 # %%
 click = torch.full((1, 120), 0.01)
@@ -543,22 +552,23 @@ plots.show(fig, f"PCEN of a click by both smoothers. One frame before: {words} s
 print(f"one frame before the click, beside silence: {words}")
 
 # %% [markdown]
-# The zero-phase average announces the click: PCEN sinks before the onset. That is a shadow that a network can use, as long as it need not
-# work live.
+# The zero-phase average announces the click: PCEN sinks before the onset. That is a shadow that a network can use, as
+# long as it need not work live.
 #
-# **No gradient through the smoother.** In the code it runs outside of what is differentiated. With predetermined $s$ nothing below the
-# smoother learns, so this changes no gradient.
+# **No gradient through the smoother.** In the code it runs outside of what is differentiated. With predetermined $s$
+# nothing below the smoother learns, so this changes no gradient.
 #
-# **Other constants.** The second coefficient is 0.08 instead of 0.25. The reported systems start from values that an earlier training had
-# found. The code for adversarial training has four layers by default.
+# **Other constants.** The second coefficient is 0.08 instead of 0.25. The reported systems start from values that an
+# earlier training had found. The code for adversarial training has four layers by default.
 #
 # ## Play
 #
-# The explorer has every constant under a slider, the sounds of all classes, and your own file or microphone. After this cell its parameters
-# are Python's too: `pcen.alpha = 0.5` moves the slider. Three things to try:
+# The explorer has every constant under a slider, the sounds of all classes, and your own file or microphone. After this
+# cell its parameters are Python's too: `pcen.alpha = 0.5` moves the slider. Three things to try:
 # 1. Load the preset "Figure 2 by hand". Find the smallest change that makes both layers alike.
 # 2. Take a bark, and make its second half disappear. Which constant does it?
-# 3. Take the vacuum cleaner with speech, preset Fixed PCEN 1. Find the smallest change that brings the vacuum cleaner back.
+# 3. Take the vacuum cleaner with speech, preset Fixed PCEN 1. Find the smallest change that brings the vacuum cleaner
+#    back.
 
 # %%
 pcen = explorer.explorer(interactive)
@@ -569,14 +579,15 @@ pcen
 #
 # - You built gain control from a running average, and equation (3), equal to the library's and to librosa's.
 # - You predicted what $\alpha$, $\delta$, $r$, $\epsilon$ and $T$ do, and saw it.
-# - You saw PCEN keep a classifier right when the recorder was turned down, and make noise white; room noise stayed its limit.
+# - You saw PCEN keep a classifier right when the recorder was turned down, and make noise white; room noise stayed its
+#   limit.
 # - You set two layers by hand that divide Figure 2's clip, and wrote the measure that says so.
 # - You trained layers that started alike, and watched them part.
 #
 # ## Exercises
 #
-# 1. `start` of `features.smooth` goes on where an earlier piece ended. Run a clip through PCEN in pieces of half a second and compare
-#    with the whole. What does a live detector have to remember?
-# 2. Subtract from log-Mel its mean over bands and frames, clip by clip (`frontends.seen` is the place). How much of PCEN's lead in "a
-#    recorder that is turned down" is left, and when does the trick fail?
+# 1. `start` of `features.smooth` goes on where an earlier piece ended. Run a clip through PCEN in pieces of half a
+#    second and compare with the whole. What does a live detector have to remember?
+# 2. Subtract from log-Mel its mean over bands and frames, clip by clip (`frontends.seen` is the place). How much of
+#    PCEN's lead in "a recorder that is turned down" is left, and when does the trick fail?
 # 3. Train `frontends.part` with four layers. Does the balanced accuracy rise by more than two seeds differ?
