@@ -406,8 +406,9 @@ for title, table in list(tables_of.items())[4:]:
 # %% [markdown]
 # ## What front-ends and augmentation do to the full detector
 #
-# Lessons 02 and 03 show both techniques at work on single sounds. In a detector they meet a network that can do much of their
-# work itself, other data, and a short training. **Predict** the order of Table 1's front-ends, and of none, mixing, effects and both.
+# Lessons 02 and 03 show both techniques at work on single sounds. In a detector they meet a network that can do much
+# of their work itself, other data, and a short training. **Predict** the order of Table 1's front-ends, and of none,
+# mixing, effects and both.
 
 # %%
 studies = {study.of: study for study in (comparisons.TABLE1, comparisons.AUGMENTATION)}
@@ -437,8 +438,9 @@ for of, study in studies.items():
     display(html.table(study.verdicts(compared[of]), f"{of}: differences in F1"))
 
 # %% [markdown]
-# Figure 2 asks what the trained layers keep. Lesson 03's measure says yes to two layers set by hand: in one what lasts is the stronger
-# pattern (below 1), in the other speech (above 1). **Predict** what it says of layers that only had to lower a detector's loss.
+# Figure 2 asks what the trained layers keep. Lesson 03's measure says yes to two layers set by hand: in one what lasts
+# is the stronger pattern (below 1), in the other speech (above 1). **Predict** what it says of layers that only had to
+# lower a detector's loss.
 
 # %%
 run = training.Run(workspace.run_folder(profile, root, "ppcen_logmel", seed))
