@@ -126,7 +126,8 @@ def _figure2(profile: str, root: Path, seed: int) -> Drawn:
     speech = events[events["event_label"] == "Speech"]
     kept = {title: retention.retention(x, frame_s, speech) for title, x in panels.items()}
     numbers = "; ".join(
-        f"{title}: stationary share {one.stationary:.2f}, onset contrast {one.onset:.2f}" for title, one in kept.items()
+        f"{title}: stationary share {one.stationary:.2f}, speech against lasting {one.events:.2f}"
+        for title, one in kept.items()
     )
     alt = (
         "The paper's Figure 2 from a training here: ten seconds with a vacuum cleaner throughout and speech three "

@@ -45,9 +45,9 @@ interactive: bool = True
 import numpy as np
 import pandas as pd
 
-from reproduction import ledger
+from reproduction import comparisons, ledger, retention, sounds
 from reproduction.rows import listing
-from sedlib import workspace
+from sedlib import training, workspace
 from sedlib.config import Decoding
 from sedlib.data import layout, tables
 from sedlib.data.encoder import strong_labels
@@ -402,7 +402,64 @@ for title, table in list(tables_of.items())[4:]:
 #
 # **The paper's own spread.** PPCEN on log-Mel is 39.34 in Table 1 and 39.93 in Table 2. No seeds are given, but two numbers for
 # one system lie 0.6 points apart. Several of the paper's claims are smaller than that.
+
+# %% [markdown]
+# ## What front-ends and augmentation do to the full detector
 #
+# Lessons 02 and 03 show both techniques at work on single sounds. In a detector they meet a network that can do much
+# of their work itself, other data, and a short training. **Predict** the order of Table 1's front-ends, and of none,
+# mixing, effects and both.
+
+# %%
+studies = {study.of: study for study in (comparisons.TABLE1, comparisons.AUGMENTATION)}
+compared = {of: study.load(profile, root) for of, study in studies.items()}
+for of, study in studies.items():
+    print(f"{of}: profile {compared[of]['profile']}, {compared[of]['from']}")
+    display(html.table(study.scores(compared[of]),
+                       "Event-based macro F1 (%), mean ± deviation over trainings"))
+
+# %% [markdown]
+# By class, as differences to the first row. Which classes does Fixed PCEN 1 lose, and which does augmentation cost?
+
+# %%
+for of, study in studies.items():
+    by_class = study.by_class(compared[of])
+    scores = {name: np.mean(f1) for name, (_, f1, _) in study.drawn(compared[of]).items()}
+    words = ", ".join(f"{name} {f1:.1f}" for name, f1 in scores.items())
+    fig = plots.system_scores(study.drawn(compared[of]), by_class)
+    plots.show(fig, "Left, F1 with intervals, and the paper's. Right, by class, what "
+                    f"each wins over the first. F1 in percent: {words}.")
+
+# %% [markdown]
+# And the sentences of sections 4.1 and 4.2 that these rows can judge:
+
+# %%
+for of, study in studies.items():
+    display(html.table(study.verdicts(compared[of]), f"{of}: differences in F1"))
+
+# %% [markdown]
+# Figure 2 asks what the trained layers keep. Lesson 03's measure says yes to two layers set by hand: in one what lasts
+# is the stronger pattern (below 1), in the other speech (above 1). **Predict** what it says of layers that only had to
+# lower a detector's loss.
+
+# %%
+run = training.Run(workspace.run_folder(profile, root, "ppcen_logmel", seed))
+if run.finished:
+    plots.show(plots.pcen_paths(run.metrics), "Parameters of the two layers by epoch")
+    detector, frame_s = run.detector(), run.config.features.hop / 16000
+    clip, events = sounds.figure2_clip(seed)
+    layers = sounds.seen(detector, clip)
+    speech = events[events["event_label"] == "Speech"]
+    kept = [retention.retention(x, frame_s, speech) for x in layers]
+    titles = [f"layer {k + 1}: speech against what lasts {one.events:.2f}"
+              for k, one in enumerate(kept)]
+    plots.show(plots.front_ends(dict(zip(titles, layers)), frame_s, events),
+               "The clip of Figure 2 as two trained layers give it. " + "; ".join(titles))
+    print("divided as in Figure 2:", retention.divided(kept))
+else:
+    print("no PPCEN here; `sedlib train --system ppcen_logmel` trains one")
+
+# %% [markdown]
 # ## What you did
 #
 # - You read the paper's numbers beside ours, and know why equal numbers were not the question.

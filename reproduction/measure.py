@@ -213,20 +213,18 @@ def _figures(plan: Plan) -> list[dict[str, Any]]:
         for clip in range(FIGURE2_CLIPS):
             waveform, events = sounds.figure2_clip(clip)
             speech = events[events["event_label"] == "Speech"]
-            with torch.no_grad():
-                layers = detector.frontend(detector.features(torch.from_numpy(waveform)[None]))[0].numpy()
+            layers = sounds.seen(detector, waveform)
             kept = [retention.retention(layer, features.hop / features.sample_rate, speech) for layer in layers]
-            slow, fast = sorted(kept, key=lambda one: -one.stationary)[:2]
-            divided += fast.onset > slow.onset
+            divided += retention.divided(kept)
     decision = "reproduced" if divided > 0.9 * clips else "in part"
     if divided < 0.1 * clips:
-        decision = "not reproduced: one layer does both better"
+        decision = "not reproduced"
     where = f"in {divided} of {clips} clips ({len(runs)} training{'s' if len(runs) > 1 else ''})"
     figure_2 = {
         "figure": 2,
         "shows": "one PCEN layer keeps what lasts, the other what begins",
         "lesson": "03_pcen",
-        "here": f"{where} the layer that keeps less of the lasting sound shows onsets more clearly",
+        "here": f"{where} the lasting sound is the stronger pattern in one layer, speech in the other",
         "verdict": decision,
     }
     return [FIGURE_1, figure_2] if runs else [FIGURE_1]

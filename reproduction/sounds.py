@@ -9,6 +9,7 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+import torch
 
 from minidesed import domains
 from minidesed.soundscapes import mix
@@ -18,6 +19,7 @@ from sedlib.data import tables
 from sedlib.data.audio import RATE
 from sedlib.data.layout import REAL
 from sedlib.data.scenes import Event
+from sedlib.models import Detector
 
 FIGURE_2 = (
     Event("Vacuum_cleaner", 0.0, CLIP_S),
@@ -56,3 +58,9 @@ def figure2_clip(seed: int) -> tuple[np.ndarray, pd.DataFrame]:
     waveform, events = mix(list(FIGURE_2), _AlreadyOn(REAL), RECIPE, np.random.default_rng([seed, 3, 2]))
     rows = [("figure2.wav", *event) for event in events]
     return waveform, pd.DataFrame(rows, columns=tables.EVENT_COLUMNS)
+
+
+@torch.no_grad()
+def seen(detector: Detector, waveform: np.ndarray) -> np.ndarray:
+    """Return what the CRNN of a detector sees of a clip ``(sample,)``: ``(channel, mel, frame)``."""
+    return detector.frontend(detector.features(torch.from_numpy(waveform)[None]))[0].numpy()

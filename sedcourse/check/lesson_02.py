@@ -1,4 +1,4 @@
-"""Checks of lesson 02: effects, rooms, levels and times of a mixture."""
+"""Checks of lesson 02: noise at an SNR, effects, rooms, levels and times of a mixture."""
 
 import math
 
@@ -7,6 +7,32 @@ import numpy as np
 from sedcourse.check.core import Check
 
 _SOUND = np.random.default_rng(0).normal(size=40)
+
+
+_NOISE = np.random.default_rng(1).normal(size=40)
+
+
+def _noisy(x, noise, snr_db, ratio=lambda x, n: (x**2).sum() / (n**2).sum(), factor=10):
+    return x + noise * (ratio(x, noise) ** 0.5 * 10 ** (-snr_db / (2 * factor)))
+
+
+at_snr = Check(
+    "``x`` with ``noise`` scaled so that the energy of x over that of the noise is ``snr_db``.",
+    cases=[(_SOUND, _NOISE, 10.0), (3 * _SOUND, _NOISE, -5.0), (_SOUND, 0.1 * _NOISE, 0.0)],
+    expected=_noisy,
+    correct="a ratio of energies, so the noise's amplitude takes its root",
+    hints={
+        "a negative SNR means more noise: the sign of the dB is the wrong way round": lambda x, n, s: _noisy(x, n, -s),
+        "amplitudes take the root of a ratio of energies: 10^(dB / 20)": {"factor": 5},
+        "measure the energies: the noise that comes in may have any level": {"ratio": lambda x, n: 1.0},
+        "scale by the energy of x too: a louder sound takes more noise": {"ratio": lambda x, n: 1 / (n**2).sum()},
+        "scale by the energy of the noise too": {"ratio": lambda x, n: (x**2).sum()},
+        "the ratio of energies stands upside down": {"ratio": lambda x, n: (n**2).sum() / (x**2).sum()},
+        "energies, not peaks, make an SNR": {"ratio": lambda x, n: np.abs(x).max() ** 2 / np.abs(n).max() ** 2},
+        "this is the noise alone; add it to x": lambda x, n, s: _noisy(x, n, s) - x,
+        "x comes back as it is": lambda x, n, s: x,
+    },
+)
 
 
 def _late(x, delay):
@@ -70,29 +96,6 @@ direct_sound = Check(
     },
 )
 
-
-def _scaled(x, db, peak=None, factor=20):
-    return x * 10 ** (db / factor) / (np.abs(x).max() if peak is None else peak)
-
-
-_PEAKED = np.random.default_rng(0).normal(size=50)
-_PEAKED[7] = -1.5 * np.abs(_PEAKED).max()  # the peak is negative
-
-at_level = Check(
-    "A waveform scaled so that its peak is at ``level_db``, in dB of full scale (1).",
-    cases=[(_PEAKED, 0.0), (_PEAKED, -20.0), (0.01 * _PEAKED, -35.0)],
-    expected=_scaled,
-    correct="20 log10 of the largest absolute sample is the level",
-    hints={
-        "this sets the RMS; the level here is that of the peak": lambda x, db: _scaled(x, db, np.sqrt((x**2).mean())),
-        "the peak may be negative: take the largest absolute value": lambda x, db: _scaled(x, db, x.max()),
-        "10^(dB / 10) is for energies; amplitudes take 10^(dB / 20)": {"factor": 10},
-        "this changes the level by so many dB; the sound must have it afterwards": lambda x, db: x * 10 ** (db / 20),
-        "this brings the peak to 1 whatever the level": lambda x, db: x / np.abs(x).max(),
-        "dB are no factor: 10^(dB / 20) is": lambda x, db: x * db / np.abs(x).max(),
-        "a negative level is softer: 10^(dB / 20), without another minus": lambda x, db: _scaled(x, -db),
-    },
-)
 
 highest_background = Check(
     "The highest level that the background may have, given those of the foregrounds, all in dB.",

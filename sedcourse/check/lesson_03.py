@@ -1,4 +1,4 @@
-"""Checks of lesson 03: the smoother, PCEN and the smoothing coefficient."""
+"""Checks of lesson 03: the smoother, PCEN, the smoothing coefficient, levels, skewness and contrast."""
 
 import math
 
@@ -113,5 +113,84 @@ coefficient = Check(
         "- 1 is missing above the line": lambda t, h: math.sqrt(1 + 4 * (t / h) ** 2) / (2 * (t / h) ** 2),
         "this is the coefficient after which 1/e is left; the formula is another": lambda t, h: 1 - math.exp(-h / t),
         "this is 1 / T, which is near for long T and above 1 for short ones": lambda t, h: h / t,
+    },
+)
+
+left_of_level = Check(
+    "By how many dB a steady sound comes out louder when it is ``db`` louder, before the compression: M is E.",
+    cases=[(0.98, 30.0), (0.8, 30.0), (0.5, -20.0), (1.0, 10.0)],
+    expected=lambda alpha, db: (1 - alpha) * db,
+    correct="E / M^alpha is E^(1 - alpha): alpha is the share of the level that is taken away",
+    hints={
+        "this is what is taken away; the rest is left": lambda alpha, db: alpha * db,
+        "nothing is left at alpha = 1 alone": lambda alpha, db: 0.0,
+        "dB of E stay dB: E^(1 - alpha) is (1 - alpha) times as many dB": lambda alpha, db: (
+            db ** (1 - alpha) if db > 0 else -((-db) ** (1 - alpha))
+        ),
+        "this is the factor of the amplitude; give dB": lambda alpha, db: 10 ** ((1 - alpha) * db / 20),
+        "dividing by M^alpha takes dB away": lambda alpha, db: (1 + alpha) * db,
+    },
+)
+
+_VALUES = _RNG.gamma(2.0, size=200)
+
+
+def _third(x, power=3, ddof=0):
+    return float((((x - x.mean()) / x.std(ddof=ddof)) ** power).mean())
+
+
+skewness = Check(
+    "Skewness of values x: the mean cube of (x - mean) / standard deviation.",
+    cases=[(_VALUES,), (-_VALUES,), (_RNG.normal(size=50),)],
+    expected=_third,
+    correct="0 for a Gaussian, positive with a long tail to the right",
+    hints={
+        "this is the kurtosis; the third power is asked": {"power": 4},
+        "subtract the mean first": lambda x: float(((x / x.std()) ** 3).mean()),
+        "divide by the standard deviation, so that the scale does not matter": lambda x: float(
+            ((x - x.mean()) ** 3).mean()
+        ),
+        "the cube goes inside the mean: the mean of the scaled values is 0": lambda x: float(
+            ((x - x.mean()) / x.std()).mean() ** 3
+        ),
+        "a cube keeps the sign; you take absolute values": lambda x: float(
+            (np.abs((x - x.mean()) / x.std()) ** 3).mean()
+        ),
+        "divide by the standard deviation, not by the variance": lambda x: float(
+            (((x - x.mean()) / x.var()) ** 3).mean()
+        ),
+    },
+)
+
+_PICTURE, _ON = _RNG.random((6, 20)), np.arange(20) % 7 < 3
+
+
+def _contrast(x, on, upper=lambda d: (d**2).mean(), lower=lambda off: off.var()):
+    off = x[:, ~on].mean(1)
+    return float(upper(x[:, on].mean(1) - off) / lower(off))
+
+
+contrast = Check(
+    "What events add to each band (mean while they are on, minus mean while off), as mean square over the bands, "
+    "divided by the variance over the bands of the mean while off.",
+    cases=[(_PICTURE, _ON), (_PICTURE**2, _ON), (_PICTURE, ~_ON)],
+    expected=_contrast,
+    correct="above 1 the events are the stronger pattern, below 1 what lasts",
+    hints={
+        "square the differences before the mean over the bands": {"upper": lambda d: d.mean() ** 2},
+        "the mean square is asked, not the variance: events that add the same to all bands count": {
+            "upper": lambda d: d.var()
+        },
+        "below the line is the variance over the bands, not the standard deviation": {"lower": lambda off: off.std()},
+        "below the line is the variance over the bands, not the mean square": {"lower": lambda off: (off**2).mean()},
+        "on and off are swapped below the line: what lasts is what is there while off": lambda x, on: float(
+            ((x[:, on].mean(1) - x[:, ~on].mean(1)) ** 2).mean() / x[:, on].mean(1).var()
+        ),
+        "average over the frames first; the variance goes over bands alone": lambda x, on: float(
+            ((x[:, on].mean(1) - x[:, ~on].mean(1)) ** 2).mean() / x[:, ~on].var()
+        ),
+        "frames are the second axis": lambda x, on: float(
+            ((x[:, on].mean(0).mean() - x[:, ~on].mean(0).mean()) ** 2) / x[:, ~on].mean(0).var()
+        ),
     },
 )

@@ -19,7 +19,7 @@ from sedcourse.plots.clips import (
     spectrogram_grid,
     stems,
 )
-from sedcourse.plots.datasets import beside_desed, class_counts, domain_errors, gap, growth
+from sedcourse.plots.datasets import beside_desed, class_counts, domain_errors, gap
 from sedcourse.plots.scores import class_f1, ledger, ledger_text, system_scores
 from sedcourse.plots.style import BLACK, BLUE, LINES, OKABE_ITO, ORANGE, SKY, VERMILION, figure, picture, show
 from sedcourse.plots.training import curves, pcen_paths

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sedcourse.plots.axes import grid, in_rows, legend_above
-from sedcourse.plots.style import BLACK, BLUE, GREEN, LINES, ORANGE, SKY, VERMILION, YELLOW, figure, hatched, styled
+from sedcourse.plots.style import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, YELLOW, figure, hatched, styled
 from sedlib.data import tables
 
 
@@ -30,28 +30,6 @@ def class_counts(panels: dict[str, pd.DataFrame]) -> Figure:
         in_rows(ax, list(counts.index))
         ax.set(xlabel="events", title=title, xlim=(0, max(1, 1.05 * left.max())))
         ax.legend(loc="lower right", bbox_to_anchor=(1, -0.32), ncols=3, frameon=False)
-    return fig
-
-
-@styled
-def growth(panels: dict[str, dict[str, np.ndarray]]) -> Figure:
-    """Draw how many different things have been seen after 1, 2, 3 ... draws, in panels side by side.
-
-    Parameters
-    ----------
-    panels : dict of y label to dict of name to (draw,) array
-    """
-    fig, axes = figure(12, 3.8, ncols=len(panels))
-    names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
-    looks = dict(zip(names, zip((BLACK, BLUE, VERMILION, GREEN), LINES, strict=False), strict=False))
-    for ax, (label, curves) in zip(axes[0], panels.items(), strict=True):
-        for name, counts in curves.items():
-            colour, line = looks[name]
-            ax.plot(np.arange(1, len(counts) + 1), counts, color=colour, linestyle=line, label=name)
-        ax.set(xlabel="clips heard", ylabel=label, xlim=(0, None), ylim=(0, None))
-        grid(ax)
-    handles = {name: handle for ax in axes[0] for handle, name in zip(*ax.get_legend_handles_labels(), strict=True)}
-    fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=len(handles), frameon=False)
     return fig
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import signal
+from scipy import signal, stats
 from sklearn.metrics import roc_auc_score
 
+from reproduction.retention import event_contrast
 from sedcourse import check
 from sedcourse.check import lesson_04, lesson_05
 from sedlib import features
@@ -111,12 +112,19 @@ RIGHT = {
     "auc": lambda a, b: roc_auc_score([1] * len(a) + [0] * len(b), np.concatenate([a, b])),
     "comb": library_comb,
     "direct_sound": lambda h: h[np.argmax(h**2) :],
-    "at_level": lambda x, db: librosa.util.normalize(x) * librosa.db_to_amplitude(db),
+    "at_snr": lambda x, n, snr: x + n * np.linalg.norm(x) / np.linalg.norm(n) * librosa.db_to_amplitude(-snr),
     "highest_background": lambda levels: sorted(levels)[0] + 5,
     "event_times": lambda o, n, t: (o / 16000, min(o + n, 160000) / 16000),
     "smoother": filtered,
     "pcen": lambda e, m, a, d, r, eps: features.pcen(torch.tensor(e), torch.tensor(m), a, d, r, eps).numpy(),
     "coefficient": features.coefficient,
+    "left_of_level": lambda a, db: librosa.amplitude_to_db(
+        librosa.db_to_amplitude(np.array([0, db])) ** (1 - a), top_db=None
+    )[1],
+    "skewness": stats.skew,
+    "contrast": lambda x, on: event_contrast(
+        x, 1.0, pd.DataFrame({"onset": np.flatnonzero(on), "offset": np.flatnonzero(on) + 1})
+    ),
     "ema": lambda t, s, a: torch.lerp(s, t, a),
     "rampup": lambda step, steps: math.exp(-5 * (1 - min(step / steps, 1)) ** 2),
     "mean_teacher_loss": lambda s, t, strong, weak, c: losses(s, t, strong, weak, c)["total"],

@@ -110,7 +110,6 @@ def test_every_axis_of_every_figure_has_its_unit():
         plots.labels({"strong": rng.random((157, 10)), "weak": rng.random(10), "none": None}, 10.0),
         plots.decisions(rng.random(157), 0.5, {"a": np.ones(157, bool), "b": np.zeros(157, bool)}, 0.06375),
         plots.stems(rng.normal(size=(2, 16000)), ["Dog", "background"], [(0.1, 0.4), None]),
-        plots.growth({"soundscapes": {"fixed": np.arange(5), "dynamic": np.arange(8)}}),
         plots.class_f1({name: {"f1": 0.5, "n_ref": 3} for name in tables.CLASSES}, np.zeros(10)),
         plots.class_counts(
             {"a": pd.DataFrame({"correct": 3, "missed": 2}, index=list(tables.CLASSES))}
@@ -176,16 +175,6 @@ def test_stems_show_levels_and_labels():
     assert (inside.min(), inside.max()) == pytest.approx((0.5, 1.0), abs=0.011)
     assert [line.get_xdata()[0] for line in dog.lines] == [0.5, 1.0] and not background.lines
     assert "dB" in fig.get_supylabel() and background.get_xlabel() == "time (s)"
-
-
-def test_growth_draws_a_curve_for_every_name_in_its_own_line():
-    curves = {"fixed": np.array([1, 2, 2]), "dynamic": np.array([1, 2, 3])}
-    fig = plots.growth({"soundscapes": curves, "sounds": {"dynamic": np.array([2, 2, 2])}})
-    left, right = fig.axes
-    assert [list(line.get_ydata()) for line in left.lines] == [[1, 2, 2], [1, 2, 3]]
-    assert list(left.lines[0].get_xdata()) == [1, 2, 3] and left.get_ylabel() == "soundscapes"
-    assert left.lines[1].get_linestyle() == right.lines[0].get_linestyle() != left.lines[0].get_linestyle()
-    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["fixed", "dynamic"]
 
 
 def test_front_ends_have_one_time_axis_and_scales_of_their_own():
