@@ -56,8 +56,8 @@ from sedlib.data import tables
 
 # %% [markdown]
 # Every number of a training stands in one configuration. The system is `baseline`; the profile decides its size. These
-# settings differ from the paper's, and no others do. An **epoch** is one round of a training, after which it is scored:
-# in the paper once through the weakly labelled clips, here a fixed number of steps.
+# settings differ from the paper's, and no others do. An **epoch** is one round of a training, after which it is
+# scored: in the paper once through the weakly labelled clips, here a fixed number of steps.
 
 # %%
 config = systems.configuration("baseline", profile)
@@ -75,14 +75,14 @@ root = workspace.dataset(data, profile)
 html.table(teacher.training_clips(root), "Training clips")
 
 # %% [markdown]
-# Strong labels tell the network, for every frame and class, whether it was right. Weak labels tell it only for the clip
-# as a whole. Unlabelled clips tell it nothing. Yet they sound like the clips it will be judged on, and to label them
-# would cost the most.
+# Strong labels tell the network, for every frame and class, whether it was right. Weak labels tell it only for the
+# clip as a whole. Unlabelled clips tell it nothing. Yet they sound like the clips it will be judged on, and to label
+# them would cost the most.
 #
 # The **mean teacher** makes a target for them. Two networks of the same shape are given every clip:
 # - the **student** learns by gradient descent, as usual;
-# - the **teacher** does not learn. After each step its weights move a little towards the student's. So it is an average
-#   of the students of the last steps.
+# - the **teacher** does not learn. After each step its weights move a little towards the student's. So it is an
+#   average of the students of the last steps.
 #
 # The student is asked to agree with the teacher on all clips, labelled or not. This helps because an average of many
 # students is usually steadier than the last one. The teacher also gets a slightly noisy copy of the clip: the answer
@@ -132,8 +132,8 @@ print(detector.crnn.cnn[0])
 # From top to bottom:
 # - the **convolution** looks at 3 by 3 points of all channels at once;
 # - [**batch normalisation**](https://arxiv.org/abs/1502.03167) brings each channel to mean 0 and standard deviation 1,
-#   then scales and shifts it by two learned numbers. During training it measures the batch; for testing it uses running
-#   averages. `momentum` is the weight of the newest batch, so the paper profile's 0.99 hardly averages;
+#   then scales and shifts it by two learned numbers. During training it measures the batch; for testing it uses
+#   running averages. `momentum` is the weight of the newest batch, so the paper profile's 0.99 hardly averages;
 # - the **GLU** is the non-linearity, see below;
 # - [**dropout**](https://jmlr.org/papers/v15/srivastava14a.html) sets that share of the values to 0 at random during
 #   training, so that no feature relies on one other alone. It is off when testing;
@@ -152,23 +152,23 @@ html.table(full, f"The paper's size: {full['parameters'].sum():,} parameters")
 # The paper's seven blocks turn 128 bands into one and 628 frames into 157: an output frame every 63.75 ms. They hold a
 # little more than half of the parameters.
 #
-# The **GRU** ([gated recurrent unit](https://arxiv.org/abs/1406.1078)) holds most of the others. It walks along the frames
-# and carries a state with it; gates decide how much of the state each new frame replaces. *Bidirectional* means that a
-# second one walks backwards, so each frame knows what came before and what comes after.
+# The **GRU** ([gated recurrent unit](https://arxiv.org/abs/1406.1078)) holds most of the others. It walks along the
+# frames and carries a state with it; gates decide how much of the state each new frame replaces. *Bidirectional* means
+# that a second one walks backwards, so each frame knows what came before and what comes after.
 #
-# The two maps at the end are tiny. Their output is a **logit**, any real number, and a sigmoid turns it into a posterior:
-# $p = 1 / (1 + e^{-x})$, so $x = \log \frac{p}{1-p}$, the log-odds of $p$.
+# The two maps at the end are tiny. Their output is a **logit**, any real number, and a sigmoid turns it into a
+# posterior: $p = 1 / (1 + e^{-x})$, so $x = \log \frac{p}{1-p}$, the log-odds of $p$.
 #
 # ### The gated linear unit
 #
-# Where other networks have a ReLU, the blocks have a **gated linear unit**: a linear map over the channels, the same at
-# every point, times a gate between 0 and 1,
+# Where other networks have a ReLU, the blocks have a **gated linear unit**: a linear map over the channels, the same
+# at every point, times a gate between 0 and 1,
 #
 # $$\mathrm{GLU}(x) = (W x + b) \cdot \sigma(x).$$
 #
 # Here the input itself is the gate. That is the baseline's variant. In the
-# [original](https://arxiv.org/abs/1612.08083) the gate has weights of its own, $\sigma(V x + c)$. From scratch, and the
-# same in sedlib, where the linear map is a convolution of size 1:
+# [original](https://arxiv.org/abs/1612.08083) the gate has weights of its own, $\sigma(V x + c)$. From scratch, and
+# the same in sedlib, where the linear map is a convolution of size 1:
 
 # %%
 def glu(x, weight, bias):
@@ -186,9 +186,9 @@ show.source(models.crnn.GLU)
 # ### From frames to the clip
 #
 # To learn from weak labels, the network needs one posterior for the clip from those of its frames. This is **multiple
-# instance learning**: a label belongs to a bag of instances, here a clip of frames, and nobody says which instance earned
-# it. [Wang, Li and Metze](https://arxiv.org/abs/1810.09050) compare five ways to pool the instances. Take a bark
-# that lasts 5 of 100 frames, with posterior 0.9 there and 0.05 elsewhere.
+# instance learning**: a label belongs to a bag of instances, here a clip of frames, and nobody says which instance
+# earned it. [Wang, Li and Metze](https://arxiv.org/abs/1810.09050) compare five ways to pool the instances. Take a
+# bark that lasts 5 of 100 frames, with posterior 0.9 there and 0.05 elsewhere.
 
 # %%
 bark = torch.full((100,), 0.05)
@@ -196,10 +196,10 @@ bark[40:45] = 0.9
 print(f"mean over the frames {bark.mean():.2f}, largest frame {bark.max():.2f}")
 
 # %% [markdown]
-# The mean says that there is hardly a dog in the clip, though there is. The maximum is right, but then all learning goes
-# through a single frame, and one wrong frame makes a wrong clip. **Attention pooling** learns what lies between. A
-# second linear map $u$ of each frame's state, with a softmax over the classes, says how much the frame counts for class
-# $k$. A softmax turns numbers into shares that sum to 1:
+# The mean says that there is hardly a dog in the clip, though there is. The maximum is right, but then all learning
+# goes through a single frame, and one wrong frame makes a wrong clip. **Attention pooling** learns what lies between.
+# A second linear map $u$ of each frame's state, with a softmax over the classes, says how much the frame counts for
+# class $k$. A softmax turns numbers into shares that sum to 1:
 #
 # $$a_{t,k} = \frac{\exp u_{t,k}}{\sum_j \exp u_{t,j}}, \qquad
 # \mathrm{weak}_k = \frac{\sum_t a_{t,k} \, \mathrm{strong}_{t,k}}{\sum_t a_{t,k}}.$$
@@ -221,7 +221,8 @@ check.attention_pooling(attention_pooling)
 
 # %% [markdown]
 # sedlib computes the *logit* of the weak posterior from the strong logits: the logarithm of
-# $\sum_t a \, \mathrm{strong}$ minus that of $\sum_t a \, (1 - \mathrm{strong})$. So no posterior is ever rounded to 0 or
+# $\sum_t a \, \mathrm{strong}$ minus that of $\sum_t a \, (1 - \mathrm{strong})$. So no posterior is ever rounded to 0
+# or
 # 1. The clamp keeps the logarithm of a very small attention finite.
 
 # %%
@@ -241,8 +242,8 @@ show.source(models.crnn.AttentionPooling.forward)
 # $$L = \mathrm{BCE}(p^{strong}, y^{strong}) + \mathrm{BCE}(p^{weak}, y^{weak})
 # + c \, [ \mathrm{MSE}(p^{strong}, q^{strong}) + \mathrm{MSE}(p^{weak}, q^{weak}) ].$$
 #
-# **Exercise 2.** Write it. `student` and `teacher` hold `strong` `(batch, frame, class)` and `weak` `(batch, class)` of
-# the whole batch; `strong` are the labels of its first clips and `weak` those of the clips that follow.
+# **Exercise 2.** Write it. `student` and `teacher` hold `strong` `(batch, frame, class)` and `weak` `(batch, class)`
+# of the whole batch; `strong` are the labels of its first clips and `weak` those of the clips that follow.
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def mean_teacher_loss(student, teacher, strong, weak, c):
@@ -260,8 +261,8 @@ def mean_teacher_loss(student, teacher, strong, weak, c):
 check.mean_teacher_loss(mean_teacher_loss)
 
 # %% [markdown]
-# The same in sedlib, on the batch from above. As in the baseline, the teacher starts with random weights of its own. Its
-# noise is added to the Mel amplitudes, before the logarithm, 30 dB below the power of each band. Nothing has been
+# The same in sedlib, on the batch from above. As in the baseline, the teacher starts with random weights of its own.
+# Its noise is added to the Mel amplitudes, before the logarithm, 30 dB below the power of each band. Nothing has been
 # learned yet, so both networks predict about 0.5 for everything. **Predict** the size of the four terms.
 
 # %%
@@ -277,11 +278,12 @@ print(*(f"{name:20} {value:.2g}" for name, value in terms.items()), sep="\n")
 show.source(training.losses)
 
 # %% [markdown]
-# Both cross-entropies lie near $-\ln 0.5 = 0.69$, and both networks agree on their 0.5. A training of the short profiles
-# begins a little further on: the biases of the strong head start at the log-odds of each class's share of active frames.
+# Both cross-entropies lie near $-\ln 0.5 = 0.69$, and both networks agree on their 0.5. A training of the short
+# profiles begins a little further on: the biases of the strong head start at the log-odds of each class's share of
+# active frames.
 #
-# Which clips does each term learn from? Ask for the gradient of a term with respect to a clip's spectrogram. Where it is
-# 0, the clip changes nothing. **Predict** the twelve entries of this table.
+# Which clips does each term learn from? Ask for the gradient of a term with respect to a clip's spectrogram. Where it
+# is 0, the clip changes nothing. **Predict** the twelve entries of this table.
 
 # %%
 asked = features.clone().requires_grad_()
@@ -296,8 +298,8 @@ html.table(pd.DataFrame(rows, columns=columns), "Which clips each term learns fr
 
 # %% [markdown]
 # This is the whole point. Only the consistency terms reach the unlabelled clips, and only they and the weak term reach
-# the real domain. Here is the answer to the first question, too: a network that predicts the same for every clip agrees
-# perfectly with its teacher. The terms with labels prevent that.
+# the real domain. Here is the answer to the first question, too: a network that predicts the same for every clip
+# agrees perfectly with its teacher. The terms with labels prevent that.
 #
 # ## The teacher is a moving average
 #
@@ -319,8 +321,8 @@ def ema(teacher: torch.Tensor, student: torch.Tensor, alpha: float) -> torch.Ten
 check.ema(ema)
 
 # %% [markdown]
-# In sedlib $\alpha$ is smaller during the first steps, so that the random weights of the start are soon forgotten. With
-# $\alpha = 1 - 1/(n + 1)$ in step $n$, the teacher is the plain average of them and of all students so far.
+# In sedlib $\alpha$ is smaller during the first steps, so that the random weights of the start are soon forgotten.
+# With $\alpha = 1 - 1/(n + 1)$ in step $n$, the teacher is the plain average of them and of all students so far.
 
 # %%
 wanted = [ema(old.detach(), new.detach(), t.ema)
@@ -331,9 +333,9 @@ for ours, theirs in zip(wanted, average.parameters()):
 show.source(training.update_teacher)
 
 # %% [markdown]
-# How long does the teacher remember? After $n$ more steps a student's share has shrunk by $\alpha^n$. Below, one weight
-# of a student wanders to its place, shaken by every batch, and its teacher follows. **Predict:** what does a larger
-# $\alpha$ do to the noise, and what to the delay? The paper's value comes last.
+# How long does the teacher remember? After $n$ more steps a student's share has shrunk by $\alpha^n$. Below, one
+# weight of a student wanders to its place, shaken by every batch, and its teacher follows. **Predict:** what does a
+# larger $\alpha$ do to the noise, and what to the delay? The paper's value comes last.
 
 # %%
 explore.explore(teacher.followed, interactive, alpha=[0.9, 0.98, 0.995, 0.999])
@@ -375,18 +377,18 @@ plots.show(*teacher.ramps(t))
 # %% [markdown]
 # ## Training
 #
-# This is one step, as it is run; you have met every line. `fabric` moves it to a GPU where there is one. The optimiser is
-# [**Adam**](https://arxiv.org/abs/1412.6980): gradient descent that divides each weight's step by the recent size of its
-# gradient, so that one learning rate suits all weights.
+# This is one step, as it is run; you have met every line. `fabric` moves it to a GPU where there is one. The optimiser
+# is [**Adam**](https://arxiv.org/abs/1412.6980): gradient descent that divides each weight's step by the recent size
+# of its gradient, so that one learning rate suits all weights.
 
 # %%
 show.source(training.MeanTeacher.step)
 
 # %% [markdown]
 # Now run it. The curves move after every epoch: the terms of the loss, the event-based F1 on synthetic clips that were
-# held out, the learning rate and the weight. After each epoch a **checkpoint** goes to disk: all that is needed to go on.
-# So you may stop the cell and run it again. It continues to the same weights, because every step is a function of the
-# seed and its number.
+# held out, the learning rate and the weight. After each epoch a **checkpoint** goes to disk: all that is needed to go
+# on. So you may stop the cell and run it again. It continues to the same weights, because every step is a function of
+# the seed and its number.
 #
 # **Predict:** who scores higher, the student or the teacher? At the start, and at the end?
 
@@ -414,8 +416,8 @@ print(f"on average {first.mean():+.1f} points in the first half of the epochs, "
       f"{second.mean():+.1f} in the second")
 
 # %% [markdown]
-# Those were synthetic clips. Real ones count: the development set, which no training sees. Both networks predict it, and
-# the same threshold and filter make events of their posteriors. The interval is a *bootstrap* over clips: what the
+# Those were synthetic clips. Real ones count: the development set, which no training sees. Both networks predict it,
+# and the same threshold and filter make events of their posteriors. The interval is a *bootstrap* over clips: what the
 # difference could have been with other clips of the same kind. [Lesson 07](07_paper_ledger.py) explains it.
 
 # %%
@@ -432,8 +434,8 @@ print(f"teacher minus student: {100 * value:+.1f} points, "
       f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}")
 
 # %% [markdown]
-# Where does the difference come from? This is the clip and class in which the student's posterior moves up and down most
-# beyond its teacher's.
+# Where does the difference come from? This is the clip and class in which the student's posterior moves up and down
+# most beyond its teacher's.
 
 # %%
 both = [of.scores for of in found.values()]
@@ -444,8 +446,8 @@ of_clip = {who: of.scores[clip, :, k] for who, of in found.items()}
 plots.show(*teacher.both(of_clip, config.frame_s, there, f"{label} in {name}"))
 
 # %% [markdown]
-# One training on one set of clips is an anecdote. So a study of the short training's settings scored both networks every
-# 1,000 steps, on real clips that no table uses.
+# One training on one set of clips is an anecdote. So a study of the short training's settings scored both networks
+# every 1,000 steps, on real clips that no table uses.
 
 # %%
 study = teacher.study()
@@ -456,9 +458,10 @@ html.table(teacher.worth(study["curves"]), "Teacher minus student, all trainings
 # That is why the short profiles test the teacher. The baseline tests the *student*, and so does profile `paper`.
 #
 # Two details matter. The teacher sees noisy clips while it trains, and its running averages of batch normalisation are
-# of these. So they are recomputed on clean clips at the end of an epoch, before it is tested. And the weights of the *last*
-# step are kept. The baseline keeps the epoch with the best F1 on held-out synthetic clips. In the study that number goes
-# on rising when the score on real clips has stopped ([results](../docs/RESULTS.md), "What a training needs").
+# of these. So they are recomputed on clean clips at the end of an epoch, before it is tested. And the weights of the
+# *last* step are kept. The baseline keeps the epoch with the best F1 on held-out synthetic clips. In the study that
+# number goes on rising when the score on real clips has stopped ([results](../docs/RESULTS.md), "What a training
+# needs").
 #
 # ## From posteriors to events
 #
@@ -466,8 +469,8 @@ html.table(teacher.worth(study["curves"]), "Teacher minus student, all trainings
 # sound, a burst where nothing is. A **median filter** replaces each decision by the majority of the frames around it.
 # Then every run of active frames becomes an event.
 #
-# **Exercise 5.** Write both. `median_filter` takes one row of scores and an odd `size`; beyond both ends the frames are
-# mirrored, as SciPy and the baseline do. `events_of` turns `active` `(frame,)` into a list of `(onset, offset)` in
+# **Exercise 5.** Write both. `median_filter` takes one row of scores and an odd `size`; beyond both ends the frames
+# are mirrored, as SciPy and the baseline do. `events_of` turns `active` `(frame,)` into a list of `(onset, offset)` in
 # seconds. Frame t spans the time from t to t + 1 times `frame_s`.
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
@@ -512,8 +515,9 @@ plots.show(*teacher.most_changed(scores, active, smoothed))
 #
 # ## The first row of Table 2
 #
-# A score means little without the score of a detector that is deaf. A fair one predicts the same classes as often and as
-# long: give each clip the events that were predicted for *another* clip, at random. **Predict:** our score, and its.
+# A score means little without the score of a detector that is deaf. A fair one predicts the same classes as often and
+# as long: give each clip the events that were predicted for *another* clip, at random. **Predict:** our score, and
+# its.
 
 # %%
 predicted = tables.read_events(run.folder / "validation.tsv")
@@ -524,9 +528,9 @@ html.table(teacher.baseline_row(results, deaf), "The baseline's row in Tables 2 
 
 # %% [markdown]
 # **The two columns must not be compared.** The paper's is for DESED, at full size, after the full training. Ours is a
-# small network on generated clips. What *can* be compared is this row with the deaf detector, and with later rows trained
-# here on the same data. That is how the paper's claims are made: what a technique adds to the baseline. Profile
-# `smoke` learns hardly anything, and may be as deaf.
+# small network on generated clips. What *can* be compared is this row with the deaf detector, and with later rows
+# trained here on the same data. That is how the paper's claims are made: what a technique adds to the baseline.
+# Profile `smoke` learns hardly anything, and may be as deaf.
 #
 # Macro F1 is a mean over classes that fare very differently. **Predict** the best and the worst class. The number of
 # reference events stands in brackets.
@@ -538,8 +542,8 @@ plots.show(*teacher.by_class(results, deaf))
 # ## What kind of errors?
 #
 # F1 counts an event as wrong whether it is invented or only ends a little late. Tell these apart. A **boundary error**
-# sounds at the same time as an event of its class, but onset or offset does not fit. A **false alarm** and a **miss** have
-# no such partner at all. **Predict:** which is most frequent? Is it the same for short and for lasting sounds?
+# sounds at the same time as an event of its class, but onset or offset does not fit. A **false alarm** and a **miss**
+# have no such partner at all. **Predict:** which is most frequent? Is it the same for short and for lasting sounds?
 
 # %%
 truth, said = mistakes.kinds(reference, predicted)
@@ -550,13 +554,13 @@ print(words)
 print(f"{(truth['pieces'] > 1).sum()} reference events overlap several predictions")
 
 # %% [markdown]
-# One wrong boundary costs twice: the predicted event is superfluous, and the reference event is missed. A long event that
-# falls into pieces costs once more for every further piece.
+# One wrong boundary costs twice: the predicted event is superfluous, and the reference event is missed. A long event
+# that falls into pieces costs once more for every further piece.
 #
 # ## Look and listen
 #
-# Three errors, picked by rule: the false alarm of which the network was surest, the miss that it suspected least, and the
-# reference event that it cut into the most pieces. Dashed lines point them out; you hear the whole clip.
+# Three errors, picked by rule: the false alarm of which the network was surest, the miss that it suspected least, and
+# the reference event that it cut into the most pieces. Dashed lines point them out; you hear the whole clip.
 #
 # What sounds instead of the false alarm? Can *you* hear the miss? Which pieces would have to be joined?
 
@@ -576,17 +580,19 @@ for kind, event in mistakes.worst(truth, said, scores).items():
 # - You followed a batch through the network to the paper's 1,112,420 parameters, and rebuilt the GLU and attention
 #   pooling.
 # - You wrote the loss, the moving average and the ramp-up, and found them equal to the library's.
-# - You trained the baseline, and measured its teacher against its student: in training, on real clips, in a whole study.
+# - You trained the baseline, and measured its teacher against its student: in training, on real clips, in a whole
+#   study.
 # - You turned posteriors into events, put the score beside the paper's, and heard false alarms, misses and boundary
 #   errors.
 #
 # ## Exercises
 #
-# 1. Is it the teacher that helps the student? Train without it: `dataclasses.replace(config.training, consistency=0.0)`
-#    in a copy of `config`, and a run folder of its own. Compare with `metrics.paired_difference`. Then do the same with
-#    another `seed` only: how large is that difference?
+# 1. Is it the teacher that helps the student? Train without it: `dataclasses.replace(config.training,
+#    consistency=0.0)` in a copy of `config`, and a run folder of its own. Compare with `metrics.paired_difference`.
+#    Then do the same with another `seed` only: how large is that difference?
 # 2. In training mode, batch normalisation ties the clips of a batch together. Repeat the table "Which clips each term
 #    learns from" with `detector.train()`, and explain it.
-# 3. Set the threshold to 0.2 and to 0.8: `dataclasses.replace(config.decoding, threshold=0.2)` for `decode.median_events`.
-#    What happens to misses and false alarms? Why is the best of several thresholds not a fair score?
+# 3. Set the threshold to 0.2 and to 0.8: `dataclasses.replace(config.decoding, threshold=0.2)` for
+#    `decode.median_events`. What happens to misses and false alarms? Why is the best of several thresholds not a fair
+#    score?
 # 4. Join predictions of a class that are less than 0.5 s apart before scoring. Which classes gain, which lose?

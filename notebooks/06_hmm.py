@@ -27,8 +27,8 @@
 # **You need** lesson 00 (event-based F1, PSDS), and of lesson 04 what posteriors are and how a median filter and a
 # threshold make events of them.
 #
-# **Time** to read and try: 90 minutes. To run on two cores: TIME_L with profile `lesson` once the training of lesson 04
-# is finished, which takes 10 min more; TIME_S with profile `smoke`.
+# **Time** to read and try: 90 minutes. To run on two cores: TIME_L with profile `lesson` once the training of lesson
+# 04 is finished, which takes 10 min more; TIME_S with profile `smoke`.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: section 3.4, section 4.3 (over-fitting), the rows with "HMM" of
 # Tables 2 and 3.
@@ -40,7 +40,8 @@ data: str = "mini"
 interactive: bool = True
 
 # %% [markdown]
-# Everything below is in `sedlib.decode` and `reproduction.studies.postprocessing`; `sedcourse` draws, plays and checks.
+# Everything below is in `sedlib.decode` and `reproduction.studies.postprocessing`; `sedcourse` draws, plays and
+# checks.
 
 # %%
 import time
@@ -61,9 +62,9 @@ from sedlib.metrics import event_f1, psds_from_operating_points
 # %% [markdown]
 # ## What the network leaves to do
 #
-# A detector gives, for every frame and class, the posterior $p$ that the class sounds. Lesson 04 made events of it with a
-# threshold of 0.5 and a median filter of 0.45 s. Here are the posteriors of its baseline on the development set. The
-# system is trained first if that has not happened yet.
+# A detector gives, for every frame and class, the posterior $p$ that the class sounds. Lesson 04 made events of it
+# with a threshold of 0.5 and a median filter of 0.45 s. Here are the posteriors of its baseline on the development
+# set. The system is trained first if that has not happened yet.
 
 # %%
 root = workspace.dataset(data, profile)
@@ -94,18 +95,18 @@ for length in lengths:
 plots.show(*decoding.filter_lengths(lengths, pd.DataFrame(rows).fillna(0)))
 
 # %% [markdown]
-# A short filter leaves a lasting sound in pieces, and every piece is a false alarm with a wrong onset or offset. A long
-# filter swallows short sounds and rounds off what it keeps. One length is a compromise. The circles are each class's own
-# best.
+# A short filter leaves a lasting sound in pieces, and every piece is a false alarm with a wrong onset or offset. A
+# long filter swallows short sounds and rounds off what it keeps. One length is a compromise. The circles are each
+# class's own best.
 #
-# A median filter has one more weakness: it counts votes. A frame of 0.51 weighs as much as one of 0.99, and one of 0.49
-# as little as one of 0.01. We want a rule that weighs *how sure* each frame is against *how unlikely* it is that a sound
-# stops and starts again.
+# A median filter has one more weakness: it counts votes. A frame of 0.51 weighs as much as one of 0.99, and one of
+# 0.49 as little as one of 0.01. We want a rule that weighs *how sure* each frame is against *how unlikely* it is that
+# a sound stops and starts again.
 #
 # ## A model with two states
 #
-# Let every class be in one of two states at every frame, **silence** or **event**. We cannot see them: they are hidden.
-# From one frame to the next
+# Let every class be in one of two states at every frame, **silence** or **event**. We cannot see them: they are
+# hidden. From one frame to the next
 #
 # - silence stays with probability $p_{sil}$ and turns into an event with $1 - p_{sil}$;
 # - an event goes on with $p_{ev}$ and ends with $1 - p_{ev}$.
@@ -144,16 +145,16 @@ fitting = fitting.round(3).rename_axis("class").reset_index()
 html.table(fitting, "Probability to go on that fits the mean duration")
 
 # %% [markdown]
-# Durations of such a model are geometric: the shortest is always the likeliest. Real vacuum cleaners are not like that.
-# The model is too simple to be true, but it will prove useful. The probabilities that serve the score best are not those
-# that fit the durations.
+# Durations of such a model are geometric: the shortest is always the likeliest. Real vacuum cleaners are not like
+# that. The model is too simple to be true, but it will prove useful. The probabilities that serve the score best are
+# not those that fit the durations.
 #
 # ### Emissions
 #
-# A hidden state shows itself by what it emits. A hybrid of network and HMM, such as the BLSTM-HMM of Hayashi et al. (the
-# paper's reference 24), *learns* its emissions and keeps the transitions fixed. The paper does the opposite. It takes the
-# network's word for the emissions, $1 - p$ for silence and $p$ for the event, and tunes the transitions alone. And it
-# has two states a class where a full hybrid has more.
+# A hidden state shows itself by what it emits. A hybrid of network and HMM, such as the BLSTM-HMM of Hayashi et al.
+# (the paper's reference 24), *learns* its emissions and keeps the transitions fixed. The paper does the opposite. It
+# takes the network's word for the emissions, $1 - p$ for silence and $p$ for the event, and tunes the transitions
+# alone. And it has two states a class where a full hybrid has more.
 #
 # A path through the states then has the score
 #
@@ -165,8 +166,9 @@ html.table(fitting, "Probability to go on that fits the mean duration")
 #
 # ## Viterbi's table
 #
-# There are $2^{157}$ paths through a clip of the paper. But the best path to a state at frame $t$ passes through the best
-# path to one of the two states at $t - 1$. So it is enough to remember two numbers a frame, and where each came from.
+# There are $2^{157}$ paths through a clip of the paper. But the best path to a state at frame $t$ passes through the
+# best path to one of the two states at $t - 1$. So it is enough to remember two numbers a frame, and where each came
+# from.
 #
 # **Exercise 2.** Fill one column. Given are the best scores of a frame (silence, event), the log transitions `log_a`
 # (from, to), and the log emissions of the next frame. Return its best scores and where each came from.
@@ -204,9 +206,9 @@ def walk_back(came, last):
 check.walk_back(walk_back)
 
 # %% [markdown]
-# Watch the table fill: ten frames with a doubtful gap in the middle. Each entry is the score of the best path that ends
-# there; the arrows say where it came from. Move `filled` to the end, then `stay`, which is both $p_{sil}$ and $p_{ev}$
-# here.
+# Watch the table fill: ten frames with a doubtful gap in the middle. Each entry is the score of the best path that
+# ends there; the arrows say where it came from. Move `filled` to the end, then `stay`, which is both $p_{sil}$ and
+# $p_{ev}$ here.
 
 # %%
 doubtful = np.array([0.05, 0.3, 0.8, 0.9, 0.35, 0.3, 0.85, 0.9, 0.2, 0.1])
@@ -235,8 +237,8 @@ def own_viterbi(p: np.ndarray, p_silence: float, p_event: float) -> np.ndarray:
 
 # %% [markdown]
 # librosa has `viterbi_discriminative`, which the authors called once for every clip and class. hmmlearn has hidden
-# Markov models of all kinds, also one whose observations *are* log emissions (`sedcourse/hmmlearn_hmm.py`). All four must
-# agree to the last frame.
+# Markov models of all kinds, also one whose observations *are* log emissions (`sedcourse/hmmlearn_hmm.py`). All four
+# must agree to the last frame.
 
 # %%
 stay = np.full(10, 0.9), np.full(10, 0.95)
@@ -291,17 +293,17 @@ def draw(p_silence: float, p_event: float):
 explore.explore(draw, interactive, p_silence=levels, p_event=levels)
 
 # %% [markdown]
-# Neither end alone. A higher $p_{ev}$ makes every frame of an event cheaper *and* its end dearer, so events grow at both
-# ends and gaps close. A higher $p_{sil}$ makes every frame of silence cheaper and beginnings dearer. Doubtful events
-# vanish, but gaps close too, because after a gap the event would have to begin again. Only two things matter to the path:
-# the price of an event as a whole, and the price of each of its frames. So the pair is a threshold and a least amount
-# of evidence in other words.
+# Neither end alone. A higher $p_{ev}$ makes every frame of an event cheaper *and* its end dearer, so events grow at
+# both ends and gaps close. A higher $p_{sil}$ makes every frame of silence cheaper and beginnings dearer. Doubtful
+# events vanish, but gaps close too, because after a gap the event would have to begin again. Only two things matter to
+# the path: the price of an event as a whole, and the price of each of its frames. So the pair is a threshold and a
+# least amount of evidence in other words.
 #
 # ## Tuning
 #
 # Event-based macro F1 has no gradient: it counts. So the paper searches. Its family of models has 11 numbers: one
-# $p_{sil}$ for all classes (*tied*), and a $p_{ev}$ for each, all between 0.01 and 0.999. One half of the development set
-# tunes; the other half is kept to look at afterwards.
+# $p_{sil}$ for all classes (*tied*), and a $p_{ev}$ for each, all between 0.01 and 0.999. One half of the development
+# set tunes; the other half is kept to look at afterwards.
 
 # %%
 tuned_half, other_half = tuning.halves(truth, 0.5, seed)
@@ -315,14 +317,14 @@ print(f"event table and event_f1: {event_f1(tuned_half, events).macro:.4f}")
 # %% [markdown]
 # ### By random forest
 #
-# Evaluations used to be slow. The released script runs the network anew for each, decodes clip by clip, and scores with
-# sed_eval. With so few guesses one wants good ones, so the paper uses a **surrogate**: a model of the score that is cheap
-# to ask.
+# Evaluations used to be slow. The released script runs the network anew for each, decodes clip by clip, and scores
+# with sed_eval. With so few guesses one wants good ones, so the paper uses a **surrogate**: a model of the score that
+# is cheap to ask.
 #
 # A random forest is an average of many decision trees, each fitted to another random draw of the guesses so far. Its
-# mean predicts F1 where nobody has looked. The spread of its trees says how unsure that is. The next guess is where the
-# **expected improvement** on the best guess is largest: where the mean is high, or the spread is wide. Here it searches
-# along one of the 11 numbers. **Predict** the next guess, then move the slider.
+# mean predicts F1 where nobody has looked. The spread of its trees says how unsure that is. The next guess is where
+# the **expected improvement** on the best guess is largest: where the mean is high, or the spread is wide. Here it
+# searches along one of the 11 numbers. **Predict** the next guess, then move the slider.
 
 # %%
 p = tuning.grid(tuning.POINTS)
@@ -334,8 +336,8 @@ def propose(guesses: int):
 explore.explore(propose, interactive, guesses=list(steps) if interactive else [5, 8, 16])
 
 # %% [markdown]
-# In 11 dimensions a forest cannot be drawn, but it can be watched. **Predict:** how close does it come to the best of all
-# combinations in 200 evaluations?
+# In 11 dimensions a forest cannot be drawn, but it can be watched. **Predict:** how close does it come to the best of
+# all combinations in 200 evaluations?
 
 # %%
 optimum = tuning.exact(objective)
@@ -377,8 +379,8 @@ print(f"macro F1: forest {objective.f1(guessed):.4f}, exact {objective.f1(yours)
       f"tuning.exact {objective.f1(optimum):.4f}")
 
 # %% [markdown]
-# Since every score is known, we can look at the landscape that the forest was walking in. Bright is high F1. **Predict:**
-# what do the landscapes of lasting and of short sounds have in common?
+# Since every score is known, we can look at the landscape that the forest was walking in. Bright is high F1.
+# **Predict:** what do the landscapes of lasting and of short sounds have in common?
 
 # %%
 marks = {"exact, tied": (optimum.p_silence, optimum.p_event),
@@ -388,18 +390,18 @@ for title, best in smoothing.bests(p, f1).items():
     print(f"silence that suits {title} best: {best}")
 
 # %% [markdown]
-# Look for bright bands from top left to bottom right. Along them the price of an event as a whole stays the same: dearer
-# beginnings make up for cheaper ends. Lasting sounds score only beyond a steep edge, where gaps are bridged. Each class
-# would like another $p_{sil}$, but in the tied family all must share one. And where a class has few events, the landscape
-# is a staircase: one hit more or less is a step.
+# Look for bright bands from top left to bottom right. Along them the price of an event as a whole stays the same:
+# dearer beginnings make up for cheaper ends. Lasting sounds score only beyond a steep edge, where gaps are bridged.
+# Each class would like another $p_{sil}$, but in the tied family all must share one. And where a class has few events,
+# the landscape is a staircase: one hit more or less is a step.
 #
 # Remember these steps.
 #
 # ## Over-fitting
 #
-# How good are the tuned models on the half that they have *not* seen? Both halves come from the same distribution, so a
-# fair tuner wins as much on either. Beside ours stand the authors' own 11 probabilities, which their code still holds.
-# They were tuned for another network, on DESED, for frames of half the length.
+# How good are the tuned models on the half that they have *not* seen? Both halves come from the same distribution, so
+# a fair tuner wins as much on either. Beside ours stand the authors' own 11 probabilities, which their code still
+# holds. They were tuned for another network, on DESED, for frames of half the length.
 
 # %%
 robust = tuning.robust(objective)  # explained below
@@ -434,9 +436,9 @@ plots.show(decoding.gains(drawn), postprocessing.text(drawn))
 
 # %% [markdown]
 # What lies between the two colours is over-fitting: not what the model is worth, but what the search found in the
-# accidents of one half. The better a search, the more accidents it finds. The paper met it, too. Its two ensembles differ
-# only in these probabilities. The one that is better on the development set (47.44 against 46.17 %) is worse on the
-# evaluation set (43.2 against 44.4 %).
+# accidents of one half. The better a search, the more accidents it finds. The paper met it, too. Its two ensembles
+# differ only in these probabilities. The one that is better on the development set (47.44 against 46.17 %) is worse on
+# the evaluation set (43.2 against 44.4 %).
 #
 # ## What helps
 #
@@ -454,8 +456,8 @@ show.source(tuning.smoothed_tops)
 plots.show(*decoding.rarest_landscape(objective))
 
 # %% [markdown]
-# By 0.5 with 900 events, and by 2.4 with 40. A frequent class keeps its sharp top, a rare one has to show a plateau. The
-# picture is the rarest class, as it is and smoothed. The factor 15 is a choice; exercise 2 tries others.
+# By 0.5 with 900 events, and by 2.4 with 40. A frequent class keeps its sharp top, a rare one has to show a plateau.
+# The picture is the rarest class, as it is and smoothed. The factor 15 is a choice; exercise 2 tries others.
 #
 # Robust search differs in four more ways:
 # 1. Silence is *not tied*: each class gets its own silence probability.
@@ -466,8 +468,8 @@ plots.show(*decoding.rarest_landscape(objective))
 # ### Hear what it mends
 #
 # Two places in the development set, found by computation: the longest gap inside one real event that the median filter
-# leaves and the robust HMM closes, and the longest short false alarm that the HMM removes. **Listen** before you look: is
-# there a gap? Was there a blip?
+# leaves and the robust HMM closes, and the longest short false alarm that the HMM removes. **Listen** before you look:
+# is there a gap? Was there a blip?
 
 # %%
 before = decode.median_events(posteriors, Decoding(), clip_s)
@@ -488,8 +490,8 @@ for title, span in mended.items():
 # ### On real sounds
 #
 # The same was measured on a real system, the teacher of the DCASE 2021 baseline, on the 1168 clips of the real
-# development set. There are 20 random halves (four for the slow forest). Numbers are points of macro F1 over the median
-# filter, means with the standard error over splits. Names with another decoder's belong to the next part.
+# development set. There are 20 random halves (four for the slow forest). Numbers are points of macro F1 over the
+# median filter, means with the standard error over splits. Names with another decoder's belong to the next part.
 
 # %%
 known = postprocessing.published()
@@ -517,8 +519,8 @@ else:
 # ## Is it the HMM?
 #
 # So far the rival was *one* median filter for all classes. That is a weak one: the first picture of this lesson showed
-# that each class wants another length. Before we thank the HMM, here are three others, tuned on the same half by the same
-# robust search.
+# that each class wants another length. Before we thank the HMM, here are three others, tuned on the same half by the
+# same robust search.
 #
 # **A median filter and a threshold for each class**, 20 numbers. This is the least that anything new should beat.
 
@@ -530,14 +532,14 @@ html.table(lengths, "Tuned: a median filter for each class")
 
 # %% [markdown]
 # **Durations.** To a two-state HMM the shortest event is the likeliest. A hidden *semi*-Markov model (HSMM) gives the
-# duration a distribution of its own, here a gamma distribution with a mean and a shape for each class. Of shape 1 it is
-# the HMM's; with a larger shape, durations far from the mean become rare. Viterbi's rows get longer: a best path that is
-# silent may have come from an event that began at *any* frame before.
+# duration a distribution of its own, here a gamma distribution with a mean and a shape for each class. Of shape 1 it
+# is the HMM's; with a larger shape, durations far from the mean become rare. Viterbi's rows get longer: a best path
+# that is silent may have come from an event that began at *any* frame before.
 #
-# **Bounding boxes.** HMM and median filter decide frame by frame, so another threshold moves onsets and offsets. Change-
-# point boxes ([Ebbers et al., 2024](https://arxiv.org/abs/2406.04212)) first ask *where* the scores change, and put the
-# ends of events there. Then each event gets one confidence, and a threshold keeps or drops it as a whole. A **step
-# filter** measures the change: the mean of the scores after a point, less the mean before it.
+# **Bounding boxes.** HMM and median filter decide frame by frame, so another threshold moves onsets and offsets.
+# Change- point boxes ([Ebbers et al., 2024](https://arxiv.org/abs/2406.04212)) first ask *where* the scores change,
+# and put the ends of events there. Then each event gets one confidence, and a threshold keeps or drops it as a whole.
+# A **step filter** measures the change: the mean of the scores after a point, less the mean before it.
 #
 # **Exercise 5.** Write it. `half` is half of the filter's length in frames. $n$ frames have $n + 1$ borders.
 
@@ -555,14 +557,14 @@ def step_filter(scores, half):
 check.step_filter(step_filter)
 
 # %% [markdown]
-# A doubtful stretch gives many small boxes. So neighbours are merged if the scores between them fall little: by less than
-# `absolute`, or to more than 1 / `relative` of the higher of the two. Here are all on one clip, and then the half that
-# tuned none of them.
+# A doubtful stretch gives many small boxes. So neighbours are merged if the scores between them fall little: by less
+# than `absolute`, or to more than 1 / `relative` of the higher of the two. Here are all on one clip, and then the half
+# that tuned none of them.
 #
-# PSDS differs between decoders, though the network is the same. So a low PSDS need not mean that a network knows little.
-# To compare *networks* there is **miPSDS** ([Ebbers et al., 2023](https://arxiv.org/abs/2306.15440)): for each class and
-# each number of false alarms it takes the best of several median filters. It picks them on the clips that it scores, so
-# no decoder need reach it.
+# PSDS differs between decoders, though the network is the same. So a low PSDS need not mean that a network knows
+# little. To compare *networks* there is **miPSDS** ([Ebbers et al., 2023](https://arxiv.org/abs/2306.15440)): for each
+# class and each number of false alarms it takes the best of several median filters. It picks them on the clips that it
+# scores, so no decoder need reach it.
 
 # %%
 rivals = {"median, one for all": Decoding(), "median by class": by_median, "HMM": robust,
@@ -580,8 +582,8 @@ print(f"miPSDS {independent.independent_psds(of_half, other_half):.3f}")
 html.table(pd.DataFrame(rows), "One split: the half that tuned none of them")
 
 # %% [markdown]
-# One split is an anecdote. These are the published 20 of the real system. **Predict:** which classes win by boxes, short or
-# lasting ones? How much of the HMM's gain is a median filter's, once each class has its own?
+# One split is an anecdote. These are the published 20 of the real system. **Predict:** which classes win by boxes,
+# short or lasting ones? How much of the HMM's gain is a median filter's, once each class has its own?
 
 # %%
 print(known["from"], *smoothing.of_rivals(known), sep="\n")
@@ -591,28 +593,29 @@ plots.show(decoding.by_class(by_duration), postprocessing.class_text(title, by_d
 html.table(smoothing.by_length(by_duration), f"{title}: points over the median filter")
 
 # %% [markdown]
-# What does this say about the HMM? A decoder that is tuned for each class wins much of what the HMM wins, and it wins it
-# where one filter for all is worst: at sounds that last. Durations of their own add little, because tuning for F1 mostly
-# picks shape 1, the HMM's. Boxes alone help short sounds much, because their ends do not move with the threshold.
+# What does this say about the HMM? A decoder that is tuned for each class wins much of what the HMM wins, and it wins
+# it where one filter for all is worst: at sounds that last. Durations of their own add little, because tuning for F1
+# mostly picks shape 1, the HMM's. Boxes alone help short sounds much, because their ends do not move with the
+# threshold.
 #
-# > **Our run** (`figures/decoders.json`, version 0.2.0, two systems): for sounds that last take an HMM on raw posteriors,
-# > HMM or boxes on smoothed ones. For short sounds take boxes. We suppose, and have not measured, that boxes suffer here
-# > because this course's posteriors flicker over lasting sounds.
+# > **Our run** (`figures/decoders.json`, version 0.2.0, two systems): for sounds that last take an HMM on raw
+# > posteriors, HMM or boxes on smoothed ones. For short sounds take boxes. We suppose, and have not measured, that
+# > boxes suffer here because this course's posteriors flicker over lasting sounds.
 #
-# Two caveats for this section. How much to smooth and which options to offer was itself chosen by looking at splits of the
-# real system's clips; the systems of this course had no part in that. And the halves overlap, so the errors are those of
-# the split, not of another set of clips.
+# Two caveats for this section. How much to smooth and which options to offer was itself chosen by looking at splits of
+# the real system's clips; the systems of this course had no part in that. And the halves overlap, so the errors are
+# those of the split, not of another set of clips.
 #
 # ## PSDS with an HMM
 #
-# PSDS looks at many operating points: at each of 50 thresholds it asks for all events. A median filter can answer. A best
-# path has no threshold. The released code loops over 50 of them and decodes the same path 50 times, so its curve is one
-# point.
+# PSDS looks at many operating points: at each of 50 thresholds it asks for all events. A median filter can answer. A
+# best path has no threshold. The released code loops over 50 of them and decodes the same path 50 times, so its curve
+# is one point.
 #
 # A threshold $\theta$ says at which posterior silence and event shall be equally likely. So shift every frame's
-# log-odds by $\log\frac{1-\theta}{\theta}$ and decode again. There is another way. Instead of the best path, ask at every
-# frame for the probability of being in the event, given the *whole* clip: the **forward-backward** algorithm. It adds up
-# all paths where Viterbi takes the best. **Predict:** which of the four curves is longest?
+# log-odds by $\log\frac{1-\theta}{\theta}$ and decode again. There is another way. Instead of the best path, ask at
+# every frame for the probability of being in the event, given the *whole* clip: the **forward-backward** algorithm. It
+# adds up all paths where Viterbi takes the best. **Predict:** which of the four curves is longest?
 
 # %%
 shifted = decode.operating_points(posteriors, robust, duration_s=clip_s)
@@ -631,8 +634,8 @@ plots.show(*decoding.psd_roc(psds))
 
 # %% [markdown]
 # If every threshold gives the same path, each class contributes a single point instead of a curve. The mean of ten
-# classes is then a staircase with at most ten steps. A PSDS made that way is not the area that the score means, and should not
-# stand beside a real one.
+# classes is then a staircase with at most ten steps. A PSDS made that way is not the area that the score means, and
+# should not stand beside a real one.
 #
 # Forward-backward needs its thresholds spread in log-odds. Probabilities that are best for Viterbi's path make its
 # posteriors crowd at 0 and 1.
@@ -641,8 +644,8 @@ plots.show(*decoding.psd_roc(psds))
 #
 # Every "+HMM" row of Tables 2 and 3 needs no training, only stored posteriors. As in the paper, one half of the
 # development set tunes (here exactly) and all of it is scored. The evaluation set is decoded with the same numbers.
-# Half of that development score was seen in tuning. So we add what remains when each half is decoded with what the *other*
-# one tuned. Rows whose system has not been trained here are left out; `sedlib reproduce` trains them all.
+# Half of that development score was seen in tuning. So we add what remains when each half is decoded with what the
+# *other* one tuned. Rows whose system has not been trained here are left out; `sedlib reproduce` trains them all.
 
 # %%
 rows = postprocessing.rows(profile, root, seed)
@@ -654,7 +657,8 @@ html.table(rows, "Rows with HMM: event-based macro F1 (%), paper on DESED, ours 
 #
 # - You saw that one median filter serves neither short sounds nor lasting ones.
 # - You built the two-state model, filled Viterbi's table, and found four decoders to agree to the last frame.
-# - You watched a random forest guess, found the exact optimum of its family, and heard a bridged gap and a removed blip.
+# - You watched a random forest guess, found the exact optimum of its family, and heard a bridged gap and a removed
+#   blip.
 # - You measured over-fitting on halves that were not seen, and smoothed the landscape so that less is lost.
 # - You asked which part of the gain is the HMM's, and which one any decoder gives that is tuned for each class.
 # - You gave PSDS real operating points in two ways, and filled in the paper's "+HMM" rows without training.
@@ -664,7 +668,7 @@ html.table(rows, "Rows with HMM: event-based macro F1 (%), paper on DESED, ours 
 # 1. Tune on 10 % of the clips instead of 50 % (`tuning.halves(truth, 0.1)`). Which search suffers most, and why?
 # 2. Set `tuning.SMOOTHING` to 3, 8, 30 and 100 and repeat the splits of `robust`. Where does the other half gain most?
 #    How wide is the range in which it hardly matters?
-# 3. Tune the median filters by class without smoothing (`tuning.best(objective, "median", robust=False)`). What do they
-#    win where they were tuned, and what elsewhere? Is over-fitting the HMM's fault?
+# 3. Tune the median filters by class without smoothing (`tuning.best(objective, "median", robust=False)`). What do
+#    they win where they were tuned, and what elsewhere? Is over-fitting the HMM's fault?
 # 4. `sedlib detect my.wav --run RUN --decoder boxes.json` decodes a recording of yours with what `sedlib tune --method
 #    boxes --json` found. Compare it with `sedlib detect my.wav --run RUN`.

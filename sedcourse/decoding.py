@@ -442,6 +442,6 @@ def proposal(p: np.ndarray, f1: np.ndarray, known: Guess) -> tuple[Figure, str]:
     below.set(xlabel="probability that an event goes on", ylabel="expected\nimprovement (points)")
     fig.legend(*above.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
     return fig, (
-        f"A random forest's estimate of F1 along one probability after {number} guesses, the best of them {best:.1f} %; "
+        f"A random forest's estimate of F1 along one probability after {number} guesses, the best {best:.1f} %; "
         f"it proposes {p[known.following]:.3f} next. The optimum is {100 * f1.max():.1f} %."
     )

@@ -70,7 +70,9 @@ def worst(reference: pd.DataFrame, predicted: pd.DataFrame, posteriors: Posterio
         have is left out.
     """
     there = reference[reference["filename"].isin(posteriors.filenames)]
-    there, said = (table.assign(sure=[_sureness(e, posteriors) for e in table.itertuples()]) for table in (there, predicted))
+    there, said = (
+        table.assign(sure=[_sureness(e, posteriors) for e in table.itertuples()]) for table in (there, predicted)
+    )
     candidates = {
         "False alarm": said[said["kind"] == "false alarm"].sort_values("sure", ascending=False, kind="stable"),
         "Miss": there[there["kind"] == "missed"].sort_values("sure", kind="stable"),

@@ -33,7 +33,9 @@ def shown(thing: Any) -> Shown:
     code = _without_docstrings(textwrap.dedent(inspect.getsource(thing))).strip()
     coloured = highlight(code, PythonLexer(), HtmlFormatter(noclasses=True, nobackground=True))
     name = html.escape(f"{thing.__module__}.{thing.__qualname__}")
-    return Shown(f'<figure style="margin:0.5em 0"><figcaption><code>{name}</code></figcaption>{coloured}</figure>', code)
+    return Shown(
+        f'<figure style="margin:0.5em 0"><figcaption><code>{name}</code></figcaption>{coloured}</figure>', code
+    )
 
 
 def _without_docstrings(code: str) -> str:

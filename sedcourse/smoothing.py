@@ -70,7 +70,9 @@ def _within(spans: pd.DataFrame, events: pd.DataFrame) -> np.ndarray:
 
 def _overlapped(spans: pd.DataFrame, events: pd.DataFrame) -> np.ndarray:
     pairs = _pairs(spans, events)
-    return spans.index.isin(pairs.loc[(pairs["onset_of"] < pairs["offset"]) & (pairs["offset_of"] > pairs["onset"]), "span"])
+    return spans.index.isin(
+        pairs.loc[(pairs["onset_of"] < pairs["offset"]) & (pairs["offset_of"] > pairs["onset"]), "span"]
+    )
 
 
 def _longest(spans: pd.DataFrame) -> pd.Series | None:

@@ -154,9 +154,7 @@ def liveliest(student: np.ndarray, teacher: np.ndarray) -> tuple[int, int]:
 
 
 @styled
-def both(
-    networks: dict[str, np.ndarray], frame_s: float, reference: pd.DataFrame, title: str
-) -> tuple[Figure, str]:
+def both(networks: dict[str, np.ndarray], frame_s: float, reference: pd.DataFrame, title: str) -> tuple[Figure, str]:
     """Draw the posteriors of one class in one clip by student and teacher, with the reference, and describe them.
 
     Parameters
@@ -175,7 +173,10 @@ def both(
     events_on(below, reference)
     below.set_xlim(0, edges[-1])
     moved = ", ".join(f"{name} {np.abs(np.diff(scores)).sum():.1f}" for name, scores in networks.items())
-    return fig, f"{title}: posteriors of student and teacher over the reference events. Way up and down, summed: {moved}."
+    return (
+        fig,
+        f"{title}: posteriors of student and teacher over the reference events. Way up and down, summed: {moved}.",
+    )
 
 
 def worth(curves: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -271,7 +272,7 @@ def by_class(results: dict[str, Any], deaf: Sequence[F1Result]) -> tuple[Figure,
 
 
 def most_changed(scores: Posteriors, active: np.ndarray, smoothed: np.ndarray) -> tuple[Figure, str]:
-    """Draw clip and class in which a filter changes most of the active frames, (clip, frame, class), and describe it."""
+    """Draw clip and class in which a filter changes most frames of ``active``, (clip, frame, class); describe it."""
     changed_frames = (active != smoothed).sum(axis=1)
     i, k = np.unravel_index(changed_frames.argmax(), changed_frames.shape)
     where = f"{scores.classes[k]} in {scores.filenames[i]}"
