@@ -411,7 +411,7 @@ print(f"{len(history)} epochs, {history.iloc[-1]['step']:.0f} steps")
 # %%
 plots.show(*teacher.ahead(history))
 lead = 100 * (history["validation_f1_teacher"] - history["validation_f1_student"])
-first, second = np.array_split(lead, 2)
+first, second = np.array_split(lead.to_numpy(), 2)
 print(f"on average {first.mean():+.1f} points in the first half of the epochs, "
       f"{second.mean():+.1f} in the second")
 
@@ -434,8 +434,8 @@ print(f"teacher minus student: {100 * value:+.1f} points, "
       f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}")
 
 # %% [markdown]
-# Where does the difference come from? This is the clip and class in which the student's posterior moves up and down
-# most beyond its teacher's.
+# What does steadier look like? This is the clip and class in which the student's posterior moves up and down most
+# beyond its teacher's.
 
 # %%
 both = [of.scores for of in found.values()]
@@ -457,11 +457,13 @@ html.table(teacher.worth(study["curves"]), "Teacher minus student, all trainings
 # %% [markdown]
 # That is why the short profiles test the teacher. The baseline tests the *student*, and so does profile `paper`.
 #
-# Two details matter. The teacher sees noisy clips while it trains, and its running averages of batch normalisation are
-# of these. So they are recomputed on clean clips at the end of an epoch, before it is tested. And the weights of the
-# *last* step are kept. The baseline keeps the epoch with the best F1 on held-out synthetic clips. In the study that
-# number goes on rising when the score on real clips has stopped ([results](../docs/RESULTS.md), "What a training
-# needs").
+# The teacher needs one more thing. It sees noisy clips while it trains, and its running averages of batch
+# normalisation are of these. So they are recomputed on clean clips at the end of an epoch, before it is tested.
+#
+# The weights of the *last* step are kept. The baseline keeps the epoch with the best F1 on held-out synthetic clips.
+#
+# > **Our run** ([results](../docs/RESULTS.md), figures/schedule.json): F1 on held-out synthetic clips goes on rising
+# > when that on real clips has stopped. So it would choose one of the last epochs anyway.
 #
 # ## From posteriors to events
 #

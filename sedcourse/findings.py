@@ -1,4 +1,4 @@
-"""What lesson 07 says of a ledger: what was learned, the paper's own spread, what would decide the rest; a clip to hear.
+"""What lesson 07 says of a ledger: what was learned, the paper's own spread, what would decide it; a clip to hear.
 
 Every sentence is computed from the ledger, so that it stays true whatever a study gives.
 """
@@ -108,26 +108,37 @@ class Variances(NamedTuple):
     clips: float
 
 
-def variances(low: float, high: float, seeds: list[float], trainings: int) -> Variances:
+def variances(low: float, high: float, smallest: float | None, seeds: list[float], trainings: int) -> Variances:
     """Take the variance of the clips out of an interval that holds both (`reproduction.intervals`).
 
     Parameters
     ----------
     low, high : float
         The 95 % interval.
+    smallest : float or None
+        The difference that four of five such studies would find. It tells how wide Student's t is; version 0.1.0 has
+        none, and its intervals are as wide as a normal distribution's.
     seeds : list of float
         Variances over trainings.
     trainings : int
         Of each system.
     """
-    parts, half = [variance / trainings for variance in seeds], (high - low) / 2
+    half, whole = (high - low) / 2, sum(variance / trainings for variance in seeds)
+    error = half / _reach(np.inf if smallest is None else _freedom_of(smallest / half - 1))
+    return Variances(seeds, max(0.0, error**2 - whole))
 
-    def wide(error: float) -> float:
-        return float(student.ppf((1 + LEVEL) / 2, _freedom(error**2, parts, trainings))) * error - half
 
-    least = max(sum(parts), 1e-12) ** 0.5
-    error = least if wide(least) >= 0 else brentq(wide, least, max(half, 2 * least))
-    return Variances(seeds, max(0.0, error**2 - sum(parts)))
+def _reach(freedom: float) -> float:
+    return float(student.ppf((1 + LEVEL) / 2, freedom))
+
+
+def _freedom_of(ratio: float) -> float:
+    """Degrees of freedom at which the quantiles of power and of the interval have this ratio, which grows with them."""
+
+    def above(logarithm: float) -> float:
+        return float(student.ppf(POWER, np.exp(logarithm))) / _reach(np.exp(logarithm)) - ratio
+
+    return np.inf if above(15) <= 0 else float(np.exp(brentq(above, -1, 15)))
 
 
 def _freedom(variance: float, parts: list[float], trainings: int) -> float:
@@ -149,7 +160,7 @@ def detectable(of: Variances, trainings: int, clips: float = 1.0) -> float:
     parts = [variance / trainings for variance in of.seeds]
     variance = of.clips / clips + sum(parts)
     freedom = _freedom(variance, parts, trainings)
-    return float(student.ppf((1 + LEVEL) / 2, freedom) + student.ppf(POWER, freedom)) * variance**0.5
+    return (_reach(freedom) + float(student.ppf(POWER, freedom))) * variance**0.5
 
 
 def needed(difference: float, of: Variances, clips: float = 1.0) -> int | None:
@@ -165,8 +176,8 @@ def power(found: Ledger) -> pd.DataFrame:
     -------
     DataFrame
         ``sentence, paper's difference, could be seen`` (with the trainings that were run), and the trainings needed
-        with these clips and with ten times as many. Empty with a single training, whose spread is not known. Sentences on
-        some classes alone, or of two systems that are alike, are left out.
+        with these clips and with ten times as many. Empty with a single training, whose spread is not known.
+        Sentences on some classes alone, or of two systems that are alike, are left out.
     """
     of_seed = {(f"{n['table']} {n['row']}", n["score"]): n["of_seed"] for n in found["numbers"]}
     rows = {row.key: row for row in ROWS}
@@ -179,7 +190,10 @@ def power(found: Ledger) -> pd.DataFrame:
         first, second = rows[c["first"]], rows[c["second"]]
         paired = {first.system, *first.members} & {second.system, *second.members}
         seeds = [float(np.var(of, ddof=1)) for of in ([a - b] if paired else [a, b])]
-        known, digits = variances(c["low"], c["high"], seeds, len(a)), 3 if c["score"] == "dev_psds" else 1
+        known, digits = (
+            variances(c["low"], c["high"], c.get("smallest"), seeds, len(a)),
+            3 if c["score"] == "dev_psds" else 1,
+        )
         asked = abs(c["claimed"] - c["at_least"])
         fewest = [needed(asked, known, clips) for clips in (1.0, 10.0)]
         table.append(

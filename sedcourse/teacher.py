@@ -166,7 +166,7 @@ def both(networks: dict[str, np.ndarray], frame_s: float, reference: pd.DataFram
     fig, (above, below) = stacked([2.4, 0.7], more=0.6)
     for (name, scores), colour, line in zip(networks.items(), (SKY, VERMILION), ("-", "--"), strict=True):
         edges = np.arange(len(scores) + 1) * frame_s
-        above.stairs(scores, edges, color=colour, linestyle=line, lw=1.8, label=name)
+        above.stairs(scores, edges, baseline=None, color=colour, linestyle=line, lw=1.8, label=name)
     above.axhline(0.5, color=BLACK, lw=0.8, linestyle=":")
     above.set(ylabel="posterior", ylim=(0, 1.02), title=title)
     legend_above(above)
