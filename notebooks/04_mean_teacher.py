@@ -26,8 +26,8 @@
 # **You need** lesson 00, the idea of a convolution and of gradient descent, a little PyTorch; headphones at a moderate
 # level.
 #
-# **Time** to read and try: 90 minutes. To run on two cores: TIME_L with profile `lesson` once
-# its training is finished, which takes 10 min more; TIME_S with profile `smoke`.
+# **Time** to read and try: 90 minutes. To run on two cores: 2 min with profile `lesson` once
+# its training is finished, which takes 10 min more; 40 s with profile `smoke`.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: section 3 (first paragraph) and the first row of Table 2. The mean
 # teacher is [Tarvainen and Valpola's](https://arxiv.org/abs/1703.01780); Delphin-Poulat and Plapous brought it to this

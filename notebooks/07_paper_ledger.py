@@ -26,7 +26,7 @@
 # **You need** lesson 00 (event-based F1, PSDS) and lesson 06 (HMMs and their tuning). The other lessons are where the
 # numbers come from.
 #
-# **Time** to read and try: 90 minutes. To run on two cores: TIME_L with profile `lesson`, TIME_S with profile `smoke`
+# **Time** to read and try: 90 minutes. To run on two cores: 30 s with profile `lesson`, 1 min with profile `smoke`
 # (with its data set still to be made); it trains nothing.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020 ([HAL](https://inria.hal.science/hal-02962911),
@@ -68,7 +68,7 @@ print(source, *findings.summary(found), sep="\n")
 html.table(findings.decided(found), "What is decided; points of F1, or PSDS")
 
 # %% [markdown]
-# All other sentences are open: see "The paper's sentences" below.
+# All other sentences stand further down, under "The paper's sentences".
 #
 # Who says so? Before any number is believed: which systems were run, on which data, how often?
 
@@ -77,7 +77,8 @@ print(f"profile {found['profile']}, data {found['data']}, seeds {found['seeds']}
 print(f"{len(found['runs'])} trainings, made {found['made']['date']} "
       f"by version {found['measured_by']}")
 print(findings.sizes(found["profile"]), *ledger.how_measured(found), sep="\n")
-print(*(f"failed: {job}: {why}" for job, why in found["failed"].items()), sep="\n")
+for job, why in found["failed"].items():
+    print(f"failed: {job}: {why}")
 
 # %% [markdown]
 # Every row of the paper is a named system; lesson by lesson you have met them. The ensembles train nothing of their
@@ -136,7 +137,7 @@ def score(log_odds):
     posteriors = Posteriors(scores, clips, tables.CLASSES, 0.128)
     return metrics.event_f1(truth, median_events(posteriors, Decoding(), 10.0))
 
-result = score(3 * active - 1.5 + rng.normal(0, 2, active.shape))
+result = score(3 * active - 1.5 + rng.normal(0, 1, active.shape))
 print(f"{len(clips)} clips, macro F1 {100 * result.macro:.1f} %")
 
 # %% [markdown]
@@ -309,7 +310,7 @@ check.averaged(averaged)
 
 # %%
 def trial(shared):
-    common, *own = rng.normal(0, 2, (4, *active.shape))
+    common, *own = rng.normal(0, 1, (4, *active.shape))
     noise = [np.sqrt(shared) * common + np.sqrt(1 - shared) * n for n in own]
     members = [1 / (1 + np.exp(-(3 * active - 1.5 + n))) for n in noise]
     mean = averaged(members)
@@ -382,7 +383,8 @@ else:
     plots.show(*findings.draw(one, 10.0))
 
 # %% [markdown]
-# This clip was picked because it favours the winner. It shows what a difference sounds like, not how large it is.
+# An event with a wrong boundary counts as two errors, a miss and a false alarm. This clip was picked because it favours
+# the winner. It shows what a difference sounds like, not how large it is.
 #
 # ## The figures
 #

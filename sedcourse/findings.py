@@ -311,17 +311,17 @@ def duel(profile: str, root: Path, seed: int) -> Duel | None:
         if run.state == "scored" and (run.folder / results_file(row.decoding)).exists():
             name = "validation" if row.decoding == "median" else f"validation-{row.decoding}"
             f1 = results_of(run, row.decoding)["validation"]["event_f1"]["macro"]
-            scored[row.key] = f1, run.folder / f"{name}.tsv"
-    if "2 Baseline" not in scored:
+            scored[row.name, row.table] = f1, run.folder / f"{name}.tsv"
+    baseline = "Baseline", 2
+    winner = max(scored, key=lambda key: scored[key][0], default=baseline)
+    if baseline not in scored or scored[winner][0] <= scored[baseline][0]:
         return None
-    best = max(scored, key=lambda key: scored[key][0])
-    if scored[best][0] <= scored["2 Baseline"][0]:
-        return None
+    best = f"{winner[0]} (Table {winner[1]})"
     waves, reference = open_store(root, "validation", progress=False), layout.load(root, "validation").table
     reference = reference[reference["filename"].isin(waves.filenames)]
     both = {
         name: tables.events(tables.read_events(scored[key][1]))
-        for name, key in (("baseline", "2 Baseline"), (best, best))
+        for name, key in (("baseline", baseline), (best, winner))
     }
     results = {name: event_f1(reference, events) for name, events in both.items()}
     wrong = {

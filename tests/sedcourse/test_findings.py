@@ -1,6 +1,7 @@
 """Lesson 07: sentences that follow from a ledger, and how many trainings would decide the rest."""
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -163,3 +164,39 @@ def test_the_published_ledger_has_its_sentences():
     assert len(findings.summary(found)) >= 2 and not findings.unseen_means(found).empty
     assert findings.ensembles_lead(found)[1] and findings.of_robust(found)
     assert isinstance(findings.power(found), pd.DataFrame)
+
+
+def at(*rows):
+    return pd.DataFrame(rows, columns=["filename", "onset", "offset", "event_label"])
+
+
+def test_the_clip_to_hear_favours_the_best_row_most(tmp_path, monkeypatch):
+    truth = at(("a.wav", 1.0, 2.0, "Dog"), ("b.wav", 1.0, 2.0, "Dog"), ("b.wav", 3.0, 4.0, "Dog"))
+    events = {"baseline": at(("a.wav", 1.0, 2.0, "Dog"), ("b.wav", 7.0, 8.0, "Cat")), "logmel": truth}
+    for system, table in events.items():
+        (tmp_path / system).mkdir()
+        table.to_csv(tmp_path / system / "validation.tsv", sep="\t", index=False)
+        (tmp_path / system / "results.json").touch()
+    scores = {"baseline": 0.3, "logmel": 0.9}
+
+    def run_of(profile, root, system, seed):
+        return SimpleNamespace(folder=tmp_path / system, state="scored", name=system)
+
+    def results_of(run, decoding):
+        return {"validation": {"event_f1": {"macro": scores[run.name]}}}
+
+    store = SimpleNamespace(filenames=["a.wav", "b.wav"], waveforms=lambda i: np.array([[0.0], [1.0]])[i])
+    monkeypatch.setattr(findings, "run_of", run_of)
+    monkeypatch.setattr(findings, "results_of", results_of)
+    monkeypatch.setattr(findings, "open_store", lambda *_, **__: store)
+    monkeypatch.setattr(findings.layout, "load", lambda *_: SimpleNamespace(table=truth))
+    one = findings.duel("lesson", tmp_path, 0)
+    assert (one.best, one.filename, one.waveform[0]) == ("Log-Mel (Table 1)", "b.wav", 1.0)
+    assert one.errors == {"baseline": 3, "Log-Mel (Table 1)": 0} and len(one.reference) == 2
+    figure, said = findings.draw(one, 10.0)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["baseline: 3 errors", "Log-Mel (Table 1): 0 errors"]
+    assert said.startswith("b.wav. Reference: Dog 1.0 to 2.0 s; Dog 3.0 to 4.0 s.")
+    scores["logmel"] = 0.2
+    assert findings.duel("lesson", tmp_path, 0) is None  # nothing is better
+    monkeypatch.setattr(findings, "run_of", lambda *_: SimpleNamespace(folder=tmp_path, state="new"))
+    assert findings.duel("lesson", tmp_path, 0) is None
