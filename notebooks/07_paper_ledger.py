@@ -26,7 +26,7 @@
 # **You need** lesson 00 (event-based F1, PSDS) and lesson 06 (HMMs and their tuning). The other lessons are where the
 # numbers come from.
 #
-# **Time** to read and try: 90 minutes. To run on two cores: 30 s with profile `lesson`, 1 min with profile `smoke`
+# **Time** to read and try: 90 minutes. To run on two cores: 30 s with profile `lesson`, 30 s with profile `smoke`
 # (with its data set still to be made); it trains nothing.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020 ([HAL](https://inria.hal.science/hal-02962911),

@@ -65,7 +65,7 @@ def first_batch(root: Path, config: Config, seed: int) -> Batch:
     stores = {kind: open_store(root, kind, progress=False) for kind in KINDS}
     counts = dict(zip(KINDS, (t.strong, t.weak, t.unlabelled), strict=True))
     taken = {kind: encoder.batch_indices(0, count, len(stores[kind]), seed) for kind, count in counts.items()}
-    names = {kind: [stores[kind].filenames[i] for i in taken[kind]] for kind in KINDS}
+    names = {kind: [str(stores[kind].filenames[i]) for i in taken[kind]] for kind in KINDS}
     events, classes = (layout.load(root, kind).table for kind in KINDS[:2])
     strong = encoder.strong_labels(events, names["synthetic"], config.frames, config.frame_s, t.label_frames)
     weak = encoder.weak_labels(classes, names["weak"])
@@ -165,13 +165,20 @@ def both(networks: dict[str, np.ndarray], frame_s: float, reference: pd.DataFram
     """
     fig, (above, below) = stacked([2.4, 0.7], more=0.6)
     for (name, scores), colour, line in zip(networks.items(), (SKY, VERMILION), ("-", "--"), strict=True):
-        edges = np.arange(len(scores) + 1) * frame_s
-        above.stairs(scores, edges, baseline=None, color=colour, linestyle=line, lw=1.8, label=name)
+        above.stairs(
+            scores,
+            np.arange(len(scores) + 1) * frame_s,
+            baseline=None,
+            color=colour,
+            linestyle=line,
+            lw=1.8,
+            label=name,
+        )
     above.axhline(0.5, color=BLACK, lw=0.8, linestyle=":")
     above.set(ylabel="posterior", ylim=(0, 1.02), title=title)
     legend_above(above)
     events_on(below, reference)
-    below.set_xlim(0, edges[-1])
+    below.set_xlim(0, max(map(len, networks.values())) * frame_s)
     moved = ", ".join(f"{name} {np.abs(np.diff(scores)).sum():.1f}" for name, scores in networks.items())
     return (
         fig,
