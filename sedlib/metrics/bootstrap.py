@@ -1,6 +1,6 @@
 """Confidence intervals of F1: percentile bootstrap over clips.
 
-Taught in ``notebooks/07_paper_ledger.py``. Clips are drawn with replacement, as many as there are, and the score is
+Taught in ``notebooks/00_start_here.py``. Clips are drawn with replacement, as many as there are, and the score is
 computed anew from their counts; the middle 95 % of the scores is the interval. Two systems are compared on the same
 draws (paired), because what is hard for one is mostly hard for the other. `reproduction.intervals` adds trainings, and
 intervals of PSDS.
