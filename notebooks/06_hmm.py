@@ -27,8 +27,8 @@
 # **You need** lesson 00 (event-based F1, PSDS), and of lesson 04 what posteriors are and how a median filter and a
 # threshold make events of them.
 #
-# **Time** to read and try: 90 minutes. To run on two cores: TIME_L with profile `lesson` once the training of lesson
-# 04 is finished, which takes 10 min more; TIME_S with profile `smoke`.
+# **Time** to read and try: 90 minutes. To run on two cores: 6 min with profile `lesson` once the training of lesson
+# 04 is finished, which takes 10 min more; 1 min with profile `smoke`.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: section 3.4, section 4.3 (over-fitting), the rows with "HMM" of
 # Tables 2 and 3.
@@ -390,10 +390,10 @@ for title, best in smoothing.bests(p, f1).items():
     print(f"silence that suits {title} best: {best}")
 
 # %% [markdown]
-# Look for bright bands from top left to bottom right. Along them the price of an event as a whole stays the same:
-# dearer beginnings make up for cheaper ends. Lasting sounds score only beyond a steep edge, where gaps are bridged.
-# Each class would like another $p_{sil}$, but in the tied family all must share one. And where a class has few events,
-# the landscape is a staircase: one hit more or less is a step.
+# The dark corner at the lower left switches too often. Its edge leans from top left to bottom right. Along it the
+# price of an event as a whole stays the same: dearer beginnings make up for cheaper ends. Lasting sounds score only
+# beyond a steep edge, where gaps are bridged. Each class would like another $p_{sil}$, but in the tied family all must
+# share one. And where a class has few events, the landscape is a staircase: one hit more or less is a step.
 #
 # Remember these steps.
 #
@@ -593,14 +593,12 @@ plots.show(decoding.by_class(by_duration), postprocessing.class_text(title, by_d
 html.table(smoothing.by_length(by_duration), f"{title}: points over the median filter")
 
 # %% [markdown]
-# What does this say about the HMM? A decoder that is tuned for each class wins much of what the HMM wins, and it wins
-# it where one filter for all is worst: at sounds that last. Durations of their own add little, because tuning for F1
-# mostly picks shape 1, the HMM's. Boxes alone help short sounds much, because their ends do not move with the
-# threshold.
-#
-# > **Our run** (`figures/decoders.json`, version 0.2.0, two systems): for sounds that last take an HMM on raw
-# > posteriors, HMM or boxes on smoothed ones. For short sounds take boxes. We suppose, and have not measured, that
-# > boxes suffer here because this course's posteriors flicker over lasting sounds.
+# > **Our run** (`figures/decoders.json`, version 0.2.0, two systems): a decoder that is tuned for each class wins much
+# > of what the HMM wins, and where one filter for all is worst, at sounds that last. Durations add little, because
+# > tuning for F1 mostly picks shape 1, the HMM's own. Boxes alone help short sounds much, because their ends do not
+# > move with the threshold. So: for sounds that last take an HMM on raw posteriors, HMM or boxes on smoothed ones; for
+# > short sounds take boxes. We suppose, and have not measured, that boxes suffer here because this course's posteriors
+# > flicker over lasting sounds.
 #
 # Two caveats for this section. How much to smooth and which options to offer was itself chosen by looking at splits of
 # the real system's clips; the systems of this course had no part in that. And the halves overlap, so the errors are
@@ -615,7 +613,7 @@ html.table(smoothing.by_length(by_duration), f"{title}: points over the median f
 # A threshold $\theta$ says at which posterior silence and event shall be equally likely. So shift every frame's
 # log-odds by $\log\frac{1-\theta}{\theta}$ and decode again. There is another way. Instead of the best path, ask at
 # every frame for the probability of being in the event, given the *whole* clip: the **forward-backward** algorithm. It
-# adds up all paths where Viterbi takes the best. **Predict:** which of the four curves is longest?
+# adds up all paths where Viterbi takes the best. **Predict:** which of the four areas is largest?
 
 # %%
 shifted = decode.operating_points(posteriors, robust, duration_s=clip_s)

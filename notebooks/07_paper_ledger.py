@@ -383,8 +383,8 @@ else:
     plots.show(*findings.draw(one, 10.0))
 
 # %% [markdown]
-# An event with a wrong boundary counts as two errors, a miss and a false alarm. This clip was picked because it favours
-# the winner. It shows what a difference sounds like, not how large it is.
+# An event with a wrong boundary counts as two errors, a miss and a false alarm. This clip was picked because it
+# favours the winner. It shows what a difference sounds like, not how large it is.
 #
 # ## The figures
 #

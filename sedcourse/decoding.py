@@ -439,7 +439,7 @@ def proposal(p: np.ndarray, f1: np.ndarray, known: Guess) -> tuple[Figure, str]:
     below.set_xticks(log_odds(np.array(places)), [f"{value:g}" for value in places])
     above.set(ylabel="F1 (%)")
     above.set_title(f"after {number} guesses, the best {best:.1f} %", loc="left")
-    below.set(xlabel="probability that an event goes on", ylabel="expected\nimprovement (points)")
+    below.set(xlabel="probability that an event goes on", ylabel="expected\ngain (points)")
     fig.legend(*above.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
     return fig, (
         f"A random forest's estimate of F1 along one probability after {number} guesses, the best {best:.1f} %; "
