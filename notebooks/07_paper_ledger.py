@@ -438,7 +438,7 @@ html.table(differences.decisive(), "Where the paper and the released code part m
 # | PSDS without a grid of thresholds | Ebbers et al., [arXiv:2201.13148](https://arxiv.org/abs/2201.13148) |
 # | PSDS whatever the post-processing | Ebbers et al., [arXiv:2306.15440](https://arxiv.org/abs/2306.15440) |
 # | Sound event bounding boxes (lesson 06) | Ebbers et al., [arXiv:2406.04212](https://arxiv.org/abs/2406.04212) |
-# | MAESTRO: soft labels of many annotators | Martín-Morató and Mesaros, [2023](https://doi.org/10.1109/TASLP.2022.3233468) |
+# | MAESTRO: labels by many annotators | Martín-Morató and Mesaros, [2023](https://doi.org/10.1109/TASLP.2022.3233468) |
 # | DESED and MAESTRO in one task | Cornell et al., [arXiv:2406.08056](https://arxiv.org/abs/2406.08056) |
 #
 # From 2021 to 2023 the challenge ranked by two PSDS instead of F1. **PSDS1** asks for exact onsets and offsets, as an
