@@ -27,8 +27,8 @@
 # **You need** lesson 00 (event-based F1, PSDS), and of lesson 04 what posteriors are and how a median filter and a
 # threshold make events of them.
 #
-# **Time** to read and try: 90 minutes. To run on two cores: 6 min with profile `lesson` once the training of lesson
-# 04 is finished, which takes 10 min more; 1 min with profile `smoke`.
+# **Time** to read and try: 90 minutes. To run on two cores: 6 min with profile `lesson` once the training of lesson 04
+# is finished (10 min more without), 1 min with profile `smoke`. The last table takes 3 min more the first time.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: section 3.4, section 4.3 (over-fitting), the rows with "HMM" of
 # Tables 2 and 3.
@@ -593,12 +593,12 @@ plots.show(decoding.by_class(by_duration), postprocessing.class_text(title, by_d
 html.table(smoothing.by_length(by_duration), f"{title}: points over the median filter")
 
 # %% [markdown]
-# > **Our run** (`figures/decoders.json`, version 0.2.0, two systems): a decoder that is tuned for each class wins much of
-# > what the HMM wins. It wins it at sounds that last, where one filter for all is worst. Durations add little: tuning for
-# > F1 mostly picks shape 1, the HMM's own. Boxes alone help short sounds much, because their ends do not move with the
-# > threshold. So: for sounds that last take an HMM on raw posteriors, HMM or boxes on smoothed ones. For short sounds
-# > take boxes. We suppose, and have not measured, why boxes are behind here: this course's posteriors flicker over
-# > lasting sounds.
+# > **Our run** (`figures/decoders.json`, version 0.2.0, two systems): a decoder that is tuned for each class wins much
+# > of what the HMM wins. It wins it at sounds that last, where one filter for all is worst. Durations add little:
+# > tuning for F1 mostly picks shape 1, the HMM's own. Boxes alone help short sounds much, because their ends do not
+# > move with the threshold. So: for sounds that last take an HMM on raw posteriors, HMM or boxes on smoothed ones. For
+# > short sounds take boxes. We suppose, and have not measured, why boxes are behind here: this course's posteriors
+# > flicker over lasting sounds.
 #
 # Two caveats for this section. How much to smooth and which options to offer was itself chosen by looking at splits of
 # the real system's clips; the systems of this course had no part in that. And the halves overlap, so the errors are
