@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from scipy.ndimage import gaussian_filter
 
 from reproduction.comparisons import STATIONARY
 from sedcourse.plots.axes import grid, in_rows, legend_above
@@ -28,15 +29,18 @@ from sedcourse.plots.style import (
     styled,
 )
 from sedlib.data import tables
+from sedlib.decode import Posteriors, tuning
 from sedlib.decode.hmm import emissions, transitions, viterbi
+from sedlib.decode.objective import Objective
 from sedlib.decode.tuning import HIGH, LOW, log_odds
+from sedlib.metrics.psds import Psds
 
 STATES = ("silence", "event")
 
 
 @styled
-def filter_lengths(seconds: np.ndarray, f1: pd.DataFrame) -> Figure:
-    """Draw F1 against the length of the median filter: lasting sounds left, the others right, their mean in both.
+def filter_lengths(seconds: np.ndarray, f1: pd.DataFrame) -> tuple[Figure, str]:
+    """Draw F1 against the length of the median filter: lasting sounds left, the others right, and describe it.
 
     Parameters
     ----------
@@ -58,7 +62,8 @@ def filter_lengths(seconds: np.ndarray, f1: pd.DataFrame) -> Figure:
         ax.grid(color="0.85")
         ax.legend(frameon=False, loc="best")
     axes[0, 0].set_ylabel("event F1 (%)")
-    return fig
+    best = ", ".join(f"{name} {seconds[f1[name].to_numpy().argmax()]:g} s" for name in f1)
+    return fig, f"Event F1 of each class against the length of the median filter. Best: {best}."
 
 
 def _runs(states: np.ndarray, frame_s: float) -> tuple[np.ndarray, np.ndarray]:
@@ -180,8 +185,8 @@ def landscapes(
     p: np.ndarray,
     marks: dict[str, tuple[np.ndarray, np.ndarray]],
     classes: Sequence[str] = tables.CLASSES,
-) -> Figure:
-    """Draw F1 of every class over both probabilities, and where searches ended.
+) -> tuple[Figure, str]:
+    """Draw F1 of every class over both probabilities, and where searches ended, and describe it.
 
     Parameters
     ----------
@@ -215,7 +220,28 @@ def landscapes(
     if marks:
         handles = [Line2D([], [], label=name, **look) for name, look in zip(marks, looks, strict=False)]
         fig.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
-    return fig
+    ends = "; ".join(
+        f"{name}: {', '.join(f'{of} {s:.3f} and {e:.3f}' for of, s, e in zip(classes, *both, strict=True))}"
+        for name, both in marks.items()
+    )
+    return fig, f"F1 over the probabilities that silence and event go on, a panel a class. Silence and event, {ends}."
+
+
+def rarest_landscape(objective: Objective) -> tuple[Figure, str]:
+    """Draw the landscape of the class with the fewest events as it is and smoothed as the robust search does it."""
+    n = np.where(objective.references > 0, objective.references, 10**9)
+    rarest, p = int(n.argmin()), tuning.grid(tuning.ROBUST_POINTS)
+    width = tuning.SMOOTHING / np.sqrt(n[rarest])
+    raw = np.nan_to_num(objective.landscape(p, p, drop_s=tuning.DROP_S)[rarest, ..., 0])
+    smooth = gaussian_filter(raw, width / tuning.step(p), mode="nearest")
+    tops = [np.unravel_index(of.argmax(), of.shape) for of in (raw, smooth)]
+    marks = {
+        title: (np.full(2, p[top[0]]), np.full(2, p[top[1]]))
+        for title, top in zip(("top", "top after smoothing"), tops, strict=True)
+    }
+    name = objective.classes[rarest]
+    fig, words = landscapes(np.stack([raw, smooth]), p, marks, [f"{name}, {how}" for how in ("as it is", "smoothed")])
+    return fig, f"{name}, counted on {n[rarest]} events, and smoothed by {width:.1f} in log-odds. {words}"
 
 
 @styled
@@ -274,6 +300,38 @@ def beside(scores: np.ndarray, frame_s: float, events: Mapping[str, pd.DataFrame
     return fig
 
 
+def one_clip(
+    filename: str,
+    label: str,
+    posteriors: Posteriors,
+    events: Mapping[str, pd.DataFrame],
+    span: tuple[float, float] | None = None,
+) -> tuple[Figure, str]:
+    """Draw a class in a clip, its posterior above events of several sources (`beside`), and describe it."""
+    scores = posteriors.scores[posteriors.filenames.index(filename), :, posteriors.classes.index(label)]
+    chosen = {}
+    for title, table in events.items():
+        known = tables.events(table)
+        chosen[title] = known[(known["filename"] == filename) & (known["event_label"] == label)]
+    fig = beside(scores, posteriors.frame_s, chosen)
+    for ax in fig.axes:
+        for time in span or ():
+            ax.axvline(time, color=VERMILION, linestyle="--", lw=1.2)
+    words = "; ".join(f"{title}: {len(of)}" for title, of in chosen.items())
+    return fig, f"Posterior of {label} in {filename} above its events; how many: {words}."
+
+
+def mended(
+    title: str, span: pd.Series, posteriors: Posteriors, events: Mapping[str, pd.DataFrame]
+) -> tuple[Figure, str]:
+    """Draw what smoothing mended, a gap or a blip between dashed lines, and describe it."""
+    onset, offset = float(span["onset"]), float(span["offset"])
+    fig, words = one_clip(span["filename"], span["event_label"], posteriors, events, (onset, offset))
+    where = f"{title}: {span['event_label']}, {onset:.1f} to {offset:.1f} s"
+    fig.axes[0].set_title(where)
+    return fig, f"{where}. {words}"
+
+
 @styled
 def by_class(gains: pd.DataFrame) -> Figure:
     """Draw what decoders win for each class on clips that did not tune them, the shortest events first.
@@ -299,16 +357,91 @@ def by_class(gains: pd.DataFrame) -> Figure:
 
 
 @styled
-def psd_roc(curves: dict[str, tuple[np.ndarray, np.ndarray]], most: float = 100.0) -> Figure:
-    """Draw PSD-ROC curves: mean share of events found against false alarms per hour, as staircases."""
+def psd_roc(psds: Mapping[str, Psds], most: float = 100.0) -> tuple[Figure, str]:
+    """Draw PSD-ROC curves, mean share of events found against false alarms per hour, as staircases; describe them.
+
+    Parameters
+    ----------
+    psds : mapping of name to Psds
+    most : float
+        False alarms per hour at which the curves end.
+    """
     fig, axes = figure(9, 4.2)
     ax, colours = axes[0, 0], (BLACK, BLUE, VERMILION, GREEN, *OKABE_ITO[4:])
-    for (name, (x, y)), colour, line in zip(curves.items(), colours, LINES, strict=False):
+    for (name, found), colour, line in zip(psds.items(), colours, LINES, strict=False):
+        x, y = found.roc
         kept = x <= most
         steps = np.append(x[kept], most), 100 * np.append(y[kept], y[kept][-1])
-        ax.step(*steps, where="post", color=colour, linestyle=line, lw=2, label=name)
+        ax.step(*steps, where="post", color=colour, linestyle=line, lw=2, label=f"{name}: {found.value:.3f}")
     ax.set(xlabel="effective false alarms per hour", ylabel="events found, mean over classes (%)")
     ax.set(xlim=(0, most), ylim=(0, 100))
     ax.grid(color="0.85")
-    ax.legend(frameon=False, loc="lower right")
-    return fig
+    ax.legend(frameon=False, loc="lower right", title="PSDS")
+    words = ", ".join(f"{name} {found.value:.3f}" for name, found in psds.items())
+    return fig, f"PSD-ROC curves of {len(psds)} decoders; PSDS: {words}."
+
+
+class Guess(NamedTuple):
+    """What a surrogate knows after some guesses, and where it looks next."""
+
+    asked: list[int]  # points, in the order of the guesses
+    mean: np.ndarray  # (point,) its estimate of F1
+    error: np.ndarray  # (point,) how far its trees disagree
+    hoped: np.ndarray  # (point,) expected improvement on the best guess
+    following: int
+
+
+def guesses(p: np.ndarray, f1: np.ndarray, most: int = 16, first: int = 5, seed: int = 1) -> dict[int, Guess]:
+    """Search along one probability as the paper's random forest does, and keep what it knows after each guess.
+
+    Parameters
+    ----------
+    p, f1 : (point,) arrays
+        Probabilities, and F1 at each, as a fraction.
+    most, first : int
+        Number of guesses, and how many of them are drawn at random before the forest leads.
+
+    Returns
+    -------
+    dict of number of guesses to Guess
+    """
+    from skopt.acquisition import gaussian_ei  # here, as it takes a second
+    from skopt.learning import RandomForestRegressor
+
+    at, found = log_odds(p)[:, None], {}
+    order = np.random.default_rng(seed).permutation(len(p)).tolist()
+    asked = order[:first]
+    for count in range(first, most + 1):
+        forest = RandomForestRegressor(40, min_samples_leaf=2, random_state=0).fit(at[asked], -f1[asked])
+        mean, error = forest.predict(at, return_std=True)
+        hoped = gaussian_ei(at, forest, y_opt=-f1[asked].max())
+        following = max((i for i in order if i not in asked), key=lambda i: hoped[i])
+        found[count] = Guess([*asked], -mean, error, hoped, following)
+        asked.append(following)
+    return found
+
+
+@styled
+def proposal(p: np.ndarray, f1: np.ndarray, known: Guess) -> tuple[Figure, str]:
+    """Draw one of `guesses` beside the F1 that it does not know, and describe it."""
+    fig, axes = figure(10, 4.6, nrows=2, sharex=True, height_ratios=[2, 1])
+    (above, below), x = axes[:, 0], log_odds(p)
+    best, number = 100 * f1[known.asked].max(), len(known.asked)
+    above.plot(x, 100 * f1, color=BLACK, lw=1, linestyle=":", label="F1, which the search does not know")
+    above.plot(x, 100 * known.mean, color=BLUE, label="the forest's mean, and how far its trees disagree")
+    low, high = known.mean - known.error, known.mean + known.error
+    above.fill_between(x, 100 * low, 100 * high, color=SKY, alpha=0.4)
+    above.plot(x[known.asked], 100 * f1[known.asked], "o", color=BLACK, label="guesses so far")
+    below.plot(x, 100 * known.hoped, color=VERMILION)
+    for ax in (above, below):
+        ax.axvline(x[known.following], color=VERMILION, linestyle="--", label="next guess")
+    places = [value for value in (0.01, 0.1, 0.5, 0.9, 0.99, 0.999) if LOW <= value <= HIGH]
+    below.set_xticks(log_odds(np.array(places)), [f"{value:g}" for value in places])
+    above.set(ylabel="F1 (%)")
+    above.set_title(f"after {number} guesses, the best {best:.1f} %", loc="left")
+    below.set(xlabel="probability that an event goes on", ylabel="expected\ngain (points)")
+    fig.legend(*above.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
+    return fig, (
+        f"A random forest's estimate of F1 along one probability after {number} guesses, the best {best:.1f} %; "
+        f"it proposes {p[known.following]:.3f} next. The optimum is {100 * f1.max():.1f} %."
+    )

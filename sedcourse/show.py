@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import html
 import inspect
+import re
 import textwrap
 from typing import Any
 
@@ -31,6 +32,7 @@ def shown(thing: Any) -> Shown:
     """Return what `source` displays."""
     thing = getattr(thing, "py_func", thing)
     code = _without_docstrings(textwrap.dedent(inspect.getsource(thing))).strip()
+    code = re.sub(r"  # (pyright|type|noqa):.*", "", code)  # for machines
     coloured = highlight(code, PythonLexer(), HtmlFormatter(noclasses=True, nobackground=True))
     name = html.escape(f"{thing.__module__}.{thing.__qualname__}")
     return Shown(

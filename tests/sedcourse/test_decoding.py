@@ -1,5 +1,7 @@
 """The pictures of lesson 06: what is in them, and their words."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,9 @@ import pytest
 from sedcourse import decoding, live
 from sedcourse.decoding import STATES
 from sedlib.data.tables import CLASSES
+from sedlib.decode import Posteriors
+from sedlib.decode.objective import Objective
+from sedlib.decode.tuning import grid
 
 SCORES = np.array([0.05, 0.3, 0.8, 0.9, 0.35, 0.3, 0.85, 0.9, 0.2, 0.1])
 REFERENCE = pd.DataFrame({"onset": [0.2], "offset": [0.8]})
@@ -52,7 +57,8 @@ def test_the_first_column_is_half_of_each_emission():
 def test_landscapes_mark_where_searches_ended():
     p = np.array([0.1, 0.5, 0.9])
     f1 = np.random.default_rng(0).random((10, 3, 3))
-    figure = decoding.landscapes(f1, p, {"exact": (np.full(10, 0.5), np.full(10, 0.9))})
+    figure, said = decoding.landscapes(f1, p, {"exact": (np.full(10, 0.5), np.full(10, 0.9))})
+    assert "Dog 0.500 and 0.900" in said
     panels = [ax for ax in figure.axes if ax.get_title()]
     assert [ax.get_title() for ax in panels] == [name.replace("_", " ") for name in CLASSES]
     for ax, of_class in zip(panels, f1):
@@ -70,14 +76,17 @@ def test_gains_show_every_split_and_the_mean():
 
 
 def test_curves_end_at_the_most_false_alarms():
-    figure = decoding.psd_roc({"a": (np.array([0.0, 10, 200]), np.array([0.1, 0.5, 0.9]))}, most=100)
+    found = SimpleNamespace(value=0.25, roc=(np.array([0.0, 10, 200]), np.array([0.1, 0.5, 0.9])))
+    figure, said = decoding.psd_roc({"a": found}, most=100)
+    assert said.endswith("PSDS: a 0.250.")
     x, y = figure.axes[0].lines[0].get_data()
     assert list(x) == [0, 10, 100] and list(y) == [10, 50, 50]
 
 
 def test_filter_lengths_ring_the_best():
     f1 = pd.DataFrame({name: [1.0, 3.0, 2.0] for name in CLASSES})
-    figure = decoding.filter_lengths(np.array([0.1, 0.5, 2.0]), f1)
+    figure, said = decoding.filter_lengths(np.array([0.1, 0.5, 2.0]), f1)
+    assert "Dog 0.5 s" in said
     rings = [line.get_xdata()[0] for ax in figure.axes for line in ax.lines if line.get_markersize() == 10]
     assert rings == [0.5] * 10
 
@@ -96,3 +105,43 @@ def test_a_search_is_shown_while_it_runs_or_once(interactive, times, monkeypatch
         watch([0.1] * (calls - 1) + [0.3])
     assert len(shown) == times and "F1 of 25 evaluations" in repr(shown[-1]) and "30.0 %" in repr(shown[-1])
     assert "exact optimum of the grid is 50.0 %" in repr(shown[-1])
+
+
+def posteriors(scores):
+    return Posteriors(np.asarray(scores, np.float32), ["a.wav"], CLASSES, 0.1)
+
+
+def test_a_forest_proposes_where_it_hopes_most_and_comes_to_the_top():
+    p = grid(32)
+    f1 = 0.5 * np.exp(-((np.arange(32) - 20) ** 2) / 20)
+    known = decoding.guesses(p, f1, most=12)
+    assert list(known) == list(range(5, 13))
+    for number, guess in known.items():
+        assert len(set(guess.asked)) == number and guess.following not in guess.asked
+        free = [i for i in range(32) if i not in guess.asked]
+        assert guess.hoped[guess.following] == guess.hoped[free].max()
+    assert f1[known[12].asked].max() > 0.9 * f1.max()
+    figure, said = decoding.proposal(p, f1, known[5])
+    assert "after 5 guesses" in said and f"proposes {p[known[5].following]:.3f} next" in said
+
+
+def test_what_was_mended_lies_between_two_lines():
+    events = pd.DataFrame(
+        {"filename": "a.wav", "onset": [0.2, 0.6], "offset": [0.4, 0.8], "event_label": ["Dog", "Cat"]}
+    )
+    span = pd.Series({"filename": "a.wav", "event_label": "Dog", "onset": 0.4, "offset": 0.6})
+    scores = np.zeros((1, 10, 10))
+    figure, said = decoding.mended("bridged gap", span, posteriors(scores), {"reference": events, "HMM": events[:0]})
+    assert said.startswith("bridged gap: Dog, 0.4 to 0.6 s.") and "reference: 1; HMM: 0" in said
+    dashed = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_linestyle() == "--"]
+    assert dashed == [0.4, 0.6]
+
+
+def test_the_rarest_class_is_drawn_as_it_is_and_smoothed():
+    scores = np.zeros((1, 40, 10))
+    scores[0, 5:15, CLASSES.index("Dog")] = scores[0, 5:15, CLASSES.index("Cat")] = 0.9
+    rows = [("a.wav", 0.5, 1.5, "Dog"), ("a.wav", 0.5, 1.5, "Cat"), ("a.wav", 2.5, 3.5, "Cat")]
+    truth = pd.DataFrame(rows, columns=["filename", "onset", "offset", "event_label"])
+    figure, said = decoding.rarest_landscape(Objective(posteriors(scores), truth, 4.0))
+    assert said.startswith("Dog, counted on 1 events")
+    assert [ax.get_title() for ax in figure.axes if ax.get_title()] == ["Dog, as it is", "Dog, smoothed"]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sedcourse.differences import differences
+from sedcourse.differences import DECISIVE, decisive, differences
 from sedlib.systems import configuration
 
 COLUMNS = ["point", "baseline 2020", "paper", "released code", "here (profile paper)", "here (lesson, smoke)", "why"]
@@ -64,3 +64,9 @@ def test_the_table_names_the_options_that_a_reader_would_ask_for():
         "pcen.s",
         "adversarial.blocks",
     } <= named
+
+
+def test_the_decisive_points_are_rows_of_the_table():
+    table = decisive()
+    assert list(table) == ["point", "paper", "released code", "here"] and tuple(table["point"]) == DECISIVE
+    assert table.map(bool).all(axis=None) and "the same" not in set(table["here"])
