@@ -14,3 +14,4 @@ from sedcourse.check.lesson_04 import attention_pooling, ema, events_of, mean_te
 from sedcourse.check.lesson_05 import a_distance, balanced_error, domain_loss, ganin, reversed_gradient, two_updates
 from sedcourse.check.lesson_06 import expected_frames, step_filter, tied_optimum, viterbi_step, walk_back
 from sedcourse.check.lesson_07 import averaged, holm, judged
+from sedcourse.check.lesson_08 import alone, noise_floor, onset_differences
