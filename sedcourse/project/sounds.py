@@ -105,7 +105,7 @@ def make_set(
         Clips of each training subset.
     seed : int
     learn, test : tuples of waveforms by name and event table
-        Clips that stand, at each of `COPIES_DB`, among the synthetic ones, and those in the place of the development set.
+        Clips among the synthetic ones, at each of `COPIES_DB`, and in the place of the development set.
     progress : bool
     """
     root = Path(root)
