@@ -109,6 +109,12 @@ function render({ model, el }) {
     return made;
   }
 
+  function fill(event, k) {
+    const [choice, onset, offset] = rows.children[k].querySelectorAll("select,input");
+    [onset.value, offset.value, choice.value] = event;
+    onset.max = offset.max = seconds();
+  }
+
   function draw() {
     if (pictured !== model.get("png")) {
       pictured = model.get("png");
@@ -124,7 +130,8 @@ function render({ model, el }) {
     }
     box.querySelectorAll(".annotator-bar").forEach((old) => old.remove());
     const focused = [...rows.querySelectorAll("input,select,button")].indexOf(document.activeElement);
-    rows.replaceChildren(...model.get("events").map(line));
+    if (rows.children.length === model.get("events").length) model.get("events").forEach(fill); // focus stays
+    else rows.replaceChildren(...model.get("events").map(line));
     model.get("events").forEach(([onset, offset], k) => box.append(bar(onset, offset, k + 1)));
     box.append(needle);
     if (focused >= 0) rows.querySelectorAll("input,select,button")[focused]?.focus();

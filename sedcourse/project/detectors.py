@@ -101,7 +101,7 @@ def nearest(config: Config, bank: Sounds, asked: Sounds) -> tuple[np.ndarray, np
     logmel = LogMel(config.features)
     x, labels = _described(bank, logmel)
     y, true = _described(asked, logmel)
-    centre, spread = x.mean(0), x.std(0).clip(1e-6)
+    centre, spread = x.mean(0), x.std(0).clip(1.0)  # dB
     distance = np.linalg.norm((x - centre)[None] / spread - ((y - centre) / spread)[:, None], axis=2)
     return true, labels[distance.argmin(1)]
 

@@ -135,13 +135,15 @@ def annotate(truth: pd.DataFrame, seed: int, who: int, deviation: float = 0.07) 
     table = tables.events(truth).sort_values(["filename", "event_label", "onset"], ignore_index=True)
     gaps = table["onset"].shift(-1) - table["offset"]
     alike = (table[["filename", "event_label"]] == table[["filename", "event_label"]].shift(-1)).all(axis=1)
-    if alike.any():
-        close = gaps[alike].nsmallest(3).index
-        twin = rng.choice(close)
-        table.loc[twin, "offset"] = table.loc[twin + 1, "offset"]
-        table = table.drop(index=twin + 1).reset_index(drop=True)
-    if len(table) > 1:
-        table = table.drop(index=rng.integers(len(table))).reset_index(drop=True)
+    twins = gaps[alike].nsmallest(3).index  # those that one might take for one
+    table["merged"] = False
+    if len(twins):
+        twin = rng.choice(twins)
+        table.loc[twin, ["offset", "merged"]] = table.loc[twin + 1, "offset"], True
+        table = table.drop(index=twin + 1)
+    heard = table.index[~table["merged"]]
+    missed = rng.choice(heard, 1) if len(table) > 1 else []
+    table = table.drop(index=missed, columns="merged").reset_index(drop=True)
     table["onset"] = (table["onset"] + rng.normal(0, deviation, len(table))).clip(lower=0)
     latest = table["onset"] + SHORTEST_S / 2
     table["offset"] = (table["offset"] + rng.normal(0, deviation, len(table))).clip(lower=latest, upper=10)

@@ -146,7 +146,9 @@ RIGHT = {
     "holm": smallest_first,
     "noise_floor": lambda level: np.percentile(level, 10),
     "onset_differences": overlapping_longest,
-    "alone": lambda events: [i for i, e in enumerate(events) if sum(max(e[0], a) < min(e[1], b) for a, b in events) == 1],
+    "alone": lambda events: [
+        i for i, e in enumerate(events) if sum(max(e[0], a) < min(e[1], b) for a, b in events) == 1
+    ],
     "averaged": lambda members: np.mean([m * (0.01 if m.dtype == np.uint8 else 1.0) for m in members], axis=0),
 }
 
