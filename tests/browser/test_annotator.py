@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 from sedcourse.project.annotator import Strip
@@ -13,23 +14,26 @@ PAGE = """<!doctype html><title>annotator</title><main id="place" style="width:1
 <script type="module">
 SCRIPT
 const values = { events: [[1, 2, "Dog"]], duration: 10, classes: ["Cat", "Dog", "Running_water"], label: "Cat",
-  alt: "a recording", png: new Uint8Array(PNG), wav: new Uint8Array(0) };
+  alt: "a recording", png: new Uint8Array(PNG), wav: new Uint8Array(WAV) };
 const heard = {};
 window.model = { get: (name) => values[name], save_changes: () => { window.saved = (window.saved ?? 0) + 1; },
   set: (name, value) => { values[name] = value; (heard[`change:${name}`] ?? []).forEach((f) => f()); },
   on: (name, f) => { (heard[name] ??= []).push(f); } };
 widget.render({ model: window.model, el: document.getElementById("place") });
 </script>"""
-HARMLESS = ("Failed to load",)  # the empty sound
 
 
 @pytest.fixture(autouse=True)
 def annotator(page):
     png = io.BytesIO()
     Image.fromarray(np.zeros((4, 100, 3), np.uint8)).save(png, "PNG")
-    script = Strip._esm if isinstance(Strip._esm, str) else str(Strip._esm)
-    script = script.replace("export default {", "const widget = {")
-    page.set_content(PAGE.replace("SCRIPT", script).replace("PNG", json.dumps(list(png.getvalue()))))
+    wav = io.BytesIO()
+    soundfile.write(wav, np.zeros(8000), 8000, format="WAV")
+    script = str(Strip._esm).replace("export default {", "const widget = {")
+    filled = PAGE.replace("SCRIPT", script)
+    for name, file in (("PNG", png), ("WAV", wav)):
+        filled = filled.replace(name, json.dumps(list(file.getvalue())))
+    page.set_content(filled)
     page.wait_for_function("document.querySelector('[role=listitem]')")
     return page
 
