@@ -261,12 +261,12 @@ print(f"At the paper's collar of 200 ms two annotators reach an F1 of {between:.
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def onset_differences(first: list[tuple], second: list[tuple]) -> list[float]:
     """Onset of the second annotator minus that of the first, for each event of both."""
-    found = []  # given
+    found = []
     for onset, offset in first:
         overlap = [min(offset, b) - max(onset, a) for a, b in second]
         if overlap and max(overlap) > 0:
             found.append(second[int(np.argmax(overlap))][0] - onset)
-    return found  # given
+    return found
 
 # %%
 check.onset_differences(onset_differences)
@@ -329,12 +329,12 @@ for e in disputed.head(4).itertuples():
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def alone(events: list[tuple[float, float]]) -> list[int]:
     """Places of the events (onset, offset) that overlap no other."""
-    found = []  # given
+    found = []
     for i, (onset, offset) in enumerate(events):
         others = [event for k, event in enumerate(events) if k != i]
         if not any(a < offset and onset < b for a, b in others):
             found.append(i)
-    return found  # given
+    return found
 
 # %%
 check.alone(alone)
