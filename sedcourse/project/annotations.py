@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from sedcourse.project.recordings import Recordings
+from sedcourse.project.standins import annotate
 from sedlib.config import CLIP_S, RATE
 from sedlib.data import tables
 from sedlib.errors import SedError
@@ -131,3 +132,33 @@ def in_clips(table: pd.DataFrame, clips: list[str] | dict) -> pd.DataFrame:
             if name in clips and offset - onset >= SHORTEST_S:
                 rows.append((name, round(onset, 3), round(offset, 3), e.event_label))
     return table_of(rows, list(clips))
+
+
+def both(folder: str | Path, recordings: Recordings, truth: pd.DataFrame | None, seed: int) -> list[pd.DataFrame]:
+    """Read the tables of ``first`` and ``second``; make up what is missing, and print that it is made up.
+
+    Parameters
+    ----------
+    folder : path
+    recordings : dict
+    truth : DataFrame or None
+        Of stand-ins. Without it the first table must be there, and a second one is made up from it.
+    seed : int
+
+    Raises
+    ------
+    SedError
+        If the first is missing and there is no truth; as `annotated`.
+    """
+    found: list[pd.DataFrame] = []
+    for number, who in enumerate(("first", "second"), 1):
+        table = annotated(folder, who, recordings)
+        if table is None:
+            source = truth if truth is not None else found[0] if found else None
+            if source is None:
+                raise SedError(f"{folder}: no first.tsv and no folder first; annotate the recordings, then go on")
+            table = annotate(source, seed, number)
+            says = "the hidden truth" if truth is not None else "the first: their agreement says nothing about you"
+            print(f"the {who} annotator is made up from {says}")
+        found.append(table)
+    return found

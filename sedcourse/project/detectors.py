@@ -20,6 +20,8 @@ from sedlib.config import CLIP_S, SAMPLES, Config, Decoding
 from sedlib.data import tables
 from sedlib.data.audio import to_int16
 from sedlib.decode import Decoder, Posteriors, find_events, operating_points
+from sedlib.decode.objective import Objective
+from sedlib.decode.tuning import robust
 from sedlib.features import LogMel
 from sedlib.metrics import F1Result, Interval, event_f1, psds_from_operating_points
 from sedlib.metrics.bootstrap import check_alike
@@ -75,6 +77,17 @@ def scored(found: Posteriors, decoder: Decoder | Decoding, table: pd.DataFrame) 
     points = operating_points(found, decoder, duration_s=CLIP_S)
     psds = psds_from_operating_points(table, list(points.values())).value
     return event_f1(table, find_events(found, decoder, CLIP_S)), psds
+
+
+def tuned(found: Posteriors, table: pd.DataFrame) -> Decoder:
+    """Tune a two-state HMM for each class, by the search that should over-fit least (lesson 06)."""
+    return robust(Objective(found, table, CLIP_S))
+
+
+def bands(config: Config, waveform: np.ndarray) -> np.ndarray:
+    """Compute the log-Mel spectrogram of a clip, padded to 10 s, (mel, frame) in dB."""
+    padded = np.pad(waveform, (0, SAMPLES - len(waveform))).astype(np.float32)
+    return LogMel(config.features)(torch.from_numpy(padded)[None])[0, 0].numpy()
 
 
 def found_by_gain(
