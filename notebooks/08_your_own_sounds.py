@@ -142,7 +142,7 @@ html.table(judged, "Levels of the recordings, and what to mend")
 # %% [markdown]
 # A quiet recording can be turned up, and its noise floor with it. A clipped one is broken: flat tops are new
 # sounds, with harmonics that nobody made. Recording again costs a minute. Listen to the first three, in clips of 10 s,
-# and see the noise floor as a haze between the events.
+# and see the noise floor as a haze between the events. Each picture has its own range of 80 dB.
 
 # %%
 config = systems.configuration("baseline", profile)
@@ -150,11 +150,6 @@ hop_s = config.features.hop / RATE
 begin = list(project.clips_of(recordings).items())[:3]
 for name, waveform in begin:
     players.play(waveform, name)
-
-# %% [markdown]
-# The same as pictures, each with its own range of 80 dB. In which do you see the events best?
-
-# %%
 panels = {name: project.bands(config, waveform) for name, waveform in begin}
 words = "; ".join(f"{name}: floor {floor} dB, {advice}" for name, floor, advice in
                   judged[["recording", "noise floor (dB)", "advice"]].head(3).to_numpy())
@@ -163,8 +158,16 @@ plots.show(plots.spectrogram_grid(panels, hop_s, columns=3, common=False),
 
 # %% [markdown]
 # In the stand-ins, the phone records little above 5 kHz. Where a loud event reaches beyond all the same, clipping made
-# that.
-#
+# that. Record again what went wrong. With stand-ins the next cell does it, at the right level.
+
+# %%
+if home is not None:
+    home.write(folder, flawed=False)
+recordings = project.open_folder(folder)
+advice = {name: project.level_row(name, *of)["advice"] for name, of in recordings.items()}
+print("\n".join(f"{name}: {words}" for name, words in advice.items()))
+
+# %% [markdown]
 # ## Annotate
 #
 # An annotation is an **event table**: recording, onset, offset, class. Decide on rules *before* you begin, and write

@@ -31,8 +31,10 @@ def agreement(first: pd.DataFrame, second: pd.DataFrame, collars: tuple[float, .
     """
     rows = []
     for collar in collars:
-        of = {"onset_collar": collar, "offset_collar": collar}
-        one, other = event_f1(first, second, **of).micro, event_f1(second, first, **of).micro
+        one, other = (
+            event_f1(*tables_of, onset_collar=collar, offset_collar=collar).micro
+            for tables_of in ((first, second), (second, first))
+        )
         rows.append({"collar": collar, "second": one, "first": other, "mean": (one + other) / 2})
     return pd.DataFrame(rows)
 

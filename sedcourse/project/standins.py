@@ -85,13 +85,13 @@ class Home:
         heard = domains.apply_channel(waveform, _PHONE, np.random.default_rng([self.seed, 8, 3]))
         return heard, events
 
-    def write(self, folder: str | Path) -> pd.DataFrame:
-        """Write the `COUNT` recordings, one of them too loud and one too quiet, and return the true events."""
+    def write(self, folder: str | Path, flawed: bool = True) -> pd.DataFrame:
+        """Write the `COUNT` recordings, if ``flawed`` with `FLAWS_DB`, and return the true events."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         rows = []
         for index in range(COUNT):
             waveform, events = self.recording(index)
-            name, gain = f"recording{index + 1}.wav", FLAWS_DB.get(index, 0.0)
+            name, gain = f"recording{index + 1}.wav", FLAWS_DB.get(index, 0.0) if flawed else 0.0
             audio.write(Path(folder) / name, np.clip(waveform * from_db(gain), -1, 1))
             rows += [(name, *event) for event in events]
         return pd.DataFrame(rows, columns=tables.EVENT_COLUMNS)

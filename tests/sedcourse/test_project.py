@@ -285,6 +285,13 @@ def test_two_of_the_stand_ins_went_wrong_and_the_levels_say_so(home):
     assert set(home[1]["event_label"]) == set(standins.HEARD)
 
 
+def test_recorded_again_all_is_fine_and_the_events_are_the_same(home, tmp_path):
+    again = project.Home(0).write(tmp_path, flawed=False)
+    pd.testing.assert_frame_equal(again, home[1])
+    recorded = project.open_folder(tmp_path)
+    assert {project.level_row(name, *of)["advice"] for name, of in recorded.items()} == {"fine"}
+
+
 @pytest.mark.parametrize("who", [1, 2])
 def test_a_made_up_annotator_misses_one_event_and_merges_two(who):
     truth = table(
