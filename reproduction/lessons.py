@@ -19,6 +19,7 @@ LESSONS = (
     ("05_domain_adversarial", "features that do not tell synthetic from real", "3.1, Figure 1"),
     ("06_hmm", "smoothing with a two-state hidden Markov model", "3.4"),
     ("07_paper_ledger", "all tables of the paper beside ours", "4"),
+    ("08_your_own_sounds", "a project: record, annotate, agree, train and score", "2, 4"),
 )
 
 

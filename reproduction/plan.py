@@ -29,11 +29,12 @@ LESSON_RUNS = {
     "04_mean_teacher": ("baseline",),
     "05_domain_adversarial": ("dat", "baseline"),
     "06_hmm": ("baseline",),
+    "08_your_own_sounds": ("baseline",),
 }
 # Seconds of one core that jobs of profile lesson take, about; once some are done, only their proportions count.
 SECONDS = {"data": 260, "store": 8, "score": 40, "ledger": 30, "lesson": 60, "report": 12}
 FOREST_SECONDS, TRAINING_SECONDS, MIXED_TRAINING_SECONDS = 90, 580, 1090
-LESSON_SECONDS = {"01_data": 65, "05_domain_adversarial": 360, "06_hmm": 145}
+LESSON_SECONDS = {"01_data": 65, "05_domain_adversarial": 360, "06_hmm": 145, "08_your_own_sounds": 300}
 
 
 class Job(NamedTuple):

@@ -77,7 +77,8 @@ def execute(lesson: str | Path, out_dir: str | Path, **values: Any) -> Path:
     out_dir : path
         Folder of the result, ``NN_name.ipynb`` with all outputs, which is returned.
     **values
-        Parameters of the lesson; the others keep their defaults. ``data`` may be a path relative to the current folder.
+        Parameters of the lesson; the others keep their defaults. ``data`` and ``own`` may be paths relative to the
+        current folder.
 
     Raises
     ------
@@ -87,8 +88,9 @@ def execute(lesson: str | Path, out_dir: str | Path, **values: Any) -> Path:
     """
     path, out_dir = find(lesson), Path(out_dir)
     check_parameters(path, values)
-    if values.get("data", "mini") != "mini":  # a path; the kernel works in another folder
-        values["data"] = os.path.abspath(home_path(values["data"]))
+    for name, none in (("data", "mini"), ("own", "")):  # paths; the kernel works in another folder
+        if values.get(name, none) != none:
+            values[name] = os.path.abspath(home_path(values[name]))
     out_dir.mkdir(parents=True, exist_ok=True)
     done, failed = out_dir / f"{path.stem}.ipynb", out_dir / f"{path.stem}.failed.ipynb"
     partial = out_dir / f".{path.stem}.partial.ipynb"

@@ -21,3 +21,4 @@ from sedcourse.check.lesson_05 import (
 )
 from sedcourse.check.lesson_06 import expected_frames, step_filter, tied_optimum, viterbi_step, walk_back
 from sedcourse.check.lesson_07 import averaged, holm, judged
+from sedcourse.check.lesson_08 import alone, noise_floor, onset_differences
