@@ -58,6 +58,11 @@ def test_the_right_option_is_not_always_at_one_place():
     assert max(np.bincount(places)) < len(places) / 2 and len(set(places)) >= 4
 
 
+def test_the_right_option_is_not_known_by_its_length():
+    asked = [question for number in NUMBERS for question in quiz.questions(number)]
+    assert sum(len(q.options[q.right]) == max(map(len, q.options)) for q in asked) < 0.45 * len(asked)
+
+
 def gradient() -> float:
     x = torch.ones(1, requires_grad=True)
     (3 * reverse(x, 0.5)).sum().backward()
@@ -74,7 +79,7 @@ COMPUTED = [
     ("02", "How far apart are its peaks", 1 / 0.002, "{:.0f} Hz"),
     ("02", "By how much does it attenuate", math.floor(10 * math.log10(1 + 2**4)), "About {} dB"),
     ("02", "highest level that the paper allows", min(-12, -20, -9) + 5, "{} dB"),
-    ("02", "How strong is the noise", round(10 ** (30 / 20)), "deviation is about {} times"),
+    ("02", "How strong is the noise", round(10 ** (30 / 20)), "About {} times"),
     ("05", "What is dy/dx", gradient(), "{}"),
     ("05", "A-distance", 2 * (1 - 2 * 0.25), "{:.1f}"),
     ("06", "How long does it last", round(1 / (1 - 0.99)), "{} frames"),
