@@ -69,13 +69,14 @@ def show(lesson: str, answers: str = "") -> Shown:
     given = re.sub(r"[\s,]", "", answers).lower() or "-" * len(asked)
     result = f"{right} of {len(asked)} right" if answers else f"{len(asked)} questions"
     items = "".join(
-        _question(f"quiz-{lesson}-{i}", q, letter) for i, (q, letter) in enumerate(zip(asked, given, strict=True), 1)
+        question_html(f"quiz-{lesson}-{i}", q, letter) for i, (q, letter) in enumerate(zip(asked, given, strict=True), 1)
     )
     text = "\n".join(f"{i}. {q.ask}" for i, q in enumerate(asked, 1))
     return Shown(f'<div class="quiz"><p>{result}.</p><ol>{items}</ol></div>', f"{result}\n{text}")
 
 
-def _question(name: str, question: Question, given: str) -> str:
+def question_html(name: str, question: Question, given: str = "-") -> str:
+    """Return a question as an item of a list; ``given`` is the letter of an answer that is marked."""
     out = f"<li><p>{inline(question.ask)}</p>"
     for i, (letter, option, why) in enumerate(zip(LETTERS, question.options, question.why, strict=False)):
         verdict = "Right." if i == question.right else "No."
