@@ -8,7 +8,7 @@ INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -q
 # Where Python is told not to keep what it compiled (many containers), each of a batch's many processes would take twice as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help reproduce test check lint browser cluster lab explore bench lock clean
+.PHONY: help reproduce test check lint browser cluster lab slides site grade explore bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -47,8 +47,17 @@ browser cluster:
 	  echo "$(firstword $(PACKAGE)) is missing; Debian, as root: apt install $(PACKAGE)"; exit 1; \
 	fi
 
-lab: $(READY)  ## open the lessons in JupyterLab
+lab: $(READY)  ## open the lessons in JupyterLab, exercises to be solved (ARGS=--solved: as they are)
 	$(BIN)/python -m sedcourse.lab $(ARGS)
+
+slides: $(READY)  ## write slides of every lesson, with pictures of those that were executed
+	$(BIN)/python -m sedcourse.slides $(ARGS)
+
+site: $(READY)  ## build the static site, of the lessons that were executed and all pages
+	$(BIN)/python -m sedcourse.site $(ARGS)
+
+grade: $(READY)  ## points for the notebooks in FOLDER, from checks and quizzes
+	$(BIN)/python -m sedcourse.grade $(FOLDER)
 
 explore: $(READY)  ## write the PCEN explorer as one HTML file and open it
 	$(BIN)/python -m sedcourse.page $(ARGS)

@@ -69,7 +69,8 @@ def show(lesson: str, answers: str = "") -> Shown:
     given = re.sub(r"[\s,]", "", answers).lower() or "-" * len(asked)
     result = f"{right} of {len(asked)} right" if answers else f"{len(asked)} questions"
     items = "".join(
-        question_html(f"quiz-{lesson}-{i}", q, letter) for i, (q, letter) in enumerate(zip(asked, given, strict=True), 1)
+        question_html(f"quiz-{lesson}-{i}", q, letter)
+        for i, (q, letter) in enumerate(zip(asked, given, strict=True), 1)
     )
     text = "\n".join(f"{i}. {q.ask}" for i, q in enumerate(asked, 1))
     return Shown(f'<div class="quiz"><p>{result}.</p><ol>{items}</ol></div>', f"{result}\n{text}")

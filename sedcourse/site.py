@@ -44,7 +44,6 @@ SETTINGS: dict[str, Any] = {
     "html_show_sphinx": False,
     "html_copy_source": False,
     "pygments_style": "a11y-high-contrast-light",
-    "pygments_dark_style": "a11y-high-contrast-dark",
     "nb_execution_mode": "off",
     "nb_ipywidgets_js": {},
     "nb_code_prompt_show": "Solution",
@@ -52,6 +51,8 @@ SETTINGS: dict[str, Any] = {
     "myst_enable_extensions": ["dollarmath"],
     "myst_heading_anchors": 3,
     "autodoc_typehints": "signature",
+    "napoleon_use_ivar": True,  # an attribute is described once, by its class
+    "suppress_warnings": ["ref.python", "docutils", "myst.xref_missing"],  # a test follows every link
     "exclude_patterns": ["_extra"],
 }
 CSS = """
@@ -75,6 +76,7 @@ def setup(app: Any) -> dict[str, bool]:
         page.body.append(f'<div class="math">{formula(node.astext(), display="block")}</div>')
         raise _skip()
 
+    app.add_config_value("pygments_dark_style", "a11y-high-contrast-dark", "html")
     app.add_html_math_renderer("mathml", (inline, None), (block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -97,7 +99,8 @@ def write_sources(folder: Path, executed: Path) -> None:
     """
     docs = shipped("docs")
     for path in sorted(docs.rglob("*.md")):
-        write_output(folder / "docs" / path.relative_to(docs), path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8").replace("](../README.md", "](../index.md")
+        write_output(folder / "docs" / path.relative_to(docs), text)
     for picture in shipped("figures").glob("*.png"):
         (folder / "figures").mkdir(parents=True, exist_ok=True)
         shutil.copy(picture, folder / "figures")
@@ -116,12 +119,12 @@ def write_sources(folder: Path, executed: Path) -> None:
 def _index(folder: Path, names: list[str], api: list[str]) -> str:
     """README, with its links as they are in the site, and the list of all pages."""
     readme = (shipped("docs").parent / "README.md").read_text(encoding="utf-8")
-    readme = readme.replace("](report/explorer.html)", "](explorer.html)")
-    readme = re.sub(r"\]\((?!http|docs/|figures/|explorer)([\w./-]+)\)", "]", readme)  # files that the site lacks
+    readme = re.sub(r"\[([^]]+)\]\(report/explorer.html\)", r'<a href="explorer.html">\1</a>', readme)
+    readme = re.sub(r"(?<!!)\[([^]]+)\]\((?!http|docs/|#)[^)]+\)", r"\1", readme)  # links to files that the site lacks
     pages = {
         "Lessons": [f"notebooks/{name}" for name in names],
         "Results and reference": ["RESULTS", "GLOSSARY", "DIFFERENCES", "DATA", "ARCHITECTURE"],
-        "Teaching": sorted(path.stem for path in (folder / "docs" / "teaching").glob("*.md")),
+        "Teaching": ["README", "syllabus", "notes", "projects", "class", "reading"],
         "API": api,
     }
     places = {"Results and reference": "docs/", "Teaching": "docs/teaching/", "API": "api/"}
@@ -164,18 +167,15 @@ def _launch(name: str) -> str:
 
 def _api(folder: Path, package: Any) -> list[str]:
     """Write a page for each part of a package, with all that is public in its modules."""
-    names = [package.__name__]
-    names += [m.name for m in pkgutil.walk_packages(package.__path__, f"{package.__name__}.") if "._" not in m.name]
+    modules = [m for m in pkgutil.walk_packages(package.__path__, f"{package.__name__}.") if "._" not in m.name]
     parts: dict[str, list[str]] = {}
-    for name in names:
+    for name, is_package in [(package.__name__, True), *((module.name, module.ispkg) for module in modules)]:
         if not name.endswith((".cli", ".__main__")):
-            parts.setdefault(".".join(name.split(".")[:2]), []).append(name)
-    for part, modules in parts.items():
-        lines = "".join(
-            f"\n## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n   :undoc-members:\n```\n"
-            for name in modules
-        )
-        write_output(folder / f"{part}.md", f"# {part}\n{lines}")
+            members = "" if is_package else "   :members:\n"  # a package's are those of its modules
+            text = f"\n## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n{members}```\n"
+            parts.setdefault(".".join(name.split(".")[:2]), []).append(text)
+    for part, texts in parts.items():
+        write_output(folder / f"{part}.md", f"# {part}\n{''.join(texts)}")
     return list(parts)
 
 

@@ -30,7 +30,7 @@ def write_slides(lesson: Path, out: Path) -> None:
     """Write the slides of a lesson: of its ``.py``, or of the ``.ipynb`` that an execution left."""
     notebook = nbformat.read(lesson, as_version=4) if lesson.suffix == ".ipynb" else read(lesson)
     title, number = lesson_title(notebook), lesson.stem[:2]
-    slides, heading = [markdown(_opening(notebook.cells[0].source))], title
+    slides, heading, begun = [markdown(_opening(notebook.cells[0].source))], title, False
     for cell in notebook.cells[1:]:
         if cell.cell_type == "markdown":
             for paragraph in re.split(r"\n\s*\n", cell.source):
@@ -39,6 +39,10 @@ def write_slides(lesson: Path, out: Path) -> None:
                     if heading == "Exercises":
                         break
                     slides.append(markdown(f"## {heading}"))
+                    begun = True
+                elif begun and not _ASKED.search(paragraph):  # the section's first words
+                    slides[-1] += markdown(paragraph)
+                    begun = False
                 elif heading == "What you did" or _ASKED.search(paragraph) or "$$" in paragraph:
                     slides.append(markdown(f"## {heading}\n\n{paragraph}"))
         elif "solution" in cell.metadata.get("tags", []):

@@ -3,17 +3,22 @@
 In a lesson, a cell tagged ``solution`` follows the text of its exercise, hidden until one opens it. In a notebook of
 exercises it holds only signatures, docstrings, lines that end with ``# given``, and ``...  # your turn`` for the rest.
 A cell to write into follows each **Predict** prompt, and the solution lies folded below its exercise.
+
+``python -m sedcourse.stubs FOLDER [PROFILE]`` writes all lessons so, as ``make lab`` does. Where ``GITHUB_REPOSITORY``
+names a repository, they install the course from there first if they run in Google's Colab.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import re
+import sys
 from pathlib import Path
 
 import nbformat
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from reproduction.lessons import find, lessons
 from sedcourse.execute import read
@@ -21,6 +26,11 @@ from sedlib.errors import SedError
 from sedlib.files import check_output, write_output
 
 YOUR_TURN = "...  # your turn"
+_INSTALL = """# only in Colab, once: a few minutes
+import sys
+if "google.colab" in sys.modules:
+    %pip install -q "sedlib[course] @ git+https://github.com/{}"
+"""
 PREDICTION = "> **My prediction** (double-click to write it down before you run on): "
 
 
@@ -47,7 +57,14 @@ def stub(solution: str) -> str:
     return "\n".join(out)
 
 
-def exercise_notebook(lesson: str | Path, out: str | Path, force: bool = False, solutions: bool = False) -> Path:
+def exercise_notebook(
+    lesson: str | Path,
+    out: str | Path,
+    force: bool = False,
+    solutions: bool = False,
+    profile: str = "",
+    source: str = "",
+) -> Path:
     """Write a lesson (path, name or number) as a notebook whose exercises are still to be solved.
 
     Parameters
@@ -58,6 +75,10 @@ def exercise_notebook(lesson: str | Path, out: str | Path, force: bool = False, 
         Write over a notebook that is there, with all that was done in it.
     solutions : bool
         Put each solution below its exercise, folded.
+    profile : str
+        The profile to start with; the lesson's own if empty.
+    source : str
+        "owner/name" of a repository on GitHub, from which a first cell installs the course in Colab.
 
     Raises
     ------
@@ -83,7 +104,11 @@ def exercise_notebook(lesson: str | Path, out: str | Path, force: bool = False, 
         elif cell.cell_type == "markdown":
             cells += [new_markdown_cell(text) for text in _with_predictions(_own_links(cell.source))]
         else:
+            if profile and "parameters" in cell.metadata.get("tags", []):
+                cell.source = re.sub(r'(?m)^profile: str = ".*"$', f'profile: str = "{profile}"', cell.source)
             cells.append(cell)
+    if source:
+        cells.insert(1, new_code_cell(_INSTALL.format(source)))
     for number, cell in enumerate(cells):
         cell.id = f"lesson-{number:03d}"  # by which `sedcourse.grade` tells a learner's own cells
     notebook.cells = cells
@@ -97,7 +122,7 @@ def checksum(lesson: Path) -> str:
     return hashlib.sha256(lesson.read_bytes()).hexdigest()[:16]
 
 
-def students_version(folder: Path) -> list[str]:
+def students_version(folder: Path, profile: str = "", source: str = "") -> list[str]:
     """Write every lesson that is not in a folder yet as a notebook of exercises; what is there is never touched.
 
     Returns
@@ -108,7 +133,7 @@ def students_version(folder: Path) -> list[str]:
     for lesson in lessons():
         out = folder / f"{lesson.stem}.ipynb"
         if not out.exists():
-            exercise_notebook(lesson, out, solutions=True)
+            exercise_notebook(lesson, out, solutions=True, profile=profile, source=source)
         elif checksum(lesson) not in out.read_text(encoding="utf-8", errors="replace"):
             older.append(out.name)
     return older
@@ -151,3 +176,10 @@ def _lines(node: ast.stmt, lines: list[str]) -> list[str]:
 
 def _is_given(node: ast.stmt, lines: list[str]) -> bool:
     return _lines(node, lines)[-1].rstrip().endswith("# given")
+
+
+if __name__ == "__main__":
+    try:
+        students_version(Path(sys.argv[1]), "".join(sys.argv[2:3]), os.environ.get("GITHUB_REPOSITORY", ""))
+    except (SedError, IndexError) as error:
+        sys.exit(f"Error: {error if isinstance(error, SedError) else 'give the folder to write the lessons into'}")

@@ -111,6 +111,15 @@ def test_every_prediction_of_a_lesson_has_its_place(lesson, tmp_path):
     assert not {line for line in told if line.strip()} - set(written)  # nothing of the text is lost
 
 
+def test_a_profile_and_an_installation_where_they_are_asked_for(tmp_path):
+    path = exercise_notebook("03", tmp_path / "out.ipynb", profile="smoke", source="someone/course")
+    code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert "git+https://github.com/someone/course" in code[0] and 'profile: str = "smoke"' in code[1]
+    usual = nbformat.read(exercise_notebook("03", path, force=True), as_version=4)
+    (first, *_) = [cell.source for cell in usual.cells if cell.cell_type == "code"]
+    assert 'profile: str = "lesson"' in first
+
+
 def test_a_solved_notebook_is_not_written_over(tmp_path):
     notebook = exercise_notebook("00", tmp_path / "my.ipynb")
     notebook.write_text("hours of work")
