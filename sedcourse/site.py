@@ -44,6 +44,7 @@ SETTINGS: dict[str, Any] = {
     "html_show_sphinx": False,
     "html_copy_source": False,
     "pygments_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
     "nb_execution_mode": "off",
     "nb_ipywidgets_js": {},
     "nb_code_prompt_show": "Solution",
@@ -76,7 +77,6 @@ def setup(app: Any) -> dict[str, bool]:
         page.body.append(f'<div class="math">{formula(node.astext(), display="block")}</div>')
         raise _skip()
 
-    app.add_config_value("pygments_dark_style", "a11y-high-contrast-dark", "html")
     app.add_html_math_renderer("mathml", (inline, None), (block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -189,10 +189,8 @@ def build(out: Path, executed: Path | None = None) -> Path:
     sources = scratch() / "site"
     shutil.rmtree(sources, ignore_errors=True)
     write_sources(sources, executed or workspace() / "report" / "lessons")
-    app = Sphinx(
-        sources, None, out, sources / "_doctrees", "html", SETTINGS, status=None, warning=sys.stderr, freshenv=True
-    )
-    app.build()
+    write_output(sources / "conf.py", "from sedcourse.site import SETTINGS\n\nglobals().update(SETTINGS)\n")
+    Sphinx(sources, sources, out, sources / "_doctrees", "html", status=None, warning=sys.stderr).build()
     return out / "index.html"
 
 
