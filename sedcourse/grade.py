@@ -44,7 +44,7 @@ SECONDS = 300  # for a notebook, by the clock; most are done in 15
 PER_CELL = 10  # seconds of the processor for a cell, or a check
 MEMORY = 4 * 2**30  # bytes, beyond what the imports take
 _APART = ["unshare", "--user", "--map-current-user", "--net"]
-COLUMNS = ("notebook", "lesson", "checks", "of", "quiz", "of_quiz", "points", "of_points", "remarks")
+COLUMNS: tuple[str, ...] = ("notebook", "lesson", "checks", "of", "quiz", "of_quiz", "points", "of_points", "remarks")
 
 
 def grade(notebooks: list[Path], seconds: float = SECONDS) -> list[dict[str, Any]]:
@@ -59,7 +59,7 @@ def items(lesson: str | Path) -> list[ast.Call]:
 
 
 def _graded(path: Path, seconds: float) -> dict[str, Any]:
-    row = dict.fromkeys(COLUMNS, 0) | {"notebook": str(path), "lesson": "", "remarks": ""}
+    row: dict[str, Any] = dict.fromkeys(COLUMNS, 0) | {"notebook": str(path), "lesson": "", "remarks": ""}
     try:
         notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
         lesson = find(_lesson_of(path, notebook))
