@@ -46,7 +46,9 @@ def write_slides(lesson: Path, out: Path) -> None:
                 elif heading == "What you did" or _ASKED.search(paragraph) or "$$" in paragraph:
                     slides.append(markdown(f"## {heading}\n\n{paragraph}"))
         elif "solution" in cell.metadata.get("tags", []):
-            slides[-1] += f"<details><summary>Solution</summary><pre>{html.escape(cell.source)}</pre></details>"
+            slides[-1] += (
+                f"<details><summary>Solution</summary><pre tabindex='0'>{html.escape(cell.source)}</pre></details>"
+            )
         else:
             shown = [output["data"]["text/html"] for output in cell.outputs if "text/html" in output.get("data", {})]
             seen_or_heard = [text for text in map("".join, shown) if re.search("<(img|audio) ", text)]

@@ -16,7 +16,7 @@ from screens import CHROMIUM_OPTIONS, find_browser
 from reproduction.lessons import LESSONS, find
 from sedcourse import quiz, site, slides
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 IMAGE = '<img alt="A spectrogram." src="data:image/png;base64,iVBORw0KGgo=">'
 
 
@@ -109,7 +109,7 @@ def test_everything_is_there(pages):
     lesson = (pages / "notebooks/03_pcen.html").read_text()
     assert IMAGE.split(" src")[0] in lesson and "<audio" in lesson and "<math" in lesson and "widget-view" not in lesson
     assert lesson.count('<details name="quiz-03-1">') == 4 and "Solution" in lesson
-    assert "def pcen(" in lesson and "mybinder" not in lesson
+    assert re.search(r'class="nf">pcen</span>', lesson) and "mybinder" not in lesson
     assert "Equation (3)" in (pages / "api/sedlib.features.html").read_text()
     assert "smoother" in (pages / "searchindex.js").read_text()
 
@@ -142,5 +142,5 @@ def test_axe_has_no_objection(pages, scheme):
             rules = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa"]}}
             violations = Axe().run(page, options=rules).response["violations"]
             found += [f"{name}: {v['id']}: {v['nodes'][0]['html'][:150]}" for v in violations]
-            assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+            found += [f"{name}: wider than a phone"] * (page.evaluate("document.documentElement.scrollWidth") > 390)
         assert found == []
