@@ -59,7 +59,7 @@ SETTINGS: dict[str, Any] = {
 CSS = """
 img { background: #fff; max-width: 100%; height: auto; }
 audio { width: 100%; max-width: 30rem; }
-math { max-width: 100%; overflow-x: auto; }
+div.math { overflow-x: auto; }
 .quiz details { margin: 0.3rem 0; } .quiz summary { cursor: pointer; }
 .cell_output { overflow-x: auto; }
 @media print { audio, .sidebar-drawer, .toc-drawer, .mobile-header, .related-pages { display: none; } }
@@ -74,7 +74,7 @@ def setup(app: Any) -> dict[str, bool]:
         raise _skip()
 
     def block(page: Any, node: Any) -> None:
-        page.body.append(f'<div class="math">{formula(node.astext(), display="block")}</div>')
+        page.body.append(f'<div class="math" tabindex="0">{formula(node.astext(), display="block")}</div>')
         raise _skip()
 
     app.add_html_math_renderer("mathml", (inline, None), (block, None))
