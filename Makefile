@@ -8,7 +8,7 @@ INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -q
 # Where Python is told not to keep what it compiled (many containers), each of a batch's many processes would take twice as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help reproduce test check lint browser cluster lab slides site grade explore bench lock clean
+.PHONY: help reproduce test check lint browser cluster lab explore bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -50,6 +50,7 @@ browser cluster:
 lab: $(READY)  ## open the lessons in JupyterLab, exercises to be solved (ARGS=--solved: as they are)
 	$(BIN)/python -m sedcourse.lab $(ARGS)
 
+.PHONY: slides site grade
 slides: $(READY)  ## write slides of every lesson, with pictures of those that were executed
 	$(BIN)/python -m sedcourse.slides $(ARGS)
 
