@@ -893,6 +893,17 @@ with tempfile.TemporaryDirectory() as folder:
 # Every message names the file, what is wrong with it, and what to do.
 
 # %% [markdown]
+# ## Check yourself
+#
+# Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in
+# `"abcd abcd"`, and run the cell again.
+
+# %%
+from sedcourse import quiz
+
+quiz.show("01", answers="")
+
+# %% [markdown]
 # ## What you did
 #
 # - You heard what separates the two domains, and named ten classes by ear and by eye.

@@ -824,6 +824,17 @@ html.table(study.verdicts(results), caption)
 composer.composer(bank, interactive)
 
 # %% [markdown]
+# ## Check yourself
+#
+# Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in
+# `"abcd abcd"`, and run the cell again.
+
+# %%
+from sedcourse import quiz
+
+quiz.show("02", answers="")
+
+# %% [markdown]
 # ## What you did
 #
 # - You heard and saw seven effects, and each did what its parameter says: frequencies, levels, SNRs, places.

@@ -935,6 +935,17 @@ explore.explore(at_threshold, interactive, threshold=[0.5, 0.2, 0.35, 0.65, 0.8]
 # 50 thresholds at once.
 
 # %% [markdown]
+# ## Check yourself
+#
+# Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in
+# `"abcd abcd"`, and run the cell again.
+
+# %%
+from sedcourse import quiz
+
+quiz.show("04", answers="")
+
+# %% [markdown]
 # ## What you did
 #
 # - You said what each kind of label can teach, and saw from gradients that only the consistency terms reach the

@@ -693,7 +693,19 @@ html.table(study.verdicts(results), "What DAT adds")
 # clips. But the interval, -2.7 to +7.4, still holds 0, and on the evaluation clips the two are alike (35.7 and 35.5 %). So
 # the third suspect stays one: if DAT is of use here, it is late in a training, and more seeds or more steps would have to
 # show it.
+
+# %% [markdown]
+# ## Check yourself
 #
+# Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in
+# `"abcd abcd"`, and run the cell again.
+
+# %%
+from sedcourse import quiz
+
+quiz.show("05", answers="")
+
+# %% [markdown]
 # ## What you did
 #
 # - You trained a toy of two domains, and saw invariance help where the domains differ in how they were recorded, and hurt where they

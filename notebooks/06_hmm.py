@@ -734,7 +734,19 @@ html.table(postprocessing.rows(profile, root, seed),
 # halves. But then, a class-wise median brings two thirds of that.
 #
 # (Rows whose system has not been trained here are left out; `sedlib reproduce` trains them all.)
+
+# %% [markdown]
+# ## Check yourself
 #
+# Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in
+# `"abcd abcd"`, and run the cell again.
+
+# %%
+from sedcourse import quiz
+
+quiz.show("06", answers="")
+
+# %% [markdown]
 # ## What you did
 #
 # - You saw that one median filter serves neither short sounds nor lasting ones.

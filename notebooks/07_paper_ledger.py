@@ -402,7 +402,19 @@ for title, table in list(tables_of.items())[4:]:
 #
 # **The paper's own spread.** PPCEN on log-Mel is 39.34 in Table 1 and 39.93 in Table 2. No seeds are given, but two numbers for
 # one system lie 0.6 points apart. Several of the paper's claims are smaller than that.
+
+# %% [markdown]
+# ## Check yourself
 #
+# Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in
+# `"abcd abcd"`, and run the cell again.
+
+# %%
+from sedcourse import quiz
+
+quiz.show("07", answers="")
+
+# %% [markdown]
 # ## What you did
 #
 # - You read the paper's numbers beside ours, and know why equal numbers were not the question.
