@@ -198,9 +198,10 @@ def build(out: Path, executed: Path | None = None) -> Path:
 
 
 def _finish(page: Path) -> None:
-    """Give captions a level, and let the keyboard scroll code: what axe-core misses in the theme."""
+    """Give captions a level, and let the keyboard scroll code and tables: what axe-core misses in the theme."""
     text = page.read_text(encoding="utf-8")
     text = text.replace('class="caption" role="heading"', 'class="caption" role="heading" aria-level="2"')
+    text = text.replace('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper')
     page.write_text(text.replace("<pre>", '<pre tabindex="0">'), encoding="utf-8")
 
 
