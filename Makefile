@@ -51,8 +51,18 @@ browser cluster:
 	  echo "$(firstword $(PACKAGE)) is missing; Debian, as root: apt install $(PACKAGE)"; exit 1; \
 	fi
 
-lab: $(READY)  ## open the lessons in JupyterLab
+lab: $(READY)  ## open the lessons in JupyterLab, exercises to be solved (ARGS=--solved: as they are)
 	$(BIN)/python -m sedcourse.lab $(ARGS)
+
+.PHONY: slides site grade
+slides: $(READY)  ## write slides of every lesson, with pictures of those that were executed
+	$(BIN)/python -m sedcourse.slides $(ARGS)
+
+site: $(READY)  ## build the static site, of the lessons that were executed and all pages
+	$(BIN)/python -m sedcourse.site $(ARGS)
+
+grade: $(READY)  ## points for the notebooks in FOLDER, from checks and quizzes
+	$(BIN)/python -m sedcourse.grade $(FOLDER)
 
 explore: $(READY)  ## write the PCEN explorer as one HTML file and open it
 	$(BIN)/python -m sedcourse.page $(ARGS)

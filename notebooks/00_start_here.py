@@ -373,6 +373,17 @@ html.table(others, "Paper, Tables 1 and 3")
 html.table(lessons.course(), "The course")
 
 # %% [markdown]
+# ## Check yourself
+#
+# Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in
+# `"abcd abcd"`, and run the cell again.
+
+# %%
+from sedcourse import quiz
+
+quiz.show("00", answers="")
+
+# %% [markdown]
 # ## What you did
 #
 # - You said what sound event detection is: classes with onsets and offsets, from strong, weak and missing labels.

@@ -522,6 +522,17 @@ print(*demo.of_detectors("4.2", says), sep="\n")
 composer.composer(bank, interactive)
 
 # %% [markdown]
+# ## Check yourself
+#
+# Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in
+# `"abcd abcd"`, and run the cell again.
+
+# %%
+from sedcourse import quiz
+
+quiz.show("02", answers="")
+
+# %% [markdown]
 # ## What you did
 #
 # - You saw an augmented classifier fall later than one that learned from clean sounds, and only where it had been

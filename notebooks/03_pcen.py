@@ -575,6 +575,17 @@ pcen = explorer.explorer(interactive)
 pcen
 
 # %% [markdown]
+# ## Check yourself
+#
+# Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in
+# `"abcd abcd"`, and run the cell again.
+
+# %%
+from sedcourse import quiz
+
+quiz.show("03", answers="")
+
+# %% [markdown]
 # ## What you did
 #
 # - You built gain control from a running average, and equation (3), equal to the library's and to librosa's.

@@ -575,6 +575,17 @@ for kind, event in mistakes.worst(truth, said, scores).items():
     players.play(waveform, title)
 
 # %% [markdown]
+# ## Check yourself
+#
+# Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in
+# `"abcd abcd"`, and run the cell again.
+
+# %%
+from sedcourse import quiz
+
+quiz.show("04", answers="")
+
+# %% [markdown]
 # ## What you did
 #
 # - You said what each kind of label can teach, and saw from gradients that only the consistency terms reach the

@@ -668,7 +668,19 @@ for where, study, of in (("all of the gap", comparisons.ADAPTATION, root),
 # > **How sure is all this?** On single sounds every table has several seeds and an interval. Of the detector there are
 # > few trainings, and F1 differs by several points from seed to seed. An interval that holds 0 shows neither a gain
 # > nor that there is none. Older measurements say above which version made them.
+
+# %% [markdown]
+# ## Check yourself
 #
+# Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in
+# `"abcd abcd"`, and run the cell again.
+
+# %%
+from sedcourse import quiz
+
+quiz.show("05", answers="")
+
+# %% [markdown]
 # ## What you did
 #
 # - You took the gap apart, and saw what it costs a detector and how much an oracle has to win.

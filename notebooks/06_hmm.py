@@ -651,6 +651,17 @@ print(*smoothing.two_points(rows), sep="\n")
 html.table(rows, "Rows with HMM: event-based macro F1 (%), paper on DESED, ours here")
 
 # %% [markdown]
+# ## Check yourself
+#
+# Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in
+# `"abcd abcd"`, and run the cell again.
+
+# %%
+from sedcourse import quiz
+
+quiz.show("06", answers="")
+
+# %% [markdown]
 # ## What you did
 #
 # - You saw that one median filter serves neither short sounds nor lasting ones.

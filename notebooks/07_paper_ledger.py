@@ -509,6 +509,17 @@ else:
 # pooling](https://arxiv.org/abs/1810.09050) of weak labels.
 
 # %% [markdown]
+# ## Check yourself
+#
+# Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in
+# `"abcd abcd"`, and run the cell again.
+
+# %%
+from sedcourse import quiz
+
+quiz.show("07", answers="")
+
+# %% [markdown]
 # ## What you did
 #
 # - You read what these runs confirm of the paper, what they contradict, and what they leave open.

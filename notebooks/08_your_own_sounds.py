@@ -613,6 +613,17 @@ html.table(counts.astype(int).reset_index(names="class"), "Of the clips above, b
 # train again: how much faster is that?
 
 # %% [markdown]
+# ## Check yourself
+#
+# Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in
+# `"abcd abcd"`, and run the cell again.
+
+# %%
+from sedcourse import quiz
+
+quiz.show("08", answers="")
+
+# %% [markdown]
 # ## What you did
 #
 # - You recorded, or took stand-ins, and judged level, clipping and noise floor by numbers.

@@ -13,8 +13,9 @@ from sedlib.cli import PATH, Command, examples
 @click.argument("lesson")
 @click.argument("notebook", type=PATH)
 @click.option("--force", is_flag=True, help="Write over NOTEBOOK if it is there, with all that was done in it.")
-def stub(lesson: str, notebook: Path, force: bool) -> None:
+@click.option("--solutions", is_flag=True, help="Put each solution below its exercise, folded.")
+def stub(lesson: str, notebook: Path, force: bool, solutions: bool) -> None:
     """Write LESSON as a notebook whose exercises are still to be solved."""
     from sedcourse.stubs import exercise_notebook
 
-    click.echo(f"{exercise_notebook(lesson, notebook, force)}: open it in JupyterLab (`make lab`)")
+    click.echo(f"{exercise_notebook(lesson, notebook, force, solutions)}: open it in JupyterLab (`make lab`)")

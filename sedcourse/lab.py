@@ -1,7 +1,11 @@
-"""``python -m sedcourse.lab [option of JupyterLab]...``: JupyterLab in the folder of the lessons.
+"""``python -m sedcourse.lab [--solved] [option of JupyterLab]...``: JupyterLab in the folder of the lessons.
 
-A click on a lesson opens it as a notebook, its kernel is this interpreter, and nothing is asked of the network. The
-settings for that lie in a folder of their own; those of the environment and of the user are not touched, and win.
+What opens is the student's version, with exercises to solve: notebooks in ``lessons/`` of the workspace, written once
+and from then on the student's. With ``--solved`` it is the lessons themselves, as teachers use them: a click on one
+opens it as a notebook.
+
+The kernel is this interpreter, and nothing is asked of the network. The settings for that lie in a folder of their own;
+those of the environment and of the user are not touched, and win.
 """
 
 from __future__ import annotations
@@ -17,8 +21,10 @@ from jupyter_server.config_manager import recursive_update
 from jupyter_server.services.config.manager import ConfigManager
 
 from reproduction.lessons import NOTEBOOKS
-from sedlib.files import write_output
-from sedlib.workspace import handed_on, scratch
+from sedcourse.stubs import students_version
+from sedlib.errors import SedError
+from sedlib.files import check_folder, write_output
+from sedlib.workspace import handed_on, scratch, workspace
 
 # JupyterLab's defaults.
 DEFAULTS = {
@@ -45,15 +51,26 @@ def write_settings(folder: Path) -> Path:
 def main(options: list[str]) -> None:
     """Replace this process by JupyterLab."""
     settings = str(write_settings(scratch() / "jupyterlab"))
+    lessons = NOTEBOOKS
+    if "--solved" in options:
+        options = [option for option in options if option != "--solved"]
+    else:
+        lessons = workspace() / "lessons"
+        check_folder(lessons)
+        for name in students_version(lessons):
+            print(f"{lessons / name}: kept, written for an earlier state of the lesson; rename it to get the new one")
     environment = {
         **os.environ,
         **handed_on(),  # kernels work in the folder of the lessons
         "JUPYTER_PREFER_ENV_PATH": "1",  # a "python3" kernel of the user's home must not win over this environment's
         "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, [settings, os.environ.get("JUPYTER_CONFIG_PATH")])),
     }
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={NOTEBOOKS}", *options]
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={lessons}", *options]
     os.execve(sys.executable, command, environment)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except SedError as error:
+        sys.exit(f"Error: {error}")

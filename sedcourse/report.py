@@ -146,13 +146,19 @@ def lesson_title(notebook: NotebookNode) -> str:
     raise SedError("the notebook has no title; a lesson's first cell starts with '# Title'")
 
 
-def notebook_html(notebook: NotebookNode) -> str:
-    """Return cells and outputs of a notebook as HTML without a page around them, and without widgets."""
+def without_widgets(notebook: NotebookNode) -> NotebookNode:
+    """Return a copy of a notebook without what needs a kernel."""
     notebook = copy.deepcopy(notebook)
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if _WIDGET not in output.get("data", {})]
+    return notebook
+
+
+def notebook_html(notebook: NotebookNode) -> str:
+    """Return cells and outputs of a notebook as HTML without a page around them, and without widgets."""
+    notebook = without_widgets(notebook)
     loaders = [DictLoader({"lesson.html.j2": _CELLS})]
     no_prompts = {"exclude_input_prompt": True, "exclude_output_prompt": True}
     exporter = _Exporter(extra_loaders=loaders, template_file="lesson.html.j2", **no_prompts)
@@ -180,6 +186,11 @@ class _Renderer(IPythonRenderer):
         return formula(body, display="block")
 
 
+def markdown(source: str) -> str:
+    """Convert a lesson's Markdown to HTML."""
+    return MarkdownWithMath(renderer=_Renderer(escape=False, exclude_anchor_links=True)).render(source)
+
+
 class _Exporter(HTMLExporter):
     """nbconvert's HTML without a page, with formulas as MathML instead of left to a script."""
 
@@ -187,7 +198,4 @@ class _Exporter(HTMLExporter):
 
     def default_filters(self):
         yield from super().default_filters()
-        yield (
-            "markdown2html",
-            lambda source: MarkdownWithMath(renderer=_Renderer(escape=False, exclude_anchor_links=True)).render(source),
-        )
+        yield "markdown2html", markdown

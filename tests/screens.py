@@ -51,7 +51,7 @@ CHROMIUM_OPTIONS = [
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 300  # seconds, on a machine that has other work
 # The course's own start, in another folder of lessons.
-LAB = "import sys; from sedcourse import lab; lab.NOTEBOOKS = sys.argv[1]; lab.main(sys.argv[2:])"
+LAB = "import sys; from sedcourse import lab; lab.NOTEBOOKS = sys.argv[1]; lab.main(['--solved', *sys.argv[2:]])"
 
 
 def lesson(name: str, cell: str) -> bytes:

@@ -24,7 +24,7 @@ TEXTS = [
     path
     for pattern in (
         "*.md",
-        "docs/*.md",
+        "docs/**/*.md",
         "sedlib/**/*.py",
         "minidesed/*.py",
         "reproduction/**/*.py",

@@ -71,7 +71,7 @@ def imported(*folders: str) -> dict[str, str]:
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_used():
-    everything = named("course", "reproduction", "test")
+    everything = named("course", "reproduction", "site", "test")
     library, course, rest = (
         imported("sedlib", "minidesed"),
         imported("reproduction", "sedcourse", "notebooks"),
@@ -79,11 +79,13 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     )
     assert not {name: path for name, path in library.items() if name not in named()}
     # Pictures of the browser are for maintainers, who have what the tests need.
-    assert not {name: path for name, path in course.items() if name not in named("course") | {"playwright"}}
+    assert not {name: path for name, path in course.items() if name not in named("course", "site") | {"playwright"}}
     assert not {name: path for name, path in rest.items() if name not in everything}
     # Called as programs, by other packages, or pinned for their sake.
     unseen = {
         "jupyterlab",
+        "furo",
+        "myst-nb",
         "snakemake-executor-plugin-slurm",
         "setuptools",
         "pytest-xdist",

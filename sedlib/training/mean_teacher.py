@@ -183,7 +183,7 @@ def update_teacher(teacher: nn.Module, student: nn.Module, step: int, ema: float
 
 
 def add_noise(features: Tensor, snr_db: float | None, limits: Features) -> Tensor:
-    """Add noise to a view: 20 log10 |10^(L / 20) + sigma n| with white noise n, then `LogMel`'s limits again.
+    """Add noise to a view: ``20 log10 |10^(L / 20) + sigma n|`` with white noise n, then `LogMel`'s limits again.
 
     Parameters
     ----------

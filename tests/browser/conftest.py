@@ -16,7 +16,7 @@ from driver import CHROMIUM_OPTIONS, NAMES, Watch, find_browser, folders, runnin
 from playwright.sync_api import Page, sync_playwright
 
 # The course's own start, in another folder of lessons.
-LAB = "import sys; from sedcourse import lab; lab.NOTEBOOKS = sys.argv[1]; lab.main(sys.argv[2:])"
+LAB = "import sys; from sedcourse import lab; lab.NOTEBOOKS = sys.argv[1]; lab.main(['--solved', *sys.argv[2:]])"
 
 
 # All fixtures live as long as one file: Playwright's event loop must not run beside other tests' own.

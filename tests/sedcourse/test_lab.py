@@ -10,7 +10,9 @@ import pytest
 from disks import read_only
 from jupyter_server.services.config.manager import ConfigManager
 
+from reproduction.lessons import lessons
 from sedcourse import lab
+from sedlib.errors import SedError
 from sedlib.workspace import workspace as current_workspace
 
 
@@ -67,9 +69,31 @@ def started(monkeypatch):
     return calls
 
 
+def test_lab_opens_the_students_version_and_keeps_what_is_there(started, workspace, capsys):
+    lab.main(["--no-browser"])
+    ((_, command, _),) = started
+    folder = workspace / "lessons"
+    assert command[3:] == [f"--ServerApp.root_dir={folder}", "--no-browser"]
+    assert [path.stem for path in sorted(folder.iterdir())] == [path.stem for path in lessons()]
+    assert capsys.readouterr().out == ""
+    (folder / "03_pcen.ipynb").write_text("hours of work")
+    (folder / "04_mean_teacher.ipynb").unlink()
+    untouched = (folder / "00_start_here.ipynb").read_bytes()
+    lab.main([])
+    assert (folder / "03_pcen.ipynb").read_text() == "hours of work" and (folder / "04_mean_teacher.ipynb").exists()
+    assert (folder / "00_start_here.ipynb").read_bytes() == untouched
+    said = capsys.readouterr().out
+    assert "03_pcen.ipynb: kept, written for an earlier state of the lesson" in said and said.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_written_is_named(started, workspace):
+    with read_only(workspace), pytest.raises(SedError, match="cannot be written; make it writable, or give another"):
+        lab.main([])
+
+
 def test_lab_starts_with_this_interpreter_in_the_lessons(started, workspace, monkeypatch):
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/etc/others")
-    lab.main(["--no-browser"])
+    lab.main(["--solved", "--no-browser"])
     ((program, command, environment),) = started
     assert program == command[0] == sys.executable
     assert command[1:] == ["-m", "jupyterlab", f"--ServerApp.root_dir={lab.NOTEBOOKS}", "--no-browser"]
@@ -104,7 +128,7 @@ def test_kernels_have_the_terminals_workspace(started, tmp_path, monkeypatch, na
 
 def test_lab_starts_where_the_workspace_cannot_be_written(started, workspace):
     with read_only(workspace):
-        lab.main([])
+        lab.main(["--solved"])
     ((_, _, environment),) = started
     written = Path(environment["JUPYTER_CONFIG_PATH"], "labconfig/default_setting_overrides.json")
     assert json.loads(written.read_text()) == lab.DEFAULTS

@@ -1,11 +1,14 @@
 """Exercises: what the learner starts from, made of the solution."""
 
 import ast
+import re
 
 import nbformat
 import pytest
 
-from sedcourse.stubs import YOUR_TURN, exercise_notebook, stub
+from reproduction.lessons import lessons
+from sedcourse.execute import read
+from sedcourse.stubs import PREDICTION, YOUR_TURN, exercise_notebook, stub
 from sedlib.errors import SedError
 
 SOLUTION = '''\
@@ -79,6 +82,42 @@ def test_an_exercise_notebook_hides_nothing_and_tells_nothing(tmp_path):
     assert [cell.source for cell in notebook.cells[1:]] == ["x = 1", f"def f():\n    {YOUR_TURN}"]
     assert dict(notebook.cells[2].metadata) == {"tags": ["exercise"]}
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["out.ipynb"]
+
+
+def test_a_place_to_write_follows_each_prediction_and_the_solution_is_folded(tmp_path):
+    lesson = tmp_path / "42_test.py"
+    lesson.write_text(
+        "# %% [markdown]\n# # Test\n#\n# **Predict:** what?\n# And why?\n#\n# Later. See [HMM](06_hmm.py#tuning).\n\n"
+        '# %% jupyter={"source_hidden": true} tags=["solution"]\ndef f():\n    return 42\n'
+    )
+    notebook = nbformat.read(exercise_notebook(lesson, tmp_path / "out.ipynb", solutions=True), as_version=4)
+    nbformat.validate(notebook)
+    first, prediction, rest, exercise, solution = notebook.cells
+    assert first.source.endswith("**Predict:** what?\nAnd why?") and prediction.source == PREDICTION
+    assert rest.source == "Later. See [HMM](06_hmm.ipynb#tuning)."
+    assert YOUR_TURN in exercise.source and "42" not in exercise.source
+    assert solution.source.startswith("<details><summary>Solution</summary>\n\n```python\ndef f():\n    return 42")
+    assert [cell.id for cell in notebook.cells] == [f"lesson-{i:03d}" for i in range(5)]
+
+
+@pytest.mark.parametrize("lesson", lessons(), ids=lambda path: path.stem)
+def test_every_prediction_of_a_lesson_has_its_place(lesson, tmp_path):
+    notebook = nbformat.read(exercise_notebook(lesson, tmp_path / "out.ipynb"), as_version=4)
+    cells = [cell.source for cell in notebook.cells]
+    prompts = [i for i, source in enumerate(cells) if re.search(r"\*\*Predict\b", source)]
+    assert prompts and all(cells[i + 1] == PREDICTION for i in prompts)
+    told = [line for cell in read(lesson).cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
+    written = [line for source in cells for line in source.replace(".ipynb", ".py").splitlines()]
+    assert not {line for line in told if line.strip()} - set(written)  # nothing of the text is lost
+
+
+def test_a_profile_and_an_installation_where_they_are_asked_for(tmp_path):
+    path = exercise_notebook("03", tmp_path / "out.ipynb", profile="smoke", source="someone/course")
+    code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert "git+https://github.com/someone/course" in code[0] and 'profile: str = "smoke"' in code[1]
+    usual = nbformat.read(exercise_notebook("03", path, force=True), as_version=4)
+    (first, *_) = [cell.source for cell in usual.cells if cell.cell_type == "code"]
+    assert 'profile: str = "lesson"' in first
 
 
 def test_a_solved_notebook_is_not_written_over(tmp_path):

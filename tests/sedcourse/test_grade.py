@@ -1,0 +1,108 @@
+"""Points for handed-in notebooks: right, half right and wrong ones, and ones that do harm."""
+
+import csv
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell
+
+from reproduction.lessons import find, lessons
+from sedcourse import grade, quiz
+from sedcourse.execute import read
+from sedcourse.stubs import exercise_notebook
+from sedlib.errors import SedError
+
+RIGHT = {
+    "smoother": "def smoother(energy, s):\n    m = energy.copy()\n    for t in range(1, energy.shape[1]):\n"
+    "        m[:, t] = (1 - s) * m[:, t - 1] + s * energy[:, t]\n    return m",
+    "pcen": "def pcen(energy, m, alpha, delta, r, eps):\n    return (energy / (eps + m) ** alpha + delta) ** r - delta**r",
+    "coefficient": "def coefficient(seconds, frame_s):\n    t = seconds / frame_s\n"
+    "    return ((1 + 4 * t**2) ** 0.5 - 1) / (2 * t**2)",
+}
+LETTERS = "".join(quiz.LETTERS[question.right] for question in quiz.questions("03"))
+
+
+def hand_in(path, answers: dict[str, str], letters: str = "", more: str = ""):
+    """Lesson 03 as a student hands it in."""
+    notebook = nbformat.read(exercise_notebook("03", path, force=True), as_version=4)
+    for cell in notebook.cells:
+        for name, answer in answers.items():
+            if "exercise" in cell.metadata.get("tags", []) and f"def {name}(" in cell.source:
+                cell.source = answer
+    notebook.cells += [new_code_cell(f'quiz.show("03", answers="{letters}")'), new_code_cell(more)]
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.mark.slow
+def test_right_half_and_wrong(tmp_path, capsys):
+    folder = tmp_path / "class"
+    hand_in(folder / "right.ipynb", RIGHT, LETTERS)
+    wrong = {"smoother": RIGHT["smoother"].replace("(1 - s)", "s").replace("s * energy", "(1 - s) * energy")}
+    hand_in(folder / "half.ipynb", RIGHT | wrong, LETTERS[:4] + "----")
+    hand_in(folder / "wrong.ipynb", {"pcen": "def pcen(*of):\n    return 0"})
+    (folder / "empty.ipynb").write_text("")
+    grade.main([str(folder)])
+    rows = {row["notebook"]: row for row in csv.DictReader((folder / "points.csv").open())}
+    assert [rows[f"{name}.ipynb"]["points"] for name in ("right", "half", "wrong", "empty")] == ["11", "6", "0", "0"]
+    assert {row["of_points"] for name, row in rows.items() if name != "empty.ipynb"} == {"11"}
+    assert rows["right.ipynb"]["remarks"] == ""
+    assert "smoother: " in rows["half.ipynb"]["remarks"] and "pcen" not in rows["half.ipynb"]["remarks"]
+    assert "coefficient: coefficient returns nothing yet" in rows["wrong.ipynb"]["remarks"]
+    assert "cannot be read" in rows["empty.ipynb"]["remarks"]
+    assert "points.csv: 4 notebooks" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_limits(tmp_path, monkeypatch):
+    """An endless loop, too much memory, the network, files, and a process that ends."""
+    harm = {
+        "smoother": "def smoother(energy, s):\n    while True:\n        pass",
+        "pcen": "def pcen(*of):\n    return np.ones(10**11)",
+        "coefficient": "def coefficient(*of):\n    import socket\n    socket.create_connection(('127.0.0.1', 9), 1)",
+    }
+    path = hand_in(tmp_path / "harm.ipynb", harm, more="open('here', 'w').write('x')")
+    (row,) = grade.grade([path])
+    assert row["checks"] == 0 and "took longer than 10 s" in row["remarks"]
+    assert "allocate" in row["remarks"] and ("unreachable" in row["remarks"] or "no network" in row["remarks"])
+    assert not (tmp_path / "here").exists()
+    path = hand_in(tmp_path / "dead.ipynb", {**RIGHT, "pcen": "def pcen(*of):\n    import os\n    os._exit(0)"})
+    (row,) = grade.grade([path])
+    assert row["checks"] == 1 and "pcen: not reached" in row["remarks"] and "coefficient: not reached" in row["remarks"]
+
+
+def said_of(path, lesson) -> dict[str, str]:
+    """What the checks say, in this process."""
+    return dict(grade.verdicts(nbformat.read(path, as_version=4), lesson, grade.start(lesson)))
+
+
+@pytest.mark.parametrize("lesson", lessons(), ids=lambda path: path.stem)
+def test_the_lessons_own_solutions_get_all_points(lesson, tmp_path):
+    path = exercise_notebook(lesson, tmp_path / f"{lesson.stem}.ipynb")
+    notebook = nbformat.read(path, as_version=4)
+    solutions = iter(cell.source for cell in read(lesson).cells if "solution" in cell.metadata.get("tags", []))
+    for cell in notebook.cells:
+        if "exercise" in cell.metadata.get("tags", []):
+            cell.source = next(solutions)
+    nbformat.write(notebook, path)
+    said = said_of(path, lesson)
+    assert len(said) == len(grade.items(lesson)) and set(said.values()) <= {"correct"}
+
+
+def test_a_helper_may_stand_in_a_cell_of_ones_own_and_checks_cannot_be_replaced(tmp_path):
+    helped = RIGHT | {"pcen": "def pcen(*of):\n    return helper(*of)"}
+    more = RIGHT["pcen"].replace("def pcen", "def helper")
+    assert set(said_of(hand_in(tmp_path / "a.ipynb", helped, more=more), find("03")).values()) == {"correct"}
+    cheat = "class check:\n    smoother = pcen = coefficient = print"
+    said = said_of(hand_in(tmp_path / "b.ipynb", {}, more=cheat), find("03"))
+    assert "correct" not in said.values() and len(said) == 3
+
+
+def test_bad_input(tmp_path):
+    with pytest.raises(SedError, match="holds no notebook"):
+        grade.main([str(tmp_path)])
+    with pytest.raises(SedError, match="give the folder"):
+        grade.main([str(tmp_path / "none")])
+    path = hand_in(tmp_path / "mine.ipynb", {}, "abc")
+    (row,) = grade.grade([path], seconds=0.1)
+    assert "3 letters for 8 questions" in row["remarks"] and "not reached" in row["remarks"]
