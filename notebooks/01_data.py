@@ -655,8 +655,7 @@ print(f"synthetic against synthetic, the control: AUC {control:.2f}")
 # Before a long training, `sedlib data check FOLDER` says what a folder holds, what it lacks and what is broken, and
 # names the file and the fix. Each audio file is decoded once, into one file per subset (`open_store`), from which
 # trainings read.
-
-# %% [markdown]
+#
 # ## Check yourself
 #
 # Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in

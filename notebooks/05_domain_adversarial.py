@@ -668,8 +668,7 @@ for where, study, of in (("all of the gap", comparisons.ADAPTATION, root),
 # > **How sure is all this?** On single sounds every table has several seeds and an interval. Of the detector there are
 # > few trainings, and F1 differs by several points from seed to seed. An interval that holds 0 shows neither a gain
 # > nor that there is none. Older measurements say above which version made them.
-
-# %% [markdown]
+#
 # ## Check yourself
 #
 # Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in

@@ -507,8 +507,7 @@ else:
 # [SpecAugment](https://arxiv.org/abs/1904.08779), [PCEN](https://arxiv.org/abs/1607.05666) and
 # [why it works](https://doi.org/10.1109/LSP.2018.2878620), and [multiple instance
 # pooling](https://arxiv.org/abs/1810.09050) of weak labels.
-
-# %% [markdown]
+#
 # ## Check yourself
 #
 # Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in

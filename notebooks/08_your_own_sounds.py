@@ -611,8 +611,7 @@ html.table(counts.astype(int).reset_index(names="class"), "Of the clips above, b
 # **Ideas.** Does a week later, or another phone, undo the gain? How many recordings until own sounds help: one, two,
 # three? Does room tone alone help? Let the detector annotate ten more recordings, mend its tables by hand, and
 # train again: how much faster is that?
-
-# %% [markdown]
+#
 # ## Check yourself
 #
 # Open an option to see why it is right or wrong. For points, give `answers` a letter for each question, as in
