@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import signal
 from torch import Tensor
 from torch.testing import assert_close
+from tries import tries
 
 from sedlib.augment import EFFECTS, draw_effect
 from sedlib.augment.effects import (
@@ -118,7 +119,7 @@ def loop(x: np.ndarray, delay: float, depth: float, rate: float, gain: float, fi
 
 
 @given(st.floats(1, 10), st.floats(0, 0.9), st.floats(0.1, 2), st.floats(0, 1), st.integers(0, 99))
-@settings(max_examples=15, deadline=None)
+@tries(15)
 def test_the_comb_equals_a_loop_over_samples(delay, depth, rate, gain, seed):
     waveform = noise(1, 3000, seed)
     found = comb(waveform, values(delay), values(depth), values(rate), values(gain))[0]
@@ -144,7 +145,7 @@ def test_a_comb_at_rest_has_its_peaks_and_notches():
 
 
 @given(st.floats(-30, -10), st.floats(1, 8), st.floats(-40, 0), st.floats(1e-3, 1))
-@settings(max_examples=40, deadline=None)
+@tries(40)
 def test_compression_has_its_static_curve(threshold, ratio, level, loudest):
     """A tone as loud as the loudest, one at ``level`` dB below it, and a soft one."""
     segments = torch.cat([tone(1000, 8000) * loudest * 10 ** (db / 20) for db in (0.0, level, -45.0)], 1)
@@ -194,7 +195,7 @@ def test_a_shifted_click_stays_where_it_was(semitones):
 
 
 @given(st.floats(20, 6000), st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@tries(20)
 def test_low_and_high_pass_are_butterworths_of_second_order(cutoff, seed):
     waveform = torch.cat([noise(1, 3000, seed), impulse(3000), torch.ones(1, 3000)])
     cutoffs = torch.full((3,), cutoff)
@@ -216,7 +217,7 @@ def test_filters_fall_by_12_db_an_octave_and_let_the_rest_pass():
 
 
 @given(st.integers(1, 5000), st.integers(1, 3000), st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@tries(20)
 def test_a_room_is_a_convolution_cut_to_the_length(samples, taps, seed):
     waveform, response = noise(2, samples, seed), noise(2, taps, seed + 1)
     expected = signal.fftconvolve(waveform.double().numpy(), response.double().numpy(), axes=1)[:, :samples]
@@ -278,7 +279,7 @@ def test_shape_stays_values_are_finite_silence_is_silence(name, samples):
 
 @pytest.mark.parametrize("name", EFFECTS)
 @given(seed=st.integers(0, 10**6), samples=st.integers(1, 9000), longer=st.integers(0, 9000))
-@settings(max_examples=8, deadline=None)
+@tries(8)
 def test_each_row_is_as_if_alone_and_what_follows_it_changes_nothing(name, seed, samples, longer):
     """So that a sound does not depend on the batch in which it is rendered."""
     waveform = noise(3, samples, seed) * values(1.0, 0.1, 0.001)[:, None]
@@ -291,7 +292,7 @@ def test_each_row_is_as_if_alone_and_what_follows_it_changes_nothing(name, seed,
 
 
 @given(st.integers(0, 2**32), st.sampled_from(list(EFFECTS)), st.floats(0.03, 10))
-@settings(max_examples=200, deadline=None)
+@tries(200)
 def test_parameters_are_drawn_from_their_ranges(seed, name, seconds):
     found = draw_effect(np.random.default_rng(seed), name, seconds)
     assert list(found) == list(EFFECTS[name].ranges)

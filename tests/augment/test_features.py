@@ -4,10 +4,11 @@ import dataclasses
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
+from tries import tries
 
 from sedlib.augment import gaussian_noise, mask, views
 from sedlib.augment.specaugment import FRAME, MEL, augment
@@ -50,7 +51,7 @@ def test_each_clip_has_a_ratio_of_its_own_from_the_papers_range():
 
 
 @given(st.integers(0, 2**31), st.sampled_from([MEL, FRAME]), st.integers(1, 4), st.integers(0, 12))
-@settings(max_examples=40, deadline=None)
+@tries(40)
 def test_masks_are_few_narrow_and_filled_with_the_clips_mean(seed, axis, count, widest):
     torch.manual_seed(seed)
     features = spectrograms(3)

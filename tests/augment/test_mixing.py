@@ -7,10 +7,11 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
+from tries import tries
 
 from sedlib.augment import (
     EFFECTS,
@@ -71,7 +72,7 @@ def small_bank(*samples: int, room: int = 1) -> Bank:
 
 @pytest.mark.parametrize("chosen", [AUGM, DRY], ids=["augm", "dry"])
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=8, deadline=None)
+@tries(8)
 def test_mixtures_are_as_section_3_2_has_them(bank, chosen, seed):
     mixture = draw(np.random.default_rng(seed), bank, chosen)
     assert draw(np.random.default_rng(seed), bank, chosen) == mixture

@@ -6,9 +6,10 @@ import librosa
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from tries import tries
 
 from sedlib.data import audio
 from sedlib.errors import SedError
@@ -24,7 +25,7 @@ def tone(seconds, rate, frequency=440.0):
     return (0.5 * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
 
 
-@settings(max_examples=40, deadline=None)
+@tries(40)
 @given(arrays(np.int16, st.integers(1, 200)))
 def test_16_bit_samples_survive_write_and_read(folder, samples):
     path = folder / "a.wav"
@@ -60,7 +61,7 @@ def test_only_the_beginning_is_read_and_equals_the_whole_cut(tmp_path):
 DEPTHS = {"PCM_U8": 1 / 128, "PCM_16": 2**-15, "PCM_24": 2**-23, "PCM_32": 2**-23, "FLOAT": 2**-24, "DOUBLE": 2**-24}
 
 
-@settings(max_examples=40, deadline=None)
+@tries(40)
 @given(st.sampled_from(sorted(DEPTHS)), st.sampled_from([1, 2, 6]), st.integers(0, 2**32), st.floats(0.01, 0.99))
 def test_any_depth_is_read_to_its_last_bit(folder, subtype, channels, seed, level):
     x = np.random.default_rng(seed).uniform(-level, level, (500, channels))
@@ -151,7 +152,7 @@ def originals(folder):
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@tries(150)
 @given(
     st.sampled_from(["wav", "float", "flac", "ogg", "nothing"]),
     st.lists(st.tuples(st.integers(0, 200), st.binary(min_size=1, max_size=4)), max_size=3),

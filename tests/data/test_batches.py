@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tries import tries
 
 from sedlib.data import tables
 from sedlib.data.encoder import event_labels, strong_labels
@@ -21,7 +22,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@tries(50)
 @given(EVENTS, st.sampled_from([(156, 0.064), (40, 0.25), (10, 1.0)]))
 def test_a_frame_is_active_where_an_event_rounded_to_frames_is(rows, size):
     frames, frame_s = size
@@ -38,7 +39,7 @@ def test_a_frame_is_active_where_an_event_rounded_to_frames_is(rows, size):
 
 
 @given(st.integers(0, 10000), st.integers(0, 10000))
-@settings(max_examples=200, deadline=None)
+@tries(200)
 def test_floored_labels_are_the_baselines(onset_ms, offset_ms):
     """Seconds to samples, to frames of 255 samples, to one frame in four, always rounded down; the last frame is not
     part of the event."""

@@ -9,8 +9,9 @@ import pytest
 import soundfile
 from archives import served, wav, zipped
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tries import tries
 
 from reproduction.desed import realdesed, records
 from sedlib.cli import cli
@@ -111,7 +112,7 @@ def test_a_folder_holds_one_of_the_two_data_sets(record, tmp_path):
     assert done.exit_code == 1 and "holds RealDESED; give DESED a folder of its own" in done.output
 
 
-@settings(deadline=None, max_examples=50)
+@tries(50)
 @given(
     st.lists(st.tuples(st.integers(0, 300), st.integers(1, 200), st.sampled_from("ab")), max_size=8), st.integers(1, 4)
 )
@@ -133,7 +134,7 @@ def test_events_keep_their_time_through_the_cut(events, clips):
     assert tables.filenames(found) == [f"r_{10 * i:03d}.wav" for i in range(clips)]
 
 
-@settings(deadline=None, max_examples=50)
+@tries(50)
 @given(st.lists(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 30)), max_size=3), min_size=1, max_size=4))
 def test_half_of_the_annotators_make_a_majority(annotators):
     """Counted tenth by tenth."""

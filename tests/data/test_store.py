@@ -18,8 +18,9 @@ import warnings
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
+from tries import tries
 
 from sedlib.data import audio, layout, store
 from sedlib.data.store import SAMPLES, open_store
@@ -170,7 +171,7 @@ def test_nothing_is_changed_through_a_store(desed):
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_flipped_byte_never_passes(desed, data):
     expected = decoded(desed)
     quiet(desed)
@@ -196,7 +197,7 @@ def test_a_flipped_byte_never_passes(desed, data):
     removed=st.integers(0, ROW) | st.just(4 * ROW),
     zeros=st.integers(0, 40) | st.just(ROW),
 )
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_store_of_another_length_is_rebuilt(desed, start, removed, zeros):
     quiet(desed)
     whole = stored(desed).read_bytes()

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tries import tries
 
 from sedlib.data import tables
 from sedlib.errors import SedError
@@ -33,7 +34,7 @@ def tsv(tmp_path, text, name="t.tsv"):
     return path
 
 
-@settings(max_examples=40, deadline=None)
+@tries(40)
 @given(st.lists(st.tuples(NAMES, MS, MS, st.sampled_from(tables.CLASSES) | st.none()), max_size=20))
 def test_events_come_back_as_written(folder, rows):
     table = pd.DataFrame(
@@ -55,7 +56,7 @@ EVENT_ROWS = st.lists(st.tuples(NAMES, MS, MS, st.sampled_from(tables.CLASSES)),
 ANY_NAME = st.text(st.characters(exclude_characters='"/\\', exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1)
 
 
-@settings(max_examples=60, deadline=None)
+@tries(60)
 @given(st.lists(ANY_NAME | st.text(min_size=1), min_size=1, max_size=5, unique=True))
 def test_every_name_comes_back_or_is_refused_when_written(folder, names):
     path = folder / "names.tsv"
@@ -83,7 +84,7 @@ def test_an_empty_name_is_not_written(tmp_path, name):
         tables.write(pd.DataFrame({"filename": ["ok.wav", name]}), tmp_path / "t.tsv")
 
 
-@settings(max_examples=40, deadline=None)
+@tries(40)
 @given(st.dictionaries(NAMES, st.sets(st.sampled_from(tables.CLASSES))))
 def test_weak_labels_come_back_as_written(folder, clips):
     path = folder / "t.tsv"
@@ -145,7 +146,7 @@ BAD_ROWS = {  # a row: what its sentence must name
 }
 
 
-@settings(max_examples=60, deadline=None)
+@tries(60)
 @given(
     EVENT_ROWS, st.sampled_from(sorted(BAD_ROWS)), st.integers(0, 11), st.sampled_from(["\n", "\r\n"]), st.booleans()
 )
@@ -163,7 +164,7 @@ def test_one_bad_row_is_named_with_its_line(folder, rows, bad, position, end, ma
 TEXT = st.text(st.sampled_from('\t\n\r",.-0123456789eninfaDog \x00\u00e9\u2028') | st.characters(), max_size=60)
 
 
-@settings(max_examples=150, deadline=None)
+@tries(150)
 @given(
     st.sampled_from(["", HEAD, "filename\tevent_labels\n", "filename\n"]),
     TEXT | st.binary(max_size=60),

@@ -8,10 +8,11 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import median_filter
 from scipy.stats import gamma
+from tries import tries
 
 from sedlib.data import tables
 from sedlib.decode import Boxes, Hmm, Hsmm, Medians, Posteriors, find_events, frames_to_events, load_decoder
@@ -66,7 +67,7 @@ METHODS = pytest.mark.parametrize("method", ["median", "hmm", "hsmm", "boxes"])
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
 @given(SEEDS, st.sampled_from([4, 50]))
-@settings(max_examples=15, deadline=None)
+@tries(15)
 def test_medians_are_scipys(dtype, seed, frames):
     """Also where the filter is longer than the clip, and posteriors lie on the threshold."""
     rng = np.random.default_rng(seed)
@@ -119,7 +120,7 @@ def test_no_segmentation_is_worth_more(seed):
 
 
 @given(SEEDS)
-@settings(max_examples=30, deadline=None)
+@tries(30)
 def test_of_shape_1_the_model_is_the_hmm(seed):
     rng = np.random.default_rng(seed)
     active = np.cumsum(rng.random((60, 5)) < 0.1, axis=0) % 2
@@ -171,7 +172,7 @@ def by_definition(scores, half):
 
 
 @given(SEEDS, st.integers(1, 4))
-@settings(max_examples=50, deadline=None)
+@tries(50)
 def test_boxes_are_their_definition(seed, half):
     scores = np.random.default_rng(seed).uniform(0.01, 0.99, 30)
     found = boxes_of(scores, half, -1, 0)  # nothing is merged
@@ -181,7 +182,7 @@ def test_boxes_are_their_definition(seed, half):
 
 @METHODS
 @given(SEEDS)
-@settings(max_examples=8, deadline=None)
+@tries(8)
 def test_the_objective_is_the_metric(method, seed):
     posteriors, reference = case(seed)
     decoder = any_decoder(method, seed)

@@ -8,9 +8,10 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from librosa.sequence import transition_loop, viterbi_binary, viterbi_discriminative
+from tries import tries
 
 from sedcourse import hmmlearn_hmm
 from sedcourse.hmmlearn_hmm import EVENT, PosteriorHMM, state_posteriors
@@ -75,7 +76,7 @@ def worth_of_paths(p, p_silence: float, p_event: float) -> dict[tuple, Fraction]
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
 @given(SEEDS)
-@settings(max_examples=20, deadline=None)
+@tries(20)
 def test_paths_are_librosas(dtype, seed):
     rng = np.random.default_rng(seed)
     scores, stay = as_type(sticky(rng, 2, 60, 3), dtype), rng.uniform(0.01, 0.999, (2, 3))
@@ -84,7 +85,7 @@ def test_paths_are_librosas(dtype, seed):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
 @given(SEEDS)
-@settings(max_examples=20, deadline=None)
+@tries(20)
 def test_paths_are_librosas_where_many_are_equally_good(dtype, seed):
     rng = np.random.default_rng(seed)
     scores, stay = (
@@ -108,7 +109,7 @@ def test_more_clips_than_are_decoded_side_by_side():
 
 
 @given(SEEDS)
-@settings(max_examples=20, deadline=None)
+@tries(20)
 def test_paths_are_hmmlearns(seed):
     rng = np.random.default_rng(seed)
     found, stay = emissions(sticky(rng, 4, 60, 3)), rng.uniform(0.01, 0.999, (2, 3))
@@ -123,7 +124,7 @@ def test_hmmlearn_decides_alike_where_all_is_equal(stay):
 
 
 @given(SEEDS)
-@settings(max_examples=50, deadline=None)
+@tries(50)
 def test_where_hmmlearn_decides_otherwise_both_paths_are_equally_good(seed):
     rng = np.random.default_rng(seed)
     scores, stay = rng.choice([0.25, 0.5, 0.75], (4, 8, 2)), rng.choice([0.25, 0.5, 0.75], (2, 2))
@@ -135,7 +136,7 @@ def test_where_hmmlearn_decides_otherwise_both_paths_are_equally_good(seed):
 
 
 @given(st.lists(st.sampled_from([0.0, *SIXTEENTHS, 1.0]), min_size=1, max_size=8), *[st.sampled_from(SIXTEENTHS)] * 2)
-@settings(max_examples=100, deadline=None)
+@tries(100)
 def test_no_path_is_better(p, p_silence, p_event):
     worth = worth_of_paths(p, p_silence, p_event)
     best = [path for path in worth if worth[path] == max(worth.values())]
@@ -150,7 +151,7 @@ def test_no_path_is_better(p, p_silence, p_event):
 
 
 @given(SEEDS)
-@settings(max_examples=100, deadline=None)
+@tries(100)
 def test_of_equally_good_paths_the_silent_one_is_taken_from_the_end(seed):
     rng = np.random.default_rng(seed)
     # Whole numbers, and sums of one size, so that floats hold every score and ties are ties.
@@ -235,7 +236,7 @@ def test_at_the_threshold_both_states_are_equally_likely(threshold):
 
 @pytest.mark.parametrize("frames", [1, 2, 40, 5000])  # the last so long that products of probabilities vanish
 @given(SEEDS)
-@settings(max_examples=10, deadline=None)
+@tries(10)
 def test_state_posteriors_are_hmmlearns(frames, seed):
     rng = np.random.default_rng(seed)
     scores, hmm = sticky(rng, 2, frames, 2), Hmm(CLASSES[:2], *rng.uniform(0.01, 0.999, (2, 2)), np.zeros(2))
@@ -257,7 +258,7 @@ def test_state_posteriors_of_certain_frames_are_certain(dtype):
 
 @pytest.mark.parametrize("duration_s", [None, 1.0, 2.5])
 @given(SEEDS)
-@settings(max_examples=20, deadline=None)
+@tries(20)
 def test_events_are_the_runs_of_the_paths(duration_s, seed):
     rng = np.random.default_rng(seed)
     there = posteriors(sticky(rng, 12, 30, 3))

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
+from tries import tries
 
 from sedlib.config import Decoding
 from sedlib.data.encoder import strong_labels
@@ -23,7 +24,7 @@ def test_filter_length_is_the_nearest_odd_number_of_frames(frame_s, frames):
 
 
 @given(st.integers(0, 10_000), st.sampled_from([1, 3, 7]))
-@settings(max_examples=50, deadline=None)
+@tries(50)
 def test_smooth_is_the_majority_of_the_neighbours(seed, frames):
     """A clip goes on beyond its ends as its reflection: frame -1 is frame 0, frame -2 is frame 1."""
     active = np.random.default_rng(seed).random((2, 30, 10)) > 0.5
@@ -53,7 +54,7 @@ def test_an_event_at_a_clips_end_is_not_cut_off(before, after):
 
 
 @given(st.integers(0, 10_000), st.sampled_from([1, 3, 7]), st.sampled_from([0.1, 0.5, 0.83]))
-@settings(max_examples=50, deadline=None)
+@tries(50)
 def test_filter_and_threshold_can_be_exchanged(seed, frames, threshold):
     scores = posteriors(np.random.default_rng(seed).random((2, 12, 10)))
     decoding = Decoding(threshold=threshold, median_s=frames * scores.frame_s)
@@ -62,7 +63,7 @@ def test_filter_and_threshold_can_be_exchanged(seed, frames, threshold):
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=50, deadline=None)
+@tries(50)
 def test_events_and_frames_are_inverse(seed):
     rng = np.random.default_rng(seed)
     active = rng.random((3, 40, 10)) > rng.random()
@@ -72,7 +73,7 @@ def test_events_and_frames_are_inverse(seed):
 
 
 @given(st.floats(0, 9.9), st.floats(0.001, 5), st.sampled_from([0.06375, 0.128]))
-@settings(max_examples=200, deadline=None)
+@tries(200)
 def test_labels_are_off_by_half_a_frame_at_most(onset, length, frame_s):
     import pandas as pd
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from psds_oracle import psds_at_every_threshold
+from tries import tries
 
 from sedcourse.hmmlearn_hmm import hmm_scores
 from sedlib.decode import THRESHOLDS, Hmm, Posteriors, frames_to_events, hmm_events, operating_points
@@ -44,7 +45,7 @@ def any_hmm(rng) -> Hmm:
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
+@tries(25)
 def test_scores_cut_at_a_threshold_are_the_events_there(seed):
     posteriors, _ = case(seed, frame_s=0.06375)
     hmm, thresholds = any_hmm(np.random.default_rng(seed)), (0.9, 0.02, 0.3, 0.5, 0.51)
@@ -57,7 +58,7 @@ def test_scores_cut_at_a_threshold_are_the_events_there(seed):
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
+@tries(25)
 def test_paths_lie_within_those_of_lower_thresholds(seed):
     posteriors, _ = case(seed)
     hmm = any_hmm(np.random.default_rng(seed))

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import skopt
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tries import tries
 
 from sedlib.config import Decoding
 from sedlib.data import tables
@@ -57,7 +58,7 @@ def any_hmm(rng, **options) -> Hmm:
 
 
 @given(st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from([None, 1.5, 10.0]))
-@settings(max_examples=40, deadline=None)
+@tries(40)
 def test_the_objective_is_the_metric(seed, silent_class, duration_s):
     rng = np.random.default_rng(seed)
     posteriors, reference = case(seed, silent_class=silent_class)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 from asteroid_filterbanks.pcen import PCEN as AsteroidPCEN
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
+from tries import tries
 
 from sedlib.config import Features, Pcen
 from sedlib.errors import SedError
@@ -39,7 +40,7 @@ def module(settings: Pcen = TWO, features: Features = FEATURES) -> PCEN:
 
 
 @given(seed=SEEDS, s=COEFFICIENTS, alpha=GAINS, delta=BIASES, r=POWERS, scale=st.sampled_from([1e-6, 1, 1e6]))
-@settings(max_examples=80, deadline=None)
+@tries(80)
 def test_equals_librosa(seed, s, alpha, delta, r, scale):
     energy = scale * energies(seed, 3, 50)
     theirs = torch.from_numpy(
@@ -52,7 +53,7 @@ def test_equals_librosa(seed, s, alpha, delta, r, scale):
 
 
 @given(seed=SEEDS, s=COEFFICIENTS, alpha=GAINS, delta=BIASES, root=st.floats(1, 8))
-@settings(max_examples=40, deadline=None)
+@tries(40)
 def test_equals_asteroid_for_one_smoother(seed, s, alpha, delta, root):
     """Its plain formula cancels where the result is small, so the comparison is of double precision."""
     peer = AsteroidPCEN(alpha=alpha, delta=delta, root=root, floor=1e-6, smooth=s).double()
@@ -89,7 +90,7 @@ def test_the_module_is_equation_3_with_mixed_smoothers(smoother):
 
 
 @given(level=st.floats(1e-6, 1e6), s=COEFFICIENTS, delta=BIASES, r=POWERS)
-@settings(deadline=None)
+@tries()
 def test_with_alpha_1_a_constant_loses_its_level(level, s, delta, r):
     energy = torch.full((2, 20), level, dtype=torch.float64)
     expected = torch.full_like(energy, (1 + delta) ** r - delta**r)
@@ -97,7 +98,7 @@ def test_with_alpha_1_a_constant_loses_its_level(level, s, delta, r):
 
 
 @given(m=st.floats(0, 1e6), alpha=GAINS, delta=BIASES, r=POWERS)
-@settings(deadline=None)
+@tries()
 def test_silence_stays_silence_and_more_energy_gives_more(m, alpha, delta, r):
     energy = torch.cat([torch.zeros(1), torch.logspace(-6, 6, 50)]).double()
     out = pcen(energy, torch.tensor(m, dtype=torch.float64), alpha, delta, r)
@@ -196,7 +197,7 @@ def test_parameters_stay_within_their_bounds_whatever_the_gradient(direction):
 
 
 @given(alpha=st.floats(0.011, 0.99), delta=st.floats(0.011, 99), r=st.floats(0.011, 0.99), s=st.floats(0.0011, 0.99))
-@settings(deadline=None)
+@tries()
 def test_learning_starts_at_the_given_values(alpha, delta, r, s):
     made = PCEN(Pcen(layers=1, alpha=(alpha,), delta=(delta,), r=(r,), s=(s,)), FEATURES)
     values = {name: value.item() for name, value in made.values().items() if name != "weights"}

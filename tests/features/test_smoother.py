@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import scipy.signal
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
+from tries import tries
 
 from sedlib.errors import SedError
 from sedlib.features import coefficient, smooth, smooth_zero_phase, smoother, time_constant
@@ -47,7 +48,7 @@ def by_lfilter(monkeypatch):
 
 
 @given(seed=st.integers(0, 1000), s=COEFFICIENTS, rows=st.integers(1, 40), frames=st.integers(1, 200))
-@settings(max_examples=50, deadline=None)
+@tries(50)
 def test_equals_scipys_filter_started_at_the_first_energy(seed, s, rows, frames):
     energy = energies(seed, rows, frames)
     assert_close(smooth(energy, s), by_scipy(energy, s), rtol=1e-12, atol=0)
@@ -127,7 +128,7 @@ def test_recursion_and_lfilter_are_the_same_function(frames, dtype, rtol):
     cuts=st.lists(st.integers(0, 300), max_size=4),
     dtype=st.sampled_from([torch.float32, torch.float64]),
 )
-@settings(max_examples=50, deadline=None)
+@tries(50)
 def test_pieces_are_the_whole_bit_for_bit(seed, frames, cuts, dtype):
     energy, s = energies(seed, 2, 9, frames, dtype=dtype), torch.tensor([0.015, 0.25])
     cuts = sorted({cut for cut in cuts if 0 < cut < frames})
@@ -147,14 +148,14 @@ def test_pieces_are_the_whole_bit_for_bit(seed, frames, cuts, dtype):
 
 
 @given(value=st.floats(0, 2**100, width=32), s=COEFFICIENTS, frames=st.integers(1, 100))
-@settings(deadline=None)
+@tries()
 def test_a_constant_is_its_own_average(value, s, frames):
     energy = torch.full((2, frames), value)
     assert torch.equal(smooth(energy, s), energy) and torch.equal(smooth_zero_phase(energy, s), energy)
 
 
 @given(seed=st.integers(0, 1000), frames=st.integers(1, 200), s=st.lists(COEFFICIENTS, min_size=1, max_size=3))
-@settings(max_examples=50, deadline=None)
+@tries(50)
 def test_zero_phase_is_scipys_filtfilt(seed, frames, s):
     energy = energies(seed, 3, frames)
     theirs = torch.stack(
@@ -230,7 +231,7 @@ def test_nothing_to_smooth_is_refused(function):
 
 
 @given(seconds=st.floats(1e-3, 100), frame_s=st.floats(1e-3, 1))
-@settings(deadline=None)
+@tries()
 def test_coefficient_is_librosas_and_time_constant_its_inverse(seconds, frame_s):
     """What `librosa.pcen` makes of a step from silence tells which coefficient it took: E / M = 1 / b."""
     b = coefficient(seconds, frame_s)

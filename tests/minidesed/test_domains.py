@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tries import tries
 
 from minidesed import domains
 from minidesed.domains import REAL, SYNTHETIC
@@ -20,7 +21,7 @@ def noise(samples=160000, seed=0):
     return (0.05 * np.random.default_rng(seed).standard_normal(samples)).astype(np.float32)
 
 
-@settings(max_examples=30, deadline=None)
+@tries(30)
 @given(SEEDS)
 def test_a_room_begins_with_its_direct_sound_and_has_the_drawn_reverberation(seed):
     recipe = replace(REAL, rt60=(0.5, 0.5), direct_to_reverberant=(3, 3))
@@ -39,7 +40,7 @@ def test_late_reverberation_falls_by_60_db_in_rt60():
     assert 10 * np.log10(early / late) == pytest.approx(60 * 0.4 / 0.8, abs=3)
 
 
-@settings(max_examples=30, deadline=None)
+@tries(30)
 @given(SEEDS)
 def test_a_measured_hall_becomes_a_room(seed):
     rng = np.random.default_rng(seed)
@@ -53,7 +54,7 @@ def test_a_measured_hall_becomes_a_room(seed):
     assert 10 * np.log10(energy[40] / energy[6400]) > 50
 
 
-@settings(max_examples=10, deadline=None)
+@tries(10)
 @given(SEEDS)
 def test_the_channel_keeps_length_range_and_type(seed):
     x = noise()
@@ -88,7 +89,7 @@ def test_a_part_of_the_channel_that_does_nothing_leaves_the_others_as_they_were(
     assert domains.rms(changed - without) < 1e-3 * domains.rms(without)  # the codec rounds a few values the other way
 
 
-@settings(max_examples=8, deadline=None)
+@tries(8)
 @given(SEEDS, st.integers(20000, 140000))
 def test_a_burst_stays_where_it_is(seed, start):
     x = 0.01 * noise()
@@ -98,7 +99,7 @@ def test_a_burst_stays_where_it_is(seed, start):
     assert abs(int(energy.argmax()) - start) < 320  # 20 ms
 
 
-@settings(max_examples=10, deadline=None)
+@tries(10)
 @given(SEEDS)
 def test_noise_has_the_drawn_level(seed):
     recipe = replace(CLEAN, noise_share=1, noise_level=(-12, -12), noise_drift=(0, 6))

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
+from tries import tries
 
 from minidesed import domains, generate, soundscapes
 from minidesed.recordings import IsolatedSounds
@@ -68,7 +69,7 @@ EVENTS = st.builds(Event, st.sampled_from(tables.CLASSES), st.floats(0, 9.7), st
 PLANS = st.lists(EVENTS, max_size=5, unique_by=lambda event: event.label)
 
 
-@settings(max_examples=40, deadline=None)
+@tries(40)
 @given(PLANS, st.integers(0, 2**32))
 def test_mixing_keeps_every_events_times(plan, seed):
     waveform, labels = soundscapes.mix(plan, Steady(), DRY, np.random.default_rng(seed))
@@ -94,7 +95,7 @@ def test_labels_of_one_class_that_are_close_are_one():
     assert labels == [(1.0, 9.0, "Dog")]
 
 
-@settings(max_examples=20, deadline=None)
+@tries(20)
 @given(st.floats(0, 9.7), st.integers(0, 2**32))
 def test_a_room_does_not_move_the_onset_but_sounds_on(onset, seed):
     recipe = replace(DRY, room_share=1)
@@ -119,7 +120,7 @@ def test_levels_are_relative_to_the_background():
     assert 20 * np.log10(domains.rms(waveform[32000:80000])) == pytest.approx(-30, abs=0.1)
 
 
-@settings(max_examples=100, deadline=None)
+@tries(100)
 @given(st.floats(0, 9.5), st.floats(0.25, 10), st.integers(0, 2**32))
 def test_annotators_miss_boundaries_by_no_more_than_the_jitter(onset, duration, seed):
     offset = min(CLIP_S, onset + duration)
@@ -143,7 +144,7 @@ def test_a_sound_shorter_than_planned_has_a_shorter_label_but_not_below_the_shor
 INGREDIENTS = st.sampled_from(list(domains.INGREDIENTS))
 
 
-@settings(max_examples=20, deadline=None)
+@tries(20)
 @given(INGREDIENTS, st.integers(0, 50))
 def test_an_ingredient_of_the_gap_can_be_switched_off_and_all_else_stays(name, index):
     """The events stay where they are: exactly, but for what an ingredient itself does to them."""
@@ -251,7 +252,7 @@ def test_a_larger_data_set_begins_with_the_smaller(mini, tmp_path):
 SOUND = st.sampled_from(list(generate.sound_counts(1)))
 
 
-@settings(max_examples=60, deadline=None)
+@tries(60)
 @given(SOUND, st.integers(0, 2**40), st.integers(0, 1000))
 def test_an_isolated_sound_is_one_event_background_or_room(what, seed, index):
     sound = soundscapes.make_sound(what, Voices("synthetic"), seed, index)

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tries import tries
 
 from minidesed import desed, soundscapes, statistics
 from minidesed.recordings import IsolatedSounds
@@ -20,7 +21,7 @@ from sedlib.data.scenes import NOTHING, Event, scenario
 from sedlib.data.soundbank import CONTINUOUS
 
 
-@settings(max_examples=200, deadline=None)
+@tries(200)
 @given(st.integers(0, 2**32), st.sampled_from(sorted(SUBSETS)))
 def test_a_scenario_lies_within_the_clip_and_classes_do_not_overlap_themselves(seed, subset):
     events = scenario(np.random.default_rng(seed), STATISTICS[subset])

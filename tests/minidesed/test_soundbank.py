@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from tries import tries
 
 from minidesed import domains
 from minidesed.recordings import IsolatedSounds, RecordedVoices
@@ -48,7 +49,7 @@ def small(tmp_path_factory):
     return make_bank(tmp_path_factory.mktemp("small"), files=1)
 
 
-@settings(max_examples=50, deadline=None)
+@tries(50)
 @given(st.sampled_from(CLASSES), st.floats(0.25, 10), st.integers(0, 2**32))
 def test_an_event_fills_its_time_and_is_a_function_of_the_rng(bank, label, duration, seed):
     sound = bank.event(label, duration, np.random.default_rng(seed))
@@ -315,7 +316,7 @@ def test_a_line_of_sources_without_its_file_is_noted(folder):
     assert [note for note in bank.notes if "sources.tsv" in note and "'Dog/1.wav' is none of the sounds" in note]
 
 
-@settings(max_examples=40, deadline=None)
+@tries(40)
 @given(
     st.sampled_from([b"", b"file\trecording_group\n", b"recording_group\tfile\n"]),
     st.text(st.sampled_from('\t\n\r"fa0') | st.characters()).map(lambda s: s.encode(errors="replace")) | st.binary(),

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tries import tries
 
 from minidesed import desed, statistics
 from sedlib.data import tables
@@ -58,7 +59,7 @@ TENTHS = st.integers(0, 99).flatmap(lambda on: st.tuples(st.just(on), st.integer
 CLIP = st.lists(st.tuples(st.sampled_from(["Cat", "Dog", "Speech"]), TENTHS), max_size=6)
 
 
-@settings(max_examples=150, deadline=None)
+@tries(150)
 @given(st.lists(CLIP, min_size=1, max_size=5))
 def test_times_are_what_counting_tenths_of_seconds_gives(clips):
     rows = [(f"{i}.wav", on / 10, off / 10, label) for i, clip in enumerate(clips) for label, (on, off) in clip]

@@ -7,9 +7,10 @@ import librosa
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torchaudio.functional import detect_pitch_frequency
+from tries import tries
 
 from bench.voices import accuracy, confusion
 from minidesed import backgrounds, calls, signals, voices
@@ -37,7 +38,7 @@ def pitch_of(x: np.ndarray, low: float, high: float) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------ every sound
 
 
-@settings(max_examples=150, deadline=None)
+@tries(150)
 @given(
     label=st.sampled_from(CLASSES),
     domain=st.sampled_from(DOMAINS),
@@ -90,7 +91,7 @@ def test_a_long_event_is_a_series_of_calls(label):
         assert np.count_nonzero(np.diff((level > 0.003).astype(int)) == -1) >= 2
 
 
-@settings(max_examples=40, deadline=None)
+@tries(40)
 @given(domain=st.sampled_from(DOMAINS), seed=st.integers(0, 2**32), duration=st.floats(0.1, 10))
 def test_every_background_has_exactly_the_asked_length(domain, seed, duration):
     x = Voices(domain).background(duration, np.random.default_rng(seed))
@@ -147,7 +148,7 @@ def test_ranges_are_complete_and_real_is_the_wider_domain():
 # ------------------------------------------------------------------------------------------------ one clip
 
 
-@settings(max_examples=30, deadline=None)
+@tries(30)
 @given(seed=st.integers(0, 2**32), domain=st.sampled_from(DOMAINS))
 def test_a_clip_has_one_individual_of_each_class(seed, domain):
     source = Voices(domain)

@@ -7,9 +7,10 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from tries import tries
 
 from sedlib.config import PROFILES
 from sedlib.models import CRNN, fused
@@ -39,7 +40,7 @@ def with_gradients(function, block: Block, x: torch.Tensor) -> list[torch.Tensor
     channels_last=st.booleans(),
     training=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@tries(60)
 def test_equals_the_modules_forward_and_backward(seed, batch, outputs, pooling, mels, frames, channels_last, training):
     torch.manual_seed(seed)
     block = Block(2, outputs, pooling, momentum=0.1, dropout=0.0).train(training)

@@ -4,9 +4,10 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from tries import tries
 
 from sedlib.models import gru
 
@@ -35,7 +36,7 @@ def with_gradients(rnn: nn.GRU, x: torch.Tensor) -> list[torch.Tensor]:
     layers=st.integers(1, 2),
     scale=st.sampled_from([0.0, 1.0, 30.0, 300.0]),
 )
-@settings(max_examples=60, deadline=None)
+@tries(60)
 def test_equals_torch_in_double_precision(seed, batch, frames, features, size, layers, scale):
     torch.manual_seed(seed)
     rnn, x = gru.GRU(features, size, layers), scale * torch.randn(batch, frames, features)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from tries import tries
 
 from reproduction.listing import runs, table
 from sedlib.config import PROFILES
@@ -113,7 +114,7 @@ def test_a_damaged_run_is_named_and_hides_no_other(three, file, content):
     assert len(lines) == 5 and "damaged" in lines[2] and file in lines[-1]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     file=st.sampled_from(["config.json", "metrics.csv", "results.json", "progress.json"]),
     offset=st.integers(0, 10**4),

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import signal
+from tries import tries
 
 from reproduction import sounds
 from reproduction.retention import BY_HAND, divided, event_contrast, modulation_share, retention, stationary_share
@@ -89,7 +90,7 @@ def test_layers_set_by_hand_are_divided_and_neither_of_them_is_divided_from_itse
     assert not divided([logmel, kept["slow"]])
 
 
-@settings(max_examples=50, deadline=None)
+@tries(50)
 @given(st.floats(1e-3, 1e3), st.floats(-10, 10), st.integers(0, 1000))
 def test_scale_and_offset_change_nothing(scale, offset, seed):
     x = np.random.default_rng(seed).normal(size=(20, FRAMES)) + steady() + words()

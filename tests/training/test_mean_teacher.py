@@ -7,10 +7,11 @@ import librosa
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from torch import nn
+from tries import tries
 
 from sedlib.config import Features, profile
 from sedlib.data.encoder import batch_indices, weak_labels
@@ -258,7 +259,7 @@ def test_noise_on_both_views_is_drawn_for_each():
 
 
 @given(st.integers(1, 9), st.integers(1, 20), st.integers(0, 5))
-@settings(max_examples=60, deadline=None)
+@tries(60)
 def test_every_clip_comes_once_in_each_pass(size, clips, seed):
     sequence = np.concatenate([batch_indices(step, size, clips, seed, 1) for step in range(3 * clips)])
     for start in range(0, len(sequence) - clips + 1, clips):
