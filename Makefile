@@ -8,7 +8,7 @@ INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -q
 # Where Python is told not to keep what it compiled (many containers), each of a batch's many processes would take twice as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help reproduce study test check lint browser cluster lab explore bench lock clean
+.PHONY: help reproduce study test check quick lint browser cluster lab explore bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -25,7 +25,10 @@ study: $(READY)  ## the same with every row and five trainings of each system, o
 test: $(READY)  ## run all tests; those of a browser or a cluster are skipped where there is none
 	$(BIN)/python -m pytest $(ARGS)
 
-check: lint  ## lint, and the tests that need no training, browser, cluster or kernel
+check: $(READY)  ## lint, and the tests that need no training, browser, cluster or kernel, with fewer examples
+	@$(MAKE) --no-print-directory -j2 lint quick
+
+quick: $(READY)
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
 lint: $(READY)  ## style, types, and which package may import which

@@ -318,7 +318,7 @@ def _check_events(metadata: Path, table: pd.DataFrame, infos: dict[str, audio.In
         elif late[i]:
             wrong.append(f"ends after the clip of {end[i]:.3f} s; its end is cut there")
         if instant[i]:
-            wrong.append("has no length: event F1 counts it, PSDS does not; correct its times, or take the line out")
+            wrong.append("has no length: no score counts it; correct its times, or take the line out")
         if again[i]:
             wrong.append("is listed before; take the line out")
         elif overlaps[i]:

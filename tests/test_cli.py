@@ -9,18 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
 from disks import read_only
+from terminal import sedlib
 
 from sedlib.cli import cli
 from sedlib.data import tables
 from sedlib.training import Run
-
-
-def sedlib(*arguments) -> tuple[int, str, str]:
-    result = CliRunner().invoke(cli, [str(a) for a in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.stdout, result.stderr
 
 
 def commands() -> list[list[str]]:

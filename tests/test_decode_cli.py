@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from terminal import sedlib
 
-from sedlib.cli import cli
 from sedlib.config import Decoding
 from sedlib.data import tables
 from sedlib.decode import Hmm, Posteriors, frames_to_events, hmm_events, median_events, operating_points
@@ -25,12 +24,6 @@ def alone():
     """Small cases in one thread: two that wait for each other are slow on a busy machine."""
     with one_thread():
         yield
-
-
-def sedlib(*arguments) -> tuple[int, str, str]:
-    result = CliRunner().invoke(cli, [str(a) for a in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.stdout, result.stderr
 
 
 def macro(folder: Path, reference: pd.DataFrame, predictions: str = "events.tsv") -> float:

@@ -11,20 +11,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from terminal import sedlib
 
 from minidesed import statistics
 from reproduction import audit
-from sedlib.cli import cli
 from sedlib.data import layout, tables
 from sedlib.data.encoder import event_labels
 from sedlib.data.store import open_store
-
-
-def sedlib(*arguments) -> tuple[int, str, str]:
-    result = CliRunner().invoke(cli, list(map(str, arguments)))
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.stdout, result.stderr
 
 
 @pytest.fixture

@@ -99,7 +99,9 @@ def gains(
     for seed in tqdm(seeds, desc=search, disable=not progress, leave=False):
         both = halves(reference, seed=seed)
         start = time.perf_counter()
-        decoder = Decoding() if search == "median" else SEARCHES[search](_objective(outputs, both[0]), seed)
+        decoder: Decoder | Decoding = Decoding()
+        if search != "median":
+            decoder = SEARCHES[search](Objective(outputs.posteriors, both[0], outputs.clip_s), seed)
         found["seconds"].append(time.perf_counter() - start)
         before, after = ([_f1_by_class(outputs, of, half) for half in both] for of in (Decoding(), decoder))
         for name, median, f1 in zip(("tuned", "other"), before, after, strict=True):
@@ -112,10 +114,6 @@ def gains(
             found["psds"].append(psds_from_operating_points(both[1], points.values()).value)
     mean = pd.DataFrame(by_class).mean()  # without NaN
     return {**found, "by_class": [None if np.isnan(value) else value for value in mean]}
-
-
-def _objective(outputs: Outputs, half: pd.DataFrame) -> Objective:
-    return Objective(outputs.posteriors, half, outputs.clip_s)
 
 
 def _f1_by_class(outputs: Outputs, decoder: Decoder | Decoding, half: pd.DataFrame) -> np.ndarray:

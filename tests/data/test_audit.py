@@ -316,10 +316,7 @@ def test_an_event_without_length_is_noted(desed):
     )
     report = audit.check(desed)
     assert report.ok
-    only(
-        report.notes,
-        "validation.tsv, line 2: validation_0.wav: Dog 0-0 s has no length: event F1 counts it, PSDS does not",
-    )
+    only(report.notes, "validation.tsv, line 2: validation_0.wav: Dog 0-0 s has no length: no score counts it")
 
 
 NEEDED = [name for name in layout.SUBSETS if name != layout.OPTIONAL]

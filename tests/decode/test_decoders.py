@@ -23,17 +23,9 @@ from sedlib.decode.tuning import Objective, axes, best, tune
 from sedlib.errors import SedError
 from sedlib.metrics import event_f1
 from sedlib.metrics.f1 import f1_precision_recall
-from sedlib.threads import one_thread
 
 CLASSES = ("Cat", "Dog", "Speech")
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def alone():
-    """Small cases in one thread: two that wait for each other are slow on a busy machine."""
-    with one_thread():
-        yield
 
 
 def case(seed: int, clips: int = 8, frames: int = 50) -> tuple[Posteriors, pd.DataFrame]:

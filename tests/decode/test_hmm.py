@@ -19,17 +19,9 @@ from sedlib.data.tables import CLASSES
 from sedlib.decode import Hmm, Posteriors, frames_to_events, hmm_events
 from sedlib.decode.hmm import BLOCK, best_paths, emissions, viterbi
 from sedlib.errors import SedError
-from sedlib.threads import one_thread
 
 SIXTEENTHS = [i / 16 for i in range(1, 16)]  # of which products are exact, and are alike by algebra now and then
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def alone():
-    """Small cases in one thread: two that wait for each other are slow on a busy machine."""
-    with one_thread():
-        yield
 
 
 def sticky(rng, clips: int, frames: int, classes: int) -> np.ndarray:

@@ -13,18 +13,10 @@ from sedlib.decode import THRESHOLDS, Hmm, Posteriors, frames_to_events, hmm_eve
 from sedlib.decode.hmm import emissions, viterbi
 from sedlib.errors import SedError
 from sedlib.metrics import psds_from_operating_points
-from sedlib.threads import one_thread
 
 CLASSES = ("Cat", "Dog", "Speech")
 TEN = tuple(np.linspace(0.05, 0.95, 10).tolist())
 STAYING = Hmm(CLASSES, [0.8, 0.9, 0.6], [0.7, 0.8, 0.6], [0.0, 0.0, 0.0])
-
-
-@pytest.fixture(autouse=True, scope="module")
-def alone():
-    """Small cases in one thread: two that wait for each other are slow on a busy machine."""
-    with one_thread():
-        yield
 
 
 def case(seed: int, frame_s: float = 0.25) -> tuple[Posteriors, pd.DataFrame]:

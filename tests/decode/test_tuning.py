@@ -22,20 +22,12 @@ from sedlib.decode.tuning import CONFIDENCES, DROP_S, HIGH, LOW, Objective, exac
 from sedlib.errors import SedError
 from sedlib.metrics import event_f1
 from sedlib.metrics.f1 import f1_precision_recall
-from sedlib.threads import one_thread
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its dependencies import pkg_resources
     import sed_eval
 
 CLASSES = ("Cat", "Dog", "Speech")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def alone():
-    """Small cases in one thread: two that wait for each other are slow on a busy machine."""
-    with one_thread():
-        yield
 
 
 def case(seed: int, clips: int = 8, frames: int = 50, silent_class: bool = False) -> tuple[Posteriors, pd.DataFrame]:

@@ -13,26 +13,19 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from desed import Desed
 from disks import may_mount, resize, small_disk
+from terminal import sedlib
 
 from reproduction import lessons
 from reproduction.plan import BESIDE
 from reproduction.rows import ROWS
 from reproduction.scoring import results_of
-from sedlib.cli import cli
 from sedlib.data import layout, tables
 from sedlib.decode import Posteriors
 from sedlib.training import Run
 
 PATIENCE = 3600  # seconds; other work may have the machine
-
-
-def sedlib(*arguments) -> tuple[int, str, str]:
-    result = CliRunner().invoke(cli, list(map(str, arguments)))
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.stdout, result.stderr
 
 
 def unchanged(folder: Path) -> dict[str, tuple[int, int]]:

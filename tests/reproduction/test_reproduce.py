@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 from disks import fill, read_only, small_disk
 from snakemake.cli import parse_config
+from terminal import sedlib
 
 from reproduction import batch as reproduce
 from reproduction.plan import BESIDE, Plan, seconds_of
@@ -34,12 +35,6 @@ PLAN = Plan("smoke", "mini", (0,), (3,))
 COMMAND = ("reproduce", "--profile", "smoke", "--table", "3", "--cores", "2")
 RUNS = "runs/smoke/mini-smoke"
 PATIENCE = 3600  # seconds; other work may have the machine
-
-
-def sedlib(*arguments) -> tuple[int, str, str]:
-    result = CliRunner().invoke(cli, list(map(str, arguments)))
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.stdout, result.stderr
 
 
 # The plan.
