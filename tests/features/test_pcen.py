@@ -90,7 +90,6 @@ def test_the_module_is_equation_3_with_mixed_smoothers(smoother):
 
 
 @given(level=st.floats(1e-6, 1e6), s=COEFFICIENTS, delta=BIASES, r=POWERS)
-@tries()
 def test_with_alpha_1_a_constant_loses_its_level(level, s, delta, r):
     energy = torch.full((2, 20), level, dtype=torch.float64)
     expected = torch.full_like(energy, (1 + delta) ** r - delta**r)
@@ -98,7 +97,6 @@ def test_with_alpha_1_a_constant_loses_its_level(level, s, delta, r):
 
 
 @given(m=st.floats(0, 1e6), alpha=GAINS, delta=BIASES, r=POWERS)
-@tries()
 def test_silence_stays_silence_and_more_energy_gives_more(m, alpha, delta, r):
     energy = torch.cat([torch.zeros(1), torch.logspace(-6, 6, 50)]).double()
     out = pcen(energy, torch.tensor(m, dtype=torch.float64), alpha, delta, r)
@@ -197,7 +195,6 @@ def test_parameters_stay_within_their_bounds_whatever_the_gradient(direction):
 
 
 @given(alpha=st.floats(0.011, 0.99), delta=st.floats(0.011, 99), r=st.floats(0.011, 0.99), s=st.floats(0.0011, 0.99))
-@tries()
 def test_learning_starts_at_the_given_values(alpha, delta, r, s):
     made = PCEN(Pcen(layers=1, alpha=(alpha,), delta=(delta,), r=(r,), s=(s,)), FEATURES)
     values = {name: value.item() for name, value in made.values().items() if name != "weights"}

@@ -148,7 +148,6 @@ def test_pieces_are_the_whole_bit_for_bit(seed, frames, cuts, dtype):
 
 
 @given(value=st.floats(0, 2**100, width=32), s=COEFFICIENTS, frames=st.integers(1, 100))
-@tries()
 def test_a_constant_is_its_own_average(value, s, frames):
     energy = torch.full((2, frames), value)
     assert torch.equal(smooth(energy, s), energy) and torch.equal(smooth_zero_phase(energy, s), energy)
@@ -231,7 +230,6 @@ def test_nothing_to_smooth_is_refused(function):
 
 
 @given(seconds=st.floats(1e-3, 100), frame_s=st.floats(1e-3, 1))
-@tries()
 def test_coefficient_is_librosas_and_time_constant_its_inverse(seconds, frame_s):
     """What `librosa.pcen` makes of a step from silence tells which coefficient it took: E / M = 1 / b."""
     b = coefficient(seconds, frame_s)

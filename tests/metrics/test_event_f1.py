@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from sed_eval_oracle import CLASSES, assert_same_scores, counts_then_reset, event_metrics, feed, table
-from tries import tries
 
 from sedlib.data import tables
 from sedlib.errors import SedError
@@ -41,7 +40,6 @@ def test_scores_equal_sed_eval(random_tables, change):
     assert_same_scores(result, metrics)
 
 
-@tries()  # numba compiles at the first call
 @given(st.integers(0, 2**32 - 1), st.integers(1, 120), st.integers(1, 120))
 def test_hits_are_a_maximum_matching(seed, n_ref, n_sys):
     rng = np.random.default_rng(seed)

@@ -14,7 +14,6 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
-from tries import tries
 
 from sedlib.config import PROFILES, Config, Model
 from sedlib.errors import SedError
@@ -284,7 +283,6 @@ def test_the_gradient_of_either_network_is_clipped_by_itself(updates):
 
 
 @given(st.floats(0, 10), st.integers(1, 4))
-@tries()
 def test_a_reversed_gradient_is_minus_the_weight_times_itself(weight, size):
     x = torch.linspace(-1, 1, size, dtype=torch.float64)
     assert torch.equal(reverse(x, weight), x)
@@ -295,7 +293,6 @@ def test_a_reversed_gradient_is_minus_the_weight_times_itself(weight, size):
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
-@tries()
 def test_ganins_schedule(p, q):
     assert ganin(0) == 0 and ganin(1) == pytest.approx(0.99990920)
     assert ganin(p) == pytest.approx(math.tanh(5 * p), abs=1e-15)
@@ -303,7 +300,6 @@ def test_ganins_schedule(p, q):
 
 
 @given(st.lists(st.floats(-3, 3, width=32), min_size=2, max_size=9), st.data())
-@tries()
 def test_balanced_error_against_counting(logits, data):
     synthetic = data.draw(st.integers(1, len(logits) - 1))
     wrong = [(logit > 0) != (clip < synthetic) for clip, logit in enumerate(logits)]
