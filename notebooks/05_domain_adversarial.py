@@ -329,8 +329,9 @@ doses = dict(sorted(doses.items()))
 plots.show(*microphone.draw_doses(doses, "height of the microphone's bumps (dB)"))
 
 # %% [markdown]
-# The larger the difference, the more there is to win, and the adversary needs no idea of what differs. Now every clip has
-# a microphone of its own, as in real life. **Predict:** which loses more by that, the adversary or its rival?
+# The larger the difference, the more is lost without the adversary. It needs no idea of what differs, and it wins most
+# of the loss back, until the difference is too large for it. Now every clip has a microphone of its own, as in real
+# life. **Predict:** which loses more by that, the adversary or its rival?
 
 # %%
 many = through(microphone.SIZE, each_its_own=True)
