@@ -20,7 +20,7 @@
 # - take the gap between the domains apart, and see what it costs a detector;
 # - train a toy of two domains in the plane, and see when invariance helps and when it hurts;
 # - write the domain loss, the gradient reversal layer and the paper's two updates, each equal to the library's;
-# - watch the method win clearly where a microphone is the only difference, and lose where the classes' shares differ;
+# - watch the method win clearly where a microphone is the only difference, and measure what label shift takes from it;
 # - train the detector against a domain classifier, and test with fresh probes whether it became invariant.
 #
 # **You need** lesson 01 (the two domains), lesson 04 (the mean teacher, its training and its scores); of lesson 02 that
@@ -687,8 +687,8 @@ quiz.show("05", answers="")
 # - You trained a toy of two domains, and saw invariance help, and hurt where the domains differ in what they hold.
 # - You wrote the domain loss, its balanced error, the reversal and the two updates, equal to finite differences and
 #   to the library's.
-# - You watched the adversary win clearly against one microphone, lose its gain under label shift, and get it back
-#   with class weights.
+# - You watched the adversary win clearly against one microphone, measured what label shift takes from that gain, and
+#   tried class weights against it.
 # - You trained the detector against a classifier, and tested with fresh probes that a fooled classifier is no invariance.
 #
 # ## Exercises
