@@ -101,7 +101,7 @@ plots.show(fig, "One clip four times: dry and clean; with rooms, whose tails fil
 # several draws of new clips. **Predict:** after which step will it start to fail?
 
 # %%
-draws, clips = (2, 12) if profile == "smoke" else (4, 40)
+draws, clips = (2, 8) if profile == "smoke" else (4, 40)
 stairs = adaptation.staircase(log_mel, seed, draws, clips, interactive)
 plots.show(*adaptation.draw_staircase(stairs))
 
@@ -145,7 +145,7 @@ explore.explore(toy.draw, interactive, domain_weight=[0, 0.3, 1, 10],
 # while synthetic ones stay half and half: **label shift**. **Predict** both curves.
 
 # %%
-weights, seeds = [0, 0.3, 1, 10], range(3)
+weights, seeds = [0, 0.3, 1, 10], range(1 if profile == "smoke" else 3)
 swept = {"as many dogs in both domains": toy.sweep(weights, seeds),
          "1 of 10 real ones is a dog": toy.sweep(weights, seeds, real_share=0.1)}
 plots.show(*toy.draw_sweep(swept))
@@ -262,7 +262,7 @@ show.source(adversarial.ganin)
 # **Predict:** what will it get right on real sounds?
 
 # %%
-per_class, trials = (16, range(3)) if profile == "smoke" else (80, range(5))
+per_class, trials = (8, range(2)) if profile == "smoke" else (80, range(5))
 clean, kinds = known.clips(per_class, known.NORMAL, seed)
 def through(size: float, **how) -> microphone.Sounds:
     own, heard = (gap.band_statistics(x, log_mel)

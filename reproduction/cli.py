@@ -15,6 +15,7 @@ from sedlib.cli import DATA, PATH, PROFILE, Command, examples
 _SEEDS, _TABLES = "Trainings of each system: seeds 0, 1, ...", "1, 2 or 3, repeatable: only this table, no lessons."
 _MIXING = "With the rows of dynamic mixing and augmentation, which take longest; default: with them."
 _CLUSTER = "Run the jobs on a cluster: slurm, or the folder of a snakemake profile."
+_LESSONS = "A lesson's number, repeatable: only these are executed, and the ledger's."
 _PUBLISHED = "Score the published posteriors instead of training: profile lesson, in minutes."
 _LIST = "List the rows of the paper's tables, their numbers and systems; do nothing."
 _EXAMPLES = examples(
@@ -31,6 +32,7 @@ _EXAMPLES = examples(
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(1), help=_SEEDS)
 @click.option("--table", "tables", multiple=True, type=int, help=_TABLES)
 @click.option("--mixing/--no-mixing", default=True, help=_MIXING)
+@click.option("--lesson", "chosen", multiple=True, metavar="NN", help=_LESSONS)
 @click.option("--from-published", "published", is_flag=True, help=_PUBLISHED)
 @click.option("--cores", type=click.IntRange(1), help="Default: all that this process may use.")
 @click.option("--cluster", metavar="PROFILE", help=_CLUSTER)
@@ -41,16 +43,21 @@ def reproduce(
     seeds: int,
     tables: tuple,
     mixing: bool,
+    chosen: tuple,
     published: bool,
     cores: int | None,
     cluster: str | None,
     only_list: bool,
 ) -> None:
     """Do everything: data, trainings, scores, ledger, executed lessons, report. What is finished is not done again."""
+    from reproduction.lessons import find
     from reproduction.plan import TABLES, Plan
 
-    chosen = tuple(dict.fromkeys(tables)) or TABLES
-    plan = Plan(profile_name, data_name, tuple(range(seeds)), chosen, mixing, published=published).checked()
+    shown = tuple(dict.fromkeys(tables)) or TABLES
+    names = tuple(dict.fromkeys(find(name).stem for name in chosen))
+    plan = Plan(
+        profile_name, data_name, tuple(range(seeds)), shown, mixing, chosen=names, published=published
+    ).checked()
     if only_list:
         from reproduction.rows import listing
 

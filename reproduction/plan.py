@@ -55,6 +55,7 @@ class Plan(NamedTuple):
     tables: tuple[int, ...] = TABLES
     mixing: bool = True  # also the rows with dynamic mixing and augmentation, whose trainings take longest
     partial: bool = False  # make ledger and report of what is there, because something failed
+    chosen: tuple[str, ...] = ()  # lessons that are executed, and the ledger's; none: all
     published: bool = False  # from published posteriors (`reproduction.posteriors`) instead of trainings
 
     @classmethod
@@ -69,7 +70,8 @@ class Plan(NamedTuple):
             raise SedError(f"seeds and tables are whole numbers with commas between them ({error})") from None
         data = unquote(str(config.get("data", "mini")))
         flags = {name: bool(int(config.get(name, default))) for name, default in _FLAGS.items()}
-        return cls(str(config.get("profile", "lesson")), data, seeds, tables, **flags).checked()
+        chosen = tuple(filter(None, str(config.get("chosen", "")).split(",")))
+        return cls(str(config.get("profile", "lesson")), data, seeds, tables, chosen=chosen, **flags).checked()
 
     def checked(self) -> Plan:
         """Return itself, with the absolute path of its data.
@@ -98,7 +100,8 @@ class Plan(NamedTuple):
         """Return plain text, without characters that snakemake or a shell interprets; inverse of `of`."""
         seeds, tables = (",".join(map(str, numbers)) for numbers in (self.seeds, self.tables))
         flags = {name: str(int(getattr(self, name))) for name in _FLAGS}
-        return {"profile": self.profile, "data": quote(self.data), "seeds": seeds, "tables": tables, **flags}
+        text = {"profile": self.profile, "data": quote(self.data), "seeds": seeds, "tables": tables, **flags}
+        return text | ({"chosen": ",".join(self.chosen)} if self.chosen else {})
 
     def options(self) -> str:
         """Return the same as options of `reproduction.jobs`."""
@@ -159,8 +162,9 @@ class Plan(NamedTuple):
         return sorted(found, key=lambda one: -seconds_of(one[0]))
 
     def lessons(self) -> list[str]:
-        """Return the lessons that are executed: all, those that need no weights, or none for some of the tables."""
+        """Return the lessons that are executed: all, those chosen or that need no weights; none for some tables."""
         names = [path.stem for path in lessons() if not self.published or path.stem in WITHOUT_WEIGHTS]
+        names = [name for name in names if not self.chosen or name in (*self.chosen, LEDGER_LESSON)]
         return names if set(self.tables) == set(TABLES) else []
 
     def made_stores(self) -> list[str]:

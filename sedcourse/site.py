@@ -123,7 +123,7 @@ def _index(folder: Path, names: list[str], api: list[str]) -> str:
     readme = re.sub(r"(?<!!)\[([^]]+)\]\((?!http|docs/|#)[^)]+\)", r"\1", readme)  # links to files that the site lacks
     pages = {
         "Lessons": [f"notebooks/{name}" for name in names],
-        "Results and reference": ["RESULTS", "GLOSSARY", "DIFFERENCES", "DATA", "ARCHITECTURE"],
+        "Results and reference": ["LEDGER", "RESULTS", "GLOSSARY", "DIFFERENCES", "DATA", "DESED", "ARCHITECTURE"],
         "Teaching": ["README", "syllabus", "notes", "projects", "class", "reading"],
         "API": api,
     }

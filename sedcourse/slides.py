@@ -55,6 +55,9 @@ def write_slides(lesson: Path, out: Path) -> None:
             slides += [f"{markdown(f'## {heading}')}{text}" for text in seen_or_heard if "quiz" not in text]
     for i, question in enumerate(quiz.questions(number), 1):
         slides.append(f"<h2>Question {i}</h2><ul>{quiz.question_html(f'quiz-{i}', question)}</ul>")
+    # From lesson to lesson between their slides; to other files not at all.
+    slides = [re.sub(r'href="(\d\d_\w+)\.py', r'href="\1.html', slide) for slide in slides]
+    slides = [re.sub(r'<a href="\.\./[^"]*">(.*?)</a>', r"\1", slide) for slide in slides]
     template = Environment(loader=PackageLoader("sedcourse", "."), autoescape=True).get_template("slides.html.j2")
     write_output(out, template.render(title=title, slides=slides))
 

@@ -168,7 +168,7 @@ def test_composer_tells_of_a_background_beyond_the_rule_and_puts_it_back(mixing,
 def test_toy_is_trained_anew_when_a_slider_moves(opened, lessons):
     cell = next(cell for cell in read("05").cells if "explore.explore(toy.draw" in cell.source)
     notebook = read(LESSON)
-    notebook.cells = [new_code_cell(f"from sedcourse import explore, toy\ninteractive = True\n{cell.source}")]
+    notebook.cells = [new_code_cell(f"from sedcourse import explore, show, toy\ninteractive = True\n{cell.source}")]
     jupytext.write(notebook, lessons / "toy.py", fmt="py:percent")
     run_all(opened, "toy.py")
     panel = opened.locator(".jp-Notebook:visible")

@@ -97,6 +97,9 @@ def test_files_lie_in_the_workspace(workspace):
         f"{RUNS}/{system}/seed0/scored" for system in ("baseline", "ppcen_logmel", "dat_augm", "ensemble")
     ]
     assert PLAN.lessons() == [] and PLAN._replace(tables=(3, 1, 2)).lessons()[0] == "00_start_here"
+    whole = PLAN._replace(tables=(1, 2, 3))
+    assert whole._replace(chosen=("04_mean_teacher",)).lessons() == ["04_mean_teacher", "07_paper_ledger"]
+    assert whole._replace(published=True).lessons() == ["06_hmm", "07_paper_ledger"]
 
 
 def test_a_partial_plan_is_made_of_what_there_is(workspace):
@@ -114,7 +117,7 @@ def test_a_partial_plan_is_made_of_what_there_is(workspace):
     [
         PLAN,
         Plan("lesson", "mini", (0, 1, 2)),
-        Plan("paper", "DATA", (7,), (1, 3), False, True),
+        Plan("paper", "DATA", (7,), (1, 3), False, True, ("05_domain_adversarial", "06_hmm"), True),
         *(
             Plan("paper", f"DATA/{name}", (7,))
             for name in ("a #2", "a: b", "it's", '"quoted"', "a,b=c", "100%", "%20", "äöü $HOME")

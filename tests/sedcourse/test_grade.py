@@ -1,6 +1,7 @@
 """Points for handed-in notebooks: right, half right and wrong ones, and ones that do harm."""
 
 import csv
+import re
 
 import nbformat
 import pytest
@@ -12,13 +13,8 @@ from sedcourse.execute import read
 from sedcourse.stubs import exercise_notebook
 from sedlib.errors import SedError
 
-RIGHT = {
-    "smoother": "def smoother(energy, s):\n    m = energy.copy()\n    for t in range(1, energy.shape[1]):\n"
-    "        m[:, t] = (1 - s) * m[:, t - 1] + s * energy[:, t]\n    return m",
-    "pcen": "def pcen(energy, m, alpha, delta, r, eps):\n    return (energy / (eps + m) ** alpha + delta) ** r - delta**r",
-    "coefficient": "def coefficient(seconds, frame_s):\n    t = seconds / frame_s\n"
-    "    return ((1 + 4 * t**2) ** 0.5 - 1) / (2 * t**2)",
-}
+SOLUTIONS = (cell.source for cell in read("03").cells if "solution" in cell.metadata.get("tags", []))
+RIGHT = {re.search(r"def (\w+)", source)[1]: source for source in SOLUTIONS}
 LETTERS = "".join(quiz.LETTERS[question.right] for question in quiz.questions("03"))
 
 
@@ -39,13 +35,15 @@ def test_right_half_and_wrong(tmp_path, capsys):
     folder = tmp_path / "class"
     hand_in(folder / "right.ipynb", RIGHT, LETTERS)
     wrong = {"smoother": RIGHT["smoother"].replace("(1 - s)", "s").replace("s * energy", "(1 - s) * energy")}
-    hand_in(folder / "half.ipynb", RIGHT | wrong, LETTERS[:4] + "----")
+    hand_in(folder / "half.ipynb", RIGHT | wrong, LETTERS[:4] + "-" * len(LETTERS[4:]))
     hand_in(folder / "wrong.ipynb", {"pcen": "def pcen(*of):\n    return 0"})
     (folder / "empty.ipynb").write_text("")
     grade.main([str(folder)])
+    full = len(RIGHT) + len(LETTERS)
+    points = [str(full), str(full - 1 - len(LETTERS[4:])), "0", "0"]
     rows = {row["notebook"]: row for row in csv.DictReader((folder / "points.csv").open())}
-    assert [rows[f"{name}.ipynb"]["points"] for name in ("right", "half", "wrong", "empty")] == ["11", "6", "0", "0"]
-    assert {row["of_points"] for name, row in rows.items() if name != "empty.ipynb"} == {"11"}
+    assert [rows[f"{name}.ipynb"]["points"] for name in ("right", "half", "wrong", "empty")] == points
+    assert {row["of_points"] for name, row in rows.items() if name != "empty.ipynb"} == {str(full)}
     assert rows["right.ipynb"]["remarks"] == ""
     assert "smoother: " in rows["half.ipynb"]["remarks"] and "pcen" not in rows["half.ipynb"]["remarks"]
     assert "coefficient: coefficient returns nothing yet" in rows["wrong.ipynb"]["remarks"]
@@ -95,7 +93,7 @@ def test_a_helper_may_stand_in_a_cell_of_ones_own_and_checks_cannot_be_replaced(
     assert set(said_of(hand_in(tmp_path / "a.ipynb", helped, more=more), find("03")).values()) == {"correct"}
     cheat = "class check:\n    smoother = pcen = coefficient = print"
     said = said_of(hand_in(tmp_path / "b.ipynb", {}, more=cheat), find("03"))
-    assert "correct" not in said.values() and len(said) == 3
+    assert "correct" not in said.values() and len(said) == len(RIGHT)
 
 
 def test_bad_input(tmp_path):
