@@ -53,6 +53,7 @@ SLOW = {
     "test_options.py",
     "test_page.py",
     "test_posteriors_published.py",
+    "test_postprocessing.py",
     "test_real_sounds.py",
     "test_reproduce.py",
     "test_scoring.py",
