@@ -16,7 +16,7 @@ _SEEDS, _TABLES = "Trainings of each system: seeds 0, 1, ...", "1, 2 or 3, repea
 _MIXING = "With the rows of dynamic mixing and augmentation, which take longest; default: with them."
 _CLUSTER = "Run the jobs on a cluster: slurm, or the folder of a snakemake profile."
 _LESSONS = "A lesson's number, repeatable: only these are executed, and the ledger's."
-_PUBLISHED = "Score the published posteriors instead of training: profile lesson, in minutes."
+_PUBLISHED = "Score the published posteriors (figures/posteriors/) instead of training."
 _LIST = "List the rows of the paper's tables, their numbers and systems; do nothing."
 _EXAMPLES = examples(
     "sedlib reproduce",

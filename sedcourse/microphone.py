@@ -17,10 +17,10 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from scipy import fft
-from scipy.stats import t as student
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedcourse import demo
 from sedcourse.plots.style import BLUE, GREEN, LINES, VERMILION, figure, styled
 from sedlib.config import RATE
 from sedlib.data.tables import CLASSES
@@ -227,11 +227,8 @@ class Interval(NamedTuple):
 
 def interval(values: np.ndarray) -> Interval:
     """Return the mean of values, one a seed, and its 95 % interval; infinitely wide for a single one."""
-    values, mean = np.asarray(values, float), float(np.mean(values))
-    if len(values) < 2:
-        return Interval(mean, -np.inf, np.inf)
-    off = float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-    return Interval(mean, mean - off, mean + off)
+    mean, low, high = demo.interval(values)
+    return Interval(mean, low, high) if len(values) > 1 else Interval(mean, -np.inf, np.inf)
 
 
 def gain(table: pd.DataFrame, one: str, other: str, score: str = "real") -> Interval:
