@@ -62,6 +62,11 @@ ABLATIONS: dict[str, System] = {
         features=PER_CLIP,
         pcen=replace(TWO, smoother="zero-phase"),
     ),
+    "ppcen_released_start": System(
+        "two parallel PCEN layers on log-Mel that start as the released code's, from one point",
+        features=PER_CLIP,
+        pcen=replace(TWO, alpha=(0.8, 0.8), delta=(10.0, 10.0)),
+    ),
     "ppcen_three_layers": System(
         "three parallel PCEN layers on log-Mel",
         features=PER_CLIP,

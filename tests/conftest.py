@@ -46,6 +46,7 @@ SLOW = {
     "test_cli.py",
     "test_ensemble.py",
     "test_execute.py",
+    "test_doses.py",
     "test_gap.py",
     "test_invariance.py",
     "test_keeper.py",
