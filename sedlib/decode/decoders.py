@@ -91,18 +91,9 @@ def find_events(
     SedError
         If a class of the posteriors has no parameters, and as `emissions`.
     """
-    if isinstance(decoder, Decoding):
-        decoder = decoder if threshold is None else replace(decoder, threshold=threshold)
-        return median_events(posteriors, decoder, duration_s)
-    threshold = 0.5 if threshold is None else threshold
-    if isinstance(decoder, Hmm):
-        return hmm_events(posteriors, decoder, duration_s, threshold)
-    decoder, boxes = decoder.of(posteriors.classes), isinstance(decoder, Boxes)
-    found = emissions(posteriors.scores, 0.5 if boxes else threshold)
-    vectors = decoder.vectors(posteriors.frame_s, posteriors.scores.shape[1])
-    gates = decoder.gates() + (log_odds(threshold) if boxes else 0)
-    by_class = [spans(NUMBERS[type(decoder)], *of) for of in zip(*found, vectors, strict=True)]
-    return event_table(by_class, posteriors, duration_s, decoder.drop_s, gates)
+    if threshold is None:
+        threshold = decoder.threshold if isinstance(decoder, Decoding) else 0.5
+    return operating_points(posteriors, decoder, [threshold], duration_s)[threshold]
 
 
 def operating_points(
@@ -113,6 +104,17 @@ def operating_points(
 ) -> dict[float, pd.DataFrame]:
     """Decode posteriors at several thresholds, to an event table for each.
 
-    Parameters are those of `find_events`.
+    Parameters and errors are those of `find_events`.
     """
-    return {at: find_events(posteriors, decoder, duration_s, at) for at in thresholds}
+    if isinstance(decoder, Decoding):
+        return {at: median_events(posteriors, replace(decoder, threshold=at), duration_s) for at in thresholds}
+    if isinstance(decoder, Hmm):
+        return {at: hmm_events(posteriors, decoder, duration_s, at) for at in thresholds}
+    decoder, boxes = decoder.of(posteriors.classes), isinstance(decoder, Boxes)
+    vectors, tables = decoder.vectors(posteriors.frame_s, posteriors.scores.shape[1]), {}
+    for at in thresholds:
+        found = emissions(posteriors.scores, 0.5 if boxes else at)
+        gates = decoder.gates() + (log_odds(at) if boxes else 0)
+        by_class = [spans(NUMBERS[type(decoder)], *of) for of in zip(*found, vectors, strict=True)]
+        tables[at] = event_table(by_class, posteriors, duration_s, decoder.drop_s, gates)
+    return tables

@@ -94,14 +94,23 @@ def event_table(
     gates: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Make an event table of each class's spans; ``gates`` (class,) as `kept` takes one."""
-    filenames, parts = np.array(posteriors.filenames, dtype=object), []
-    for k, name in enumerate(posteriors.classes):
+    filenames, classes = (np.array(names, dtype=object) for names in (posteriors.filenames, posteriors.classes))
+    clip, onset, offset, label = [], [], [], []
+    for k in range(len(classes)):
         least = -np.inf if gates is None else gates[k]
-        bounds, onset, offset = kept(spans[k], *rules(posteriors, duration_s, drop_s), least)
-        clip = np.repeat(np.arange(len(filenames)), np.diff(bounds))
-        rows = {"filename": filenames[clip], "onset": onset, "offset": offset, "event_label": name}
-        parts.append(pd.DataFrame(rows))
-    return pd.concat(parts).sort_values(["filename", "onset", "event_label"], kind="stable", ignore_index=True)
+        bounds, *times = kept(spans[k], *rules(posteriors, duration_s, drop_s), least)
+        clip.append(np.repeat(np.arange(len(filenames)), np.diff(bounds)))
+        onset.append(times[0])
+        offset.append(times[1])
+        label.append(np.full(len(times[0]), k))
+    clip, onset, offset, label = map(np.concatenate, (clip, onset, offset, label))
+    order = np.lexsort((_ranks(classes)[label], onset, _ranks(filenames)[clip]))
+    rows = {"filename": filenames[clip], "onset": onset, "offset": offset, "event_label": classes[label]}
+    return pd.DataFrame({name: column[order] for name, column in rows.items()})
+
+
+def _ranks(names: np.ndarray) -> np.ndarray:
+    return np.unique(names, return_inverse=True)[1]
 
 
 class Spans(NamedTuple):

@@ -200,8 +200,9 @@ def psds_counts(
     """
     truth, merged = truth_of(reference)
     filenames, lengths = tables.filenames(reference), durations_of(reference, durations)
-    found = [merge_overlaps(table[table["filename"].isin(lengths)]) for table in operating_points]
-    predictions = pd.concat([table.assign(point=point) for point, (table, _) in enumerate(found)], ignore_index=True)
+    points = list(operating_points)
+    every = pd.concat([table.assign(point=point) for point, table in enumerate(points)])
+    predictions, fewer = merge_overlaps(every[every["filename"].isin(lengths)], "point")
     on = ["filename", "event_label"]
     pairs = truth.reset_index(names="event").merge(predictions.reset_index(names="sys"), on=on, suffixes=("", "_sys"))
     shared = pairs[["offset", "offset_sys"]].min(axis=1) - pairs[["onset", "onset_sys"]].max(axis=1)
@@ -213,7 +214,7 @@ def psds_counts(
     event = event[by_valid["covered"] / (event["offset"] - event["onset"]) >= gtc]
 
     def by_clip(table: pd.DataFrame) -> np.ndarray:
-        counts = np.zeros((len(found), len(filenames), len(classes)), np.int64)
+        counts = np.zeros((len(points), len(filenames), len(classes)), np.int64)
         table = table[table["event_label"].isin(classes)]
         clip = pd.Index(filenames).get_indexer(table["filename"])
         np.add.at(counts, (table["point"], clip, pd.Index(classes).get_indexer(table["event_label"])), 1)
@@ -221,8 +222,7 @@ def psds_counts(
 
     hours = np.array([lengths[name] for name in filenames]) / 3600
     references = by_clip(truth.assign(point=0))[0]
-    taken = merged, sum(count for _, count in found)
-    return PsdsCounts(by_clip(event), by_clip(predictions[~valid]), references, hours, filenames, taken)
+    return PsdsCounts(by_clip(event), by_clip(predictions[~valid]), references, hours, filenames, (merged, fewer))
 
 
 def _by_psds_eval(
@@ -264,25 +264,29 @@ def truth_of(reference: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return truth, merged
 
 
-def merge_overlaps(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+def merge_overlaps(table: pd.DataFrame, *within: str) -> tuple[pd.DataFrame, int]:
     """Unite events of one class that overlap in a clip, from their first onset to their last offset.
 
     Parameters
     ----------
     table : DataFrame
         Event table. Clips without events and events without length are left out.
+    *within : str
+        More columns, in which events that are united are alike.
 
     Returns
     -------
     DataFrame
-        The events, sorted by clip, class and onset. Events that merely touch stay apart.
+        The events, sorted by these columns, clip, class and onset. Events that merely touch stay apart.
     int
         How many events there are less.
     """
+    alike = [*within, "filename", "event_label"]
     table = tables.events(table)
-    table = table[table["offset"] > table["onset"]].sort_values(["filename", "event_label", "onset"], ignore_index=True)
-    of_class = [table["filename"], table["event_label"]]
-    ended = table.groupby(of_class)["offset"].cummax().groupby(of_class).shift()  # when all earlier ones have ended
-    group = (~(table["onset"] < ended)).cumsum()
-    merged = table.groupby(group).agg({"filename": "first", "onset": "first", "offset": "max", "event_label": "first"})
-    return merged.reset_index(drop=True), len(table) - len(merged)
+    table = table[table["offset"] > table["onset"]].sort_values([*alike, "onset"], ignore_index=True)
+    ended = table.groupby(alike)["offset"].cummax().groupby([table[name] for name in alike]).shift()
+    overlaps = table["onset"] < ended  # what some earlier one has not ended before
+    if overlaps.any():
+        columns = {name: "first" for name in table} | {"offset": "max"}
+        table = table.groupby((~overlaps).cumsum()).agg(columns).reset_index(drop=True)
+    return table, int(overlaps.sum())
