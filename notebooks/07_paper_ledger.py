@@ -539,5 +539,5 @@ quiz.show("07", answers="")
 #    the ensemble?
 # 3. Tune the ensemble's HMM on all development clips instead of half of them (`sedlib tune --fraction 1`). What
 #    happens to the development score, and to the evaluation score?
-# 4. Take one sentence that is open and use `findings.variances` and `findings.detectable`. How many clips and
-#    trainings would you plan for, if each training takes ten minutes?
+# 4. Take one sentence that is open and use `reproduction.intervals.detectable` with its `clips` and `seeds`. How many
+#    clips and trainings would you plan for, if each training takes ten minutes?

@@ -127,10 +127,10 @@ class Comparison(NamedTuple):
         """Return the claims: ``sentence``, ``difference here`` in points with its 95 % interval, and ``verdict``."""
         rows = []
         for claim, found in zip(self.claims, measured["claims"], strict=True):
-            points = "{value:+.1f} ({low:+.1f} to {high:+.1f})".format(**{name: 100 * of for name, of in found.items()})
+            points = "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * found[name] for name in ("value", "low", "high")))
             trainings = min(len(measured["systems"][system]["dev"]) for system in (claim.first, claim.second))
-            known = {"p": np.nan, "smallest": np.nan, "trainings": trainings}  # version 0.1.0 published the rest
-            rows.append([claim.says, points, verdict(claim, Estimate(**(known | found)))])
+            known = {"p": np.nan, "smallest": np.nan, "trainings": trainings}
+            rows.append([claim.says, points, verdict(claim, Estimate(**(known | found)))])  # 0.1.0 published the rest
         return pd.DataFrame(rows, columns=["sentence", "difference here", "verdict"])
 
 

@@ -46,6 +46,8 @@ class Estimate(NamedTuple):
     p: float  # of its being as far from what it is asked against, were that the truth
     smallest: float  # difference that would be found in four of five such studies
     trainings: int  # the fewest of a system
+    clips: float = float("nan")  # variance that comes from the clips
+    seeds: Sequence[float] = ()  # variance over trainings of each system, or of their paired differences
 
     @property
     def judged(self) -> bool:
@@ -117,17 +119,47 @@ def difference(first: Score, second: Score, against: float = 0.0, paired: bool =
 
 
 def _estimate(of_training: list[np.ndarray], draws: np.ndarray, against: float) -> Estimate:
-    """Add up the variances of clips (bootstrap) and trainings (s^2 / n), with Satterthwaite's degrees of freedom."""
     counts = [len(values) for values in of_training]
     value = float(sum(values.mean() for values in of_training))
-    parts = [values.var(ddof=1) / n for values, n in zip(of_training, counts, strict=True) if n > 1]
-    variance = float(np.nanvar(draws, ddof=1) + sum(parts)) if np.isfinite(draws).sum() > 1 else float("nan")
-    spread = sum(part**2 / (n - 1) for part, n in zip(parts, (n for n in counts if n > 1), strict=True))
-    freedom, error = variance**2 / spread if spread else np.inf, variance**0.5
-    reach, power = (float(student.ppf(share, freedom)) for share in ((1 + LEVEL) / 2, POWER))
+    clips = float(np.nanvar(draws, ddof=1)) if np.isfinite(draws).sum() > 1 else float("nan")
+    seeds = [float(values.var(ddof=1)) for values in of_training if len(values) > 1]
+    error, freedom = _error(clips, seeds, [n for n in counts if n > 1])
+    reach = error * float(student.ppf((1 + LEVEL) / 2, freedom))
     p = float(2 * student.sf(abs(value - against) / error, freedom)) if error else float(np.isclose(value, against))
-    limits = value - reach * error, value + reach * error
-    return Estimate(value, *limits, p, (reach + power) * error, min(counts))
+    smallest = _detectable(error, freedom)
+    return Estimate(value, value - reach, value + reach, p, smallest, min(counts), clips, seeds)
+
+
+def _error(clips: float, seeds: Sequence[float], counts: Sequence[int]) -> tuple[float, float]:
+    """Add up the variances of clips and trainings (s^2 / n), with Satterthwaite's degrees of freedom."""
+    parts = [variance / n for variance, n in zip(seeds, counts, strict=True)]
+    variance, spread = clips + sum(parts), sum(part**2 / (n - 1) for part, n in zip(parts, counts, strict=True))
+    return variance**0.5, variance**2 / spread if spread else np.inf
+
+
+def _detectable(error: float, freedom: float) -> float:
+    return error * float(student.ppf((1 + LEVEL) / 2, freedom) + student.ppf(POWER, freedom))
+
+
+def detectable(clips: float, seeds: Sequence[float], trainings: int) -> float:
+    """Compute the difference that four of five studies would find: those of so many trainings of each system.
+
+    Parameters
+    ----------
+    clips : float
+        Variance that comes from the clips; a tenth of `Estimate.clips` with ten times as many.
+    seeds : sequence of float
+        As of `Estimate`.
+    trainings : int
+        2 or more.
+    """
+    return _detectable(*_error(clips, seeds, [trainings] * len(seeds)))
+
+
+def needed(difference: float, clips: float, seeds: Sequence[float], most: int = 1000) -> int | None:
+    """Find how many trainings of each system `detectable` takes for a difference; None if ``most`` are too few."""
+    enough = (n for n in range(FEWEST, most + 1) if detectable(clips, seeds, n) <= difference)
+    return next(enough, None)
 
 
 def reach_of_seeds(known: Sequence[float], trainings: int) -> float:

@@ -188,6 +188,7 @@ def _claim(claim: Claim, found: _Scores) -> dict[str, Any]:
     both = claim.score in first.paper.keys() & second.paper.keys()
     entry |= {"score": claim.score, "claimed": first.paper[claim.score] - second.paper[claim.score] if both else None}
     entry |= {"at_least": claim.at_least, "here": None, "low": None, "high": None, "p": None, "smallest": None}
+    entry |= {"clips": None, "seeds": []}
     entry |= {"verdict": claim.elsewhere or "not measured", "why": ""}
     scores = [found.get((row.system, row.decoding, claim.score)) for row in (first, second)]
     if claim.elsewhere or None in scores:
@@ -200,8 +201,8 @@ def _claim(claim: Claim, found: _Scores) -> dict[str, Any]:
         return entry  # the data have no event of these classes
     decision = verdict(claim, measured)
     why = "" if decision.startswith(("holds", "no difference")) else claim.why
-    entry |= {"here": measured.value, **{name: getattr(measured, name) for name in ("low", "high", "p", "smallest")}}
-    return entry | {"verdict": decision, "why": why, "value": measured.value}
+    known = {name: of for name, of in measured._asdict().items() if name in entry}
+    return entry | {"here": measured.value, **known, "verdict": decision, "why": why}
 
 
 def _figures(plan: Plan) -> list[dict[str, Any]]:

@@ -12,11 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.optimize import brentq
-from scipy.stats import t as student
 
-from reproduction import ledger
-from reproduction.intervals import FEWEST, LEVEL, POWER
+from reproduction import intervals, ledger
+from reproduction.intervals import FEWEST
 from reproduction.rows import ROWS
 from reproduction.scoring import results_file, results_of, run_of
 from sedcourse.plots.axes import stacked
@@ -27,7 +25,6 @@ from sedlib.metrics import event_f1
 from sedlib.models import CRNN
 from sedlib.systems import configuration
 
-MOST = 1000  # trainings that anybody would ever pay for
 Ledger = Mapping[str, Any]
 
 
@@ -101,74 +98,6 @@ def own_spread() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-class Variances(NamedTuple):
-    """Of a measured difference of two systems: one training of each, and the clips."""
-
-    seeds: list[float]  # of each system's training; of a pair's difference one
-    clips: float
-
-
-def variances(low: float, high: float, smallest: float | None, seeds: list[float], trainings: int) -> Variances:
-    """Take the variance of the clips out of an interval that holds both (`reproduction.intervals`).
-
-    Parameters
-    ----------
-    low, high : float
-        The 95 % interval.
-    smallest : float or None
-        The difference that four of five such studies would find. It tells how wide Student's t is; version 0.1.0 has
-        none, and its intervals are as wide as a normal distribution's.
-    seeds : list of float
-        Variances over trainings.
-    trainings : int
-        Of each system.
-    """
-    half, whole = (high - low) / 2, sum(variance / trainings for variance in seeds)
-    error = half / _reach(np.inf if smallest is None else _freedom_of(smallest / half - 1))
-    return Variances(seeds, max(0.0, error**2 - whole))
-
-
-def _reach(freedom: float) -> float:
-    return float(student.ppf((1 + LEVEL) / 2, freedom))
-
-
-def _freedom_of(ratio: float) -> float:
-    """Degrees of freedom at which the quantiles of power and of the interval have this ratio, which grows with them."""
-
-    def above(logarithm: float) -> float:
-        return float(student.ppf(POWER, np.exp(logarithm))) / _reach(np.exp(logarithm)) - ratio
-
-    return np.inf if above(15) <= 0 else float(np.exp(brentq(above, -1, 15)))
-
-
-def _freedom(variance: float, parts: list[float], trainings: int) -> float:
-    spread = sum(part**2 for part in parts) / (trainings - 1)
-    return variance**2 / spread if spread else np.inf
-
-
-def detectable(of: Variances, trainings: int, clips: float = 1.0) -> float:
-    """Compute the difference that four of five studies would find.
-
-    Parameters
-    ----------
-    of : Variances
-    trainings : int
-        Of each system.
-    clips : float
-        How many times as many clips.
-    """
-    parts = [variance / trainings for variance in of.seeds]
-    variance = of.clips / clips + sum(parts)
-    freedom = _freedom(variance, parts, trainings)
-    return (_reach(freedom) + float(student.ppf(POWER, freedom))) * variance**0.5
-
-
-def needed(difference: float, of: Variances, clips: float = 1.0) -> int | None:
-    """Find how many trainings of each system find a difference in four of five studies; None if `MOST` do not."""
-    enough = (n for n in range(FEWEST, MOST + 1) if detectable(of, n, clips) <= difference)
-    return next(enough, None)
-
-
 def power(found: Ledger) -> pd.DataFrame:
     """Tabulate how many trainings would decide the paper's sentences, if the paper's differences were the true ones.
 
@@ -176,32 +105,24 @@ def power(found: Ledger) -> pd.DataFrame:
     -------
     DataFrame
         ``sentence, paper's difference, could be seen`` (with the trainings that were run), and the trainings needed
-        with these clips and with ten times as many. Empty with a single training, whose spread is not known.
-        Sentences on some classes alone, or of two systems that are alike, are left out.
+        with these clips and with ten times as many. Empty with a single training, whose spread is not known, and of
+        version 0.1.0's ledger. Sentences on some classes alone, or of two systems that are alike, are left out.
     """
-    of_seed = {(f"{n['table']} {n['row']}", n["score"]): n["of_seed"] for n in found["numbers"]}
-    rows = {row.key: row for row in ROWS}
     some_classes = {claim.says for claim in ledger.CLAIMS if len(claim.classes) < len(tables.CLASSES) or not claim.sign}
     table = []
+    trainings = len(found["seeds"])
     for c in found["claims"]:
-        a, b = (np.array(of_seed.get((c[name], c["score"]), [])) for name in ("first", "second"))
-        if c["here"] is None or c["says"] in some_classes or min(len(a), len(b)) < 2 or len(a) != len(b):
+        if c["claimed"] is None or c["says"] in some_classes or not c.get("seeds"):
             continue
-        first, second = rows[c["first"]], rows[c["second"]]
-        paired = {first.system, *first.members} & {second.system, *second.members}
-        seeds = [float(np.var(of, ddof=1)) for of in ([a - b] if paired else [a, b])]
-        known, digits = (
-            variances(c["low"], c["high"], c.get("smallest"), seeds, len(a)),
-            3 if c["score"] == "dev_psds" else 1,
-        )
+        seen, digits = intervals.detectable(c["clips"], c["seeds"], trainings), 3 if c["score"] == "dev_psds" else 1
         asked = abs(c["claimed"] - c["at_least"])
-        fewest = [needed(asked, known, clips) for clips in (1.0, 10.0)]
+        fewest = [intervals.needed(asked, c["clips"] / times, c["seeds"]) for times in (1, 10)]
         table.append(
             {
                 "sentence": c["says"],
                 "paper's difference": f"{c['claimed']:+.{digits}f}",
                 "held against": f"{c['at_least']:g}",
-                f"could be seen, {_trainings(len(a))}": f"{detectable(known, len(a)):.{digits}f}",
+                f"could be seen, {_trainings(trainings)}": f"{seen:.{digits}f}",
                 "trainings needed": "none is enough" if fewest[0] is None else fewest[0],
                 "with 10 times the clips": "none is enough" if fewest[1] is None else fewest[1],
             }
@@ -212,7 +133,7 @@ def power(found: Ledger) -> pd.DataFrame:
 def of_power(table: pd.DataFrame, trainings: int) -> str:
     """Say how much of `power`'s table a study of so many trainings could have decided."""
     if table.empty:
-        return "One training does not show how far seeds scatter, so nobody can say how many would be enough."
+        return "This ledger does not show how far seeds and clips scatter, so nobody can say how many would be enough."
     counts = [table[name].map(lambda n: isinstance(n, int) and n <= trainings).sum() for name in table.columns[-2:]]
     never = (table["trainings needed"] == "none is enough").sum()
     return (

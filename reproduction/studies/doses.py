@@ -145,9 +145,9 @@ def table(measured: dict[str, Any]) -> pd.DataFrame:
     """Tabulate a technique's doses: event F1 with and without it, and what it wins, in points with its interval."""
     rows = []
     for label, found in measured["doses"].items():
-        won = {name: 100 * value for name, value in found["difference"].items()}
+        value, low, high = (100 * found["difference"][name] for name in ("value", "low", "high"))
         with_it, without = (spread(found["systems"][system]["dev"]) for system in found["of"])
-        rows.append([label, with_it, without, "{value:+.1f} ({low:+.1f} to {high:+.1f})".format(**won)])
+        rows.append([label, with_it, without, f"{value:+.1f} ({low:+.1f} to {high:+.1f})"])
     return pd.DataFrame(rows, columns=["dose", "F1 with it", "F1 without", "difference"])
 
 

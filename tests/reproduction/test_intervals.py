@@ -5,7 +5,17 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from reproduction.intervals import FEWEST, Score, coverage, difference, estimate, over_trainings, psds_over_trainings
+from reproduction.intervals import (
+    FEWEST,
+    Score,
+    coverage,
+    detectable,
+    difference,
+    estimate,
+    needed,
+    over_trainings,
+    psds_over_trainings,
+)
 from sedlib.errors import SedError
 from sedlib.metrics import F1Result, confidence
 from sedlib.metrics.psds import psds_counts
@@ -75,6 +85,35 @@ def test_the_smallest_difference_is_found_in_four_of_five_studies():
     typical = np.median(found)
     seen = [stats.ttest_ind(*(rng.normal(size=(2, 10)) + [[typical], [0]])).pvalue < 0.05 for _ in range(1500)]
     assert 0.76 < np.mean(seen) < 0.84
+
+
+@pytest.mark.parametrize("trainings", [3, 6, 12])
+@pytest.mark.parametrize("paired", [False, True])
+def test_an_estimate_keeps_what_its_power_was_computed_from(trainings, paired):
+    rng = np.random.default_rng(trainings)
+    a, b = (Score(rng.normal(size=trainings), rng.normal(size=500)) for _ in range(2))
+    found = difference(a, b, paired=paired)
+    parts = [a.of_training - b.of_training] if paired else [a.of_training, b.of_training]
+    assert found.seeds == pytest.approx([part.var(ddof=1) for part in parts])
+    assert found.clips == pytest.approx(np.var(a.draws - b.draws, ddof=1))
+    assert detectable(found.clips, found.seeds, trainings) == pytest.approx(found.smallest)
+
+
+def test_so_many_trainings_find_the_difference_in_four_of_five_studies():
+    n = needed(1.5, 0.0, [1.0, 1.0])
+
+    def share(trainings: int, studies: int = 4000) -> float:
+        rng, found = np.random.default_rng(trainings), 0
+        for _ in range(studies):
+            a, b = 1.5 + rng.normal(size=trainings), rng.normal(size=trainings)
+            found += difference(without_clips(a), without_clips(b)).low > 0
+        return found / studies
+
+    assert share(n) > 0.78 and share(n - 2) < 0.78
+
+
+def test_clips_that_scatter_more_than_the_difference_are_never_enough():
+    assert needed(2.0, 4.0, [1.0, 1.0]) is None and isinstance(needed(2.0, 0.04, [1.0, 1.0]), int)
 
 
 def test_a_class_without_events_is_left_out_of_the_mean():

@@ -8,10 +8,9 @@ import pandas as pd
 import pytest
 
 from reproduction import ledger
-from reproduction.intervals import Score, difference
 from sedcourse import findings
 
-CLAIM = {"section": "4", "score": "dev_f1", "at_least": 0.0, "smallest": None, "why": "", "p": 0.01}
+CLAIM = {"section": "4", "score": "dev_f1", "at_least": 0.0, "why": "", "p": 0.01, "clips": 0.5}
 LEDGER = {
     "seeds": [0, 1, 2],
     "numbers": [
@@ -25,10 +24,10 @@ LEDGER = {
     "claims": [
         CLAIM
         | {"says": "HMM helps", "first": "2 +HMM", "second": "2 Baseline", "claimed": 2.33, "at_least": 2.0}
-        | {"here": 10.0, "low": 9.0, "high": 11.0, "verdict": "holds"},
+        | {"here": 10.0, "low": 9.0, "high": 11.0, "verdict": "holds", "seeds": [1.0]},
         CLAIM
         | {"says": "PPCEN helps", "first": "2 +PPCEN", "second": "2 Baseline", "claimed": 5.13}
-        | {"here": -0.3, "low": -4.0, "high": 3.4, "verdict": "not decided by these runs"},
+        | {"here": -0.3, "low": -4.0, "high": 3.4, "verdict": "not decided by these runs", "seeds": [1.0, 2.3]},
     ],
     "unseen": [
         {
@@ -82,45 +81,6 @@ def test_the_papers_own_spread():
     assert table.loc["best single system and first ensemble", "difference"] == "-0.13"
 
 
-@pytest.mark.parametrize("trainings", [3, 6, 12])
-@pytest.mark.parametrize("paired", [False, True])
-@pytest.mark.parametrize("clips", [0.1, 1.0, 10.0])
-def test_variances_come_back_from_an_interval(trainings, paired, clips):
-    rng = np.random.default_rng(trainings)
-    a, b = (Score(rng.normal(size=trainings), rng.normal(0, clips, size=500)) for _ in range(2))
-    found = difference(a, b, paired=paired)
-    parts = [a.of_training - b.of_training] if paired else [a.of_training, b.of_training]
-    seeds = [float(part.var(ddof=1)) for part in parts]
-    of = findings.variances(found.low, found.high, found.smallest, seeds, trainings)
-    assert of.clips == pytest.approx(np.var(a.draws - b.draws, ddof=1), rel=1e-5)
-    assert findings.detectable(of, trainings) == pytest.approx(found.smallest, rel=1e-6)
-
-
-def test_an_old_interval_is_a_normal_one():
-    assert findings.variances(-1.96, 1.96, None, [1.5, 0.9], 3).clips == pytest.approx(0.2, abs=1e-4)
-    assert findings.variances(-0.1, 0.1, None, [9.0, 9.0], 3).clips == 0  # narrower than its seeds
-
-
-def test_so_many_trainings_find_the_difference_in_four_of_five_studies():
-    of = findings.Variances([1.0, 1.0], 0.0)
-    n = findings.needed(1.5, of)
-
-    def share(trainings: int, studies: int = 4000) -> float:
-        rng, found = np.random.default_rng(trainings), 0
-        for _ in range(studies):
-            a, b = 1.5 + rng.normal(size=trainings), rng.normal(size=trainings)
-            one = difference(Score(a, np.full(2, a.mean())), Score(b, np.full(2, b.mean())))
-            found += one.low > 0
-        return found / studies
-
-    assert share(n) > 0.78 and share(n - 2) < 0.78
-
-
-def test_clips_that_scatter_more_than_the_difference_are_never_enough():
-    of = findings.Variances([1.0, 1.0], 4.0)
-    assert findings.needed(2.0, of) is None and isinstance(findings.needed(2.0, of, clips=100), int)
-
-
 def test_power_of_the_papers_sentences():
     table = findings.power(LEDGER)
     assert list(table["sentence"]) == ["HMM helps", "PPCEN helps"]
@@ -131,10 +91,10 @@ def test_power_of_the_papers_sentences():
 
 def test_one_training_tells_no_power():
     one = copy.deepcopy(LEDGER)
-    for number in one["numbers"]:
-        number["of_seed"] = number["of_seed"][:1]
+    for claim in one["claims"]:
+        claim["seeds"] = []
     table = findings.power(one)
-    assert table.empty and findings.of_power(table, 1).startswith("One training")
+    assert table.empty and "does not show" in findings.of_power(table, 1)
 
 
 def test_memory_is_what_is_claimed_and_not_kept():
