@@ -161,6 +161,14 @@ def test_a_clip_counts_only_when_it_decodes_and_is_as_long_as_its_name_says(site
     assert site.missing == dict.fromkeys(map(name, (0, 1)), ("validation", "corrupt, or shorter than it should be", 1))
 
 
+def test_room_for_all_clips_is_asked_for_before_the_first(site, monkeypatch):
+    usage = shutil.disk_usage(site.root)
+    monkeypatch.setattr("reproduction.desed.get.shutil.disk_usage", lambda path: usage._replace(free=5 * 320_000))
+    site.answers(*["good.wav"] * 6)
+    status, said = site.get()
+    assert status == 1 and "GB are needed and 0.0 GB are free" in said and site.asked == []
+
+
 def test_each_failure_is_written_down_at_once(site, monkeypatch):
     """As a killed process leaves it."""
     site.answers(WORDS["removed"], *["good.wav"] * 5)
