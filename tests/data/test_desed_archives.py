@@ -292,9 +292,10 @@ def test_names_that_lead_elsewhere_are_not_unpacked(zenodo, tmp_path):
     assert (root / ".downloads" / PUBLIC).exists() and "is kept" in said  # for somebody to look at
 
 
-def test_a_clip_that_is_no_audio_is_named_and_its_archive_kept(zenodo, tmp_path):
+@pytest.mark.parametrize("rate", ["16000", "original"])
+def test_a_clip_that_is_no_audio_is_named_and_its_archive_kept(zenodo, tmp_path, rate):
     zenodo.files[4560759][PUBLIC] = tar_gz(public_files() | {"dataset/audio/eval/public/c.wav": b"<html>"})
-    status, said = get(tmp_path)
+    status, said = get(tmp_path, "--rate", rate)
     assert status == 1 and "c.wav: not a readable audio file" in said and "is kept" in said
     assert (tmp_path / ".downloads" / PUBLIC).exists()
     assert not (tmp_path / layout.SUBSETS["public"].audio / "c.wav").exists()
