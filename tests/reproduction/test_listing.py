@@ -72,6 +72,12 @@ def test_runs_are_listed_with_state_progress_and_scores(three):
         runs(three / "nowhere")
 
 
+def test_a_run_that_was_scored_on_evaluation_clips_alone_is_listed(three):
+    write_json(three / "a/seed0/results.json", {"public": SCORED["public"]})
+    found = runs(three).loc[1]
+    assert (found["state"], found["eval_f1"]) == ("scored", 0.3) and found[["dev_f1", "psds"]].isna().all()
+
+
 @pytest.mark.parametrize("selection, shown", [("best", 0.5), ("last", 0.4)])
 def test_the_validation_score_is_that_of_the_epoch_that_is_kept(tmp_path, data, selection, shown):
     run = Run(tmp_path / "run")
