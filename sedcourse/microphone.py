@@ -1,9 +1,9 @@
-"""Domain-adversarial training between toy and detector: single sounds whose domains differ by a microphone alone.
+"""Domain-adversarial training between toy and detector: single sounds whose domains differ only in the microphone.
 
-Both domains hold the same kinds of sounds, as often, without weak labels. A network of three layers learns the class
-from the level and variation of each Mel band; all that keeps it from real sounds is the response of one microphone.
-Here the method does what it promises, for many seeds in a minute. Then one can switch on what a detector meets: classes
-that are more frequent in one domain, and a microphone of its own for every clip. Paper section 3.1; used in
+Both domains have the same kinds of sounds in the same shares, without weak labels. A three-layer network learns the
+class from the level and variation of each Mel band; only the response of one microphone separates it from real sounds.
+Here the method does what it promises, for many seeds in a minute. Then the complications of a detector can be switched
+on: classes that are more frequent in one domain, and a different microphone for every clip. Paper section 3.1; used in
 ``notebooks/05_domain_adversarial.py``, after `sedcourse.toy`.
 """
 

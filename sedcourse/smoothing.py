@@ -96,14 +96,14 @@ def bests(p_silence: np.ndarray, f1: np.ndarray) -> dict[str, str]:
 
 
 def kept(tuned: list[float], other: list[float]) -> str:
-    """Say how much of what tuning won is kept on clips that it has not seen."""
+    """Say how much of a tuning gain is kept on unseen clips."""
     won, left = np.mean(tuned), np.mean(other)
     share = f", {100 * left / won:.0f} % of it" if won > 0 else ""
-    return f"wins {won:+.1f} points where it looked and {left:+.1f} elsewhere{share}"
+    return f"gains {won:+.1f} points where it was tuned and {left:+.1f} elsewhere{share}"
 
 
 def of_searches(known: dict[str, Any]) -> list[str]:
-    """Say of every published system what the HMM's three searches win and keep."""
+    """Say of every published system what the HMM's three searches gain and keep."""
     return [
         f"{title}: {search} {kept(of['searches'][search]['tuned'], of['searches'][search]['other'])}."
         for title, of in known["systems"].items()

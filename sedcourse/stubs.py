@@ -89,9 +89,7 @@ def exercise_notebook(
     if out.suffix != ".ipynb":
         raise SedError(f"{out}: the name of a notebook must end with .ipynb")
     if out.exists() and not force:
-        raise SedError(
-            f"{out}: is there already, perhaps with work in it; give another name, or --force to write over it"
-        )
+        raise SedError(f"{out}: exists already, perhaps with work in it; give another name, or --force to overwrite it")
     check_output(out)
     notebook = read(path)
     cells = []
