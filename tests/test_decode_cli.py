@@ -224,7 +224,7 @@ REFERENCE = ["--reference", "reference.tsv"]
         ([*DECODE, "--hmm", "none.json"], "none.json: not a JSON file with p_silence and p_event by class"),
         (
             [*DECODE, "--hmm", "two.json"],
-            "no p_silence and p_event for class 'Cat', which the scores hold; it has Dog, Speech",
+            "no p_silence and p_event for class 'Cat', which the scores contain; it has Dog, Speech",
         ),
         (
             ["decode", "nan.npz", "-o", "events.tsv", "--hmm", "hmm.json", "--points", "points.tsv"],
@@ -237,7 +237,7 @@ REFERENCE = ["--reference", "reference.tsv"]
             [*TUNE, "--reference", "other.tsv"],
             "no clip in common with the reference (16 clips, for example '00.wav', against 1, for example 'far.wav')",
         ),
-        ([*TUNE, "--reference", "silent.tsv"], "no events in these clips, so that there is nothing to tune for"),
+        ([*TUNE, "--reference", "silent.tsv"], "no events in these clips, so there is nothing to tune for"),
         ([*TUNE, *REFERENCE, "--fraction", 0], "fraction is 0: of 16 clips"),
         (["tune", "nan.npz", "--json", "out.json", "--fraction", 1, *REFERENCE], "clip 2, frame 3, class 1 holds nan"),
     ],
