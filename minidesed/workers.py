@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 def exit_while_importing() -> None:
     """End a process of the pool that comes here while it imports a script without ``if __name__ == "__main__":``.
 
-    It would wait for the folder that the process which waits for it holds; that one raises the error.
+    It would wait for a folder held by the process that waits for it; that process raises the error.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):  # what multiprocessing itself tests
         sys.exit(1)

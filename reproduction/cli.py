@@ -81,7 +81,7 @@ def reproduce(
 @PROFILE
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(1), help="Trainings of each system.")
 def gap(profile_name: str, seeds: int) -> None:
-    """Measure MiniDESED's domain gap: its cost, what the mean teacher wins back, and each ingredient's share."""
+    """Measure MiniDESED's domain gap: its cost, what the mean teacher recovers, and each ingredient's share."""
     from reproduction.studies.gap import measure, text
 
     path = measure(profile_name, seeds)

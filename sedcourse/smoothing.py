@@ -1,4 +1,4 @@
-"""What lesson 06 hears and says: what smoothing mended, the authors' own HMMs, and sentences about published gains."""
+"""What lesson 06 plays and says: what smoothing repaired, the authors' HMMs, and sentences about published gains."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AUTHORS = Hmm(tables.CLASSES, np.full(10, _P_SILENCE), np.array(_P_EVENT), np.ze
 
 
 def authors() -> pd.DataFrame:
-    """Tabulate the probabilities of staying that stand in the released code: ``class p_silence p_event``."""
+    """Tabulate the probabilities of staying in the released code: ``class p_silence p_event``."""
     return pd.DataFrame({"class": tables.CLASSES, "p_silence": AUTHORS.p_silence, "p_event": AUTHORS.p_event}).round(3)
 
 
@@ -134,7 +134,7 @@ def by_length(gains: pd.DataFrame) -> pd.DataFrame:
 
 
 def around(waveform: np.ndarray, span: pd.Series, clip_s: float, more_s: float = 1.0) -> list[tuple[str, np.ndarray]]:
-    """Cut what is to be heard of a gap or a blip: the place alone, and with a second before and after it."""
+    """Cut out a gap or a blip to listen to: the place alone, and with a second before and after it."""
     pieces = []
     for words, extra in (("alone", 0.0), (f"with {more_s:g} s around it", more_s)):
         ends = (max(0.0, span["onset"] - extra), min(clip_s, span["offset"] + extra))

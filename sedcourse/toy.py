@@ -1,4 +1,4 @@
-"""Domain-adversarial training on points of the plane: small enough to train while one looks on.
+"""Domain-adversarial training on points of the plane: small enough to train while you watch.
 
 One axis is what sounds, with noise, the other how it was recorded. Among synthetic points the recording also gives the
 class away; among real ones, which lie apart and have no labels, it does not: a classifier trained on the synthetic ones
@@ -70,7 +70,7 @@ class Points(NamedTuple):
 
 
 def points(setting: Setting, count: int, unseen: bool = False) -> Points:
-    """Draw so many points of either domain; ``unseen``: others than those of the training."""
+    """Draw this many points of either domain; ``unseen``: others than those of the training."""
     rng = np.random.default_rng([setting.seed, int(unseen)])
     dogs = np.concatenate([np.arange(count) < share * count for share in (0.5, setting.real_share)])
     side, synthetic = np.where(dogs, 1.0, -1.0), np.arange(2 * count) < count
@@ -119,7 +119,7 @@ class Trained(NamedTuple):
 @functools.lru_cache(64)
 @one_thread()
 def train(setting: Setting) -> Trained:
-    """Train the toy; the same setting gives the same numbers, and at once where it was trained before."""
+    """Train the toy; the same setting gives the same numbers, at once if it was trained before."""
     networks, seen = Networks(setting.seed), points(setting, POINTS)
     optimizers = _adam(networks.extractor, networks.head), _adam(networks.domain)
     rows = []

@@ -18,7 +18,7 @@ SHORTEST_S = 0.02  # of what is left of an event where a recording is cut into c
 
 
 def read_audacity(path: str | Path, filename: str) -> pd.DataFrame:
-    """Read an Audacity label track, ``start<TAB>end<TAB>label`` a line, as the event table of a recording.
+    """Read an Audacity label track, ``start<TAB>end<TAB>label`` per line, as the event table of a recording.
 
     Lines that begin with a backslash, Audacity's frequency ranges, are left out.
 
@@ -32,7 +32,7 @@ def read_audacity(path: str | Path, filename: str) -> pd.DataFrame:
     Raises
     ------
     SedError
-        For a line that is not of this form, a label that is no class, a point instead of a range, with the line's
+        For a line that is not of this form, a label that is not a class, a point instead of a range, with the line's
         number; for a file that is missing or not text.
     """
     path = Path(path)
@@ -75,7 +75,7 @@ def table_of(rows: list[tuple], filenames: list[str]) -> pd.DataFrame:
 
 
 def annotated(folder: str | Path, who: str, recordings: Recordings) -> pd.DataFrame | None:
-    """Read what somebody annotated: ``FOLDER/WHO.tsv``, or a label track ``FOLDER/WHO/STEM.txt`` for each recording.
+    """Read someone's annotations: ``FOLDER/WHO.tsv``, or a label track ``FOLDER/WHO/STEM.txt`` for each recording.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def _said(event) -> str:
 
 
 def in_clips(table: pd.DataFrame, clips: list[str] | dict) -> pd.DataFrame:
-    """Move events from recordings to their clips (`recordings.clips_of`); what lies across a cut becomes two."""
+    """Move events from recordings to their clips (`recordings.clips_of`); an event across a cut becomes two."""
     rows = []
     for e in tables.events(table).itertuples():
         for k in range(int(e.onset // CLIP_S), int(e.offset // CLIP_S) + 1):

@@ -97,7 +97,7 @@ def levels(waveform: np.ndarray) -> np.ndarray:
 
 
 def level_row(name: str, waveform: np.ndarray, info: Info) -> dict[str, Any]:
-    """Measure a recording, and say what to mend.
+    """Measure a recording, and say what to improve.
 
     Returns
     -------
