@@ -238,7 +238,7 @@ REFERENCE = ["--reference", "reference.tsv"]
             "no clip in common with the reference (16 clips, for example '00.wav', against 1, for example 'far.wav')",
         ),
         ([*TUNE, "--reference", "silent.tsv"], "no events in these clips, so there is nothing to tune for"),
-        ([*TUNE, *REFERENCE, "--fraction", 0], "fraction is 0: of 16 clips"),
+        ([*TUNE, *REFERENCE, "--fraction", 0], "fraction is 0: tune on at least one of the 16 clips"),
         (["tune", "nan.npz", "--json", "out.json", "--fraction", 1, *REFERENCE], "clip 2, frame 3, class 1 holds nan"),
     ],
 )
