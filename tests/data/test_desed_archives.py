@@ -319,7 +319,7 @@ def test_a_full_disk_is_one_line_and_what_came_is_kept(zenodo, tmp_path, monkeyp
         monkeypatch.setattr("reproduction.desed.get.Folder.check_room", lambda *_: None)
         ballast = fill(root, leave=900_000)
         status, said = get(root)
-        assert status == 1 and "No space left on device" in said and "what is finished is kept" in said
+        assert status == 1 and "No space left on device" in said and "finished work is kept" in said
         assert (root / ".downloads" / f"{PUBLIC}.part").stat().st_size > 500_000
         ballast.unlink()
         resize(root, "5500k")  # room for the archive, not for all that is in it

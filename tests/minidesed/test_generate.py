@@ -455,7 +455,7 @@ def test_a_script_without_the_guard_is_told_so(tmp_path):
     *_, last = done.stderr.strip().splitlines()
     assert (
         done.returncode == 1
-        and last.startswith("sedlib.errors.SedError: no process could begin")
+        and last.startswith("sedlib.errors.SedError: no process could start making clips")
         and 'under `if __name__ == "__main__":`' in last
     )
     assert done.stderr.count("Traceback") == 1
