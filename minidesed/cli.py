@@ -33,7 +33,7 @@ _BANK = (
 @_JOBS
 @click.option("--without", multiple=True, metavar="INGREDIENT", help=_WITHOUT)
 def mini(folder: Path, profile_name: str, **options: Any) -> None:
-    """Make MiniDESED in FOLDER: clips mixed from procedural sounds, and isolated sounds to mix anew."""
+    """Make MiniDESED in FOLDER: clips mixed from procedural sounds, and isolated sounds for dynamic mixing."""
     from minidesed import generate
 
     _make(partial(generate.mini, folder), folder, profile_name, options)
@@ -49,7 +49,7 @@ def mini(folder: Path, profile_name: str, **options: Any) -> None:
 def soundbank(sounds: Path, folder: Path, profile_name: str, **options: Any) -> None:
     """Mix the recordings in SOUNDS into a data set in FOLDER.
 
-    SOUNDS holds a folder of isolated sounds for every class (directly or in foreground/), and may hold background/
+    SOUNDS has a folder of isolated sounds for each class (directly or in foreground/), and optionally background/
     and rir/.
     """
     from minidesed import generate
@@ -70,7 +70,7 @@ def _make(maker: Callable[..., str], folder: Path, profile_name: str, options: d
 @click.command(cls=Command, epilog=examples("sedlib data statistics data/mini-lesson"))
 @click.argument("folder", type=PATH)
 def statistics(folder: Path) -> None:
-    """Lay the event statistics of FOLDER beside DESED's published ones, class by class."""
+    """Compare the event statistics of FOLDER with DESED's published ones, class by class."""
     from minidesed import statistics
 
     for subset, comparison in statistics.compare_folder(folder).groupby(level="subset", sort=False):

@@ -1,9 +1,9 @@
 """What makes a clip "synthetic" or "real": levels, rooms, noise, microphones, codecs.
 
-DESED's synthetic clips are studio-like events mixed over quiet backgrounds; its real ones come from anybody's video.
-`SYNTHETIC` and `REAL` are that difference in numbers (docs/DATA.md gives their sources). A trained network can partly
-close the gap, because events stay audible and stay where they are. `INGREDIENTS` divides the difference, so that the
-share of each can be measured (`reproduction.studies.gap`). Paper sections 2 and 3.1; taught in
+DESED's synthetic clips are studio-like events mixed over quiet backgrounds; its real ones come from anyone's video.
+`SYNTHETIC` and `REAL` express that difference in numbers (docs/DATA.md gives their sources). A trained network can
+partly close the gap, because events stay audible and stay where they are. `INGREDIENTS` divides the difference, so that
+the share of each can be measured (`reproduction.studies.gap`). Paper sections 2 and 3.1; taught in
 ``notebooks/01_data.py`` and ``notebooks/05_domain_adversarial.py``.
 """
 

@@ -1,7 +1,7 @@
 """The generator: clips and isolated sounds -> a data set in DESED's layout, on all cores.
 
-Neither the number of processes nor a resume nor a larger data set changes a byte of what is there (`soundscapes` says
-why). As in DESED the synthetic clips are mixed from isolated sounds that lie beside them; dynamic mixing makes new
+Neither the number of processes nor a resume nor a larger data set changes a byte of existing files (`soundscapes` says
+why). As in DESED, the synthetic clips are mixed from the isolated sounds stored beside them; dynamic mixing makes new
 clips of the same sounds. Paper sections 2 and 3.2; taught in ``notebooks/01_data.py``.
 """
 
@@ -49,7 +49,7 @@ def mini(root: str | Path, sizes: Mapping[str, int], seed: int, without: Collect
     without : collection of str
         Names from `domains.INGREDIENTS`: in these respects the real clips are made like the synthetic ones.
     root, sizes, seed, **options
-        As of `generate`, with its result and errors.
+        As for `generate`, with its result and errors.
     """
     kind = "mini" + (f" without {', '.join(sorted(without))}" if without else "")
     recipes = {subset: mini_recipe(subset, without) for subset in SUBSETS}
@@ -81,7 +81,7 @@ def from_soundbank(
     real : path, optional
         Recordings for the real clips.
     root, sizes, seed, **options
-        As of `generate`, with its result and errors.
+        As for `generate`, with its result and errors.
     """
     if real is None:
         synthetic, training, evaluation = RecordedVoices(folder).split(SYNTHETIC, TRAINING, EVALUATION)
@@ -146,7 +146,7 @@ def generate(
     _check_request(sizes, seed, sounds)
     if not root.is_file():  # which will be refused in a moment
         root.mkdir(parents=True, exist_ok=True)
-    with locked(root, f"{root}: another process makes this data set; waiting for it ..." if progress else None):
+    with locked(root, f"{root}: another process is making this data set; waiting for it ..." if progress else None):
         _claim(root, {"generator": VERSION, "kind": kind, "seed": seed, "sounds": sounds}, sizes)
         counts = sound_counts(sounds) if "synthetic" in sizes else {}
         if counts:
@@ -212,7 +212,7 @@ def clip_name(subset: str, index: int) -> str:
 def sound_counts(sounds: int) -> dict[str, int]:
     """Return how many isolated sounds of each kind there are with ``sounds`` of each class.
 
-    Twice as many backgrounds and rooms: as every mixture has a background, they come round oftener than a class does.
+    Twice as many backgrounds and rooms: as every mixture has a background, they recur more often than a class.
     """
     return {what: sounds if what in tables.CLASSES else 2 * sounds for what in SOUND_KINDS}
 
@@ -283,7 +283,7 @@ def _claim(root: Path, identity: dict, sizes: Mapping[str, int]) -> None:
     if path.is_file():
         _refuse_other(path, identity, sizes)
     elif root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise SedError(f"{root}: is not empty and holds no dataset.json of the generator; give an empty folder")
+        raise SedError(f"{root}: is not empty and has no dataset.json from the generator; give an empty folder")
     write_output(path, json.dumps({**identity, "sizes": dict(sizes)}, indent=1) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""What the voices draw their parameters from: RANGES, parameter by parameter, for either domain."""
+"""The ranges from which the voices draw their parameters, one by one, for either domain."""
 
 from __future__ import annotations
 

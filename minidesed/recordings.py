@@ -1,6 +1,6 @@
 """Sound files as sources of sounds for the generator, with the interface of `voices.Voices`.
 
-`RecordedVoices` are anybody's recordings; `IsolatedSounds` are those of a data set's own soundbank. Paper section 2;
+`RecordedVoices` are a user's recordings; `IsolatedSounds` are those of a data set's own soundbank. Paper section 2;
 README, "Use your own sounds".
 """
 
@@ -31,7 +31,7 @@ TRAINING, EVALUATION = "real training", "real development and evaluation"  # poo
 class RecordedVoices(Soundbank):
     """The sounds of a `Soundbank`, with the interface of `voices.Voices`.
 
-    Parameters, attributes and errors as of `Soundbank`; ``fingerprint`` is the name of the folder and a hash of its
+    Parameters, attributes and errors as for `Soundbank`; ``fingerprint`` is the name of the folder and a hash of its
     files' names and contents. A ``sources.tsv`` with the columns ``file`` and ``recording_group`` says which files come
     from one original recording; without it each file counts as its own.
     """
@@ -45,8 +45,8 @@ class RecordedVoices(Soundbank):
             grouped = [r._replace(group=groups.get(name, name)) for r, name in zip(found, names, strict=True)]
             self.recordings[label] = grouped
         for file in sorted(name for name in groups if not os.path.isfile(self.folder / name)):
-            fix = "correct its name, or take the line out"
-            self.notes.append(f"{sources}: {file!r} is none of the sounds here; {fix}")
+            fix = "correct its name, or remove the line"
+            self.notes.append(f"{sources}: {file!r} is not one of the sounds here; {fix}")
         self._procedural = Voices(REAL)
         digest = hashlib.sha256()
         for path in sorted(recording.path for found in self.recordings.values() for recording in found):
@@ -184,7 +184,7 @@ def _groups(sources: Path) -> dict[str, str]:
             rows = csv.DictReader(file, delimiter="\t", restval="")
             if lacking := {"file", "recording_group"} - set(rows.fieldnames or ()):
                 columns = ", ".join(sorted(lacking))
-                raise SedError(f"{sources}: lacks the column {columns}; add it, or take the file away")
+                raise SedError(f"{sources}: lacks the column {columns}; add it, or remove the file")
             return {row["file"]: row["recording_group"] or row["file"] for row in rows}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SedError(f"{sources}: not a tab separated UTF-8 table ({error}); save it as UTF-8") from None

@@ -1,4 +1,4 @@
-"""What the voices are made of: harmonics, noise, struck bodies, slow changes, a filter that changes with time."""
+"""Building blocks of the voices: harmonics, noise, struck bodies, slow changes, a time-varying filter."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One clip or one isolated sound of a data set: a scenario turned into sound.
 
 `scenes.scenario` decides which events happen when; `mix` makes a waveform of that. A clip depends on (seed, subset,
-index) alone, an isolated sound on (seed, what, index), and every part of it has a random generator of its own, so that
+index) alone, an isolated sound on (seed, what, index), and every part of it has its own random generator, so that
 a change of one part leaves the others as they are. Paper section 2; taught in ``notebooks/01_data.py``.
 """
 
@@ -70,7 +70,7 @@ def mini_recipe(subset: str, without: Collection[str] = ()) -> SubsetRecipe:
 
 
 def make_clip(subset: str, how: SubsetRecipe, seed: int, index: int) -> tuple[np.ndarray, Labels]:
-    """Make clip ``index`` of a subset, waveform and events as of `mix`: a pure function of its arguments."""
+    """Make clip ``index`` of a subset, waveform and events as for `mix`: a pure function of its arguments."""
     rng_plan, rng_sound = np.random.default_rng([seed, list(SUBSETS).index(subset), index]).spawn(2)
     return mix(scenario(rng_plan, STATISTICS[how.scenes]), how.source, how.recipe, rng_sound)
 

@@ -1,4 +1,4 @@
-"""What a data set is like: how long events are, how many a clip holds, which classes come together, how much overlaps.
+"""Statistics of a data set: how long events are, how many a clip has, which classes occur together, how much overlaps.
 
 Works on any event table, DESED's own and ours alike, so that the two can be laid side by side: `compare` a made data
 set with the published numbers of DESED in `desed`. Paper section 2; taught in ``notebooks/01_data.py``.

@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 def exit_while_importing() -> None:
     """End a process of the pool that comes here while it imports a script without ``if __name__ == "__main__":``.
 
-    It would wait for the folder that the process which waits for it holds; that one raises the error.
+    It would wait for a folder held by the process that waits for it; that process raises the error.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):  # what multiprocessing itself tests
         sys.exit(1)
@@ -48,9 +48,9 @@ def run(function: Callable[..., Result], tasks: list[tuple], jobs: int) -> Itera
                 yield future.result()
         except BrokenProcessPool:
             raise SedError(
-                "a process that made clips was killed (out of memory?); call the same again: what is finished is kept"
+                "a process that made clips was killed (out of memory?); run the same again; finished work is kept"
                 if begun.is_set()
-                else "no process could begin to make clips: each imports the script that runs, so a script must call "
+                else "no process could start making clips: each imports the running script, so a script must call "
                 'this under `if __name__ == "__main__":` (or with jobs=1)'
             ) from None
         finally:

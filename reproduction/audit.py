@@ -1,9 +1,9 @@
 """Whether a folder in DESED's layout can be used: ``sedlib data check`` decodes and reports everything.
 
-An **error** will stop a training or its scoring: a table that cannot be read, a subset without a usable clip;
-`sedlib.data.layout.preflight` raises the same one. What is **left out** is counted, and everything else goes on without
-it: a clip that is missing or broken, as in real downloads of DESED. A **note** is what may not be meant. Paper section
-2; taught in ``notebooks/01_data.py``.
+An **error** stops a training or its scoring: a table that cannot be read, a subset without a usable clip;
+`sedlib.data.layout.preflight` raises the same one. Clips **left out** are counted, and everything else works without
+them: they are missing or broken, as in real downloads of DESED. A **note** is something that may be unintended. Paper
+section 2; taught in ``notebooks/01_data.py``.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ class Report:
             lines += [f"  {name}: {holds[0]}", *(f"    {line}" for line in holds[1:])]
         findings = {
             "errors (stop a training or its scoring)": self.errors,
-            "left out (all else goes on without)": self.left_out,
+            "left out (everything else works without)": self.left_out,
             "notes": self.notes,
-            "changed on their way to 10 s of 16 kHz mono": self.changed,
+            "converted to 10 s of 16 kHz mono": self.changed,
         }
         lines += ["rows of the paper's tables", *(f"  {line}" for line in self.rows)] if self.rows else []
         for title, found in findings.items():
@@ -145,13 +145,13 @@ def check_subset(root: Path, name: str, report: Report) -> Hashes:
     for filename in listed:
         if (other := by_case.setdefault(filename.casefold(), filename)) != filename:
             report.notes.append(
-                f"{metadata}: {other!r} and {filename!r} differ in upper and lower case alone, which many disks do not "
-                "tell apart; rename one"
+                f"{metadata}: {other!r} and {filename!r} differ only in upper and lower case, which many disks ignore; "
+                "rename one"
             )
 
     hashes, infos = _read_all(folder, sorted(present & set(listed)), report)
     if not infos:
-        wrong = f"none of the {len(listed)} clips of {name!r} can be read; what is left out says why"
+        wrong = f"none of the {len(listed)} clips of {name!r} can be read; the clips left out say why"
         report.errors.append(f"{folder}: {wrong}")
     if place.kind == STRONG:
         _check_events(metadata, table, infos, report)
@@ -183,8 +183,8 @@ def _near(expected: Path) -> str:
         if path.is_file() == is_file and (letters == wanted or not is_file and letters.startswith(wanted)):
             link = f"ln -s {shlex.quote(path.name)} {shlex.quote(str(expected))}"
             return (
-                f"; {expected.parent} has {path.name}; if that is meant, give it the name {expected.name}, by a link "
-                f"for example: {link}"
+                f"; {expected.parent} has {path.name}; if that is the right one, rename it {expected.name}, "
+                f"for example by a link: {link}"
             )
     return ""
 
@@ -233,9 +233,7 @@ def _why_missing(folder: Path, filename: str) -> str:
     others = others or [file.name for file in folder.iterdir() if _loose(file.name) == _loose(filename)]
     if not others:
         deeper = next(folder.glob(f"*/{glob.escape(filename)}"), None)
-        return (
-            f"it lies in {deeper.parent}; move the clips up" if deeper else "get the file, or take it out of the table"
-        )
+        return f"it is in {deeper.parent}; move the clips up" if deeper else "get the file, or remove it from the table"
     suffix = Path(filename).suffix
     if Path(others[0]).suffix.lower() == suffix.lower():
         return f"the folder has {others[0]}: correct the name"
@@ -274,11 +272,11 @@ def _check_repeats(hashes: dict[str, Hashes], report: Report) -> None:
             path, same = (report.root / SUBSETS[s].audio / f for s, f in ((subset, filename), (first, other)))
             pair = f"{path}: the same audio as {same}"
             if first != subset and {first, subset} & set(EVALUATED):
-                leaks.append(f"{pair}: a leak that flatters the scores; take it out of {first!r} or {subset!r}")
+                leaks.append(f"{pair}: a leak that inflates the scores; remove it from {first!r} or {subset!r}")
             else:
                 report.notes.append(f"{pair}; one of them is enough")
         elif filename in names:
-            fix = "if it is one recording, leave it in one of them"
+            fix = "if it is one recording, keep it in one of them"
             report.notes.append(f"{filename}: listed in {names[filename]} and in {subset}; {fix}")
         names[filename] = subset
     report.notes[:0] = leaks
@@ -287,7 +285,7 @@ def _check_repeats(hashes: dict[str, Hashes], report: Report) -> None:
 def check_soundbank(folder: Path, report: Report) -> None:
     """Add the findings on the isolated sounds to the report."""
     if not folder.exists():
-        report.notes.append(f"{folder}: no isolated sounds; systems that mix clips anew (lesson 02) cannot be trained")
+        report.notes.append(f"{folder}: no isolated sounds; systems with dynamic mixing (lesson 02) cannot be trained")
         return
     try:
         bank = Soundbank(folder)
@@ -314,26 +312,26 @@ def _check_events(metadata: Path, table: pd.DataFrame, infos: dict[str, audio.In
     for i, event in rows[outside | late | again | overlaps | instant].iterrows():
         label, wrong = event.event_label, []
         if outside[i]:
-            wrong.append(f"lies outside the clip of {end[i]:.3f} s, where nothing can find it; correct its times")
+            wrong.append(f"is outside the clip of {end[i]:.3f} s, where nothing can find it; correct its times")
         elif late[i]:
             wrong.append(f"ends after the clip of {end[i]:.3f} s; its end is cut there")
         if instant[i]:
-            wrong.append("has no length: no score counts it; correct its times, or take the line out")
+            wrong.append("has no length, so no score counts it; correct its times, or remove the line")
         if again[i]:
-            wrong.append("is listed before; take the line out")
+            wrong.append("is listed already; remove the line")
         elif overlaps[i]:
             wrong.append(
-                f"begins before another {label} ends, at {before[i]:g} s; PSDS takes them as one, F1 as they are; "
+                f"begins before another {label} ends, at {before[i]:g} s; PSDS merges them, F1 does not; "
                 "join them if they are one sound"
             )
         where = f"{tables.line_of(metadata, i)}: {event.filename}: {label} {event.onset:g}-{event.offset:g} s"
         report.notes += [f"{where} {problem}" for problem in wrong]
     if absent := sorted(set(tables.CLASSES) - set(rows["event_label"])):
-        without = f"no event of {', '.join(absent)}; averages over classes are those of the others"
+        without = f"no event of {', '.join(absent)}; averages over classes cover the others"
         report.notes.append(f"{metadata}: {without}")
     empty = table["filename"][table["event_label"].isna()]
     for i, name in empty[empty.isin(rows["filename"]) | empty.duplicated()].items():
-        wrong = "is listed without events here and once more elsewhere; take one of the lines out"
+        wrong = "is listed here without events and again elsewhere; remove one of the lines"
         report.notes.append(f"{tables.line_of(metadata, i)}: {name} {wrong}")
 
 

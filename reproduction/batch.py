@@ -1,7 +1,7 @@
-"""The batch, as ``make reproduce`` runs it: snakemake started on a plan, with an estimate, progress and what failed.
+"""The batch, as ``make reproduce`` runs it: snakemake started on a plan, with estimate, progress and failures.
 
-The graph itself is ``reproduction/Snakefile``; its jobs are `reproduction.jobs`. What is finished is kept, so a batch
-that was stopped, or lost its power, goes on.
+The graph itself is ``reproduction/Snakefile``; its jobs are `reproduction.jobs`. Finished work is kept, so a batch
+resumes after it was stopped or lost power.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def reproduce(
         if status := _snakemake(plan, cores, cluster_profile):
             failed = failures(plan)
             if failed:
-                say("Some jobs failed; ledger and report are made of the others.")
+                say("Some jobs failed; ledger and report are made from the others.")
                 for name in ("report/ledger.json", "report/index.html", f"report/lessons/{LEDGER_LESSON}.ipynb"):
                     (place / name).unlink(missing_ok=True)
                 _snakemake(plan._replace(partial=True), cores, cluster_profile)
@@ -126,15 +126,15 @@ def _announcement(plan: Plan, cores: int, cluster_profile: Path | None) -> str:
     """Tell what is to be done, and in profile lesson on this machine also how long it takes."""
     jobs = plan.jobs()
     todo = [job for job in jobs if not job.done.exists()]
-    where, about = f"on {cores} core{'s' if cores > 1 else ''}", "a time that is shown while it runs"
+    where, about = f"on {cores} core{'s' if cores > 1 else ''}", "; the time left is shown while they run"
     if cluster_profile:
         where = f"by cluster profile {cluster_profile.name}"
     elif plan.profile == "lesson":
-        about = _duration(sum(job.seconds for job in todo) / cores)
+        about = f": about {_duration(sum(job.seconds for job in todo) / cores)}"
     return (
-        f"{len(todo)} of {len(jobs)} jobs to do {where}: about {about}. {len(plan.trainings())} trainings; profile "
+        f"{len(todo)} of {len(jobs)} jobs to do {where}{about}. {len(plan.trainings())} trainings; profile "
         f"{plan.profile}, data {plan.root.name}, seeds {', '.join(map(str, plan.seeds))}. "
-        "Stop at any moment; the same command goes on."
+        "You can stop at any moment; the same command continues."
     )
 
 
@@ -161,7 +161,7 @@ def _alone(place: Path) -> Iterator[None]:
     except OSError as error:
         fix = "make room" if error.errno in FULL else "make it writable"
         raise SedError(f"{place}: cannot be written ({error.strerror}); {fix}, {elsewhere}") from None
-    other = f"another reproduction is at work in this folder (process {lock.read_text().strip() or 'unknown'})"
+    other = f"another reproduction is running in this folder (process {lock.read_text().strip() or 'unknown'})"
     with locked(lock, f"{place}: {other}; wait for it, stop it, {elsewhere}", wait=False):
         lock.write_text(f"{os.getpid()}\n")
         yield
@@ -227,7 +227,7 @@ def _forget_stale(plan: Plan) -> None:
             run = run_of(plan.profile, plan.root, system, seed)
             if not all(is_current(run, decoding) for decoding in ("median", *plan.decodings(system))):
                 stale.append(folder / "scored")
-    if plan.lessons():  # executed anew with other parameters
+    if plan.lessons():  # executed again with other parameters
         parameters = {"profile": plan.profile, "data": str(plan.root), "seed": plan.seeds[0]}
         last = place / "report" / "lessons.json"
         if not last.exists() or read_json(last) != parameters:

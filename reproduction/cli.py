@@ -12,10 +12,13 @@ from sedlib.cli import DATA, PATH, PROFILE, Command, examples
 
 # Imports that load more stand inside the commands, so that `sedlib --help` answers at once.
 
-_SEEDS, _TABLES = "Trainings of each system: seeds 0, 1, ...", "1, 2 or 3, repeatable: only this table, no lessons."
-_MIXING = "With the rows of dynamic mixing and augmentation, which take longest; default: with them."
+_SEEDS, _TABLES = (
+    "Number of trainings per system, with seeds 0, 1, ...",
+    "1, 2 or 3, repeatable: only these tables, and no lessons.",
+)
+_MIXING = "With or without the rows of dynamic mixing and augmentation, which take longest; default: with."
 _CLUSTER = "Run the jobs on a cluster: slurm, or the folder of a snakemake profile."
-_LESSONS = "A lesson's number, repeatable: only these are executed, and the ledger's."
+_LESSONS = "A lesson's number, repeatable: execute only these, and the ledger's."
 _PUBLISHED = "Score the published posteriors (figures/posteriors/) instead of training."
 _LIST = "List the rows of the paper's tables, their numbers and systems; do nothing."
 _EXAMPLES = examples(
@@ -49,7 +52,7 @@ def reproduce(
     cluster: str | None,
     only_list: bool,
 ) -> None:
-    """Do everything: data, trainings, scores, ledger, executed lessons, report. What is finished is not done again."""
+    """Do everything: data, trainings, scores, ledger, executed lessons, report. Finished work is not repeated."""
     from reproduction.lessons import find
     from reproduction.plan import TABLES, Plan
 
@@ -70,7 +73,7 @@ def reproduce(
         click.echo(f"report: {run_all(plan, cores, cluster, say=click.echo)}")
     except Stopped as stopped:
         context = click.get_current_context()
-        click.echo(f"{context.command_path} was {stopped}; the same command goes on where it was", err=True)
+        click.echo(f"{context.command_path} was {stopped}; the same command continues", err=True)
         context.exit(stopped.status)
 
 
@@ -78,7 +81,7 @@ def reproduce(
 @PROFILE
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(1), help="Trainings of each system.")
 def gap(profile_name: str, seeds: int) -> None:
-    """Measure MiniDESED's domain gap: its cost, what the mean teacher wins back, and each ingredient's share."""
+    """Measure MiniDESED's domain gap: its cost, what the mean teacher recovers, and each ingredient's share."""
     from reproduction.studies.gap import measure, text
 
     path = measure(profile_name, seeds)
@@ -92,7 +95,7 @@ def gap(profile_name: str, seeds: int) -> None:
 def check(folder: Path) -> None:
     """Say what FOLDER holds, what is missing and what is broken.
 
-    Exit status 1 for an error, which would stop a training or its scoring; what is missing or broken besides is left
+    The exit status is 1 for an error that would stop a training or its scoring; other missing or broken clips are left
     out of both, and counted by subset and class.
     """
     from reproduction import audit

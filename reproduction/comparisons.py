@@ -1,4 +1,4 @@
-"""Systems beside each other, from finished runs: means, intervals, and the paper's sentences against them.
+"""Comparisons of systems from finished runs: means, intervals, and verdicts on the paper's claims.
 
 `TABLE1` compares front-ends (paper section 4.1, ``notebooks/03_pcen.py``), `AUGMENTATION` the parts of dynamic mixing
 and augmentation (section 4.2, ``notebooks/02_augmentation.py``), `ADVERSARIAL` domain-adversarial training with and
@@ -29,7 +29,7 @@ FIGURES = shipped("figures")
 
 
 class Comparison(NamedTuple):
-    """Systems that belong beside each other."""
+    """Systems to compare with each other."""
 
     of: str  # what differs: heads the column of names
     rows: dict[str, str]  # system: name; the first one is the reference

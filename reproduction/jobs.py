@@ -28,7 +28,7 @@ from sedlib.workspace import dataset, workspace
 @contextmanager
 def alone(folder: Path, name: str) -> Iterator[None]:
     """Wait until no other process does the same."""
-    with locked(folder / f".{name}.lock", f"{folder}: another process is at the same; waiting for it"):
+    with locked(folder / f".{name}.lock", f"{folder}: another process is doing the same; waiting for it"):
         yield
 
 

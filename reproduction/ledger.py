@@ -1,4 +1,4 @@
-"""The ledger: every number, claim and figure of the paper beside what runs here gave, with its uncertainty.
+"""The ledger: every number, claim and figure of the paper beside our runs' results, with uncertainty.
 
 Paper section 4; taught in ``notebooks/07_paper_ledger.py``. The batch writes ``report/ledger.json`` from finished runs
 (`reproduction.measure`); ``python -m reproduction.ledger --publish`` makes it ``figures/ledger.json``, which README
@@ -172,11 +172,11 @@ def readme_part(ledger: Mapping[str, Any]) -> str:
     notice = published.notice(ledger["measured_by"])
     best = max((n for n in ledger["numbers"] if n["score"] == "dev_f1" and n["here"] is not None), key=_here)
     counted = ", ".join(f"{count} {name}" for name, count in verdicts(ledger).items() if count)
-    asked = f"{len(ledger['claims'])} sentences and comparisons that the paper makes of its numbers"
-    row = f"{best['row']}: {_shown(best)} % event-based macro F1 on the development clips"
+    asked = f"{len(ledger['claims'])} claims and comparisons that the paper makes about its numbers"
+    row = f"{best['row']}, with an event-based macro F1 of {_shown(best)} % on the development clips"
     parts = [f"**{notice}**"] if notice else []
     parts += [
-        f"Of {asked}, {counted} on {ledger['data']}. The best row here is {row}, {best['claimed']:g} % in the paper."
+        f"Of {asked}, {counted} on {ledger['data']}. The best row here is {row} ({best['claimed']:g} % in the paper)."
     ]
     return "\n\n".join(parts)
 
@@ -200,10 +200,10 @@ def page_part(ledger: Mapping[str, Any]) -> str:
         "over clips and trainings). F1 is event-based macro F1 in percent.",
         _markdown(pd.DataFrame(rows, columns=["table", "row", *SCORES.values(), "trainings"])),
         *how_measured(ledger),
-        f"Of {len(claims)} sentences and comparisons that the paper makes of these numbers, {counted}:",
+        f"Of {len(claims)} claims and comparisons that the paper makes about these numbers, {counted}:",
         _markdown(claims.drop(columns="why")),
-        f"Each interval is asked by itself. Asked all at once (Holm's rule, 5 %), {len(decided) - len(fallen)} of the "
-        f"{len(decided)} decided ones stand; those that do not: {'; '.join(fallen) or 'none'}.",
+        f"Each interval is tested on its own. Tested all at once (Holm's rule, 5 %), {len(decided) - len(fallen)} of "
+        f"the {len(decided)} decided ones stand; those that do not: {'; '.join(fallen) or 'none'}.",
         *(f"Figure {figure['figure']}: {figure['here']} ({figure['verdict']})." for figure in ledger["figures"]),
     ]
     return "\n\n".join(parts)

@@ -1,4 +1,4 @@
-"""What the plan's finished runs give for every number, claim and figure of the paper: ``report/ledger.json``.
+"""Measures every number, claim and figure of the paper from the plan's finished runs: ``report/ledger.json``.
 
 Paper section 4; `reproduction.ledger` reads it and shows it.
 """

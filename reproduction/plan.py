@@ -1,4 +1,4 @@
-"""What a batch is to reproduce: its rows, trainings, scores and lessons, their files, and how long they take."""
+"""The plan of a batch: its rows, trainings, scores and lessons, their files, and how long they take."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Plan(NamedTuple):
             fix = "give a DESED-layout folder, or 'mini' for the embedded data set"
             raise SedError(f"data {self.data!r}: no such folder; {fix}")
         if set("{}") & set(self.root.name):
-            what = "a folder's name with braces means something else to snakemake"
+            what = "snakemake gives braces in a folder's name another meaning"
             raise SedError(f"data {self.data!r}: {what}; rename it, or give a link to it")
         return self._replace(data=str(self.root))  # jobs run in another folder
 
@@ -163,7 +163,7 @@ class Plan(NamedTuple):
         return sorted(found, key=lambda one: -seconds_of(one[0]))
 
     def lessons(self) -> list[str]:
-        """Return the lessons that are executed: all, those chosen or that need no weights; none for some tables."""
+        """Return the lessons to execute: all, the chosen, or those that need no weights; none for some tables only."""
         names = [path.stem for path in lessons() if not self.published or path.stem in WITHOUT_WEIGHTS]
         names = [name for name in names if not self.chosen or name in (*self.chosen, LEDGER_LESSON)]
         return names if set(self.tables) == set(TABLES) else []
@@ -182,7 +182,7 @@ class Plan(NamedTuple):
 
     def lesson_needs(self, lesson: str) -> list[str]:
         """Return what a lesson needs."""
-        source = str(find(lesson))  # a lesson that was changed is executed anew
+        source = str(find(lesson))  # a changed lesson is executed again
         if lesson == LEDGER_LESSON:
             return [source, "report/ledger.json"]
         needed = [f"{self.runs}/{system}/seed{self.seeds[0]}/trained" for system in LESSON_RUNS.get(lesson, ())]

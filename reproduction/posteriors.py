@@ -1,6 +1,6 @@
-"""Posteriors of finished trainings as small files that travel, ``figures/posteriors/SYSTEM-seedN.zip``.
+"""Posteriors of finished trainings as small portable files, ``figures/posteriors/SYSTEM-seedN.zip``.
 
-From them ledger, decoders, ensembles and lessons 06 and 07 come out without a training: ``sedlib reproduce
+They suffice for ledger, decoders, ensembles and lessons 06 and 07, without a training: ``sedlib reproduce
 --from-published``. ``python -m reproduction.posteriors`` packs those of the workspace, in whole percent, so scores are
 not quite those of the trainings. Paper section 4; the ledger is ``notebooks/07_paper_ledger.py``'s.
 """

@@ -25,7 +25,7 @@ def notice(measured_by: str) -> str:
     """Name in a sentence what has changed since a version measured; empty where no change moves scores."""
     later = {version: what for version, what in CHANGED.items() if _order(measured_by) < _order(version)}
     changes = "; ".join(f"version {version} changed {what}" for version, what in later.items())
-    return f"Measured with sedlib {measured_by}; {changes}: to be measured anew." if later else ""
+    return f"Measured with sedlib {measured_by}; {changes}: to be measured again." if later else ""
 
 
 def source(path: Path, measured_by: str) -> str:

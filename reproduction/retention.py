@@ -1,4 +1,4 @@
-"""Numbers for what the eye sees in Figure 2: what a front-end keeps of lasting sounds and of those that change.
+"""Numbers for what the eye sees in Figure 2: how much a front-end keeps of lasting and of changing sounds.
 
 The paper's section 3.3: of its two layers one "captures also more slow-varying events", the other "focuses only on
 events with faster onset". The numbers are invariant to shift and positive scale, so layers of different scales can be
@@ -83,7 +83,7 @@ def event_contrast(x: np.ndarray, frame_s: float, events: pd.DataFrame) -> float
     for event in events.itertuples():
         inside |= (event.onset <= times) & (times < event.offset)
     if inside.all() or not inside.any():
-        raise SedError(f"the events cover {inside.sum()} of {len(inside)} frames; some must lie inside, others outside")
+        raise SedError(f"the events cover {inside.sum()} of {len(inside)} frames; some must be inside, others outside")
     if np.ptp(x) == 0:
         return 0.0  # and not what rounding makes of it
     off = x[:, ~inside].mean(1)
@@ -130,5 +130,5 @@ def _picture(x: np.ndarray) -> np.ndarray:
     x = np.asarray(x, float)
     if x.ndim == 2 and np.isfinite(x).all():
         return x
-    wrong = f"a picture of shape {x.shape} with {(~np.isfinite(x)).sum()} values that are no numbers"
+    wrong = f"a picture of shape {x.shape} with {(~np.isfinite(x)).sum()} values that are not numbers"
     raise SedError(f"{wrong}; give one clip and one channel, (mel, frame), finite")

@@ -1,4 +1,4 @@
-"""Scores as the paper has them: decoders tuned on half of the development clips, and ensembles of several trainings.
+"""Scores as in the paper: decoders tuned on half of the development clips, and ensembles of several trainings.
 
 Paper sections 3.4 and 4.3; taught in ``notebooks/06_hmm.py`` and ``notebooks/07_paper_ledger.py``.
 """
@@ -68,7 +68,7 @@ class Ensemble(Run):
         return average([Posteriors.load(path) for path in paths])
 
     def write_posteriors(self, data: str | Path) -> None:
-        """Store the averages unless they are stored; if one is missing all, as a member may have been trained anew."""
+        """Store the averages unless they are stored; if one is missing, all, as a member may have been retrained."""
         paths = {subset: self.folder / f"{subset}.npz" for subset in subsets_there(data)}
         if not all(path.exists() for path in paths.values()):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -131,11 +131,12 @@ def tuned(run: Run, data: str | Path, decoding: str = "exact") -> tuple[Decoder,
 
 
 def score_tuned(run: Run, data: str | Path, decoding: str = "exact") -> dict[str, Any]:
-    """Score the stored posteriors of a run by a tuned decoder instead of the median filter; done once, then read.
+    """Score a run's stored posteriors with a tuned decoder instead of the median filter; done once, then read.
 
-    As in the paper, what one half of the development clips tuned decodes all of them, and the evaluation clips. As that
-    half has been seen, each half is also decoded by what the other tuned. Writes the files of `tuned`,
-    ``SUBSET-DECODING.tsv``, ``unseen-DECODING.tsv`` (events of the halves decoded by what the other tuned) and
+    As in the paper, the decoder tuned on one half of the development clips decodes all of them, and the evaluation
+    clips. As it has seen that half, each half is also decoded with the decoder tuned on the other. Writes the files of
+    `tuned`,
+    ``SUBSET-DECODING.tsv``, ``unseen-DECODING.tsv`` (events of the halves, each decoded as the other tuned) and
     ``results-DECODING.json``.
 
     Parameters
@@ -191,5 +192,5 @@ def results_of(run: Run, decoding: str) -> dict[str, Any]:
 
 
 def is_current(run: Run, decoding: str) -> bool:
-    """Whether this code scored a run in this way, from the posteriors that it has; otherwise it is scored anew."""
+    """Whether this code scored a run in this way, from its present posteriors; otherwise it is scored again."""
     return scoring.is_current(run, run.folder / results_file(decoding), *(() if decoding == "median" else (CODE,)))

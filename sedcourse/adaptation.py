@@ -1,4 +1,4 @@
-"""What lesson 05 shows of the domain gap and of trainings against it, besides toy and `sedcourse.microphone`.
+"""What lesson 05 shows about the domain gap and trainings against it, besides the toy and `sedcourse.microphone`.
 
 The gap's ingredients by ear and by a classifier, which epoch a selection on synthetic clips takes, embeddings in the
 plane, and the published study in a sentence. Paper sections 3.1 and 4.2.
@@ -167,7 +167,7 @@ def draw_map(of: Mapping[str, Any], seed: int) -> tuple[Figure, str]:
 
 
 def channel() -> Interval:
-    """Return what an adversary wins where noise, microphone, band limit and codec differ, from ``figures/known.json``.
+    """Return what an adversary gains where noise, microphone, band limit and codec differ, from ``figures/known.json``.
 
     Points of accuracy on real single sounds: weight 1, the same settings as weight 0, seed by seed.
     """
@@ -225,7 +225,7 @@ def lambdas(results: Mapping[str, Any]) -> pd.DataFrame:
 
 @styled
 def draw_ladder(rungs: Mapping[str, Interval]) -> tuple[Figure, str]:
-    """Draw what the method wins on each rung, from toy to detector, and describe it."""
+    """Draw what the method gains on each rung, from toy to detector, and describe it."""
     fig, axes = figure(10, 0.9 + 0.45 * len(rungs))
     ax, rows = axes[0, 0], np.arange(len(rungs))[::-1]
     for row, of, colour, marker in zip(
@@ -237,4 +237,4 @@ def draw_ladder(rungs: Mapping[str, Interval]) -> tuple[Figure, str]:
     ax.set_yticks(rows, list(rungs))
     ax.set(xlabel="won by domain-adversarial training (points), 95 % interval", ylim=(-0.6, len(rungs) - 0.4))
     words = "; ".join(f"{name}: {of}" for name, of in rungs.items())
-    return fig, f"What domain-adversarial training wins. {words}."
+    return fig, f"What domain-adversarial training gains. {words}."

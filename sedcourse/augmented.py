@@ -1,4 +1,4 @@
-"""What augmentation buys a small classifier: sounds that get worse, and sounds that are few. Lesson 02.
+"""What augmentation brings a small classifier when sounds get worse, and when they are few. Lesson 02.
 
 `robustness` trains on clean copies or on degraded ones, and tests on sounds that get worse step by step. `scarcity`
 trains on a fixed set of mixtures or on new ones each time, from few or many isolated sounds.
@@ -49,7 +49,7 @@ def with_noise(waveforms: np.ndarray, snr_db: np.ndarray, rng: np.random.Generat
 
 
 def low_passed(waveforms: np.ndarray, cutoff: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Take away what lies above a frequency in Hz for each clip; nothing is random."""
+    """Remove what is above a frequency in Hz for each clip; nothing is random."""
     return effects.low_pass(torch.from_numpy(waveforms), torch.from_numpy(cutoff).float()).numpy()
 
 

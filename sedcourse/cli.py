@@ -12,7 +12,7 @@ from sedlib.cli import PATH, Command, examples
 @click.command(cls=Command, epilog=examples("sedlib stub 04 notebooks/my_04.ipynb"))
 @click.argument("lesson")
 @click.argument("notebook", type=PATH)
-@click.option("--force", is_flag=True, help="Write over NOTEBOOK if it is there, with all that was done in it.")
+@click.option("--force", is_flag=True, help="Overwrite NOTEBOOK if it exists, with all work in it.")
 @click.option("--solutions", is_flag=True, help="Put each solution below its exercise, folded.")
 def stub(lesson: str, notebook: Path, force: bool, solutions: bool) -> None:
     """Write LESSON as a notebook whose exercises are still to be solved."""

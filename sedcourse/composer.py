@@ -1,6 +1,6 @@
-"""The composer: a mixture by hand, out of the same numbers that `mixing.draw` draws.
+"""The composer: a mixture by hand, from the same numbers that `mixing.draw` draws.
 
-Controls for up to five foregrounds and a background, the picture of what comes of them, and a player; a batch run draws
+Controls for up to five foregrounds and a background, a picture of the result, and a player; a batch run draws
 the same pictures of drawn mixtures. The state is a `mixing.Mixture` and nothing else, so `mixing` makes all the sound
 and all the labels; everything that is shown is a pure function of it (`compose`, `picture`, `table`). Paper section
 3.2; used in ``notebooks/02_augmentation.py``.

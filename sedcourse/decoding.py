@@ -46,7 +46,7 @@ def filter_lengths(seconds: np.ndarray, f1: pd.DataFrame) -> tuple[Figure, str]:
     ----------
     seconds : (length,) array
     f1 : DataFrame
-        A row a length, a column a class; percent.
+        One row per length, one column per class; percent.
     """
     fig, axes = figure(12, 4.2, ncols=2, sharey=True)
     panels = {"sounds that last": STATIONARY, "others": [name for name in f1 if name not in STATIONARY]}
@@ -224,7 +224,10 @@ def landscapes(
         f"{name}: {', '.join(f'{of} {s:.3f} and {e:.3f}' for of, s, e in zip(classes, *both, strict=True))}"
         for name, both in marks.items()
     )
-    return fig, f"F1 over the probabilities that silence and event go on, a panel a class. Silence and event, {ends}."
+    return (
+        fig,
+        f"F1 over the probabilities that silence and event go on, one panel per class. Silence and event, {ends}.",
+    )
 
 
 def rarest_landscape(objective: Objective) -> tuple[Figure, str]:
@@ -246,12 +249,12 @@ def rarest_landscape(objective: Objective) -> tuple[Figure, str]:
 
 @styled
 def gains(measured: dict[str, dict[str, dict[str, list[float]]]]) -> Figure:
-    """Draw what tuning wins over the median filter on the half that it saw and on the other one, a panel a system.
+    """Draw what tuning gains over the median filter on its own half and on the other one, one panel per system.
 
     Parameters
     ----------
     measured : dict of title to dict of search to ``{"tuned": [...], "other": [...]}``
-        Gains in points, a value a split.
+        Gains in points, one value per split.
     """
     rows = -(-len(measured) // 3)
     fig, axes = figure(12, 0.8 + 2.9 * rows, nrows=rows, ncols=-(-len(measured) // rows))
@@ -277,7 +280,7 @@ def gains(measured: dict[str, dict[str, dict[str, list[float]]]]) -> Figure:
 
 @styled
 def beside(scores: np.ndarray, frame_s: float, events: Mapping[str, pd.DataFrame]) -> Figure:
-    """Draw the posteriors of one class and clip, and under them the events that each decoder finds, a row each.
+    """Draw the posteriors of one class and clip, and under them the events that each decoder finds, one row each.
 
     Parameters
     ----------
@@ -324,7 +327,7 @@ def one_clip(
 def mended(
     title: str, span: pd.Series, posteriors: Posteriors, events: Mapping[str, pd.DataFrame]
 ) -> tuple[Figure, str]:
-    """Draw what smoothing mended, a gap or a blip between dashed lines, and describe it."""
+    """Draw what smoothing repaired, a gap or a blip between dashed lines, and describe it."""
     onset, offset = float(span["onset"]), float(span["offset"])
     fig, words = one_clip(span["filename"], span["event_label"], posteriors, events, (onset, offset))
     where = f"{title}: {span['event_label']}, {onset:.1f} to {offset:.1f} s"
@@ -334,7 +337,7 @@ def mended(
 
 @styled
 def by_class(gains: pd.DataFrame) -> Figure:
-    """Draw what decoders win for each class on clips that did not tune them, the shortest events first.
+    """Draw what decoders gain for each class on clips that did not tune them, the shortest events first.
 
     Parameters
     ----------

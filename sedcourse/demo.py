@@ -1,7 +1,7 @@
 """Small experiments on single sounds: a linear classifier, many seeds, intervals; for lessons 02 and 03.
 
-A technique is seen at work here, where little else can interfere, before a detector is asked. Each experiment is a
-function of a seed that returns rows; `intervals` are over seeds.
+A technique is first seen at work here, where little else can interfere, before any detector is trained. Each experiment
+is a function of a seed that returns rows; `intervals` are over seeds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LOGMEL = LogMel(FEATURES)
 
 
 def sounds(per_class: int, *seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Make isolated sounds of all classes, each of another individual.
+    """Make isolated sounds of all classes, each from another individual.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def curves(
     Parameters
     ----------
     table : DataFrame
-        As of `over_seeds`.
+        As from `over_seeds`.
     x, value, of, panels : str
         Columns: horizontal axis (in the order of its values, evenly spaced), vertical axis, lines, panels.
     **labels

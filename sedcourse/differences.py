@@ -27,7 +27,7 @@ DECISIVE = (  # what can move a score most
 
 
 def differences() -> dict[str, pd.DataFrame]:
-    """By section of the file its table, one row a point, with the file's columns; text without Markdown's backticks."""
+    """Return each section's table, one row per point, with the file's columns; text without Markdown's backticks."""
     found: dict[str, pd.DataFrame] = {}
     for section in DIFFERENCES.read_text(encoding="utf-8").split("\n## ")[1:]:
         title, _, body = section.partition("\n")

@@ -32,7 +32,7 @@ def check_environment() -> pd.DataFrame:
     versions = f"Python {platform.python_version()}, sedlib {__version__}, PyTorch {torch.__version__}"
     slow = "Everything works; a training takes about twice the time given."
     small = f"Use profile 'smoke', or a machine with {_MEMORY_GIB} GiB or more."
-    full = f"Data and runs take up to {_DISK_GIB} GiB: make room, or let SEDLIB_WORKSPACE name a folder elsewhere."
+    full = f"Data and runs take up to {_DISK_GIB} GiB: free some space, or set SEDLIB_WORKSPACE to a folder elsewhere."
     none = "Not needed for profile 'lesson'; a training of profile 'paper' takes days without one."
     rows = [
         ("versions", True, "", f"{versions}, in {sys.prefix}", ""),

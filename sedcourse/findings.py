@@ -1,4 +1,4 @@
-"""What lesson 07 says of a ledger: what was learned, the paper's own spread, what would decide it; a clip to hear.
+"""What lesson 07 says about a ledger: what was learned, the paper's own spread, what would decide it; a clip to hear.
 
 Every sentence is computed from the ledger, so that it stays true whatever a study gives.
 """
@@ -133,7 +133,7 @@ def power(found: Ledger) -> pd.DataFrame:
 def of_power(table: pd.DataFrame, trainings: int) -> str:
     """Say how much of `power`'s table a study of so many trainings could have decided."""
     if table.empty:
-        return "This ledger does not show how far seeds and clips scatter, so nobody can say how many would be enough."
+        return "This ledger does not show how far scores vary, so the number that would be enough is unknown."
     counts = [table[name].map(lambda n: isinstance(n, int) and n <= trainings).sum() for name in table.columns[-2:]]
     never = (table["trainings needed"] == "none is enough").sum()
     return (
@@ -144,7 +144,7 @@ def of_power(table: pd.DataFrame, trainings: int) -> str:
 
 
 def unseen_means(found: Ledger) -> pd.DataFrame:
-    """Tabulate decoders on clips that tuned them and on others: mean F1 over trainings, percent, a row a search."""
+    """Tabulate decoders on clips that tuned them and on others: mean F1 over trainings, percent, one row per search."""
     names = {
         "median": "median filter, dev",
         "dev": "tuned, dev",
@@ -161,7 +161,7 @@ def unseen_means(found: Ledger) -> pd.DataFrame:
 
 
 def memory(found: Ledger) -> pd.DataFrame:
-    """Take apart what HMMs win over the median filter: as the paper counts, kept on unseen halves, and the rest."""
+    """Take apart what HMMs gain over the median filter: as the paper counts, kept on unseen halves, and the rest."""
     rows = []
     for one in found["unseen"]:
         claimed, kept = (np.mean(one[name]) - np.mean(one["median"]) for name in ("dev", "unseen"))

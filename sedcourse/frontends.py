@@ -1,4 +1,4 @@
-"""What a PCEN front-end does by itself: quieter recordings, noise, two layers by hand, layers that part. Lesson 03.
+"""What a PCEN front-end does on its own: quieter recordings, noise, two layers by hand, layers that diverge. Lesson 03.
 
 `gain` trains a linear classifier on sounds at one level and tests it at others; `noise` measures how Gaussian and how
 white front-ends make noise; `by_hand` is one PCEN layer with its parameters set; `part` trains a network of a few

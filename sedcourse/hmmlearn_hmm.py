@@ -68,7 +68,7 @@ def state_posteriors(scores: np.ndarray, hmm: Hmm) -> np.ndarray:
 
 
 def hmm_scores(posteriors: Posteriors, hmm: Hmm, thresholds: Sequence[float] = THRESHOLDS) -> Posteriors:
-    """Make one score a frame that, cut at any of the thresholds, gives the events of `operating_points` there.
+    """Make one score per frame that, cut at any of the thresholds, gives the events of `operating_points` there.
 
     With models that like to stay (p_silence + p_event of 1 or more) a lower threshold only adds frames.
 

@@ -37,7 +37,7 @@ class LiveCurves(_Redrawn):
     Parameters
     ----------
     interactive : bool
-        False, as in a batch run: print a line an epoch and draw once, at the end.
+        False, as in a batch run: print one line per epoch and draw once, at the end.
     """
 
     def __init__(self, interactive: bool) -> None:

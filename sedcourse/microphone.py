@@ -1,9 +1,9 @@
-"""Domain-adversarial training between toy and detector: single sounds whose domains differ by a microphone alone.
+"""Domain-adversarial training between toy and detector: single sounds whose domains differ only in the microphone.
 
-Both domains hold the same kinds of sounds, as often, without weak labels. A network of three layers learns the class
-from the level and variation of each Mel band; all that keeps it from real sounds is the response of one microphone.
-Here the method does what it promises, for many seeds in a minute. Then one can switch on what a detector meets: classes
-that are more frequent in one domain, and a microphone of its own for every clip. Paper section 3.1; used in
+Both domains have the same kinds of sounds in the same shares, without weak labels. A three-layer network learns the
+class from the level and variation of each Mel band; only the response of one microphone separates it from real sounds.
+Here the method does what it promises, for many seeds in a minute. Then the complications of a detector can be switched
+on: classes that are more frequent in one domain, and a different microphone for every clip. Paper section 3.1; used in
 ``notebooks/05_domain_adversarial.py``, after `sedcourse.toy`.
 """
 
@@ -55,7 +55,7 @@ def response(hertz: np.ndarray, size: float = SIZE, seed: int | None = None) -> 
 
 
 def through(clips: np.ndarray, size: float = SIZE, *, each_its_own: bool = False) -> np.ndarray:
-    """Return what the microphone makes of clips ``(clip, sample)``, or a microphone of its own makes of each."""
+    """Return clips ``(clip, sample)`` as the microphone records them, or each as its own microphone does."""
     hertz = np.fft.rfftfreq(clips.shape[1], 1 / RATE)
     levels = [response(hertz, size, i if each_its_own else None) for i in range(len(clips) if each_its_own else 1)]
     gains = [10 ** (level / 20).astype(np.float32) for level in levels]
@@ -130,7 +130,7 @@ def train(
     ----------
     sounds : Sounds
     weight : float
-        Of the reversed gradient, which grows as Ganin et al.'s schedule says; 0: nobody listens to the adversary.
+        Of the reversed gradient, which grows as Ganin et al.'s schedule says; 0: the network ignores the adversary.
     seed : int
         Of the split, the first weights and the batches.
     frequent : float
@@ -226,7 +226,7 @@ class Interval(NamedTuple):
 
 
 def interval(values: np.ndarray) -> Interval:
-    """Return the mean of values, one a seed, and its 95 % interval; infinitely wide for a single one."""
+    """Return the mean of values, one per seed, and its 95 % interval; infinitely wide for a single one."""
     mean, low, high = demo.interval(values)
     return Interval(mean, low, high) if len(values) > 1 else Interval(mean, -np.inf, np.inf)
 

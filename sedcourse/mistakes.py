@@ -56,7 +56,7 @@ def by_class(reference: pd.DataFrame, predicted: pd.DataFrame) -> dict[str, pd.D
 
 
 def worst(reference: pd.DataFrame, predicted: pd.DataFrame, posteriors: Posteriors) -> dict[str, pd.Series]:
-    """Pick the surest false alarm, the least suspected miss, and the reference event in the most pieces.
+    """Pick the most confident false alarm, the least suspected miss, and the reference event in the most pieces.
 
     Parameters
     ----------

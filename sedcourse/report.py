@@ -172,9 +172,9 @@ def formula(tex: str, display: str = "inline") -> str:
     try:
         written = convert(source, display=display)
     except Exception as error:  # the library has one kind for every mistake
-        raise SedError(f"formula {source!r} is no TeX: {type(error).__name__}") from None
+        raise SedError(f"formula {source!r} is not TeX: {type(error).__name__}") from None
     if unknown := re.search(r"<m\w+>(\\\w+)", written):
-        raise SedError(f"formula {source!r}: {unknown[1]} is unknown to latex2mathml; write it otherwise")
+        raise SedError(f"formula {source!r}: {unknown[1]} is unknown to latex2mathml; write it differently")
     return written.replace("<math", f'<math alttext="{html.escape(source)}"', 1)
 
 

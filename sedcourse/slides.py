@@ -1,9 +1,9 @@
 """``python -m sedcourse.slides [FOLDER]``: slides of every lesson, one HTML page each, ``slides/`` of the report.
 
 They are made of the lessons: titles, predictions, formulas, exercises with their solutions folded, pictures and players
-where the lesson was executed, and the quiz. The browser's own keys turn them (Page Down, space, Home, End) and print
-them, a slide a sheet. There is no script: no speaker's view, no animation, no remote control. Those would need
-reveal.js, which no package brings.
+where the lesson was executed, and the quiz. The browser's own keys page through them (Page Down, space, Home, End) and
+print them, one slide per sheet. There is no script: no speaker's view, no animation, no remote control. Those would
+need reveal.js, which no package brings.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What lesson 06 hears and says: what smoothing mended, the authors' own HMMs, and sentences about published gains."""
+"""What lesson 06 plays and says: what smoothing repaired, the authors' HMMs, and sentences about published gains."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AUTHORS = Hmm(tables.CLASSES, np.full(10, _P_SILENCE), np.array(_P_EVENT), np.ze
 
 
 def authors() -> pd.DataFrame:
-    """Tabulate the probabilities of staying that stand in the released code: ``class p_silence p_event``."""
+    """Tabulate the probabilities of staying in the released code: ``class p_silence p_event``."""
     return pd.DataFrame({"class": tables.CLASSES, "p_silence": AUTHORS.p_silence, "p_event": AUTHORS.p_event}).round(3)
 
 
@@ -96,14 +96,14 @@ def bests(p_silence: np.ndarray, f1: np.ndarray) -> dict[str, str]:
 
 
 def kept(tuned: list[float], other: list[float]) -> str:
-    """Say how much of what tuning won is kept on clips that it has not seen."""
+    """Say how much of a tuning gain is kept on unseen clips."""
     won, left = np.mean(tuned), np.mean(other)
     share = f", {100 * left / won:.0f} % of it" if won > 0 else ""
-    return f"wins {won:+.1f} points where it looked and {left:+.1f} elsewhere{share}"
+    return f"gains {won:+.1f} points where it was tuned and {left:+.1f} elsewhere{share}"
 
 
 def of_searches(known: dict[str, Any]) -> list[str]:
-    """Say of every published system what the HMM's three searches win and keep."""
+    """Say of every published system what the HMM's three searches gain and keep."""
     return [
         f"{title}: {search} {kept(of['searches'][search]['tuned'], of['searches'][search]['other'])}."
         for title, of in known["systems"].items()
@@ -134,7 +134,7 @@ def by_length(gains: pd.DataFrame) -> pd.DataFrame:
 
 
 def around(waveform: np.ndarray, span: pd.Series, clip_s: float, more_s: float = 1.0) -> list[tuple[str, np.ndarray]]:
-    """Cut what is to be heard of a gap or a blip: the place alone, and with a second before and after it."""
+    """Cut out a gap or a blip to listen to: the place alone, and with a second before and after it."""
     pieces = []
     for words, extra in (("alone", 0.0), (f"with {more_s:g} s around it", more_s)):
         ends = (max(0.0, span["onset"] - extra), min(clip_s, span["offset"] + extra))

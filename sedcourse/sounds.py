@@ -133,7 +133,7 @@ def mel_bands(bands: np.ndarray) -> tuple[Figure, str]:
 
 @styled
 def steps(pictures: Mapping[str, np.ndarray], clip_s: float) -> tuple[Figure, str]:
-    """Draw what the steps from samples to log-Mel make of a clip, a panel ``(bin or band, frame)`` each."""
+    """Draw what the steps from samples to log-Mel make of a clip, one panel ``(bin or band, frame)`` each."""
     fig, axes = figure(10, 3, ncols=len(pictures))
     for ax, (title, picture) in zip(axes[0], pictures.items(), strict=True):
         ax.imshow(picture, origin="lower", aspect="auto", cmap="magma", extent=(0, clip_s, 0, len(picture)))

@@ -1,6 +1,6 @@
 """Exercises: written as solutions, handed out as stubs.
 
-In a lesson, a cell tagged ``solution`` follows the text of its exercise, hidden until one opens it. In a notebook of
+In a lesson, a cell tagged ``solution`` follows the text of its exercise, hidden until opened. In a notebook of
 exercises it holds only signatures, docstrings, lines that end with ``# given``, and ``...  # your turn`` for the rest.
 A cell to write into follows each **Predict** prompt, and the solution lies folded below its exercise.
 
@@ -72,7 +72,7 @@ def exercise_notebook(
     out : path
         The notebook (.ipynb) to write.
     force : bool
-        Write over a notebook that is there, with all that was done in it.
+        Overwrite an existing notebook, with all work in it.
     solutions : bool
         Put each solution below its exercise, folded.
     profile : str
@@ -89,9 +89,7 @@ def exercise_notebook(
     if out.suffix != ".ipynb":
         raise SedError(f"{out}: the name of a notebook must end with .ipynb")
     if out.exists() and not force:
-        raise SedError(
-            f"{out}: is there already, perhaps with work in it; give another name, or --force to write over it"
-        )
+        raise SedError(f"{out}: exists already, perhaps with work in it; give another name, or --force to overwrite it")
     check_output(out)
     notebook = read(path)
     cells = []
@@ -123,7 +121,7 @@ def checksum(lesson: Path) -> str:
 
 
 def students_version(folder: Path, profile: str = "", source: str = "") -> list[str]:
-    """Write every lesson that is not in a folder yet as a notebook of exercises; what is there is never touched.
+    """Write every lesson that is not in a folder yet as a notebook of exercises; existing ones are never touched.
 
     Returns
     -------

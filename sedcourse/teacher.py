@@ -244,7 +244,7 @@ def baseline_row(results: dict[str, Any], deaf: Sequence[F1Result]) -> pd.DataFr
     results : dict
         As `sedlib.training.score` returns it.
     deaf : sequence of F1Result
-        Of `by_chance`, one a draw.
+        Of `by_chance`, one per draw.
     """
     paper = next(row.paper for row in ROWS if row.key == "3 Baseline")
     f1, public = results["validation"]["event_f1"], results.get("public", {}).get("event_f1", {"macro": None})

@@ -1,4 +1,4 @@
-"""Domain-adversarial training on points of the plane: small enough to train while one looks on.
+"""Domain-adversarial training on points of the plane: small enough to train while you watch.
 
 One axis is what sounds, with noise, the other how it was recorded. Among synthetic points the recording also gives the
 class away; among real ones, which lie apart and have no labels, it does not: a classifier trained on the synthetic ones
@@ -46,7 +46,7 @@ class Setting(Checked):
     Parameters
     ----------
     main_weight, domain_weight, updates, schedule
-        As of `sedlib.config.Adversarial`. A domain weight of 0 is training without an adversary.
+        As for `sedlib.config.Adversarial`. A domain weight of 0 is training without an adversary.
     real_share : float
         Share of the real points that are dogs, in (0, 1); half of the synthetic ones are.
     seed : int
@@ -70,7 +70,7 @@ class Points(NamedTuple):
 
 
 def points(setting: Setting, count: int, unseen: bool = False) -> Points:
-    """Draw so many points of either domain; ``unseen``: others than those of the training."""
+    """Draw this many points of either domain; ``unseen``: others than those of the training."""
     rng = np.random.default_rng([setting.seed, int(unseen)])
     dogs = np.concatenate([np.arange(count) < share * count for share in (0.5, setting.real_share)])
     side, synthetic = np.where(dogs, 1.0, -1.0), np.arange(2 * count) < count
@@ -113,13 +113,13 @@ class Trained(NamedTuple):
 
     setting: Setting
     networks: Networks
-    history: pd.DataFrame  # a row for every measurement, as of `measure`, with its ``step``
+    history: pd.DataFrame  # a row for every measurement, as from `measure`, with its ``step``
 
 
 @functools.lru_cache(64)
 @one_thread()
 def train(setting: Setting) -> Trained:
-    """Train the toy; the same setting gives the same numbers, and at once where it was trained before."""
+    """Train the toy; the same setting gives the same numbers, at once if it was trained before."""
     networks, seen = Networks(setting.seed), points(setting, POINTS)
     optimizers = _adam(networks.extractor, networks.head), _adam(networks.domain)
     rows = []
@@ -165,7 +165,7 @@ def measure(networks: Networks, setting: Setting) -> dict[str, float]:
     -------
     dict
         ``synthetic_accuracy`` and ``real_accuracy``; ``domain_error``, the balanced error of the training's own
-        adversary, NaN where there is none, and ``probe_error``, that of a classifier that learns anew from the
+        adversary, NaN where there is none, and ``probe_error``, that of a new classifier that learns from the
         features as they stand. 0.5 is chance for both.
     """
     seen, unseen = points(setting, POINTS), points(setting, UNSEEN, unseen=True)
@@ -218,11 +218,11 @@ def draw(
     learned.set(xlabel="feature 1 (no unit)", ylabel="feature 2 (no unit)", title="what the extractor makes of them")
     fig.legend(*given.get_legend_handles_labels(), loc="outside lower left", ncols=5, frameon=False)
     _curves(curves, trained.history)
-    own = "looks on" if not domain_weight else f"is wrong about {last['domain_error']:.0%}"
+    own = "looks on" if not domain_weight else f"is wrong on {last['domain_error']:.0%}"
     return fig, (
         f"domain weight {domain_weight:g}, {real_share:.0%} of the real points are dogs, {updates}, {schedule}: in the "
         f"end {last['synthetic_accuracy']:.0%} of new synthetic and {last['real_accuracy']:.0%} of new real points are "
-        f"classified rightly; the adversary {own}, a fresh probe is wrong about {last['probe_error']:.0%}."
+        f"classified correctly; the adversary {own}, a fresh probe is wrong on {last['probe_error']:.0%}."
     )
 
 
@@ -254,7 +254,7 @@ def _curves(ax: Axes, history: pd.DataFrame) -> None:
 
 @styled
 def draw_sweep(swept: dict[str, pd.DataFrame]) -> tuple[Figure, str]:
-    """Draw what real points win by the domain weight, a panel for each `sweep`, and describe it."""
+    """Draw what real points gain by the domain weight, one panel for each `sweep`, and describe it."""
     fig, axes = figure(10, 3.3, ncols=len(swept), sharey=True)
     measures = (
         ("real_accuracy", "right, real points", VERMILION, "o-"),

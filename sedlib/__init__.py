@@ -1,4 +1,4 @@
-"""sedlib: sound event detection as the lessons in ``notebooks/`` teach it, one room per lesson."""
+"""sedlib: sound event detection as the lessons in ``notebooks/`` teach it, one subpackage per topic."""
 
 from sedlib.workspace import leave_home_alone
 

@@ -29,7 +29,7 @@ _DATA_HELP = "A DESED-layout folder; 'mini' is the embedded data set."
 DATA = click.option("--data", "data_name", default="mini", help=_DATA_HELP)
 SEED = click.option("--seed", default=0, type=click.IntRange(0))
 _SCORES = click.argument("scores", metavar="SCORES.npz", type=PATH)
-_DECODER_HELP = "What `sedlib tune --json` wrote, by any method, instead of a median filter; --hmm is the same."
+_DECODER_HELP = "File from `sedlib tune --json`, any method; replaces the median filter. --hmm is the same."
 _DECODER = click.option("--decoder", "--hmm", "decoder_file", type=PATH, help=_DECODER_HELP)
 
 
@@ -44,7 +44,7 @@ class Command(click.Command):
         except click.NoSuchOption as error:
             for name in given:
                 if name.startswith(error.option_name) and (os.path.exists(name) or Path(name).suffix[1:].isalpha()):
-                    fix = f"Of a file whose name begins with a dash, write ./{name}"
+                    fix = f"For a file whose name begins with a dash, write ./{name}"
                     raise click.UsageError(f"{error.format_message()} {fix}", ctx) from None
             raise
 
@@ -132,7 +132,7 @@ def data() -> None:
 def train(
     system: str, profile_name: str, data_name: str, seed: int, folder: Path | None, epochs: int | None, workers: int
 ) -> None:
-    """Train a system, or go on with a run that was stopped, then score it on the development and evaluation sets."""
+    """Train a system, or resume a stopped run, then score it on the development and evaluation sets."""
     from dataclasses import replace
 
     from sedlib import metrics, systems, training, workspace
@@ -142,7 +142,7 @@ def train(
 
     if epochs and folder is None:
         raise SedError(
-            f"--epochs {epochs}: a run of another length must not stand among the profile's; give it a --run folder"
+            f"--epochs {epochs}: a run of another length must not be mixed with the profile's; give it a --run folder"
         )
     check_made(folder)
     config = systems.configuration(system, profile_name)
@@ -173,8 +173,8 @@ def train(
 def detect(recordings: tuple[Path, ...], folder: Path, kind: str, decoder_file: Path | None, out: Path | None) -> None:
     """List the sound events in recordings of any length, sample rate and number of channels.
 
-    Recordings of one name in different folders are listed as they are given here. What cannot be read is listed at the
-    end, with exit status 1; the others are written.
+    Recordings with the same name in different folders are listed under their paths as given. Unreadable ones are
+    listed at the end, with exit status 1; the others are still written.
     """
     import pandas as pd
 
@@ -186,7 +186,7 @@ def detect(recordings: tuple[Path, ...], folder: Path, kind: str, decoder_file: 
     recordings = tuple(dict.fromkeys(recordings))
     n = len(recordings)
     if kind == "audacity" and n > 1:
-        raise SedError(f"an Audacity label track belongs to one recording, {n} were given; call once for each")
+        raise SedError(f"an Audacity label track describes one recording, but {n} were given; run once for each")
     check_output(out, folder, decoder_file, *recordings)
     run, decoder = Run(folder), None if decoder_file is None else load_decoder(decoder_file)
     detector, config = run.detector(), run.config
@@ -219,8 +219,8 @@ def detect(recordings: tuple[Path, ...], folder: Path, kind: str, decoder_file: 
         "sedlib evaluate --reference validation.tsv --predictions mine.tsv --scores mine.npz --json scores.json",
     )
 )
-@click.option("--reference", required=True, type=PATH, help="Event table (TSV) of the truth.")
-@click.option("--predictions", required=True, type=PATH, help="Event table (TSV) of the system.")
+@click.option("--reference", required=True, type=PATH, help="Event table (TSV) with the reference.")
+@click.option("--predictions", required=True, type=PATH, help="Event table (TSV) with the predictions.")
 @click.option("--operating-points", type=PATH, help="Event tables at several thresholds, for PSDS.")
 @click.option("--scores", type=PATH, help="Posteriors (.npz), for PSDS: cut at the challenge's 50 thresholds.")
 @click.option("--durations", type=PATH, help="TSV filename, duration; default: 10 s each.")
@@ -232,9 +232,9 @@ def detect(recordings: tuple[Path, ...], folder: Path, kind: str, decoder_file: 
 @click.option("--dtc", default=0.5, help="PSDS: detection tolerance.")
 @click.option("--json", "json_file", type=PATH, help="Write all numbers here, as fractions.")
 def evaluate(reference: Path, predictions: Path, json_file: Path | None, **options) -> None:
-    """Score anybody's DCASE output: event-based and segment-based F1 with confidence intervals, and PSDS.
+    """Score any DCASE output: event-based and segment-based F1 with confidence intervals, and PSDS.
 
-    Where PSDS cannot be computed, the rest is printed all the same, with the reason, and the exit status is 1.
+    If PSDS cannot be computed, the rest is still printed, with the reason, and the exit status is 1.
     """
     from sedlib import metrics
 
@@ -247,8 +247,8 @@ def evaluate(reference: Path, predictions: Path, json_file: Path | None, **optio
         raise SedError(f"PSDS cannot be computed: {result['psds']['error']}")
 
 
-_METHOD_HELP = "A median filter for each class, two-state HMMs, the same with durations, or bounding boxes."
-_SEARCH_HELP = "The paper's random forest (of HMMs), the best on a grid, or what should hold on other clips."
+_METHOD_HELP = "Median filter per class, two-state HMMs, HMMs with durations, or bounding boxes."
+_SEARCH_HELP = "The paper's random forest (HMMs only), the best on a grid, or the one that should hold on other clips."
 
 
 @cli.command(
@@ -262,13 +262,13 @@ _SEARCH_HELP = "The paper's random forest (of HMMs), the best on a grid, or what
 @click.option("--reference", required=True, type=PATH, help="Event table (TSV) of the same clips.")
 @click.option("--method", type=click.Choice(["median", "hmm", "hsmm", "boxes"]), default="hmm", help=_METHOD_HELP)
 @click.option("--search", type=click.Choice(["forest", "exact", "robust"]), default="robust", help=_SEARCH_HELP)
-@click.option("--fraction", default=0.5, help="Share of the clips to tune on; the others judge.")
+@click.option("--fraction", default=0.5, help="Share of the clips to tune on; the others are scored.")
 @SEED
 @click.option("--json", "json_file", type=PATH, help="Write parameters and scores here, for `sedlib decode`.")
 def tune(
     scores: Path, reference: Path, method: str, search: str, fraction: float, seed: int, json_file: Path | None
 ) -> None:
-    """Tune a decoder on posteriors, for event-based macro F1; --seed is of the split and of the forest."""
+    """Tune a decoder on posteriors, for event-based macro F1; --seed is for the split and the forest."""
     from sedlib.data import tables
     from sedlib.decode import Posteriors, tuning
     from sedlib.metrics import with_length
@@ -298,7 +298,7 @@ def tune(
 def decode(
     scores: Path, decoder_file: Path | None, median_s: float | None, threshold: float, out: Path, points: Path | None
 ) -> None:
-    """Turn posteriors into an event table, by what `sedlib tune` found or by median filter and threshold."""
+    """Turn posteriors into an event table, with a decoder from `sedlib tune` or with median filter and threshold."""
     import pandas as pd
 
     from sedlib.config import Decoding
@@ -307,7 +307,7 @@ def decode(
     from sedlib.decode.posteriors import check_scores
 
     if (decoder_file is None) == (median_s is None):
-        raise SedError("give --decoder FILE or --median SECONDS, one of the two")
+        raise SedError("give either --decoder FILE or --median SECONDS")
     check_output(out, scores, decoder_file, points)
     check_output(points, scores, decoder_file)
     found = Posteriors.load(scores)
@@ -317,7 +317,7 @@ def decode(
     if points is not None:
         every = pd.concat([table.assign(threshold=at) for at, table in operating_points(found, decoder).items()])
         if every.empty:
-            raise SedError(f"{scores}: no event at any threshold, so nothing to write to {points}; leave --points away")
+            raise SedError(f"{scores}: no event at any threshold, so nothing to write to {points}; omit --points")
         columns = ["threshold", *tables.EVENT_COLUMNS]
         write_output(points, every[columns].to_csv(sep="\t", index=False, float_format="%.6g"))
     silent = pd.DataFrame({"filename": sorted(set(found.filenames) - set(events["filename"]))})

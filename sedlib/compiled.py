@@ -1,9 +1,9 @@
-"""numba's ``njit`` and ``prange`` with a lock around its cache of compiled code.
+"""numba's ``njit`` and ``prange``, with a lock around its cache of compiled code.
 
 numba reads, changes and writes its index of compiled signatures (`numba.core.caching.IndexDataCacheFile`) without a
-lock: of two processes that store two signatures of one function at once, both may take one number, and later ones load
-the wrong code without an error. The batch starts many processes with one cold cache. The lock lies beside the compiled
-code; compiling is outside of it.
+lock: two processes that store two signatures of one function at once may both take the same number, and later ones
+load the wrong code without an error. The batch starts many processes with one cold cache. The lock is beside the
+compiled code; compiling happens outside it.
 
 Nor does it notice that a compiled function which another file's compiled function calls has changed: it looks at the
 caller's file alone. So compiled code of this package counts as old when any file with compiled functions has changed.

@@ -71,7 +71,7 @@ def _wrong(value: Any, kind: Any) -> str:
         if not isinstance(value, tuple) or not any_length and len(value) != len(options):
             return "a tuple" if any_length else f"a tuple of {len(options)}"
         found = [_wrong(one, options[0] if any_length else options[i]) for i, one in enumerate(value)]
-        return next((f"a tuple, each of it {wrong}" for wrong in found if wrong), "")
+        return next((f"a tuple, each value {wrong}" for wrong in found if wrong), "")
     accepted = (float, int) if kind is float else kind
     fits = isinstance(value, accepted) and isinstance(value, bool) == (kind is bool)  # in Python a bool is an int
     return "" if fits else _IN_WORDS.get(kind) or f"a {kind.__name__}"
@@ -101,9 +101,9 @@ class Features(Checked):
 
 @dataclass(frozen=True)
 class Augment(Checked):
-    """Dynamic mixing and augmentation (section 3.2; lesson 02). As it stands here: none of it."""
+    """Dynamic mixing and augmentation (section 3.2; lesson 02). The defaults switch all of it off."""
 
-    mixing: bool = False  # clips with strong labels are mixed anew from isolated sounds, every time
+    mixing: bool = False  # clips with strong labels are mixed from isolated sounds, new ones every time
     sources: tuple[Size, Size] = (1, 5)  # fewest and most foregrounds of a mixture
     rooms: bool = True  # every foreground in a room of its own
     foreground_db: tuple[Level, Level] = (-35.0, 0.0)  # peak, in dB of full scale; the paper's ends, uniform is ours
@@ -215,7 +215,7 @@ class Training(Checked):
 
 @dataclass(frozen=True)
 class Adversarial(Checked):
-    """Domain-adversarial training (section 3.1, Figure 1; lesson 05). As it stands here: none of it."""
+    """Domain-adversarial training (section 3.1, Figure 1; lesson 05). The defaults switch it off."""
 
     updates: Literal["none", "two-step", "reversal"] = "none"  # equations (1) and (2), or the layer of Ganin et al.
     # Factors of the two losses in equation (1), and of the second in (2): the released code's. The paper calls them
@@ -244,7 +244,7 @@ class Decoding(Checked):
 
 @dataclass(frozen=True)
 class Config(Checked):
-    """All that a run depends on besides its data and its seed."""
+    """Everything that a run depends on besides its data and its seed."""
 
     profile: str = "paper"
     system: str = "baseline"
@@ -261,7 +261,7 @@ class Config(Checked):
         t, scaling = self.training, self.features.scaling
         if self.pcen.layers and scaling != "minmax":
             raise SedError(
-                f"features.scaling is {scaling!r}, which gives negative values, and PCEN takes none; use 'minmax'"
+                f"features.scaling is {scaling!r}, which gives negative values, but PCEN takes none; use 'minmax'"
             )
         both_domains = t.strong_from == "synthetic" and t.weak + t.unlabelled > 0
         if self.adversarial.updates != "none" and not both_domains:

@@ -1,4 +1,4 @@
-"""Files that are written whole, locks, and what the disk refuses in one line."""
+"""Files that are written whole, locks, and disk errors as one line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FIXES = dict.fromkeys(FULL, "make room there") | {
     errno.EEXIST: "give another name",
     errno.ENOTDIR: "give another name",
     errno.EISDIR: "give the name of a file",
-    errno.ENOENT: "give a path that is there",
+    errno.ENOENT: "give a path that exists",
     errno.ENAMETOOLONG: "give a shorter name",
     errno.EIO: "check the disk",
 }
@@ -38,7 +38,7 @@ def one_line(path: Path | None = None, numbers: Container[int] = _FIXES) -> Iter
     Parameters
     ----------
     path : path, optional
-        To name in place of the error's own.
+        Named in place of the error's own.
     numbers : container of errno
         Errors to turn; others pass.
     """
@@ -54,7 +54,7 @@ def one_line(path: Path | None = None, numbers: Container[int] = _FIXES) -> Iter
             fix = "make it readable"
         if path.absolute().is_relative_to(workspace()):
             fix += " (or give another folder with SEDLIB_WORKSPACE)"
-        kept = "call the same command again: what is finished is kept"
+        kept = "run the same command again; finished work is kept"
         raise SedError(f"{path}: {error.strerror}; {fix} and {kept}") from None
 
 
@@ -155,7 +155,7 @@ def check_folder(folder: Path) -> None:
     """Raise `SedError` if files cannot be written in a folder, or it cannot be made; for use before the work."""
     place = _nearest(folder)
     if not place.is_dir():
-        raise SedError(f"{place}: is a file, and a folder is needed there; give another")
+        raise SedError(f"{place}: is a file, but a folder is needed; give another")
     if not can_write(place):
         raise SedError(f"{place}: cannot be written; make it writable, or give another folder")
 
@@ -175,7 +175,7 @@ def check_output(path: Path | None, *inputs: Path | None) -> None:
     for given in filter(None, inputs):
         same = path.resolve() == given.resolve() or path.exists() and given.exists() and path.samefile(given)
         if same or path.exists() and given.is_dir() and path.resolve().is_relative_to(given.resolve()):
-            raise SedError(f"{path}: this command also uses {given}, which would be written over; give another name")
+            raise SedError(f"{path}: this command also uses {given}, which would be overwritten; give another name")
     if path.is_dir():
         raise SedError(f"{path}: is a folder; give the name of a file in it")
     if path.exists() and not os.access(path, os.W_OK):

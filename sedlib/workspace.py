@@ -82,7 +82,7 @@ def leave_home_alone() -> None:
 
 
 def dataset(data: str = "mini", profile_name: str = "lesson", progress: bool = True) -> Path:
-    """Return the folder of a data set; MiniDESED, or what is missing of it, is generated first.
+    """Return the folder of a data set; MiniDESED, or its missing part, is generated first.
 
     Parameters
     ----------

@@ -112,7 +112,7 @@ def test_one_broken_recording_does_not_end_a_batch(run_folder, recordings):
         ("street/1.WAV", "this command also uses street/1.WAV"),
         ("RUN/config.json", "this command also uses"),
         ("street", "street: is a folder"),
-        ("empty.wav/e.tsv", "empty.wav: is a file, and a folder is needed there"),
+        ("empty.wav/e.tsv", "empty.wav: is a file, but a folder is needed"),
     ],
 )
 def test_detect_refuses_what_it_cannot_write_before_the_work(run_folder, recordings, name, message):
@@ -229,7 +229,7 @@ def test_mini_makes_the_same_data_as_the_library(tmp_path, monkeypatch):
         (["train", "--system", "baselin"], "system 'baselin' does not exist; did you mean 'baseline'?"),
         (
             ["train", "--epochs", "30"],
-            "--epochs 30: a run of another length must not stand among the profile's; give it a",
+            "--epochs 30: a run of another length must not be mixed with the profile's; give it a",
         ),
         (["train", "--profile", "papers"], "profile 'papers' does not exist; choose one of paper, lesson, smoke"),
         (["train", "--data", "NOWHERE"], "'NOWHERE': no such folder"),
@@ -245,12 +245,12 @@ def test_mini_makes_the_same_data_as_the_library(tmp_path, monkeypatch):
             ["reproduce", "--cluster", "nimbus"],
             "cluster 'nimbus': neither a profile here (slurm) nor a folder with a config.yaml",
         ),
-        (["train", "--profile", "smoke", "--run", "here.tsv"], "here.tsv: is a file, and a folder is needed there"),
-        (["data", "mini", "here.tsv", "--profile", "smoke"], "here.tsv: is a file, and a folder is needed there"),
+        (["train", "--profile", "smoke", "--run", "here.tsv"], "here.tsv: is a file, but a folder is needed"),
+        (["data", "mini", "here.tsv", "--profile", "smoke"], "here.tsv: is a file, but a folder is needed"),
         (["stub", "00", "."], ".: the name of a notebook must end with .ipynb"),
         (
             ["stub", "00", "here.ipynb"],
-            "here.ipynb: is there already, perhaps with work in it; give another name, or --force",
+            "here.ipynb: exists already, perhaps with work in it; give another name, or --force",
         ),
         (["runs", "NOWHERE"], "NOWHERE: no such folder"),
         (["detect", "none.wav", "--run", "NOWHERE"], "NOWHERE: not a run folder"),

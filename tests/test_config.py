@@ -97,7 +97,7 @@ PPCEN = {"layers": 2, "alpha": (0.8, 0.4), "delta": (2.0, 2.0), "r": (0.5, 0.5)}
         (Features, {"hop": 255.0}, "features.hop is 255.0; it must be a whole number"),
         (Features, {"n_mels": True}, "features.n_mels is True; it must be a whole number"),
         (Augment, {"teacher": "none"}, "augment.teacher is 'none'; it must be one of own, same, clean"),
-        (Augment, {"sources": (0, 5)}, "augment.sources is (0, 5); it must be a tuple, each of it 1 or more"),
+        (Augment, {"sources": (0, 5)}, "augment.sources is (0, 5); it must be a tuple, each value 1 or more"),
         (Augment, {"sources": (5, 1)}, "augment.sources is (5, 1); give the smaller one first"),
         (Augment, {"sources": [1, 5]}, "augment.sources is [1, 5]; it must be a tuple of 2"),
         (Augment, {"noise_snr_db": (30.0, 10.0)}, "augment.noise_snr_db is (30.0, 10.0); give the smaller one first"),
@@ -106,7 +106,7 @@ PPCEN = {"layers": 2, "alpha": (0.8, 0.4), "delta": (2.0, 2.0), "r": (0.5, 0.5)}
         (
             Augment,
             {"effect_names": ("echo",)},
-            "augment.effect_names is ('echo',); it must be a tuple, each of it one of noise burst",
+            "augment.effect_names is ('echo',); it must be a tuple, each value one of noise burst",
         ),
         (Augment, {"added_share": 1.5}, "augment.added_share is 1.5; it must be from 0 to 1"),
         (Pcen, PPCEN | {"energy": "power"}, "pcen.energy is 'power'; it must be one of logmel, mel"),
@@ -114,11 +114,11 @@ PPCEN = {"layers": 2, "alpha": (0.8, 0.4), "delta": (2.0, 2.0), "r": (0.5, 0.5)}
         (Pcen, PPCEN | {"alpha": (0.8,)}, "pcen.alpha has 1 values for 2 layers"),
         (Pcen, PPCEN | {"delta": (2.0, 2.0, 2.0)}, "pcen.delta has 3 values for 2 layers"),
         (Pcen, PPCEN | {"r": ()}, "pcen.r has 0 values for 2 layers"),
-        (Pcen, PPCEN | {"r": (0.5, -0.5)}, "pcen.r is (0.5, -0.5); it must be a tuple, each of it more than 0"),
+        (Pcen, PPCEN | {"r": (0.5, -0.5)}, "pcen.r is (0.5, -0.5); it must be a tuple, each value more than 0"),
         (
             Pcen,
             PPCEN | {"s": (0.015, 1.5)},
-            "pcen.s is (0.015, 1.5); it must be a tuple, each of it more than 0 and less than 1",
+            "pcen.s is (0.015, 1.5); it must be a tuple, each value more than 0 and less than 1",
         ),
         (Pcen, PPCEN | {"s": ()}, "pcen.s is (); give at least one"),
         (Pcen, {"eps": 0.0}, "pcen.eps is 0.0; it must be more than 0"),
@@ -162,7 +162,7 @@ PPCEN = {"layers": 2, "alpha": (0.8, 0.4), "delta": (2.0, 2.0), "r": (0.5, 0.5)}
         (
             Config,
             {"pcen": Pcen(**PPCEN)},
-            "features.scaling is 'zscore', which gives negative values, and PCEN takes none; use 'minmax'",
+            "features.scaling is 'zscore', which gives negative values, but PCEN takes none; use 'minmax'",
         ),
         (
             Config,

@@ -217,14 +217,14 @@ REFERENCE = ["--reference", "reference.tsv"]
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (DECODE, "give --decoder FILE or --median SECONDS, one of the two"),
-        ([*DECODE, "--hmm", "hmm.json", "--median", 0.45], "give --decoder FILE or --median SECONDS, one of the two"),
+        (DECODE, "give either --decoder FILE or --median SECONDS"),
+        ([*DECODE, "--hmm", "hmm.json", "--median", 0.45], "give either --decoder FILE or --median SECONDS"),
         (["decode", "reference.tsv", "-o", "events.tsv", "--median", 0.45], "reference.tsv: not an .npz of posteriors"),
         (["decode", "none.npz", "-o", "events.tsv", "--hmm", "hmm.json"], "none.npz: not an .npz of posteriors"),
         ([*DECODE, "--hmm", "none.json"], "none.json: not a JSON file with p_silence and p_event by class"),
         (
             [*DECODE, "--hmm", "two.json"],
-            "no p_silence and p_event for class 'Cat', which the scores hold; it has Dog, Speech",
+            "no p_silence and p_event for class 'Cat', which the scores contain; it has Dog, Speech",
         ),
         (
             ["decode", "nan.npz", "-o", "events.tsv", "--hmm", "hmm.json", "--points", "points.tsv"],
@@ -237,8 +237,8 @@ REFERENCE = ["--reference", "reference.tsv"]
             [*TUNE, "--reference", "other.tsv"],
             "no clip in common with the reference (16 clips, for example '00.wav', against 1, for example 'far.wav')",
         ),
-        ([*TUNE, "--reference", "silent.tsv"], "no events in these clips, so that there is nothing to tune for"),
-        ([*TUNE, *REFERENCE, "--fraction", 0], "fraction is 0: of 16 clips"),
+        ([*TUNE, "--reference", "silent.tsv"], "no events in these clips, so there is nothing to tune for"),
+        ([*TUNE, *REFERENCE, "--fraction", 0], "fraction is 0: tune on at least one of the 16 clips"),
         (["tune", "nan.npz", "--json", "out.json", "--fraction", 1, *REFERENCE], "clip 2, frame 3, class 1 holds nan"),
     ],
 )
@@ -290,7 +290,7 @@ def test_what_cannot_be_written_is_refused_before_the_work(folder):
     ):
         code, out, err = sedlib(*arguments)
         assert (
-            code == 1 and ("file: is a file, and a folder is needed" in err or "is a folder; give" in err) and not out
+            code == 1 and ("file: is a file, but a folder is needed" in err or "is a folder; give" in err) and not out
         )
         assert len(err.strip().splitlines()) == 1
 
@@ -325,7 +325,7 @@ def test_what_a_command_reads_is_not_written_over(folder, monkeypatch, command):
     (folder / "link.npz").symlink_to("scores.npz")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     code, _, err = sedlib(*command)
-    assert code == 1 and "which would be written over; give another name" in err and len(err.strip().splitlines()) == 1
+    assert code == 1 and "which would be overwritten; give another name" in err and len(err.strip().splitlines()) == 1
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

@@ -46,7 +46,7 @@ def test_a_full_disk_is_named_leaves_no_half_file_and_keeps_what_was_there(tmp_p
         WRITERS[name](disk)
         before = (disk / name).read_bytes()
         ballast = fill(disk, leave=32768)
-        with pytest.raises(SedError, match=f"{name}: No space left on device.*what is finished is kept"):
+        with pytest.raises(SedError, match=f"{name}: No space left on device.*finished work is kept"):
             WRITERS[name](disk)
         assert sorted(path.name for path in disk.iterdir()) == ["ballast", name]
         assert (disk / name).read_bytes() == before

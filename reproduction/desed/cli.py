@@ -17,8 +17,8 @@ NAMES = (*PARTS, *REAL, "real")
 _PARTS = f"Separated by commas: {', '.join(NAMES)}; real is {', '.join(REAL)}, which come from a video site."
 _FROM = "A folder or an archive to take files from instead of the network; repeatable."
 _PAUSE = "Seconds between two clips of the video site, on average."
-_AGAIN = "Try the clips again that missing.tsv says the site has not."
-_RATE = "16000 Hz mono, 16 bits, which is what is computed with, or the files as they are."
+_AGAIN = "Try clips again that missing.tsv lists as gone from the site."
+_RATE = "Store 16000 Hz mono, 16 bits, which all computations use, or the files as they are."
 _EXAMPLES = examples(
     "sedlib data desed data/DESED",
     "sedlib data desed data/DESED --parts soundbank,fuss,tut",
@@ -44,10 +44,10 @@ def _named(context: click.Context, option: click.Parameter, value: str) -> tuple
 def desed(
     folder: Path, parts: tuple[str, ...], rate: str, sources: tuple[Path, ...], retry_missing: bool, pause_s: float
 ) -> None:
-    """Get DESED into FOLDER, or go on with what was stopped; what is finished is not done again.
+    """Download DESED into FOLDER, or resume a stopped download; finished work is not repeated.
 
     Archives are resumed, compared with their record's checksum, unpacked, checked, and then removed. Clips of the video
-    site come one by one; FOLDER/missing.tsv says why the others did not.
+    site are fetched one by one; FOLDER/missing.tsv says why clips are missing.
     """
     from reproduction.desed import clips, get
 
@@ -64,7 +64,7 @@ def desed(
 @click.argument("folder", type=PATH)
 @click.option("--from", "sources", multiple=True, type=PATH, help=_FROM)
 def realdesed(folder: Path, sources: tuple[Path, ...]) -> None:
-    """Get RealDESED, recordings of homes of 2026, into FOLDER, cut into clips in DESED's layout.
+    """Download RealDESED, home recordings of 2026, into FOLDER, cut into clips in DESED's layout.
 
     Four of the ten classes are annotated in it. The licence of each clip is in metadata/licences.tsv.
     """
@@ -85,5 +85,5 @@ def _check(folder: Path, sources: tuple[Path, ...]) -> None:
 
 
 def _alone(folder: Path):
-    message = f"{folder}: another process is at work in it; wait until that ends"
+    message = f"{folder}: another process is working in it; wait until it ends"
     return locked(folder / ".downloads" / "lock", message, wait=False)

@@ -1,6 +1,6 @@
-"""DESED's real clips, which belong to a video site: out of what is given, or one by one from there.
+"""DESED's real clips, which are on a video site: from given folders or archives, or one by one from the site.
 
-``DIR/missing.tsv`` says of each clip that is not there why, when it was tried last, and how often. Cookies and proxies
+``DIR/missing.tsv`` says for each missing clip why, when it was last tried, and how often. Cookies and proxies
 are left to yt-dlp's own configuration file.
 """
 
@@ -78,8 +78,8 @@ def real(folder: Folder, names: Sequence[str], original: bool, pause_s: float, a
     if stopped:
         command = f"sedlib data desed {shlex.quote(str(folder.root))} --parts {','.join(names)} --pause {2 * pause_s:g}"
         raise SedError(
-            f"stopped after {IN_A_ROW} clips in a row that did not come ({stopped}). Wait some hours; `pip install -U "
-            f"'yt-dlp[default]'` if the program is old. Then go on by: {command}{' --rate original' * original}"
+            f"stopped after {IN_A_ROW} failed clips in a row ({stopped}). Wait a few hours; `pip install -U "
+            f"'yt-dlp[default]'` if the program is old. Then continue with: {command}{' --rate original' * original}"
         )
 
 
@@ -139,8 +139,8 @@ def _fetch(folder: Folder, missing: _Missing, store: Store, pause_s: float, agai
     program = shutil.which("yt-dlp") or shutil.which("yt-dlp", path=sysconfig.get_path("scripts"))
     if not (program and shutil.which("ffmpeg")):
         raise SedError(
-            "the real clips come from a video site by yt-dlp and ffmpeg: `pip install 'sedlib[desed]'`, and ffmpeg by "
-            "your system's packages or conda; or give a folder or an archive that holds clips by --from"
+            "the real clips come from a video site and need yt-dlp and ffmpeg: `pip install 'sedlib[desed]'`, and "
+            "ffmpeg from your system's packages or conda; or give a folder or archive of clips with --from"
         )
     final = () if again else (*_GONE, _CORRUPT)
     named = {clip: found for clip in missing.why if (found := _NAME.fullmatch(clip))}
@@ -186,7 +186,7 @@ def _one(program: str, work: Path, named: re.Match[str], target: Path, store: St
 
 def _reason(said: str) -> str:
     """Name why yt-dlp failed: one of `_WORDS`, or its last line, as it can stand in a table."""
-    line = (said.strip().splitlines() or ["no word of yt-dlp"])[-1]
+    line = (said.strip().splitlines() or ["no message from yt-dlp"])[-1]
     known = (reason for reason, words in _WORDS.items() if re.search(words, line, re.IGNORECASE))
     line = re.sub(r"ERROR: (\[\w+\] [\w-]+: )?", "", line)
     return next(known, re.sub(r"[^\w .,:;()/-]", "", line)[:200].strip())

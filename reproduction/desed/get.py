@@ -57,9 +57,7 @@ class Folder:
             self.plan["facts"] |= self.connection.facts(archive.record)
             write_json(self._plan, self.plan)
         if archive.key not in self.plan["facts"]:
-            raise SedError(
-                f"record {archive.record} holds no {archive.key}; remove {self._plan} if it has got it since"
-            )
+            raise SedError(f"record {archive.record} holds no {archive.key}; remove {self._plan} if it was added since")
         return Facts(*self.plan["facts"][archive.key])
 
     def given(self, archive: Archive) -> Path | None:
@@ -85,7 +83,7 @@ class Folder:
         if contents + largest > free:
             raise SedError(
                 f"{self.root}: about {(contents + largest) / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; "
-                "make room, ask for fewer --parts, or give another folder"
+                "free some space, ask for fewer --parts, or give another folder"
             )
 
     def bring(self, part: Part, place: Place, store: Store, checked: Callable[[Archive], list[str]]) -> None:
@@ -108,7 +106,7 @@ class Folder:
             path = given or self._fetched(archive)
             unpacked = unpack(path, self.root, lambda member, archive=archive: place(archive, member), store)
             if not unpacked.there and not part.kept:
-                unpacked.left_out.append(f"{archive.key}: holds nothing that is looked for in it")
+                unpacked.left_out.append(f"{archive.key}: has none of the expected files")
             self._finish(archive, given, unpacked, checked(archive))
 
     def _fetched(self, archive: Archive) -> Path:
@@ -137,7 +135,7 @@ class Folder:
             self.say(f"  {line}")
         if wrong:
             kept = given or self._paths(archive)[0]
-            self.kept.append(f"{kept} is kept: {len(wrong)} objections, see above; the same command looks again")
+            self.kept.append(f"{kept} is kept: {len(wrong)} problems, see above; the same command checks again")
             return
         self.plan["done"][archive.key] = len(unpacked.there)
         write_json(self._plan, self.plan)
@@ -172,7 +170,7 @@ def _places(root: Path, name: str) -> Place:
     def wanted() -> set[str]:
         meta = root / part.moves["meta.txt"]
         if not meta.is_file():
-            raise SedError(f"{meta}: not there, so nothing says which scenes to keep; see above")
+            raise SedError(f"{meta}: missing, so nothing says which scenes to keep; see above")
         rows = (line.split("\t") for line in meta.read_text(encoding="utf-8").splitlines())
         return {PurePosixPath(path).name for path, scene, *_ in rows if scene in part.kept}
 

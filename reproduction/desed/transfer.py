@@ -67,7 +67,7 @@ class Connection:
                 raise SedError(f"{url}: no description of a record ({error!r}); try again later") from None
             except (Again, requests.RequestException) as error:
                 problem = _wait(error, attempt)
-        raise SedError(f"{url}: cannot be asked ({problem}); the same command goes on")
+        raise SedError(f"{url}: cannot be reached ({problem}); the same command continues")
 
     def fetch(self, archive: records.Archive, facts: Facts, path: Path) -> None:
         """Get a file, or the rest of it; under its name it is whole and has its checksum.
@@ -93,17 +93,17 @@ class Connection:
                     wrong += 1
                     if wrong == 2:
                         raise SedError(
-                            f"{url}: came twice with another checksum than the record's, {facts.md5}, and was thrown "
-                            f"away; try again later, or get {archive.key} otherwise and give it by --from"
+                            f"{url}: came twice with a checksum other than the record's, {facts.md5}, and was "
+                            f"discarded; try again later, or get {archive.key} another way and give it with --from"
                         )
                     problem = "wrong checksum"
                 except (Again, requests.RequestException) as error:
                     attempt = 0 if _size(part) > before else attempt + 1
                     problem = _wait(error, attempt)
-        raise SedError(f"{url}: {TRIES} tries brought nothing more ({problem}); the same command goes on where it was")
+        raise SedError(f"{url}: no progress in {TRIES} tries ({problem}); the same command continues")
 
     def _rest(self, url: str, part: Path, size: int, bar: tqdm) -> None:
-        """Append what is missing; anew where the server ignores that, or what is there is too long."""
+        """Append what is missing; start over if the server ignores that, or the file is too long."""
         have = _size(part) if _size(part) < size else 0
         with self._get(url, "application/octet-stream", f"bytes={have}-" if have else None) as response:
             if (
@@ -139,12 +139,12 @@ class Connection:
             if status in (401, 403):
                 raise SedError(
                     f"{url}: refused (status {status} {response.reason}): the archive blocks this network or program "
-                    "for now; nothing was stored. Wait some hours and give the same command, or get the file in a "
-                    "browser and give it by --from"
+                    "for now; nothing was stored. Wait a few hours and run the same command, or get the file in a "
+                    "browser and give it with --from"
                 )
             if status not in (200, 206) or is_page:
                 sent = "a web page instead of the file" if is_page else f"status {status} {response.reason}"
-                raise SedError(f"{url}: {sent}; nothing was stored. Look at {records.ZENODO} whether the record moved")
+                raise SedError(f"{url}: {sent}; nothing was stored. Check {records.ZENODO} whether the record moved")
             yield response
             if response.headers.get("X-RateLimit-Remaining") == "0":
                 time.sleep(_asked_for(response) or 0)
@@ -177,7 +177,7 @@ def _wait(error: Exception, attempt: int) -> Exception:
     asked = getattr(error, "wait_s", None)
     wait_s = SHORTEST_WAIT_S * 2**attempt if asked is None else asked
     if wait_s > LONGEST_WAIT_S:
-        raise SedError(f"the archive asks to wait {wait_s / 60:.0f} minutes ({error}); give the same command then")
-    tqdm.write(f"{error}; going on in {wait_s:.0f} s ...")
+        raise SedError(f"the archive asks to wait {wait_s / 60:.0f} minutes ({error}); run the same command again then")
+    tqdm.write(f"{error}; trying again in {wait_s:.0f} s ...")
     time.sleep(wait_s)
     return error

@@ -1,8 +1,8 @@
 """The domain gap, measured: what a detector loses between synthetic and real clips, and through which ingredient.
 
-``sedlib gap`` trains with synthetic clips alone, with the mean teacher, and with an oracle's labels of real clips; then
-it makes the development clips anew with one ingredient of the gap switched off or on, and scores the first of these
-detectors again; events and everything else stay the same clip by clip. Paper sections 1 and 3.1; taught in
+``sedlib gap`` trains with synthetic clips alone, with the mean teacher, and with an oracle's labels of real clips. Then
+it regenerates the development clips with one ingredient of the gap switched off or on, and scores the first of these
+detectors on them; events and everything else stay the same, clip by clip. Paper sections 1 and 3.1; taught in
 ``notebooks/05_domain_adversarial.py``.
 """
 

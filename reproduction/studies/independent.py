@@ -1,4 +1,4 @@
-"""PSDS of scores whatever the post-processing, which tells a worse network from a worse operating point.
+"""PSDS that is independent of the post-processing, which separates a worse network from a worse operating point.
 
 miPSDS (Ebbers, Haeb-Umbach and Serizel, DCASE Workshop 2023, arXiv:2306.15440) takes, for each class and each number of
 false alarms, the best of several median filters, at every threshold. sed_scores_eval computes it; here is what it

@@ -1,8 +1,8 @@
-"""Fooled, or invariant? What embeddings still reveal of a clip's domain, and what that does to each class.
+"""Fooled, or invariant? What embeddings still reveal about a clip's domain, and the effect on each class.
 
-A domain classifier that is wrong about half of the clips may have been thrown off by the training. So classifiers that
-were never fooled learn anew from the frozen embeddings, and predict clips that they did not learn from. Paper section
-3.1; the distance is Ben-David et al.'s (Machine Learning, 2010), as Ganin et al. measure it. Taught in
+A domain classifier that is wrong on half of the clips may merely have been fooled by the training. So new classifiers
+learn from the frozen embeddings, and predict clips that they did not learn from. Paper section 3.1; the distance is
+Ben-David et al.'s (Machine Learning, 2010), as Ganin et al. measure it. Taught in
 ``notebooks/05_domain_adversarial.py``; ``python -m reproduction.studies.invariance`` measures and publishes the
 finished runs.
 """
@@ -316,7 +316,7 @@ def table(measured: dict[str, Any]) -> pd.DataFrame:
 def class_changes(measured: dict[str, Any], system: str, beside: str) -> pd.DataFrame:
     """Return F1 in points, ``system`` minus ``beside``, mean over the seeds that both have.
 
-    A row per class, columns ``synthetic`` (held-out clips) and ``real`` (development clips).
+    One row per class, columns ``synthetic`` (held-out clips) and ``real`` (development clips).
     """
     pairs = list(zip(measured["systems"][system], measured["systems"][beside], strict=False))
     changes = {}

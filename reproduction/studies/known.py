@@ -1,8 +1,9 @@
-"""Known answers: what PCEN and domain adaptation must show on single events before a detector is asked.
+"""Known answers: what PCEN and domain adaptation must show on single events before any detector is trained.
 
-`gain_and_noise` gives events another level, and stationary noise another level and colour, than a fixed classifier
-learned with: what PCEN is for (Wang et al., 2017; Lostanlen et al., 2019). `domains` differ in nothing but microphone,
-band limit, noise and codec, a gap that an adversary should narrow (Ganin et al., 2016); `adapt` tries its balances.
+`gain_and_noise` tests a fixed classifier on events of other levels, and in stationary noise of other levels and
+colours, than it was trained with: what PCEN is for (Wang et al., 2017; Lostanlen et al., 2019). `domains` differ only
+in microphone, band limit, noise and codec, a gap that an adversary should narrow (Ganin et al., 2016); `adapt` tries
+its balances.
 ``python -m reproduction.studies.known`` measures and publishes both. Paper sections 3.1 and 3.3; lessons 03 and 05.
 """
 

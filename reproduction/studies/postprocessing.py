@@ -1,7 +1,7 @@
-"""What tuned decoders win on clips that they were not tuned on: HMMs, and the other decoders beside them.
+"""What tuned decoders gain on clips that they were not tuned on: HMMs, and the other decoders for comparison.
 
 ``python -m reproduction.studies.postprocessing`` measures it. Paper section 4.3 and the last two rows of Table 3, which
-differ in nothing but these probabilities; taught in ``notebooks/06_hmm.py``. The clips are cut in two at random, one
+differ only in these probabilities; taught in ``notebooks/06_hmm.py``. The clips are cut in two at random, one
 half tunes, both are scored, many times over.
 """
 
@@ -83,14 +83,14 @@ def gains(
     seeds : sequence of int
         One per split.
     psds : bool
-        Whether to compute PSDS on the other halves, which takes longer than all the rest.
+        Whether to compute PSDS on the other halves, which takes longer than everything else.
 
     Returns
     -------
     dict of lists with a value per split
         ``tuned`` and ``other``: macro F1 over that of the median filter on the same half, in points; ``psds`` of
         the other half (empty if not asked for); ``baseline``: the median filter's F1 there, percent; ``seconds`` of the
-        search. And ``by_class``: for each class the mean over splits of what it wins on the other half, None without
+        search. And ``by_class``: for each class the mean over splits of its gain on the other half, None without
         events.
     """
     found: dict[str, list] = {name: [] for name in ("tuned", "other", "psds", "baseline", "seconds")}
@@ -126,7 +126,7 @@ def _f1_by_class(outputs: Outputs, decoder: Decoder | Decoding, half: pd.DataFra
 def study(profile: str = "lesson", splits: int = SPLITS, psds: bool = True) -> dict[str, Any]:
     """Measure `gains` of all searches, of real outputs where there are any and of every system with a "+HMM" row.
 
-    Of a system seed 0 counts, where its run is finished.
+    Only seed 0 of a system counts, if its run is finished.
 
     Returns
     -------

@@ -1,9 +1,9 @@
-"""How long a training of profile ``lesson`` has to be, and with which settings: scores against steps.
+"""How long a training in profile ``lesson`` must be, and with which settings: scores against steps.
 
 ``python -m reproduction.studies.schedule rate_0.0025 --steps 20000 --seed 1`` trains one of `VARIANTS` and scores
-student and teacher every 1,000 steps on a *tuning set*: real clips made as the development set is, with another seed,
-which no table ever sees. All choices were made so, on the baseline and the oracle alone. ``--publish`` keeps what the
-workspace holds. Paper section 3; the settings are profile ``lesson``'s in `sedlib.config`, taught in lesson 04.
+student and teacher every 1,000 steps on a *tuning set*: real clips made like the development set with another seed,
+which no table ever uses. All choices were made this way, on the baseline and the oracle alone. ``--publish`` keeps the
+workspace's curves. Paper section 3; the settings are profile ``lesson``'s in `sedlib.config`, taught in lesson 04.
 """
 
 from __future__ import annotations
@@ -114,9 +114,9 @@ def table(measured: dict[str, Any]) -> pd.DataFrame:
 @click.argument("variants", nargs=-1, type=click.Choice(list(VARIANTS)))
 @click.option("--steps", default=3000, show_default=True, type=click.IntRange(STEPS))
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--publish", is_flag=True, help="Keep what the workspace holds as figures/schedule.json.")
+@click.option("--publish", is_flag=True, help="Keep the workspace's curves as figures/schedule.json.")
 def main(variants: tuple[str, ...], steps: int, seed: int, publish: bool) -> None:
-    """Measure curves, and print all that this workspace holds."""
+    """Measure curves, and print all curves of this workspace."""
     for variant in variants:
         curve(variant, seed, steps)
     paths = sorted((workspace() / "schedule").glob("*/*/curve.jsonl"))

@@ -18,7 +18,7 @@ FRAME_S = 4 * 255 / 16000  # the paper's output frame: two poolings by 2, hop 25
 
 
 class WrongAnswer(AssertionError):
-    """The answer of an exercise is missing or wrong; shown in a notebook as its hint alone, without a traceback."""
+    """The answer of an exercise is missing or wrong; shown in a notebook as its hint only, without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         return [f"not yet: {self}"]
@@ -87,12 +87,12 @@ class Check:
 def call(answer: Callable, *arguments: Any) -> Any:
     """Return what the learner's function returns; `WrongAnswer` if there is no function, or nothing is returned."""
     if answer is ...:
-        raise WrongAnswer("nothing here yet: replace the ... by your answer")
+        raise WrongAnswer("nothing here yet: replace the ... with your answer")
     if not callable(answer):
         raise WrongAnswer(f"give the function itself, without calling it; this is {_short(answer)}")
     value = answer(*arguments)
     if value is None or value is ...:
-        raise WrongAnswer(f"{_name(answer)} returns nothing yet: replace the ... by your code and return the result")
+        raise WrongAnswer(f"{_name(answer)} returns nothing yet: replace the ... with your code and return the result")
     return value
 
 

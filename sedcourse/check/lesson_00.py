@@ -10,8 +10,8 @@ frame_start = Check(
     expected=lambda frame: frame * FRAME_S,
     correct=f"one output frame lasts {1000 * FRAME_S:.2f} ms, and 157 of them cover the clip of 10 s",
     hints={
-        "this is the hop of the spectrogram; poolings leave only one frame in four": lambda f: f * 255 / 16000,
-        "the poolings multiply the length of a frame; you divide by them": lambda f: f * 255 / 16000 / 4,
+        "this is the hop of the spectrogram; pooling leaves only one frame in four": lambda f: f * 255 / 16000,
+        "pooling multiplies the length of a frame; you divide by it": lambda f: f * 255 / 16000 / 4,
         "this is in milliseconds; times in event tables are seconds": lambda f: f * FRAME_S * 1000,
         "this is in samples; divide by the sample rate": lambda f: f * 4 * 255,
         "the hop is 255 samples, not 256": lambda f: f * 4 * 256 / 16000,
@@ -27,10 +27,10 @@ frame_at = Check(
     correct="the frame is the whole part of second / frame length",
     hints={
         "a time within a frame belongs to that frame: round down, not to the nearest": lambda s: round(s / FRAME_S),
-        "a frame has a whole number: round down": lambda s: s / FRAME_S,
-        "the number is right, but a frame is counted with an int; yours is a float": lambda s: s // FRAME_S,
+        "frame numbers are whole: round down": lambda s: s / FRAME_S,
+        "the number is right, but frames are counted with ints; yours is a float": lambda s: s // FRAME_S,
         "this is the frame after it: round down, not up": lambda s: math.ceil(s / FRAME_S),
-        "this counts frames of the spectrogram; poolings leave only one in four": lambda s: int(s / (255 / 16000)),
+        "this counts frames of the spectrogram; pooling leaves only one in four": lambda s: int(s / (255 / 16000)),
         "this turns frames into seconds; the question is the other way round": lambda s: s * FRAME_S,
     },
 )
@@ -56,13 +56,15 @@ event_matches = Check(
         "the collar of the offset is the larger of 200 ms and 20 % of the length; you take the smaller": {
             "larger": min
         },
-        "the 20 % are of the reference event's length, not the predicted one's": lambda r, p: _matches(p, r),
+        "the 20 % refer to the reference event's length, not the predicted one's": lambda r, p: _matches(p, r),
         "the onset counts too: it may be off by 200 ms": {"onset_s": math.inf},
         "the offset counts too": {"least": math.inf},
-        "the onset's collar is 200 ms; only the offset's grows": lambda r, p: _matches(
+        "the onset collar is 200 ms; only the offset collar grows": lambda r, p: _matches(
             r, p, max(0.2, 0.2 * (r[1] - r[0]))
         ),
         "an event may start or end too early as well as too late: compare the absolute difference": {"size": float},
-        "both ends must fit, not one": lambda r, p: _matches(r, p, least=math.inf) or _matches(r, p, onset_s=math.inf),
+        "both ends must fit, not just one": lambda r, p: (
+            _matches(r, p, least=math.inf) or _matches(r, p, onset_s=math.inf)
+        ),
     },
 )

@@ -21,7 +21,7 @@ weak_from_strong = Check(
         "this asks whether a class sounds in every frame; one frame is enough": lambda x: x.min(1),
         "this runs over the classes; run over the frames, axis 1": lambda x: x.max(2),
         "this runs over the clips; run over the frames, axis 1": lambda x: x.max(0),
-        "this is one answer for all classes together; keep the axis of the classes": lambda x: x.max((1, 2)),
+        "this is one answer for all classes together; keep the class axis": lambda x: x.max((1, 2)),
     },
 )
 
@@ -88,7 +88,7 @@ frame_count = Check(
         },
         "frames lie hop samples apart; n_fft is how long each of them is": lambda n, n_fft, hop: 1 + n // n_fft,
         "a number of frames is whole: use // instead of /": {"rounded": float},
-        "the number is right, but frames are counted with an int; yours is a float": lambda *of: float(_count(*of)),
+        "the number is right, but frames are counted with ints; yours is a float": lambda *of: float(_count(*of)),
     },
 )
 
@@ -141,7 +141,7 @@ auc = Check(
         (np.array([1.0]), np.array([1.0])),
     ],
     expected=_wins,
-    correct="0.5 says nothing, 1 and 0 tell every pair apart",
+    correct="0.5 means no information, 1 and 0 separate every pair",
     hints={
         "the other way round: how often is the value of a the larger one?": lambda a, b: _wins(b, a),
         "equal values count half; you count them as lost": {"tie": 0},

@@ -20,14 +20,14 @@ at_snr = Check(
     "``x`` with ``noise`` scaled so that the energy of x over that of the noise is ``snr_db``.",
     cases=[(_SOUND, _NOISE, 10.0), (3 * _SOUND, _NOISE, -5.0), (_SOUND, 0.1 * _NOISE, 0.0)],
     expected=_noisy,
-    correct="a ratio of energies, so the noise's amplitude takes its root",
+    correct="a ratio of energies, so the noise's amplitude takes its square root",
     hints={
         "a negative SNR means more noise: the sign of the dB is the wrong way round": lambda x, n, s: _noisy(x, n, -s),
-        "amplitudes take the root of a ratio of energies: 10^(dB / 20)": {"factor": 5},
-        "measure the energies: the noise that comes in may have any level": {"ratio": lambda x, n: 1.0},
+        "amplitudes take the square root of a ratio of energies: 10^(dB / 20)": {"factor": 5},
+        "measure the energies: the given noise may have any level": {"ratio": lambda x, n: 1.0},
         "scale by the energy of x too: a louder sound takes more noise": {"ratio": lambda x, n: 1 / (n**2).sum()},
         "scale by the energy of the noise too": {"ratio": lambda x, n: (x**2).sum()},
-        "the ratio of energies stands upside down": {"ratio": lambda x, n: (n**2).sum() / (x**2).sum()},
+        "the ratio of energies is upside down": {"ratio": lambda x, n: (n**2).sum() / (x**2).sum()},
         "energies, not peaks, make an SNR": {"ratio": lambda x, n: np.abs(x).max() ** 2 / np.abs(n).max() ** 2},
         "this is the noise alone; add it to x": lambda x, n, s: _noisy(x, n, s) - x,
         "x comes back as it is": lambda x, n, s: x,
@@ -57,7 +57,7 @@ comb = Check(
     correct="the sound and a later copy of it, and nothing sounds before it did",
     hints={
         "this looks ahead, x(n + delay): events begin before the label": {"late": lambda x, d: np.pad(x[d:], (0, d))},
-        "the end of the sound comes back at its beginning, as np.roll has it; before the sound there is silence": {
+        "the end of the sound wraps round to its beginning, as with np.roll; before the sound there is silence": {
             "late": np.roll
         },
         "this feeds the output back, y(n - delay); the equation delays the input": _fed_back,
@@ -89,7 +89,7 @@ direct_sound = Check(
         "this begins at the first sample that is not zero, which may be noise": lambda h: h[np.flatnonzero(h)[0] :],
         "the direct sound itself is gone; begin with it, not after it": lambda h: h[np.abs(h).argmax() + 1 :],
         "this is what lies before the direct sound": lambda h: h[: np.abs(h).argmax()],
-        "this moves the tail's end to the front, as np.roll has it; cut off what lies before the direct sound": (
+        "this moves the tail's end to the front, as np.roll does; cut off what comes before the direct sound": (
             lambda h: np.roll(h, -np.abs(h).argmax())
         ),
         "this is where it begins; give the response from there on": lambda h: np.abs(h).argmax(),
@@ -106,11 +106,11 @@ highest_background = Check(
         "the rule is about the quietest foreground; you take the loudest": lambda levels: max(levels) + 5,
         "the rule is about the quietest foreground; you take the mean": lambda levels: sum(levels) / len(levels) + 5,
         "the rule is about the quietest foreground; you take the first": lambda levels: levels[0] + 5,
-        "the background may be 5 dB over it, not must be 5 dB under it": lambda levels: min(levels) - 5,
-        "it may be 5 dB over the quietest foreground, not only as loud": min,
+        "the background may be 5 dB over it; it need not be 5 dB under it": lambda levels: min(levels) - 5,
+        "it may be 5 dB over the quietest foreground, not only equally loud": min,
         "dB are added; 5 dB over is not 5 times": lambda levels: 5 * min(levels),
         "these are levels in dB already: add 5": lambda levels: 20 * math.log10(10 ** (min(levels) / 20) + 5),
-        "no limit at 0 dB is meant: the mixture is turned down afterwards": lambda levels: min(min(levels) + 5, 0.0),
+        "do not limit it at 0 dB: the mixture is turned down afterwards": lambda levels: min(min(levels) + 5, 0.0),
     },
 )
 
@@ -127,8 +127,8 @@ event_times = Check(
     correct="from its direct sound's beginning to its end, or to the clip's",
     hints={
         "an event ends with the clip at the latest, after 10 s": {"end": math.inf},
-        "the room's tail is no part of the event: its direct sound ends earlier": {"counted": 1},
-        "the room's tail is no part of the event, and events end with the clip": {"counted": 1, "end": math.inf},
+        "the room's tail is not part of the event: the direct sound ends earlier": {"counted": 1},
+        "the room's tail is not part of the event, and events end with the clip": {"counted": 1, "end": math.inf},
         "the second number is the offset, not a duration": lambda o, n, t: (o / 16000, min(n / 16000, 10 - o / 16000)),
         "the second number is the offset, not a duration; and events end with the clip": (
             lambda o, n, t: (o / 16000, n / 16000)

@@ -70,10 +70,12 @@ pcen = Check(
     hints={
         "- delta^r is missing: silence must give 0": lambda e, m, a, d, r, eps: (e / (eps + m) ** a + d) ** r,
         "you subtract delta; delta^r makes silence 0": lambda e, m, a, d, r, eps: (e / (eps + m) ** a + d) ** r - d,
-        "eps belongs into the brackets: (eps + M)^alpha": lambda e, m, a, d, r, eps: (e / (eps + m**a) + d) ** r - d**r,
+        "eps belongs in the brackets: (eps + M)^alpha": lambda e, m, a, d, r, eps: (e / (eps + m**a) + d) ** r - d**r,
         "eps is not used": lambda e, m, a, d, r, eps: _pcen(e, m, a, d, r, 0),
         "you divide by eps + M; it must be (eps + M)^alpha": lambda e, m, a, d, r, eps: _pcen(e, m, 1, d, r, eps),
-        "alpha is an exponent of eps + M, no factor": lambda e, m, a, d, r, eps: (e / (a * (eps + m)) + d) ** r - d**r,
+        "alpha is an exponent of eps + M, not a factor": lambda e, m, a, d, r, eps: (
+            (e / (a * (eps + m)) + d) ** r - d**r
+        ),
         "alpha is the exponent of eps + M alone": lambda e, m, a, d, r, eps: ((e / (eps + m)) ** a + d) ** r - d**r,
         "divide the energy by (eps + M)^alpha, do not multiply": lambda e, m, a, d, r, eps: _pcen(e, m, -a, d, r, eps),
         "add delta to the fraction, not within it": lambda e, m, a, d, r, eps: (e / ((eps + m) ** a + d)) ** r - d**r,
@@ -105,13 +107,13 @@ coefficient = Check(
         "seconds / frame length gives frames; you multiply": lambda t, h: _s_of(t * h),
         "seconds / frame length gives frames; yours is the other way round": lambda t, h: _s_of(h / t),
         "this is 1 - s": lambda t, h: 1 - _s_of(t / h),
-        "2 T^2 must stand below the line as a whole: put it in brackets": lambda t, h: _s_of(t / h) * (t / h) ** 4,
-        "below the line is 2 T^2; T alone is squared, not the 2": lambda t, h: _s_of(t / h) / 2,
+        "all of 2 T^2 is the denominator: put it in brackets": lambda t, h: _s_of(t / h) * (t / h) ** 4,
+        "the denominator is 2 T^2; only T is squared, not the 2": lambda t, h: _s_of(t / h) / 2,
         "T is not squared under the root": lambda t, h: (math.sqrt(1 + 4 * t / h) - 1) / (2 * (t / h) ** 2),
-        "T is not squared below the line": lambda t, h: _s_of(t / h) * t / h,
+        "T is not squared in the denominator": lambda t, h: _s_of(t / h) * t / h,
         "under the root it is 4 T^2": lambda t, h: (math.sqrt(1 + (t / h) ** 2) - 1) / (2 * (t / h) ** 2),
-        "- 1 is missing above the line": lambda t, h: math.sqrt(1 + 4 * (t / h) ** 2) / (2 * (t / h) ** 2),
-        "this is the coefficient after which 1/e is left; the formula is another": lambda t, h: 1 - math.exp(-h / t),
+        "- 1 is missing in the numerator": lambda t, h: math.sqrt(1 + 4 * (t / h) ** 2) / (2 * (t / h) ** 2),
+        "this coefficient leaves 1/e after T; the formula is a different one": lambda t, h: 1 - math.exp(-h / t),
         "this is 1 / T, which is near for long T and above 1 for short ones": lambda t, h: h / t,
     },
 )
@@ -123,7 +125,7 @@ left_of_level = Check(
     correct="E / M^alpha is E^(1 - alpha): alpha is the share of the level that is taken away",
     hints={
         "this is what is taken away; the rest is left": lambda alpha, db: alpha * db,
-        "nothing is left at alpha = 1 alone": lambda alpha, db: 0.0,
+        "only at alpha = 1 is nothing left": lambda alpha, db: 0.0,
         "dB of E stay dB: E^(1 - alpha) is (1 - alpha) times as many dB": lambda alpha, db: (
             db ** (1 - alpha) if db > 0 else -((-db) ** (1 - alpha))
         ),
@@ -145,7 +147,7 @@ skewness = Check(
     expected=_third,
     correct="0 for a Gaussian, positive with a long tail to the right",
     hints={
-        "this is the kurtosis; the third power is asked": {"power": 4},
+        "this is the kurtosis; take the third power": {"power": 4},
         "subtract the mean first": lambda x: float(((x / x.std()) ** 3).mean()),
         "divide by the standard deviation, so that the scale does not matter": lambda x: float(
             ((x - x.mean()) ** 3).mean()
@@ -178,15 +180,15 @@ contrast = Check(
     correct="above 1 the events are the stronger pattern, below 1 what lasts",
     hints={
         "square the differences before the mean over the bands": {"upper": lambda d: d.mean() ** 2},
-        "the mean square is asked, not the variance: events that add the same to all bands count": {
+        "take the mean square, not the variance: events that add the same to all bands count": {
             "upper": lambda d: d.var()
         },
-        "below the line is the variance over the bands, not the standard deviation": {"lower": lambda off: off.std()},
-        "below the line is the variance over the bands, not the mean square": {"lower": lambda off: (off**2).mean()},
-        "on and off are swapped below the line: what lasts is what is there while off": lambda x, on: float(
+        "the denominator is the variance over the bands, not the standard deviation": {"lower": lambda off: off.std()},
+        "the denominator is the variance over the bands, not the mean square": {"lower": lambda off: (off**2).mean()},
+        "on and off are swapped in the denominator: what lasts is there while off": lambda x, on: float(
             ((x[:, on].mean(1) - x[:, ~on].mean(1)) ** 2).mean() / x[:, on].mean(1).var()
         ),
-        "average over the frames first; the variance goes over bands alone": lambda x, on: float(
+        "average over the frames first; the variance is over the bands only": lambda x, on: float(
             ((x[:, on].mean(1) - x[:, ~on].mean(1)) ** 2).mean() / x[:, ~on].var()
         ),
         "frames are the second axis": lambda x, on: float(

@@ -47,12 +47,12 @@ rampup = Check(
     expected=lambda step, steps: math.exp(-5 * _rest(step, steps) ** 2),
     correct=f"it starts at exp(-5) = {math.exp(-5):.4f} and stays at 1 after R steps",
     hints={
-        "the exponent needs a minus: a ramp-up never lies above 1": lambda i, n: math.exp(5 * _rest(i, n) ** 2),
+        "the exponent needs a minus: a ramp-up is never above 1": lambda i, n: math.exp(5 * _rest(i, n) ** 2),
         "after R steps the ramp-up stays at 1; yours falls again, because 1 - step / R is squared: clamp step to R": (
             lambda i, n: math.exp(-5 * (1 - i / n) ** 2)
         ),
         "it runs backwards, from 1 down: take 1 - step / R": lambda i, n: math.exp(-5 * (1 - _rest(i, n)) ** 2),
-        "1 - step / R is to be squared": lambda i, n: math.exp(-5 * _rest(i, n)),
+        "square 1 - step / R": lambda i, n: math.exp(-5 * _rest(i, n)),
         "the factor 5 is missing in the exponent": lambda i, n: math.exp(-(_rest(i, n) ** 2)),
         "the 5 is squared too: write 5 * (...) ** 2": lambda i, n: math.exp(-((5 * _rest(i, n)) ** 2)),
         "this grows in a straight line; take exp(-5 (1 - step / R)^2)": lambda i, n: 1 - _rest(i, n),
@@ -96,7 +96,7 @@ mean_teacher_loss = Check(
     expected=_loss,
     correct="labels where there are any, the teacher everywhere",
     hints={
-        "student and teacher are compared on all clips, not on the unlabelled ones alone": {"first": _B},
+        "student and teacher are compared on all clips, not only on the unlabelled ones": {"first": _B},
         "student and teacher are compared on all clips, the synthetic ones too": {"first": _A},
         "the weak labels belong to the clips that follow the synthetic ones, not to the first clips": {"weak_first": 0},
         "c is not used; it weights the consistency terms": {"weights": lambda c: (1, 1, 1, 1)},
@@ -179,7 +179,7 @@ median_filter = Check(
     hints={
         "zeros beyond the ends delete an event that the clip cuts off; mirror the frames there": {"mode": "constant"},
         "at the ends the last frame is repeated; mirror them": {"mode": "nearest"},
-        "the mirror leaves out the outermost frame; SciPy's has it twice (np.pad's 'symmetric')": {"mode": "mirror"},
+        "your mirror leaves out the outermost frame; SciPy's repeats it (np.pad's 'symmetric')": {"mode": "mirror"},
     },
     first=_median_inside.judge,
 )

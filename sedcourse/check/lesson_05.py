@@ -25,11 +25,11 @@ reversed_gradient = Check(
     "gradient of the layer's output those of x and, None, of the weight.",
     cases=[(types.SimpleNamespace(weight=w), torch.tensor([0.5, -4.0, 1.0])) for w in (1.0, 0.3, 0.0)],
     expected=lambda ctx, gradient: (-ctx.weight * gradient, None),
-    correct="forwards nothing happens, backwards the gradient turns round",
+    correct="nothing happens forwards; backwards the gradient changes sign",
     hints={
         "the sign must change, or the CNN helps the classifier": lambda ctx, g: (ctx.weight * g, None),
         "the weight is missing": lambda ctx, g: (-g, None),
-        "this is the gradient as it came; turn it round and weight it": lambda ctx, g: (g, None),
+        "this is the gradient as it came; flip its sign and weight it": lambda ctx, g: (g, None),
         "the weight is a factor of the gradient; you subtract it": lambda ctx, g: (-g - ctx.weight, None),
         "every sign must change; this makes all of them negative": lambda ctx, g: (-ctx.weight * g.abs(), None),
         "1 - weight is the weight of another loss": lambda ctx, g: (-(1 - ctx.weight) * g, None),
@@ -50,7 +50,7 @@ domain_loss = Check(
     "L_adv, the binary cross-entropy of logits (clip,) whose first ``synthetic`` clips have label 1.",
     cases=[(_LOGITS, 2), (_LOGITS, 6), (4 * _LOGITS, 3)],
     expected=lambda logits, synthetic: _bce(logits, _labels(logits, synthetic)),
-    correct=f"ln 2 = {math.log(2):.3f} for a classifier that says 0.5 to everything",
+    correct=f"ln 2 = {math.log(2):.3f} for a classifier that predicts 0.5 for everything",
     hints={
         "1 means synthetic; your labels are the other way round": lambda x, n: _bce(x, 1 - _labels(x, n)),
         "this is the sum over the clips; take their mean": lambda x, n: _bce(x, _labels(x, n), reduction="sum"),
@@ -83,12 +83,12 @@ balanced_error = Check(
     "synthetic; a positive logit says synthetic.",
     cases=[(_MORE, 2), (_MORE, 7), (_MORE + 0.25, 3)],
     expected=lambda logits, synthetic: sum(_errors(logits, synthetic)) / 2,
-    correct="0 for a perfect classifier, 0.5 for one that guesses, or says the same to every clip",
+    correct="0 for a perfect classifier, 0.5 for one that guesses, or gives every clip the same answer",
     hints={
-        "this is the share of right answers; the error is what is left to 1": lambda x, n: 1 - sum(_errors(x, n)) / 2,
-        "every clip counts the same here, so that the larger domain decides; average each domain's share": _all_errors,
+        "this is the share of right answers; the error is 1 minus that": lambda x, n: 1 - sum(_errors(x, n)) / 2,
+        "every clip counts the same here, so the larger domain decides; average each domain's share": _all_errors,
         "every clip counts the same here, and you count right answers": lambda x, n: 1 - _all_errors(x, n),
-        "a logit of 0, not of 0.5, is where the classifier changes its mind": lambda x, n: sum(_errors(x, n, 0.5)) / 2,
+        "the classifier decides at a logit of 0, not of 0.5": lambda x, n: sum(_errors(x, n, 0.5)) / 2,
         "the sum of both shares goes up to 2; take their mean": lambda x, n: sum(_errors(x, n)),
         "these are the synthetic clips' errors alone": lambda x, n: _errors(x, n)[0],
         "these are the recorded clips' errors alone": lambda x, n: _errors(x, n)[1],
@@ -170,7 +170,7 @@ class_weights = Check(
     correct="1 for every class where the shares agree; a synthetic sound counts as often as its class is real",
     hints={
         "the other way round: a class that is more frequent in the real domain counts more": lambda r, s: s / r,
-        "the synthetic shares count too: with unequal ones this is not enough": lambda r, s: r,
+        "the synthetic shares count too: if they are unequal this is not enough": lambda r, s: r,
         "this is the difference of the shares; a weight is their ratio": lambda r, s: r - s,
         "this makes the weights add up to 1; then the synthetic half of the loss nearly vanishes": lambda r, s: (
             r / s / (r / s).sum()

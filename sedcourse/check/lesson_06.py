@@ -12,8 +12,10 @@ expected_frames = Check(
     expected=lambda p: 1 / (1 - p),
     correct="2 frames for 0.5, 10 for 0.9, 100 for 0.99",
     hints={
-        "the first frame is there for certain and counts; you left it out": lambda p: p / (1 - p),
-        "1 / p is the wait for what happens with p; a state ends with 1 - p": lambda p: 1 / p if p else np.inf,
+        "the first frame is certain and counts too; you left it out": lambda p: p / (1 - p),
+        "1 / p is the mean wait for what has probability p; a state ends with probability 1 - p": lambda p: (
+            1 / p if p else np.inf
+        ),
         "this is the median duration, not the mean": lambda p: np.log(0.5) / np.log(p) if p else 0.0,
         "close for p near 1, but frames are counted one by one: sum the series": lambda p: -1 / np.log(p) if p else 0.0,
     },
@@ -25,7 +27,7 @@ def _scores_and_states(returned):
         raise WrongAnswer("return two arrays: the best scores, and the states that they came from")
     shapes = [np.shape(part) for part in returned]
     if shapes != [(2,), (2,)]:
-        raise WrongAnswer(f"both arrays have an entry a state, shape (2,); yours have {shapes[0]} and {shapes[1]}")
+        raise WrongAnswer(f"both arrays have one entry per state, shape (2,); yours have {shapes[0]} and {shapes[1]}")
     return np.concatenate([np.asarray(part, float) for part in returned])
 
 
@@ -47,17 +49,20 @@ viterbi_step = Check(
         _case(0.99, 0.5, [-2.0, -7.0], 0.9),
     ],
     expected=_step,
-    correct="the best way to each state, and where it came from",
+    correct="the best path to each state, and where it came from",
     hints={
         "the emissions of the new frame are missing": lambda best, a, b: _step(best, a, 0 * b),
         "the transitions are missing: switching would be free": lambda best, a, b: _step(best, 0 * a, b),
         "log_a is (from, to); you read it the other way round": lambda best, a, b: _step(best, a.T, b),
-        "this adds up all ways (the forward algorithm); Viterbi keeps the best one": lambda best, a, b: (
+        "this sums over all paths (the forward algorithm); Viterbi keeps the best one": lambda best, a, b: (
             (np.logaddexp(*(best[:, None] + a)) + b, _step(best, a, b)[1])
         ),
-        "you took the first state as the one before, always": lambda best, a, b: (_step(best, a, b)[0], np.zeros(2)),
-        "each state came from somewhere; you say where it is": lambda best, a, b: (_step(best, a, b)[0], np.arange(2)),
-        "of both ways keep the better one, the larger logarithm": lambda best, a, b: _step(best, a, b, "min"),
+        "you always take the first state as the one before": lambda best, a, b: (_step(best, a, b)[0], np.zeros(2)),
+        "say which state each one came from; you say which one it is": lambda best, a, b: (
+            _step(best, a, b)[0],
+            np.arange(2),
+        ),
+        "keep the better of both paths, the larger logarithm": lambda best, a, b: _step(best, a, b, "min"),
     },
     value=_scores_and_states,
 )
@@ -76,11 +81,11 @@ walk_back = Check(
     "The path, (frame,), from ``came`` (frame, 2), the state before each frame's states, and the last state.",
     cases=[(np.vstack([[0, 0], _RNG.integers(0, 2, (9, 2))]), last) for last in (0, 1, 1)],
     expected=_back,
-    correct="from the end to the beginning, each state by way of the one it came from",
+    correct="from the end to the beginning, from each state to the one it came from",
     hints={
         "the path is backwards; its first entry belongs to the first frame": lambda c, n: _back(c, n)[::-1],
-        "the way to frame t is in came[t]; you look into came[t - 1]": lambda c, n: _back(c, n, late=1),
-        "the path goes along the states that were found, not along the last one": lambda c, n: np.append(c[1:, n], n),
+        "the step to frame t is in came[t]; you look it up in came[t - 1]": lambda c, n: _back(c, n, late=1),
+        "the path follows the states found on the way, not always the last one": lambda c, n: np.append(c[1:, n], n),
         "the last frame is missing in the path": lambda c, n: _back(c, n)[:-1],
     },
 )

@@ -19,13 +19,13 @@ judged = Check(
     correct="the whole interval must lie on the claimed side of 0",
     hints={
         "the paper may claim a loss: look at the sign, too": lambda low, high, sign: _judged(low, high, 1),
-        "the middle of an interval that holds 0 decides nothing": lambda low, high, sign: (
+        "the middle of an interval that contains 0 decides nothing": lambda low, high, sign: (
             1 if (low + high) * sign > 0 else -1
         ),
-        "an interval on the other side of 0 does not leave it undecided: it shows the opposite": (
+        "an interval on the other side of 0 is not undecided: it shows the opposite": (
             lambda low, high, sign: max(0, _judged(low, high, sign))
         ),
-        "an interval that begins or ends at 0 still holds 0": lambda low, high, sign: (
+        "an interval that begins or ends at 0 still contains 0": lambda low, high, sign: (
             0 if low < 0 < high else 1 if (low >= 0) == (sign > 0) else -1
         ),
     },
@@ -56,10 +56,10 @@ holm = Check(
         (np.array([0.04]), 0.05),
     ],
     expected=lambda p, alpha: _stepped(p, alpha / _left(p)),
-    correct="thresholds grow from alpha / m to alpha, and the first failure ends it",
+    correct="thresholds grow from alpha / m to alpha, and the first failure ends the test",
     hints={
         "alpha is an argument, and need not be 0.05": lambda p, alpha: _stepped(p, 0.05 / _left(p)),
-        "this compares each p-value with alpha and pays for nothing": lambda p, alpha: p <= alpha,
+        "this compares each p-value with alpha and corrects for nothing": lambda p, alpha: p <= alpha,
         "this is Bonferroni's rule, alpha / m for all; Holm's threshold grows": lambda p, alpha: p <= alpha / len(p),
         "stop at the first failure: none after it stands": lambda p, a: _stepped(p, a / _left(p), stop=False),
         "the smallest p-value meets the strictest threshold": lambda p, alpha: _stepped(p, alpha / _left(p)[::-1]),
@@ -92,7 +92,7 @@ averaged = Check(
         "uint8 scores are percent: divide these by 100": lambda members: np.mean(np.array(members, float), axis=0),
         "this is the sum: divide by how many there are": lambda members: _fractions(members).sum(axis=0),
         "divide by how many members there are, not by three": lambda members: _fractions(members).sum(axis=0) / 3,
-        "this is the largest; one member would decide alone": lambda members: _fractions(members).max(axis=0),
+        "this is the largest; a single member would decide": lambda members: _fractions(members).max(axis=0),
         "this is a vote; the paper averages the posteriors": lambda members: (_fractions(members) > 0.5).mean(axis=0),
         "this is one number for everything: average over the members only": lambda members: _fractions(members).mean(),
     },

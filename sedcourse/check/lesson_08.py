@@ -13,10 +13,10 @@ noise_floor = Check(
     expected=lambda level: float(np.quantile(level, 0.1)),
     correct="the floor is what the quietest moments reach: fan, traffic, the microphone itself",
     hints={
-        "the single quietest block may be a gap of the recorder; take the level that a tenth stay below": lambda x: (
+        "the single quietest block may be a gap in the recording; take the level that a tenth stay below": lambda x: (
             x.min()
         ),
-        "the median is the floor only where sounds are rare; take the level that a tenth stay below": lambda x: float(
+        "the median is the floor only if sounds are rare; take the level that a tenth stay below": lambda x: float(
             np.median(x)
         ),
         "this averages loud and quiet moments; take the level that a tenth stay below": lambda x: float(x.mean()),
@@ -58,7 +58,7 @@ onset_differences = Check(
         "the second's onset minus the first's: yours has the other sign": {"sign": -1},
         "take the event that overlaps longest, not the one with the nearest onset": _nearest,
         "an event that the other annotator missed has no difference; leave it out": {"touching": True},
-        "keep the sign: it tells who is late": {"chosen": lambda found: [abs(d) for d in found]},
+        "keep the sign: it says who is late": {"chosen": lambda found: [abs(d) for d in found]},
     },
     value=lambda returned: np.asarray(returned, float),
 )

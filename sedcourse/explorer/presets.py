@@ -16,7 +16,7 @@ from sedlib.systems import configuration
 from sedlib.training.runs import Run
 from sedlib.workspace import workspace
 
-NO_RUN = "the workspace holds no training of a PCEN that learns; `sedlib train --system ppcen_logmel` makes one"
+NO_RUN = "the workspace has no training with a trainable PCEN; `sedlib train --system ppcen_logmel` makes one"
 
 
 class Preset(NamedTuple):

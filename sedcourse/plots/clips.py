@@ -227,7 +227,7 @@ def decisions(
     scores : (frame,) array
         In [0, 1].
     decided : dict of name to (frame,) bool array
-        A row each.
+        One row each.
     """
     fig, (top, bottom) = stacked([2.4, 1.2], more=0)
     edges = frame_s * np.arange(len(scores) + 1)

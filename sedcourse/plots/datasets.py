@@ -57,7 +57,7 @@ def beside_desed(comparisons: dict[str, pd.DataFrame]) -> Figure:
 
 
 def _statistics_on(axes: np.ndarray, comparison: pd.DataFrame) -> None:
-    """Draw a row of panels: three with a row a class, one of how many events sound at once."""
+    """Draw a row of panels: three with one row per class, one of how many events sound at once."""
     values = comparison[["ours", "DESED"]].unstack("quantity")
     at_once = {"events_0": "none", "events_1": "1", "events_2": "2", "events_3": "3 or more"}
     for shift, source, colour, marker, line in ((-0.17, "ours", BLUE, "o", "-"), (0.17, "DESED", ORANGE, "D", "--")):
@@ -89,7 +89,7 @@ def gap(systems: dict[str, dict[str, list[float]]], shares: pd.DataFrame) -> Fig
     Parameters
     ----------
     systems : dict of name to dict of test set to list
-        Event F1 (fractions), a value a seed.
+        Event F1 (fractions), one value per seed.
     shares : DataFrame
         As `reproduction.studies.gap.shares` gives it.
     """
@@ -113,7 +113,7 @@ def gap(systems: dict[str, dict[str, list[float]]], shares: pd.DataFrame) -> Fig
 
 
 def _scores_on(ax: Axes, systems: dict[str, dict[str, list[float]]]) -> None:
-    """Draw a group of bars a system, a bar a test set, a dot a seed."""
+    """Draw one group of bars per system, one bar per test set, one dot per seed."""
     tests = list(dict.fromkeys(test for found in systems.values() for test in found))
     styles = dict(zip(tests, ((SKY, "///", -0.27), (BLUE, "", 0), (ORANGE, "xxx", 0.27)), strict=False))
     for row, found in enumerate(systems.values()):
@@ -129,12 +129,12 @@ def _scores_on(ax: Axes, systems: dict[str, dict[str, list[float]]]) -> None:
 
 @styled
 def domain_errors(errors: dict[str, dict[str, list[float]]], labels: float) -> Figure:
-    """Draw how often classifiers of domains are wrong: a training's own, and those that learn anew from its embeddings.
+    """Draw how often classifiers of domains are wrong: a training's own, and new ones that learn from its embeddings.
 
     Parameters
     ----------
     errors : dict of system to dict of classifier to list
-        Balanced errors (fractions), a value a training; a list may be empty.
+        Balanced errors (fractions), one value per training; a list may be empty.
     labels : float
         That of a classifier that is given the true labels alone.
     """

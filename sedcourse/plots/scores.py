@@ -52,14 +52,14 @@ def class_f1(per_class: dict[str, dict[str, float | None]], chance: np.ndarray) 
 
 @styled
 def system_scores(scores: dict[str, tuple[float, list[float], tuple[float, float]]], classes: pd.DataFrame) -> Figure:
-    """Draw Table 1: F1 of every front-end beside the paper's, and by class what it wins over the first.
+    """Draw Table 1: F1 of every front-end beside the paper's, and by class what it gains over the first.
 
     Parameters
     ----------
     scores : dict of name to (paper, trainings, (low, high))
         Event macro F1 in percent: the paper's, that of each training, and the 95 % interval of their mean.
     classes : DataFrame
-        F1 in percent, a row a class, a column a front-end, among them the first of ``scores``.
+        F1 in percent, one row per class, one column per front-end, among them the first of ``scores``.
     """
     fig, axes = figure(10, 4.6, ncols=2, width_ratios=[1, 1.35])
     left, right = axes[0]
@@ -93,7 +93,7 @@ def _won_on(ax: Axes, classes: pd.DataFrame) -> None:
 
 @styled
 def ledger(numbers: list[dict[str, Any]]) -> Figure:
-    """Draw every number of the paper beside ours, a panel a score, rows from the first table to the last.
+    """Draw every number of the paper beside ours, one panel per score, rows from the first table to the last.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ def curves(metrics: pd.DataFrame) -> Figure:
     Parameters
     ----------
     metrics : DataFrame
-        A row an epoch, as the training writes them: ``epoch``, ``loss_*``, ``validation_f1_*`` (fractions),
+        One row per epoch, as the training writes them: ``epoch``, ``loss_*``, ``validation_f1_*`` (fractions),
         ``learning_rate``, ``*_weight``.
     """
     fig, ((loss, f1), (rate, weight)) = figure(10, 5.6, nrows=2, ncols=2, sharex=True, height_ratios=[2.2, 1])
@@ -45,7 +45,7 @@ def pcen_paths(metrics: pd.DataFrame) -> Figure:
     Parameters
     ----------
     metrics : DataFrame
-        A row an epoch: ``epoch``, and for every layer ``pcenN_alpha``, ``_delta``, ``_r`` and ``_fast``, the mean
+        One row per epoch: ``epoch``, and for every layer ``pcenN_alpha``, ``_delta``, ``_r`` and ``_fast``, the mean
         weight of the faster smoother.
     """
     fig, axes = figure(12, 3.4, ncols=4)

@@ -26,7 +26,7 @@ def agreement(first: pd.DataFrame, second: pd.DataFrame, collars: tuple[float, .
     Returns
     -------
     DataFrame
-        A row a collar: ``collar``, and event F1 over all events, as fractions: ``second`` against first, ``first``
+        One row per collar: ``collar``, and event F1 over all events, as fractions: ``second`` against first, ``first``
         against second, and their ``mean``. They differ where an offset fits 20 % of one length and not of the other.
     """
     rows = []

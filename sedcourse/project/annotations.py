@@ -18,7 +18,7 @@ SHORTEST_S = 0.02  # of what is left of an event where a recording is cut into c
 
 
 def read_audacity(path: str | Path, filename: str) -> pd.DataFrame:
-    """Read an Audacity label track, ``start<TAB>end<TAB>label`` a line, as the event table of a recording.
+    """Read an Audacity label track, ``start<TAB>end<TAB>label`` per line, as the event table of a recording.
 
     Lines that begin with a backslash, Audacity's frequency ranges, are left out.
 
@@ -32,7 +32,7 @@ def read_audacity(path: str | Path, filename: str) -> pd.DataFrame:
     Raises
     ------
     SedError
-        For a line that is not of this form, a label that is no class, a point instead of a range, with the line's
+        For a line that is not of this form, a label that is not a class, a point instead of a range, with the line's
         number; for a file that is missing or not text.
     """
     path = Path(path)
@@ -50,7 +50,7 @@ def read_audacity(path: str | Path, filename: str) -> pd.DataFrame:
 def _label(line: str, where: str) -> tuple[float, float, str]:
     fields = line.split("\t")
     if len(fields) != 3:
-        raise SedError(f"{where}: {line!r} is not start, end and label with tabs between them; export it again")
+        raise SedError(f"{where}: {line!r} is not start, end and label, separated by tabs; export it again")
     ends = []
     for name, text in zip(("start", "end"), fields, strict=False):
         try:
@@ -60,7 +60,7 @@ def _label(line: str, where: str) -> tuple[float, float, str]:
             raise SedError(f"{where}: {name} {text!r} is not a time in seconds{hint}") from None
     (onset, offset), label = ends, fields[2].strip()
     if not 0 <= onset <= offset < math.inf:
-        raise SedError(f"{where}: from {onset:g} to {offset:g} s is no range of time; correct it")
+        raise SedError(f"{where}: from {onset:g} to {offset:g} s is not a time range; correct it")
     if onset == offset:
         raise SedError(f"{where}: a point at {onset:g} s; drag over the whole sound before you add the label")
     if label not in tables.CLASSES:
@@ -75,7 +75,7 @@ def table_of(rows: list[tuple], filenames: list[str]) -> pd.DataFrame:
 
 
 def annotated(folder: str | Path, who: str, recordings: Recordings) -> pd.DataFrame | None:
-    """Read what somebody annotated: ``FOLDER/WHO.tsv``, or a label track ``FOLDER/WHO/STEM.txt`` for each recording.
+    """Read someone's annotations: ``FOLDER/WHO.tsv``, or a label track ``FOLDER/WHO/STEM.txt`` for each recording.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def annotated(folder: str | Path, who: str, recordings: Recordings) -> pd.DataFr
     if table.is_file():
         found = tables.read_events(table)
         if unknown := sorted(set(found["filename"]) - set(recordings)):
-            raise SedError(f"{table}: {unknown[0]!r} is none of the recordings, {', '.join(recordings)}")
+            raise SedError(f"{table}: {unknown[0]!r} is not one of the recordings, {', '.join(recordings)}")
         where = str(table)
     elif tracks.is_dir():
         paths = {name: tracks / f"{Path(name).stem}.txt" for name in recordings}
@@ -123,7 +123,7 @@ def _said(event) -> str:
 
 
 def in_clips(table: pd.DataFrame, clips: list[str] | dict) -> pd.DataFrame:
-    """Move events from recordings to their clips (`recordings.clips_of`); what lies across a cut becomes two."""
+    """Move events from recordings to their clips (`recordings.clips_of`); an event across a cut becomes two."""
     rows = []
     for e in tables.events(table).itertuples():
         for k in range(int(e.onset // CLIP_S), int(e.offset // CLIP_S) + 1):
@@ -156,7 +156,7 @@ def both(folder: str | Path, recordings: Recordings, truth: pd.DataFrame | None,
         if table is None:
             source = truth if truth is not None else found[0] if found else None
             if source is None:
-                raise SedError(f"{folder}: no first.tsv and no folder first; annotate the recordings, then go on")
+                raise SedError(f"{folder}: no first.tsv and no folder first; annotate the recordings, then continue")
             table = annotate(source, seed, number)
             says = "the hidden truth" if truth is not None else "the first: their agreement says nothing about you"
             print(f"the {who} annotator is made up from {says}")

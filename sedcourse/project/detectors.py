@@ -1,4 +1,4 @@
-"""Detectors for one home: trained further on mixtures of its sounds, and a nearest neighbour as a positive control."""
+"""Detectors for one home: fine-tuned on mixtures of its sounds, and a nearest neighbour as a positive control."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RATE_OF_ADAPTING = 1e-3  # learning rate: lower than that of a training from not
 
 
 def adapt(detector: Detector, config: Config, data: str | Path, steps: int, seed: int) -> Detector:
-    """Train a detector further on another data set, by the steps of every training; the given one stays as it is.
+    """Fine-tune a detector on another data set, with the usual training steps; the given one is unchanged.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def control(config: Config, homes: Sequence[int], recordings: int = 3, asked: in
     Returns
     -------
     DataFrame
-        A row a home, shares named right: by MiniDESED's sounds, by these and another home's, by these and its own.
+        One row per home, shares named right: by MiniDESED's sounds, by these and another home's, by these and its own.
     """
     mini = isolated()
 

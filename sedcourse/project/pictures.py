@@ -42,7 +42,7 @@ def differences(table: pd.DataFrame, collar: float = 0.2) -> Figure:
 
 @styled
 def homes(table: pd.DataFrame) -> Figure:
-    """Draw the shares named right in each home (`detectors.control`), a line a bank of sounds."""
+    """Draw the shares named right in each home (`detectors.control`), one line per bank of sounds."""
     fig, axes = figure(8, 3)
     ax = axes[0, 0]
     names = table.columns[1:]

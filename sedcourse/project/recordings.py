@@ -82,7 +82,7 @@ def open_folder(folder: str | Path) -> dict[str, tuple[np.ndarray, Info]]:
     found = {}
     for before, path in zip([None, *paths], paths, strict=False):
         if before is not None and before.stem == path.stem:
-            raise SedError(f"{folder}: {before.name} and {path.name} differ in their ending alone; rename one")
+            raise SedError(f"{folder}: {before.name} and {path.name} differ only in their ending; rename one")
         waveform, info = read(path)
         if len(waveform) < SHORTEST_S * RATE:
             raise SedError(f"{path}: {len(waveform) / RATE:.2f} s; record {SHORTEST_S:g} s or more, better 10 s")
@@ -97,7 +97,7 @@ def levels(waveform: np.ndarray) -> np.ndarray:
 
 
 def level_row(name: str, waveform: np.ndarray, info: Info) -> dict[str, Any]:
-    """Measure a recording, and say what to mend.
+    """Measure a recording, and say what to improve.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def _advice(info: Info, peak: float, span: float) -> str:
     if info.peak < audio.SILENT:
         return "silent: is the microphone allowed, and not covered?"
     if info.clipped > 0.001:
-        found.append("too loud: step back or lower the gain, and record again; clipping cannot be mended")
+        found.append("too loud: step back or lower the gain, and record again; clipping cannot be repaired")
     if peak < -25:
         found.append("too quiet: go nearer, or raise the gain")
     if span < 12:
@@ -177,6 +177,6 @@ def split(recordings: Recordings) -> tuple[dict, dict]:
     """Divide recordings by name: those to learn from, and the last two fifths, which nothing may learn from."""
     names = list(recordings)
     if len(names) < 2:
-        raise SedError(f"{', '.join(names)}: one recording; record another, to test on what was not learned from")
+        raise SedError(f"{', '.join(names)}: only one recording; record another, to have an unseen one to test on")
     learn = names[: len(names) - max(1, round(0.4 * len(names)))]
     return {n: recordings[n] for n in learn}, {n: recordings[n] for n in names if n not in learn}

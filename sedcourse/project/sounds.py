@@ -93,7 +93,7 @@ Annotated = tuple[Mapping[str, np.ndarray], pd.DataFrame]  # clips by name, and 
 def make_set(
     bank: Path, root: str | Path, sizes: Mapping[str, int], seed: int, learn: Annotated, test: Annotated, progress: bool
 ) -> Path:
-    """Make a data set of a soundbank and of annotated clips; anew each time.
+    """Make a data set from a soundbank and annotated clips, from scratch each time.
 
     Parameters
     ----------

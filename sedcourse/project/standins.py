@@ -1,4 +1,4 @@
-"""Recordings of a home that does not exist: what the lesson works on where a student has none, with known truth.
+"""Recordings of an imaginary home, with known truth, for students who have none of their own.
 
 One dog, one talker, one tap, one room and one phone, all drawn by a seed from MiniDESED's real domain: a condition that
 no training clip of MiniDESED has.

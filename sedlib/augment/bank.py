@@ -1,6 +1,6 @@
 """The isolated sounds that dynamic mixing mixes: foregrounds, backgrounds and room responses of a data set.
 
-They lie in ``ROOT/audio/train/soundbank/{foreground/CLASS,background,rir}`` (DESED's soundbank, or MiniDESED's) and are
+They are in ``ROOT/audio/train/soundbank/{foreground/CLASS,background,rir}`` (DESED's soundbank, or MiniDESED's) and are
 decoded once into ``ROOT/store/soundbank.npz``. Paper section 3.2; lesson 02.
 """
 
@@ -65,7 +65,7 @@ class Bank:
 
 
 def open_bank(root: str | Path, progress: bool = True) -> Bank:
-    """Open the bank of a data set in DESED's layout; decode it first if that was not done, or files have changed since.
+    """Open the bank of a data set in DESED's layout; decode it first if it is not decoded yet or files have changed.
 
     Foregrounds are trimmed, and cut to 30 s. Backgrounds shorter than a clip are repeated with cross-faded joints. Room
     responses begin with their direct sound and end where their energy has fallen by 60 dB, or after a clip's length.
@@ -84,7 +84,7 @@ def open_bank(root: str | Path, progress: bool = True) -> Bank:
         )
     if (bank := _opened(path, _sources(folder))) is not None:
         return bank
-    waiting = f"{path}: another process builds this store; waiting for it ..." if progress else None
+    waiting = f"{path}: another process is building this store; waiting for it ..." if progress else None
     try:
         with locked(path.with_suffix(".lock"), waiting):
             bank = _opened(path, _sources(folder)) or _build(path, folder, progress)
@@ -94,8 +94,8 @@ def open_bank(root: str | Path, progress: bool = True) -> Bank:
         ) from None
     if bank.notes:
         warnings.warn(
-            f"{folder}: {len(bank.notes)} of its files are not used, or not as they are (`sedlib data check` says "
-            f"more), the first: {bank.notes[0]}",
+            f"{folder}: {len(bank.notes)} of its files are skipped or changed (`sedlib data check` lists them); "
+            f"the first: {bank.notes[0]}",
             stacklevel=2,
         )
     return bank

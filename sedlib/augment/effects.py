@@ -45,7 +45,7 @@ def noise_burst(waveform: Tensor, start: Tensor, duration: Tensor, snr_db: Tenso
 
 
 def sine_burst(waveform: Tensor, start: Tensor, duration: Tensor, snr_db: Tensor, frequency: Tensor) -> Tensor:
-    """Add a burst of a sine of ``frequency`` Hz; other parameters as of `noise_burst`."""
+    """Add a burst of a sine of ``frequency`` Hz; other parameters as for `noise_burst`."""
 
     def sine(row: int, samples: int) -> Tensor:
         return torch.sin(torch.arange(samples, device=waveform.device) * (2 * math.pi / RATE * float(frequency[row])))

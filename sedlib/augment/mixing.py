@@ -77,7 +77,9 @@ def draw(rng: np.random.Generator, bank: Bank, settings: Augment) -> Mixture:
     scenarios = (scenario(rng) for _ in range(_TRIES))
     planned = next((drawn for drawn in scenarios if fewest <= len(drawn) <= most), None)
     if planned is None:
-        raise SedError(f"augment.sources is {settings.sources}; clips of DESED hardly ever have so many events")
+        raise SedError(
+            f"augment.sources is {settings.sources}; clips of DESED rarely have so many events; give smaller numbers"
+        )
     sounds = [int(rng.choice(bank.classes[event.label])) for event in planned]
     sources = []
     for event, sound in zip(planned, sounds, strict=True):

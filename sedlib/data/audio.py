@@ -31,7 +31,7 @@ _BLOCK = 1 << 22  # samples decoded at once: a header with a wrong length cannot
 _UNKNOWN = (1 << 63) - 1  # libsndfile's number of frames where the header has none
 _CHUNKED = ("WAV", "WAVEX", "RF64", "AIFF")  # formats in which other chunks may follow the sound
 _CHUNK = re.compile(rb".?[\w ]{4}", re.DOTALL)  # such as LIST, bext or id3; the sound may lack its byte of padding
-_CUT_OFF = "cut off: the file ends before its header says; get the file again"
+_CUT_OFF = "cut off: the file is shorter than its header says; get the file again"
 # What libsndfile logs of a chunk with sound that is longer than the file (RF64: of the file), and of an OGG file whose
 # last page is missing.
 _SHORT = re.compile(r"(?:data|SSND|Riff size) *: (\d+) \(should be (\d+)\)|(?i:end.of.stream)")
@@ -168,7 +168,7 @@ def _header_problem(file: soundfile.SoundFile, raw: BinaryIO) -> str:
     libsndfile reads files that end early, and the start of those that go on, without an error.
     """
     if not _RATES[0] <= file.samplerate <= _RATES[1]:
-        return f"{file.samplerate} Hz is no sample rate of audio; get the file again"
+        return f"{file.samplerate} Hz is not an audio sample rate; get the file again"
     if file.frames == _UNKNOWN:
         return "its header does not say how long it is; write it to a file, not to a pipe"
     for sizes in _SHORT.finditer(file.extra_info):
@@ -182,7 +182,7 @@ def _header_problem(file: soundfile.SoundFile, raw: BinaryIO) -> str:
         if size - end > file.samplerate // 10 and not _CHUNK.match(raw.read(5)):  # less may be a tag
             return (
                 f"the header says {file.frames / file.samplerate:.6g} s, but {size - end} more bytes of sound follow: "
-                "written beyond 4 GiB or not closed; write it anew (`ffmpeg -ignore_length 1`)"
+                "written beyond 4 GiB or not closed; rewrite it (`ffmpeg -ignore_length 1`)"
             )
     return "" if file.frames else "0 samples; get the file again"
 
@@ -232,12 +232,12 @@ def trim(waveform: np.ndarray, block: int, below_db: float) -> np.ndarray:
 def flaws(info: Info) -> str:
     """Describe what is wrong with the sound of a file that is used all the same; empty if nothing."""
     if info.peak < SILENT:
-        return "silent; take it out if that is not meant"
+        return "silent; remove it if that is not intended"
     found = []
     if abs(info.dc) > 0.01:
         found.append(f"DC offset of {100 * info.dc:.1f} % of full scale")
     if info.clipped > 0.001:
         found.append(f"{100 * info.clipped:.1f} % of its samples are at full scale or beyond: recorded too loud")
     if info.subtype in _COARSE:
-        found.append("8 bits a sample: noise about 50 dB below full scale")
+        found.append("8 bits per sample: noise about 50 dB below full scale")
     return "; ".join(found)

@@ -86,7 +86,7 @@ def _order(clips: int, seed: tuple[int, ...], epoch: int) -> np.ndarray:
 
 
 def batch_indices(step: int, size: int, clips: int, *seed: int) -> np.ndarray:
-    """Choose the clips of batch ``step``, (size,) ints: all clips in random order, again and again in a new one.
+    """Choose the clips of batch ``step``, (size,) ints: all clips in random order, in a new one on each pass.
 
     A pure function: a training that starts again at any step sees the same batches.
     """

@@ -1,7 +1,8 @@
-"""Where DESED keeps what, and how a subset is read.
+"""Where DESED keeps its files, and how a subset is read.
 
 Real DESED, MiniDESED and a data set made from a folder of recordings all have this layout, so no later step knows which
-one it works on. `reproduction.audit` lists what a folder lacks. Paper section 2; taught in ``notebooks/01_data.py``.
+one it is working on. `reproduction.audit` lists what a folder lacks. Paper section 2; taught in
+``notebooks/01_data.py``.
 """
 
 from __future__ import annotations
@@ -127,7 +128,9 @@ def preflight(root: str | Path, subsets: Collection[str], soundbank: bool = Fals
                 f"bytes; `sedlib data check {root}` says what is there"
             )
         if name in EVALUATED and tables.events(subset.table[subset.table["filename"].isin(present)]).empty:
-            raise SedError(f"{subset.audio_dir}: no clip that is there has an event; get those of {name!r} with events")
+            raise SedError(
+                f"{subset.audio_dir}: none of the clips present has an event; get those of {name!r} with events"
+            )
     if soundbank:
         check_complete(Path(root) / SOUNDBANK)
 
@@ -152,7 +155,7 @@ def hidden_labels(root: str | Path, subset: str) -> pd.DataFrame:
     path = truth_path(Path(root), subset)
     if not path.is_file():
         raise SedError(
-            f"{path}: no such file; only a data set that `sedlib data` made keeps the hidden labels of its clips"
+            f"{path}: no such file; only data sets made by `sedlib data` keep the hidden labels of their clips"
         )
     return tables.read_events(path)
 

@@ -1,4 +1,4 @@
-"""A folder of anybody's isolated recordings: which files it has, and which of them can be used.
+"""A user's folder of isolated recordings: which files it has, and which of them can be used.
 
 ``FOLDER/foreground/CLASS/*.wav|flac|ogg``, or the class folders directly in FOLDER; ``background/`` and ``rir/`` may be
 missing, and may have up to two levels of folders in them. Files of any rate and number of channels. DESED's own
@@ -55,7 +55,7 @@ class Soundbank:
     recordings : dict of lists of Recording
         By class, `BACKGROUND` and `RIR`.
     notes : list of str
-        What was skipped, not found, flawed or replaced, a sentence each.
+        What was skipped, not found, flawed or replaced, one sentence each.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def _judge(recording: Recording) -> tuple[bool, str]:
     except SedError as error:
         return False, f"skipped {error}"
     if info.peak < audio.SILENT:
-        return False, f"skipped {path}: silent; take it out"
+        return False, f"skipped {path}: silent; remove it"
     if info.duration < _SHORTEST_S and not is_room:
         return False, f"skipped {path}: {info.duration:.3f} s; a recording of {_SHORTEST_S:g} s or more is needed"
     channels = f"{info.channels} channels: the first is used" if is_room and info.channels > 1 else ""

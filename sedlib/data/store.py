@@ -6,7 +6,7 @@ and checksums of the rows, and the audio files they were decoded from); the inde
 this format. Paper section 2; taught in ``notebooks/01_data.py``.
 
 A lock lets one process build while others wait. A row's checksum is compared when it is first read. Rows are read, not
-mapped into memory: a file that is cut off gives an error, no crash.
+mapped into memory: a truncated file gives an error, not a crash.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ _BLOCK = 32  # clips decoded ahead of the writer
 class Store:
     """The clips of one subset, in the order of its table, read row by row and never changed.
 
-    Threads and forked processes may read from one store at once. A store that is open while another process builds it
-    anew keeps its content.
+    Threads and forked processes may read from one store at once. A store that is open while another process rebuilds
+    it keeps its content.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class Store:
         Raises
         ------
         SedError
-            If a row is damaged. The store is removed, and built anew when it is opened next.
+            If a row is damaged. The store is removed, and rebuilt when it is next opened.
         """
         rows = np.arange(len(self))[np.asarray(indices, dtype=int)]
         waveforms = np.empty((len(rows), SAMPLES), np.float32)
@@ -91,14 +91,14 @@ class Store:
 
     def _damaged(self, i: int, what: str) -> SedError:
         """Remove the damaged store; the error to raise."""
-        fix = "the store was removed; run this again, and it is built anew from the audio files"
+        fix = "the store was removed; run this again to rebuild it from the audio files"
         try:
             if os.path.samestat(os.fstat(self._file.fileno()), self.path.stat()):  # not another's new store
                 self.path.unlink()
         except FileNotFoundError:
             pass
         except OSError as error:
-            fix = f"remove this file ({error.strerror}), and it is built anew from the audio files"
+            fix = f"remove this file ({error.strerror}) and run this again to rebuild it from the audio files"
         return SedError(f"{self.path}: damaged: the row of {self.filenames[i]} {what}; {fix}")
 
 
@@ -124,7 +124,7 @@ def open_store(root: str | Path, subset: str, progress: bool = True) -> Store:
     path = Path(root) / "store" / f"{subset}.int16"
     store = _opened(path, _sources(loaded))
     if store is None:
-        message = f"{path}: another process builds this store; waiting for it ..." if progress else None
+        message = f"{path}: another process is building this store; waiting for it ..." if progress else None
         try:
             with locked(path.with_suffix(".lock"), message):
                 store = _opened(path, _sources(loaded)) or _build(path, loaded, progress)
@@ -132,7 +132,7 @@ def open_store(root: str | Path, subset: str, progress: bool = True) -> Store:
             megabytes = _ROW * len(loaded.filenames) / 1e6
             raise SedError(
                 f"{path.parent}: the store of {subset!r} ({megabytes:.0f} MB) cannot be written ({error.strerror}); "
-                "make room there, make the folder writable or a link to one that is"
+                "free some space, make the folder writable, or link it to one that is"
             ) from None
     if store.skipped:
         first = next(iter(store.skipped.values()))
@@ -195,7 +195,7 @@ def _build(path: Path, subset: layout.Subset, progress: bool) -> Store:
             if changed:
                 raise SedError(
                     f"{folder}: {len(changed)} of {len(now)} audio files changed while they were decoded, "
-                    f"the first: {changed[0]}; run this again when nothing writes there any more"
+                    f"the first: {changed[0]}; run this again once nothing writes there"
                 )
             if not index["filenames"]:
                 first = next(iter(index["skipped"].values()))

@@ -94,7 +94,7 @@ def write(table: pd.DataFrame, path: str | Path) -> None:
         for value in table[column].dropna().unique():
             if value != value.strip() or {"\t", "\n"} & {*value} or _ODD.search(value):
                 raise SedError(
-                    f"{path}: {column} {value!r} cannot stand in a table; take out quotation marks, tabs, "
+                    f"{path}: {column} {value!r} is not allowed in a table; remove quotation marks, tabs, "
                     "line breaks, control characters and outer spaces"
                 )
     if not table["filename"].fillna("").all():
@@ -153,14 +153,14 @@ def read_table(path: str | Path, columns: list[str]) -> pd.DataFrame:
         if len(fields) > len(header):
             raise SedError(
                 f"{where}: {len(fields)} fields for the {len(header)} columns {' '.join(header)}: "
-                f"{chr(9).join(fields)!r}; take out what is too much"
+                f"{chr(9).join(fields)!r}; remove the extra ones"
             )
         fields += [""] * (len(header) - len(fields))
         name = fields[header.index("filename")]
         if not name:
-            raise SedError(f"{where}: the filename is empty; name the clip, or take the line out")
+            raise SedError(f"{where}: the filename is empty; name the clip, or remove the line")
         if name != name.strip():
-            raise SedError(f"{where}: filename {name!r} begins or ends with a space; take it out")
+            raise SedError(f"{where}: filename {name!r} begins or ends with a space; remove it")
     table = pd.DataFrame(rows, columns=header, dtype=object)[columns]
     if {*_EVENT} <= {*columns}:
         nothing = table[_EVENT].apply(lambda column: column.str.lower().isin(("", "nan", "na"))).all(axis=1)
@@ -203,12 +203,12 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def problems(table: pd.DataFrame, path: str | Path) -> Iterator[str]:
-    """Yield what is wrong in the rows of a `read_table` of ``path``, a sentence each; `read` raises the first."""
+    """Yield what is wrong in the rows of a `read_table` of ``path``, one sentence each; `read` raises the first."""
     if "event_label" in table:
         yield from _event_problems(table, path)
         return
     for i in np.flatnonzero(table["filename"].duplicated()):
-        yield f"{line_of(path, i)}: {table['filename'][i]!r} is listed before; leave one line per clip"
+        yield f"{line_of(path, i)}: {table['filename'][i]!r} is listed already; keep one line per clip"
     for i, labels in enumerate(table.get("event_labels", ())):
         for label in filter(None, labels.split(",")):
             if label not in CLASSES:

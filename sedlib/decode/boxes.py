@@ -1,7 +1,7 @@
 """Sound event bounding boxes: from where scores rise most to where they fall most, each with one confidence.
 
 After "change-detection-based sound event bounding boxes" (Ebbers, Germain, Wichern and Le Roux, Interspeech 2024,
-arXiv:2406.04212), written from the paper. A threshold on frames moves the ends of an event when it moves. A box has its
+arXiv:2406.04212), written from the paper. A moving threshold on frames also moves the ends of an event. A box has its
 ends where the scores change, so a threshold on its confidence keeps or drops it as a whole.
 """
 

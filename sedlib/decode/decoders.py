@@ -1,4 +1,4 @@
-"""One door to all decoders: events at a threshold, operating points, and the file that `sedlib tune` writes.
+"""One interface to all decoders: events at a threshold, operating points, and the file that `sedlib tune` writes.
 
 ========  ====================  ==========================================
 ``median``  `Medians`           a median filter and a threshold for each class

@@ -1,15 +1,15 @@
-"""Two-state hidden Markov model of every class: silence or event, with the network's posteriors as emission scores.
+"""A two-state hidden Markov model for every class: silence or event, with the network's posteriors as emission scores.
 
-Paper section 3.4; taught in ``notebooks/06_hmm.py``. A path through the states costs little where it stays and much
-where it switches, so single frames that disagree with their neighbours are overruled. `viterbi` finds the best path of
-every clip and class at once, bit for bit as ``librosa.sequence.viterbi_discriminative`` does one by one.
+Paper section 3.4; taught in ``notebooks/06_hmm.py``. Staying in a state costs little and switching costs much, so
+single frames that disagree with their neighbours are overruled. `viterbi` finds the best path of every clip and class
+at once, bit for bit as ``librosa.sequence.viterbi_discriminative`` does one by one.
 
-Of paths that are equally good the one that is silent is taken, decided frame by frame from the end of the clip
+Among equally good paths silence wins, decided frame by frame from the end of the clip
 (librosa's rule; hmmlearn decides all but the last frame the other way).
 
 PSDS asks for predictions at many thresholds (Table 3). A best path has none, and the released code decodes the same
 path for every threshold. Here a threshold shifts the log-odds of every frame, so that a posterior equal to it counts
-for neither state, and the path is decoded anew.
+for neither state, and the path is decoded again.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def viterbi(found: Emissions, p_silence: np.ndarray, p_event: np.ndarray) -> np.
     log_a = transitions(p_silence, p_event)
     if log_a.shape != (len(found.silence), 2, 2):  # compiled code would read beyond a shorter array
         sizes = f"{np.size(p_silence)} and {np.size(p_event)} probabilities for {len(found.silence)} classes"
-        raise SedError(f"HMM: {sizes}; give one a class")
+        raise SedError(f"HMM: {sizes}; give one per class")
     share_threads()
     return _paths(*found, log_a).transpose(2, 1, 0).view(bool)
 

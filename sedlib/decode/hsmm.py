@@ -1,12 +1,12 @@
-"""Two-state hidden semi-Markov model of every class: an event's duration has a distribution of its own.
+"""A two-state hidden semi-Markov model for every class: an event's duration has its own distribution.
 
 A two-state HMM leaves an event with the same probability after every frame, so the likeliest event is one frame long.
-Here durations follow a gamma distribution, cut into frames; of shape 1 it is the HMM's, and the larger the shape, the
-rarer are events much shorter or longer than the mean. Silence stays geometric (Hayashi et al., 2017, model events of
-sound this way).
+Here durations follow a gamma distribution, cut into frames; with shape 1 it is the HMM's, and the larger the shape, the
+rarer are events much shorter or longer than the mean. Silence stays geometric (Hayashi et al., 2017, model sound
+events this way).
 
-Clips are cut out of longer recordings, so an event may be cut by either end. At the start it has what is left of its
-duration when a stationary sequence is cut at random, at the end at least what is there, as in a renewal process.
+Clips are cut out of longer recordings, so an event may be cut at either end. At the start it has the rest of its
+duration after a random cut of a stationary sequence, at the end at least the visible part, as in a renewal process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Hsmm(ByClass):
     mean_s, shape : (class,) arrays
         Mean of the gamma distribution of durations, seconds, and its shape: (mean / standard deviation) squared.
     confidence, drop_s
-        As of `sedlib.decode.Hmm`.
+        As for `sedlib.decode.Hmm`.
     """
 
     p_silence: np.ndarray

@@ -1,6 +1,6 @@
-"""A median filter and a threshold of its own for each class: the field's plain post-processing.
+"""A median filter and a threshold for each class: the field's standard post-processing.
 
-Long events want long filters (Miyazaki et al., DCASE 2020); the paper has one length for all classes.
+Long events need long filters (Miyazaki et al., DCASE 2020); the paper has one length for all classes.
 """
 
 from __future__ import annotations

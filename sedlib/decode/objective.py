@@ -1,4 +1,4 @@
-"""Event-based F1 of decoders on a set of clips, in milliseconds: what tuning climbs (paper section 3.4, lesson 06)."""
+"""Event-based F1 of decoders on a set of clips, in milliseconds: tuning maximises it (paper section 3.4, lesson 06)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sedlib.threads import one_thread, share_threads
 
 
 class Objective:
-    """Event-based F1 of decoders on a set of clips, with all that does not depend on their parameters computed once.
+    """Event-based F1 of decoders on a set of clips, with what does not depend on their parameters computed once.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Objective:
         indexed = [index_events(of_class.get(name, tables.empty_events()), clips, (name,)) for name in self.classes]
         self.references = np.array([len(of.onset) for of in indexed])
         if not self.references.any():
-            raise SedError("reference: no events in these clips, so that there is nothing to tune for")
+            raise SedError("reference: no events in these clips, so there is nothing to tune for")
         start = np.append(0, self.references.cumsum()[:-1])
         self.bounds = np.stack([of.bounds + first for of, first in zip(indexed, start, strict=True)])
         self.onset, self.offset = (np.concatenate([of[i] for of in indexed]) for i in (1, 2))

@@ -1,4 +1,4 @@
-"""What decoders with parameters by class share: their checks, the choice of classes, and JSON that is read by hand."""
+"""What decoders with parameters by class share: checks, the choice of classes, and human-readable JSON."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ByClass:
         for name, allowed in self.RANGES.items():
             values, n = np.asarray(getattr(self, name), float), len(self.classes)
             if values.shape != (n,):
-                raise SedError(f"{self.TITLE}: {name} has {values.size} values for {n} classes; give one a class")
+                raise SedError(f"{self.TITLE}: {name} has {values.size} values for {n} classes; give one per class")
             for label, value in zip(self.classes, values, strict=True):
                 if not allowed.holds(value):
                     raise SedError(f"{self.TITLE}: {name} of {label} is {value:g}, expected {allowed}")
@@ -78,13 +78,13 @@ class ByClass:
             if name not in self.classes:
                 known = ", ".join(self.classes)
                 raise SedError(
-                    f"{self.TITLE}: no {self._needed()} for class {name!r}, which the scores hold; it has {known}"
+                    f"{self.TITLE}: no {self._needed()} for class {name!r}, which the scores contain; it has {known}"
                 )
         order = [self.classes.index(name) for name in classes]
         return replace(self, classes=tuple(classes), **{name: getattr(self, name)[order] for name in self.RANGES})
 
     def gates(self) -> np.ndarray:
-        """Give the log-odds that an event's surest frame must reach, (class,); minus infinity drops none."""
+        """Give the log-odds that an event's most confident frame must reach, (class,); minus infinity drops none."""
         return log_odds(getattr(self, "confidence", np.zeros(len(self.classes))))
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class ByClass:
                 f"({error.__class__.__name__}: {error})"
             ) from None
         if "confidence" in cls.RANGES and ("confidence" in values) != ("drop_s" in values):
-            raise SedError(f"{path}: confidence or drop_s is missing; give both, or neither")
+            raise SedError(f"{path}: confidence or drop_s is missing; give both or neither")
         try:
             return cls(classes, drop_s=drop_s, **arrays)
         except SedError as error:

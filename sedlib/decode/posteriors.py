@@ -1,4 +1,4 @@
-"""Posteriors of a set of clips, as they travel between training, decoding and metrics.
+"""Posteriors of a set of clips, passed between training, decoding and metrics.
 
 Taught in ``notebooks/04_mean_teacher.py``.
 """
@@ -20,7 +20,7 @@ from sedlib.files import whole
 
 @dataclass(frozen=True, eq=False)
 class Posteriors:
-    """Scores of a network, or of a system that looks like one."""
+    """Scores of a network, or of a system treated like one."""
 
     scores: np.ndarray  # (clip, frame, class) float in [0, 1], or uint8 percent
     filenames: list[str]
@@ -39,11 +39,11 @@ class Posteriors:
         place = {name: i for i, name in enumerate(self.filenames)}
         if len(place) < len(self.filenames):
             twice = next(name for i, name in enumerate(self.filenames) if place[name] != i)
-            raise SedError(f"scores: clip {twice!r} is there twice; give each clip once")
+            raise SedError(f"scores: clip {twice!r} is listed twice; give each clip once")
         if missing := [name for name in filenames if name not in place]:
             raise SedError(
                 f"scores: {len(missing)} of the reference's {len(filenames)} clips are missing, for example "
-                f"{missing[0]!r}; both must be of the same clips"
+                f"{missing[0]!r}; both must cover the same clips"
             )
         return replace(self, scores=self.scores[[place[name] for name in filenames]], filenames=list(filenames))
 
@@ -85,9 +85,9 @@ def check_finite(scores: np.ndarray, filenames: Sequence[str], what: str) -> Non
     finite = np.isfinite(scores).all(axis=(1, 2))
     if not finite.all():
         raise SedError(
-            f"{what}: {int((~finite).sum())} of {len(scores)} clips hold posteriors that are no numbers, the first "
-            f"{filenames[int(np.argmin(finite))]!r}: the network's weights are not finite, as after a training that "
-            "diverged; train it anew in another folder"
+            f"{what}: {int((~finite).sum())} of {len(scores)} clips have posteriors that are not numbers, the first "
+            f"{filenames[int(np.argmin(finite))]!r}: the network's weights are not finite, as after a diverged "
+            "training; train it again in another folder"
         )
 
 
@@ -105,6 +105,6 @@ def average(members: Sequence[Posteriors]) -> Posteriors:
         of_both = [(one.classes, one.frame_s, one.scores.shape[1], set(one.filenames)) for one in (first, member)]
         for what, *both in zip(("classes", "seconds of a frame", "frames", "clips"), *of_both, strict=True):
             if both[0] != both[1]:
-                raise SedError(f"posteriors to be averaged differ in their {what}; all must be of the same clips")
+                raise SedError(f"posteriors to be averaged differ in their {what}; all must cover the same clips")
         total += member.select(first.filenames).scores / (100 if member.scores.dtype == np.uint8 else 1)
     return replace(first, scores=(total / len(members)).astype(np.float32))

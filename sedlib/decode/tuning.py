@@ -3,12 +3,12 @@
 Paper sections 3.4 and 4.3; taught in ``notebooks/06_hmm.py``. Three searches on one objective, which decodes and scores
 all clips in a few milliseconds; those of HMMs:
 
-``forest``  the paper's: 11 probabilities (one of silence for all classes), 200 evaluations led by a random forest.
+``forest``  the paper's: 11 probabilities (one of silence for all classes), 200 evaluations guided by a random forest.
 ``exact``   the best of the same family on a grid. With silence tied, macro F1 is a sum over classes, so for every
             silence probability each class has its own best, and 64 times 10 searches along a line replace one in 11
-            dimensions. Of equally good models the one that stays most is taken: the highest p_silence, then p_event.
-``robust``  for clips not seen: silence not tied, F1 smoothed over neighbouring parameters, the more the fewer events it
-            was counted on, and unsure events dropped.
+            dimensions. Ties go to the model that stays most: the highest p_silence, then p_event.
+``robust``  for unseen clips: silence not tied, F1 smoothed over neighbouring parameters (the fewer events, the more),
+            and uncertain events dropped.
 
 Of the other decoders (``median-exact``, ``boxes-robust``, ...) ``exact`` takes each class's best on a grid, and
 ``robust`` the top of its smoothed landscape.
@@ -161,7 +161,7 @@ def axes(method: str, points: int | None = None) -> dict[str, Axis]:
 
 
 def best(objective: Objective, method: str, robust: bool = True, points: int | None = None) -> Decoder:
-    """Find the parameters of each class on a grid: the best of all, or those that should hold for clips not seen.
+    """Find the parameters of each class on a grid: the best of all, or those that should hold on unseen clips.
 
     These are the top of the class's smoothed landscape. Parameters of boxes suit many classes, so what is good for the
     others is added there, much where a class has few reference events. A class without any takes the mean of the
@@ -231,7 +231,7 @@ def _last_top(f1: np.ndarray) -> tuple:
 
 
 def robust(objective: Objective, points: int = ROBUST_POINTS) -> Hmm:
-    """Find HMMs that should hold for clips not seen, see `best`."""
+    """Find HMMs that should hold on unseen clips, see `best`."""
     found = best(objective, "hmm", points=points)
     assert isinstance(found, Hmm)
     return found
@@ -261,7 +261,7 @@ def halves(reference: pd.DataFrame, fraction: float = 0.5, seed: int = 0) -> tup
     """
     clips = tables.filenames(reference)
     if not 0 < fraction <= 1 or round(fraction * len(clips)) == 0:
-        raise SedError(f"fraction is {fraction:g}: of {len(clips)} clips tune on at least one, and no more than all")
+        raise SedError(f"fraction is {fraction:g}: tune on at least one of the {len(clips)} clips, and at most on all")
     drawn = np.random.default_rng([seed]).permutation(clips)[: round(fraction * len(clips))]
     tuned = reference["filename"].isin(set(drawn))
     return reference[tuned].reset_index(drop=True), reference[~tuned].reset_index(drop=True)

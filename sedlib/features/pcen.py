@@ -30,9 +30,9 @@ def pcen(
     energy, m : tensors
         E, not negative, and its smoothed M; shapes broadcast.
     alpha : float or tensor
-        Gain: how much of the level is taken away, 0 to 1.
+        Gain: how much of the level is removed, 0 to 1.
     delta : float or tensor
-        Bias, positive: below it the compression hardly acts.
+        Bias, positive: below it there is hardly any compression.
     r : float or tensor
         Power of the compression, above 0.
     eps : float

@@ -28,7 +28,7 @@ def coefficient(seconds: float, frame_s: float) -> float:
     0.0391
     """
     if not (seconds > 0 and frame_s > 0):
-        raise SedError(f"a time constant of {seconds} s at {frame_s} s a frame: both must be positive")
+        raise SedError(f"a time constant of {seconds} s at {frame_s} s per frame: both must be positive")
     return 2 / (math.sqrt(1 + 4 * (seconds / frame_s) ** 2) + 1)  # equal, without a difference of close numbers
 
 
@@ -81,7 +81,7 @@ def smooth(energy: Tensor, s: Tensor | float, start: Tensor | None = None) -> Te
 def smooth_zero_phase(energy: Tensor, s: Tensor | float) -> Tensor:
     """Smooth forwards, then backwards in time, as the released code does: no delay, but M depends on the future.
 
-    Parameters, returned tensor and errors as of `smooth`. Each pass starts from its first value, as
+    Parameters, returned tensor and errors as for `smooth`. Each pass starts from its first value, as
     ``scipy.signal.filtfilt`` without padding.
     """
     there = smooth(energy, s).flip(-1)

@@ -1,9 +1,9 @@
 """Confidence intervals of F1: percentile bootstrap over clips.
 
 Taught in ``notebooks/00_start_here.py``. Clips are drawn with replacement, as many as there are, and the score is
-computed anew from their counts; the middle 95 % of the scores is the interval. Two systems are compared on the same
-draws (paired), because what is hard for one is mostly hard for the other. `reproduction.intervals` adds trainings, and
-intervals of PSDS.
+recomputed from their counts; the middle 95 % of the scores is the interval. Two systems are compared on the same draws
+(paired), because clips that are hard for one are mostly hard for the other. `reproduction.intervals` adds trainings,
+and intervals of PSDS.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def paired_difference(first: F1Result, second: F1Result, n_resamples: int = 1000
 def check_alike(results: list[F1Result]) -> None:
     """`SedError` unless all results are of the same clips and classes."""
     if any((of.filenames, of.classes) != (results[0].filenames, results[0].classes) for of in results):
-        raise SedError("the results are of different clips or classes; score all against the same reference")
+        raise SedError("the results cover different clips or classes; score all against the same reference")
 
 
 def resampled(counts: np.ndarray, n_resamples: int, seed: int) -> np.ndarray:

@@ -1,11 +1,11 @@
-"""What counts: the clips of the reference that a system was given, and events that have a length.
+"""What is scored: the clips of the reference that a system was given, and events that have a length.
 
-Taught in ``notebooks/00_start_here.py``. Real DESED consists of clips from the web, and practically every copy lacks
-some. A clip without audio has no prediction, right or wrong, so it is left out of the reference, and every result says
-how many are missing.
+Taught in ``notebooks/00_start_here.py``. Real DESED consists of clips from the web, and almost every copy lacks some. A
+clip without audio has no prediction, right or wrong, so it is left out of the reference, and every result says how many
+are missing.
 
-An event without length (onset = offset) is none, for F1 and PSDS alike: no prediction can cover a share of it, and a
-row such as "0, 0, Dog" states that a clip holds a Dog, not when. DESED's tables hold none, and no decoder predicts any.
+An event without length (onset = offset) does not count, for F1 and PSDS alike: no prediction can overlap it, and a
+row such as "0, 0, Dog" says that a clip has a Dog, not when. DESED's tables have none, and no decoder predicts any.
 """
 
 from __future__ import annotations
@@ -51,18 +51,18 @@ def on_clips(
     """
     known, given = tables.filenames(reference), set(filenames)
     if len(given) < len(filenames):
-        raise SedError(f"{what}: filenames holds a clip twice; give each clip once")
+        raise SedError(f"{what}: filenames lists a clip twice; give each clip once")
     extra = given.difference(known)
     if extra == given:
         raise SedError(
             f"{what}: no clip in common with the reference ({len(given)} clips, for example "
             f"{min(given, default='no clip')!a}, against {len(known)}, for example {next(iter(known), 'no clip')!a}); "
-            "write the filenames alike in both, and see that the clips have audio"
+            "use the same filenames in both, and check that the clips have audio"
         )
     if extra:
         raise SedError(
             f"{what}: {len(extra)} clips are not in the reference, for example {min(extra)!a}; "
-            "take them out, or add them to the reference"
+            "remove them, or add them to the reference"
         )
     kept = reference["filename"].isin(given)
     if kept.all():

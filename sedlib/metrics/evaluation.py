@@ -27,7 +27,7 @@ from sedlib.metrics.f1 import F1Result, event_f1, segment_f1
 from sedlib.metrics.psds import CLIP_S, Psds, assumed_durations, psds_from_operating_points
 
 _CRITERIA = psds_from_operating_points.__kwdefaults__ or {}  # DCASE 2020's
-_ASSUMED = "assumed, 10 s a clip or the end of its last reference event where later"
+_ASSUMED = "assumed, 10 s per clip, or the end of its last reference event if that is later"
 
 
 def evaluate(
@@ -82,7 +82,7 @@ def evaluate(
     truth, notes = _read_events(reference, "reference")
     system, more_notes = _read_events(predictions, "predictions")
     if tables.events(truth).empty:
-        raise SedError(f"{reference}: no events, so that there is nothing to find")
+        raise SedError(f"{reference}: no events, so there is nothing to find")
     posteriors, lengths, missing, method, score, error = None, None, None, None, Psds(np.nan, {}), {}
     try:  # F1 needs none of these
         lengths = None if durations is None else _read_durations(durations)
@@ -123,7 +123,7 @@ def _points(
     """How PSDS is computed, and predictions at several thresholds."""
     if scores is not None:
         if absent := sorted(set(tables.events(truth)["event_label"]).difference(scores.classes)):
-            raise SedError(f"scores: no class {absent[0]!r}, of which the reference holds events")
+            raise SedError(f"scores: no class {absent[0]!r}, which has events in the reference")
         points, what = cut(scores, Decoding(median_s=0)), "scores cut"
     else:
         assert operating_points is not None
@@ -187,7 +187,7 @@ def _on_clips(
     if absent:
         raise SedError(
             f"{what}: {len(absent)} clips with predictions are missing, for example {min(absent)!r}; "
-            "scores and predictions must be of the same clips"
+            "scores and predictions must cover the same clips"
         )
     return restricted, missing
 
@@ -252,7 +252,7 @@ def report(result: dict[str, Any]) -> str:
         f"predictions), {events['reference']} reference events, {events['predictions']} predicted"
     ]
     if unknown := clips["unknown"]:
-        where = f"{len(unknown)} clips that the reference does not have, for example {unknown[0]}"
+        where = f"{len(unknown)} clips that are not in the reference, for example {unknown[0]}"
         lines.append(f"left out: predictions in {where}")
     if clips["missing"]:
         lines.append(missing_text(clips["missing"]))
@@ -283,7 +283,7 @@ def _psds_lines(psds: dict[str, Any]) -> Iterator[str]:
     settings = ", ".join(f"{name} {psds[name]:g}" for name in _CRITERIA)
     yield f"PSDS: {psds['method']}; {settings}; durations: {psds['durations']}."
     if merged := [f"{count} in the {what}" for what, count in psds["merged"].items() if count]:
-        yield f"For PSDS overlapping events of one class were merged: {' and '.join(merged)}."
+        yield f"For PSDS, overlapping events of one class were merged: {' and '.join(merged)}."
 
 
 def _percent(value: float | None) -> str:

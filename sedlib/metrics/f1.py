@@ -190,7 +190,7 @@ def match_filenames(reference: pd.DataFrame, predictions: pd.DataFrame) -> tuple
     if unknown and len(unknown) == len(predicted):
         raise SedError(
             f"predictions: none of the {len(predicted)} clips is in the reference (for example {unknown[0]!a} against "
-            f"{next(iter(known), 'no clip')!a}); write the filenames alike in both"
+            f"{next(iter(known), 'no clip')!a}); use the same filenames in both"
         )
     return known, unknown
 

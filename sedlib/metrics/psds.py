@@ -103,7 +103,7 @@ def psds_from_operating_points(
         raise SedError(f"PSDS: alpha_st is {alpha_st:g}, expected 0 or more; max_efpr is {max_efpr:g}, more than 0")
     points = list(operating_points)
     if not points:
-        raise SedError("no operating points: give the predictions at one threshold or more")
+        raise SedError("no operating points: give predictions at one threshold or more")
     _, unknown = match_filenames(reference, pd.concat([table[["filename"]] for table in points]))
     labels = sorted(tables.events(reference)["event_label"].unique())
     counts = psds_counts(reference, points, durations, dtc=dtc, gtc=gtc, classes=labels)
@@ -260,7 +260,7 @@ def truth_of(reference: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """Merge the reference's overlaps as `merge_overlaps`; `SedError` if it holds no event."""
     truth, merged = merge_overlaps(reference)
     if truth.empty:
-        raise SedError("reference: no events, so that there is nothing to find")
+        raise SedError("reference: no events, so there is nothing to find")
     return truth, merged
 
 

@@ -16,10 +16,10 @@ GLOBAL_NORM = partial(nn.GroupNorm, 1, eps=1e-8)
 
 
 class DomainClassifier(nn.Module):
-    """Conv-TasNet's separator, which gives one number a frame instead of masks; their mean is the clip's logit.
+    """Conv-TasNet's separator, which gives one number per frame instead of masks; their mean is the clip's logit.
 
-    It learns beside the RNN on the CNN's embeddings. Only the training knows it: weights of a finished run, and so what
-    `detect` loads, are without it.
+    It learns beside the RNN on the CNN's embeddings. Only the training has it: the weights of a finished run, which
+    `detect` loads, do not include it.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class DomainClassifier(nn.Module):
         )
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """Map ``(batch, frame, feature)`` to one logit a clip ``(batch,)``; positive means synthetic."""
+        """Map ``(batch, frame, feature)`` to one logit per clip ``(batch,)``; positive means synthetic."""
         if possible(embeddings):
             return separate(self.network, embeddings).mean(1).flatten()
         return self.network(embeddings.transpose(1, 2)).mean(-1).flatten()

@@ -1,10 +1,10 @@
-"""Batch normalisation, GLU, dropout and average pooling in one pass over memory: the modules' numbers in less time.
+"""Batch normalisation, GLU, dropout and average pooling in one pass over memory: the modules' results in less time.
 
 On a CPU a training step of the CRNN is bound by memory: these modules read and write the convolutions' output two dozen
 times, and drawing dropout's mask takes longer than any convolution. Here the normalised x = scale y + shift is never
 written: the GLU's linear map takes it as (W scale) y + (W shift + b), its sigmoid line by line, and the two sums over
-all pixels that the gradient of the normalisation needs follow from the linear map's gradient. The mask is a byte an
-element. Lesson 04 shows the modules.
+all pixels that the gradient of the normalisation needs follow from the linear map's gradient. The mask takes one byte
+per element. Lesson 04 shows the modules.
 """
 
 from __future__ import annotations

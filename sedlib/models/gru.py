@@ -1,7 +1,7 @@
-"""A bidirectional GRU's recurrence in one compiled pass, forward and backward: `torch.nn.GRU`'s numbers.
+"""A bidirectional GRU's recurrence in one compiled pass, forward and backward, with `torch.nn.GRU`'s results.
 
-On a CPU, torch takes a dozen small operations a frame and direction, which cost more to start than to compute. Here one
-loop computes all frames of a few clips in one direction; clips and directions are shared out between threads, which
+On a CPU, torch runs a dozen small operations per frame and direction, which cost more to start than to compute. Here
+one loop computes all frames of a few clips in one direction; clips and directions are shared out between threads, which
 changes no number. Matrix products that do not wait for the previous frame stay torch's.
 """
 

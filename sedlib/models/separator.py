@@ -1,8 +1,8 @@
-"""Conv-TasNet's separator frame by frame in memory: asteroid's modules' numbers in a fraction of their time.
+"""Conv-TasNet's separator frame by frame in memory: the results of asteroid's modules in a fraction of their time.
 
 On a CPU the separator's 1x1 convolutions take little time; norms, slopes and depthwise convolutions read and write
-their small tensors dozens of times. Here channels lie side by side, 1x1 convolutions are matrix products, and all that
-is between two of them is one pass over clips, each of which stays in the processor's cache. Lesson 05 shows the
+their small tensors dozens of times. Here channels lie side by side, 1x1 convolutions are matrix products, and
+everything between two of them is one pass over clips, each of which stays in the processor's cache. Lesson 05 shows the
 modules.
 """
 

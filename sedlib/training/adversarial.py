@@ -1,7 +1,7 @@
 """Domain-adversarial training: equations (1) and (2), in two steps or with the gradient reversed.
 
-A classifier learns from the CNN's embeddings whether a clip is synthetic or was recorded, and the CNN learns to leave
-it nothing to go by. Paper section 3.1 and Figure 1; Ganin et al., 2016. Taught in
+A classifier learns from the CNN's embeddings whether a clip is synthetic or recorded, and the CNN learns to remove
+whatever gives the domain away. Paper section 3.1 and Figure 1; Ganin et al., 2016. Taught in
 ``notebooks/05_domain_adversarial.py``.
 """
 
@@ -105,7 +105,7 @@ class DomainAdversarial(MeanTeacher):
         if not self.adversarial.domain_weight or SATURATED <= error <= COLLAPSED:
             return ""
         what = ": the CNN does not move it (saturated)" if error < SATURATED else ", no better than chance (collapsed)"
-        return f"the domain classifier is wrong about {error:.1%} of the clips{what}"
+        return f"the domain classifier is wrong on {error:.1%} of the clips{what}"
 
     def parts(self) -> dict[str, Any]:
         """Add the classifier, which a finished run does not keep."""

@@ -28,7 +28,7 @@ class MeanTeacher:
     Parameters
     ----------
     student : Detector
-        The teacher copies its scaling; its weights are drawn anew, as in the baseline.
+        The teacher copies its scaling; its weights are drawn independently, as in the baseline.
     config : Config
     fabric : Fabric
     steps_per_epoch : int

@@ -1,4 +1,4 @@
-"""What a run depends on besides its configuration and seed: versions, device and data; and how two records differ."""
+"""What a run depends on besides its configuration and seed: versions, device, data; and how two records differ."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def fingerprint(data: Path, config: Config) -> Any:
     """Identify the data that a configuration trains on.
 
     Generated data by how they were made. Recordings, by subset, by the checksum of the table, number and bytes of the
-    clips, and the same of isolated sounds: cheap, and blind to other sound in files of the same names and sizes.
+    clips, and the same of isolated sounds: cheap, but blind to changed sound in files of the same names and sizes.
     """
     made, t = data / "dataset.json", config.training
     if made.exists():

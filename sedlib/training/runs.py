@@ -45,7 +45,7 @@ class Run:
 
     def only_one(self) -> AbstractContextManager[None]:
         """Hold the lock of the training: `SedError` if another process has it."""
-        message = f"{self.folder}: another process trains in this folder; wait for it, or give another one"
+        message = f"{self.folder}: another process is training in this folder; wait for it, or give another one"
         return locked(self.folder / "lock", message, wait=False)
 
     def start(self, config: Config, data: Path, seed: int) -> None:
@@ -59,7 +59,7 @@ class Run:
         SedError
             If the folder was started with another configuration, data or seed, or its training diverged.
         """
-        path, fix = self.folder / "config.json", "remove the folder to train anew, or give another one"
+        path, fix = self.folder / "config.json", "remove the folder to train again, or give another one"
         stopped = any((self.folder / name).exists() for name in CHECKPOINTS)
         if path.exists():
             if different := "; ".join(self.differences(config, seed, data)[:3]):
@@ -91,7 +91,7 @@ class Run:
         """The configuration that the run was started with."""
         path = self.folder / "config.json"
         if not path.is_file():
-            raise SedError(f"{self.folder}: not a run folder (config.json is missing); give one of `sedlib train`")
+            raise SedError(f"{self.folder}: not a run folder (config.json is missing); give one made by `sedlib train`")
         with reading(path):
             return Config.from_dict(read_json(path)["config"], str(path))
 
@@ -159,11 +159,11 @@ class Run:
                 damaged.append(str(error))
                 continue
             for message in damaged:
-                warnings.warn(f"{message}; the training goes on from the one before it, {path.name}", stacklevel=2)
+                warnings.warn(f"{message}; training continues from the one before it, {path.name}", stacklevel=2)
             path.replace(self.folder / CHECKPOINTS[0])
             return state
         if damaged:
-            raise SedError(f"{'; '.join(damaged)}; no checkpoint is whole: remove them to train from the beginning")
+            raise SedError(f"{'; '.join(damaged)}; no checkpoint is intact; remove them to train from the beginning")
         return None
 
     def remove_checkpoints(self) -> None:

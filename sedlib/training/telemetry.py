@@ -34,7 +34,7 @@ class Diverged(SedError):
     def __init__(self, values: dict[str, Any], term: str, what: str) -> None:
         rates = {name: value for name, value in values.items() if not name.startswith(("step", "time", "loss_"))}
         what = "; ".join([what, *(f"{name.replace('_', ' ')} {value:.4g}" for name, value in rates.items())])
-        what += ". A smaller learning rate is the usual cure; at the first steps, look for a mistake in the data"
+        what += ". A smaller learning rate is the usual cure; in the first steps, look for a mistake in the data"
         super().__init__(f"training diverged at step {values['step']}: {what}")
         self.step, self.term, self.what = values["step"], term, what
 
@@ -92,7 +92,7 @@ class Telemetry:
             raise Diverged(self._steps[-1], "weights", what)
 
     def take(self) -> tuple[dict[str, float], list[dict[str, Any]]]:
-        """Summarise the steps since the last row, and start anew.
+        """Summarise the steps since the last row, and start over.
 
         Returns
         -------

@@ -137,7 +137,7 @@ def test_who_comes_together_decodes_once(sounds, monkeypatch, capfd):
         calls.append(arguments)
         until = time.monotonic() + 20
         while len(said) < 2 and time.monotonic() < until:
-            said.extend(re.findall("another process builds this store", capfd.readouterr().err))
+            said.extend(re.findall("another process is building this store", capfd.readouterr().err))
             time.sleep(0.01)
         return decode(*arguments)
 

@@ -222,7 +222,7 @@ def broken(folder, case):
         ("raw", "do not say their rate"),
         ("infinite", "not numbers"),
         ("huge", "not numbers"),
-        ("1 Hz", "1 Hz is no sample rate"),
+        ("1 Hz", "1 Hz is not an audio sample rate"),
         ("0 bytes", "0 bytes"),
         ("0 samples", "0 samples"),
         ("not audio", "not a readable audio file"),

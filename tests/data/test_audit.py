@@ -28,9 +28,9 @@ def test_a_whole_data_set_has_no_findings_but_what_the_fixture_lacks(desed):
     strong = [desed / place.metadata for place in layout.SUBSETS.values() if place.kind == layout.STRONG]
     absent = ", ".join(label for label in tables.CLASSES if label != "Dog")
     for path, note in zip(strong, report.notes, strict=False):
-        assert note == f"{path}: no event of {absent}; averages over classes are those of the others"
+        assert note == f"{path}: no event of {absent}; averages over classes cover the others"
     assert report.notes[len(strong) :] == [
-        f"{desed / layout.SOUNDBANK}: no isolated sounds; systems that mix clips anew (lesson 02) cannot be trained"
+        f"{desed / layout.SOUNDBANK}: no isolated sounds; systems with dynamic mixing (lesson 02) cannot be trained"
     ]
     assert "3 clips, 0.01 h, strong labels" in report.text()
     assert "Dog 2," in report.subsets["validation"][2] and "Cat 3," in report.subsets["weak"][2]
@@ -219,7 +219,7 @@ def test_the_same_audio_under_two_names_is_noted_and_leaks_come_first(desed):
     soundfile.write(desed / WEAK_AUDIO / "weak_1.wav", np.stack([waveform, waveform], 1), 16000)
     soundfile.write(desed / layout.SUBSETS["public"].audio / "public_2.wav", waveform, 16000, format="FLAC")
     leak, *others = found(audit.check(desed).notes)
-    assert all(word in leak for word in ("public_2.wav", "weak_0.wav", "leak", "take it out of 'weak' or 'public'"))
+    assert all(word in leak for word in ("public_2.wav", "weak_0.wav", "leak", "remove it from 'weak' or 'public'"))
     only(others, "weak_1.wav", "the same audio")
     only(audit.check(desed).changed, "weak_1.wav", "mixed")
 
@@ -237,7 +237,7 @@ def test_two_silent_clips_are_not_one_recording(desed):
         (lambda x: np.where(x > 0.3, 2e-5, 0), "FLOAT", "weak_1.wav: silent"),
         (lambda x: x + 0.05, "PCM_16", "weak_1.wav: DC offset of 5.0 % of full scale"),
         (lambda x: np.clip(10 * x, -1, 1), "PCM_16", "samples are at full scale or beyond"),
-        (lambda x: x, "PCM_U8", "weak_1.wav: 8 bits a sample"),
+        (lambda x: x, "PCM_U8", "weak_1.wav: 8 bits per sample"),
     ],
 )
 def test_flawed_sound_is_noted(desed, make, subtype, words):
@@ -284,7 +284,7 @@ def test_rows_that_say_a_thing_twice_or_contradict_are_noted(desed):
     assert report.ok
     notes = [note.partition(", ")[2] for note in found(report.notes)]
     assert len(notes) == 5
-    words = {3: "is listed before", 6: "at 4 s", 7: "at 4 s", 9: "without events", 11: "without events"}
+    words = {3: "is listed already", 6: "at 4 s", 7: "at 4 s", 9: "without events", 11: "without events"}
     for (line, word), note in zip(words.items(), notes):
         assert note.startswith(f"line {line}: ") and word in note, note
 
@@ -316,7 +316,7 @@ def test_an_event_without_length_is_noted(desed):
     )
     report = audit.check(desed)
     assert report.ok
-    only(report.notes, "validation.tsv, line 2: validation_0.wav: Dog 0-0 s has no length: no score counts it")
+    only(report.notes, "validation.tsv, line 2: validation_0.wav: Dog 0-0 s has no length, so no score counts it")
 
 
 NEEDED = [name for name in layout.SUBSETS if name != layout.OPTIONAL]
@@ -363,9 +363,9 @@ def test_a_subset_whose_clips_are_all_unreadable_is_an_error(desed):
 def test_clips_to_be_scored_on_must_hold_an_event(desed):
     for i in (0, 1):
         (desed / VALIDATION_AUDIO / f"validation_{i}.wav").unlink()
-    with pytest.raises(SedError, match="validation: no clip that is there has an event"):
+    with pytest.raises(SedError, match="validation: none of the clips present has an event"):
         layout.preflight(desed, ["validation"])
-    only(audit.check(desed).errors, "no clip that is there has an event")
+    only(audit.check(desed).errors, "none of the clips present has an event")
 
 
 def test_an_evaluation_set_that_is_not_there_stops_nothing_and_a_broken_one_does(desed):
@@ -393,7 +393,7 @@ def test_another_years_synthetic_set_is_named_and_a_link_to_it_works(desed):
         place = desed / half / "train"
         only(
             report.errors,
-            f"{place} has synthetic21_train; if that is meant, give it the name synthetic20",
+            f"{place} has synthetic21_train; if that is the right one, rename it synthetic20",
             f"ln -s synthetic21_train {place / 'synthetic20'}",
         )
     for half in ("audio", "metadata"):
@@ -403,7 +403,7 @@ def test_another_years_synthetic_set_is_named_and_a_link_to_it_works(desed):
 
 def test_a_table_with_another_suffix_is_named(desed):
     (desed / WEAK_TABLE).rename((desed / WEAK_TABLE).with_suffix(".csv"))
-    only(audit.check(desed).errors, "weak.tsv: no such file; ", " has weak.csv; if that is meant")
+    only(audit.check(desed).errors, "weak.tsv: no such file; ", " has weak.csv; if that is the right one")
 
 
 def test_the_folder_above_is_told_where_the_data_set_lies(desed):

@@ -137,7 +137,7 @@ def test_clips_come_one_by_one_with_pauses_and_what_is_missing_has_its_reason(si
 def test_a_site_that_blocks_is_left_alone_with_the_command_to_go_on(site, reason, words):
     site.answers("good.wav", words, words, words, "good.wav", "good.wav")
     status, said = site.get("--rate", "original")
-    assert status == 1 and f"stopped after 3 clips in a row that did not come ({reason})" in said
+    assert status == 1 and f"stopped after 3 failed clips in a row ({reason})" in said
     command = f"sedlib data desed {site.root} --parts validation --pause 20 --rate original"
     assert said.endswith(f"{command}\n") and "1 of 6 clips are there" in said
     assert site.asked == [0, 1, 2, 3]

@@ -284,7 +284,7 @@ def test_processes_that_start_together_build_once(desed, tmp_path):
 
     assert forked(use, use, use) == [0, 0, 0]
     assert sorted(log.read_text().split()) == ["weak_0.wav", "weak_1.wav", "weak_2.wav"]
-    assert said.read_text().count(f"{stored(desed)}: another process builds this store; waiting") == 2
+    assert said.read_text().count(f"{stored(desed)}: another process is building this store; waiting") == 2
     assert listing(desed) == ["weak.int16", "weak.lock"]
 
 
@@ -376,7 +376,9 @@ def test_a_full_disk_leaves_what_was_there(desed):
 
     def build():
         resource.setrlimit(resource.RLIMIT_FSIZE, (2 * ROW, resource.RLIM_INFINITY))
-        with pytest.raises(SedError, match=r"store: the store of 'weak' \(1 MB\) cannot be written \(.*\); make room"):
+        with pytest.raises(
+            SedError, match=r"store: the store of 'weak' \(1 MB\) cannot be written \(.*\); free some space"
+        ):
             quiet(desed)
 
     assert forked(build) == [0]

@@ -427,7 +427,7 @@ def test_a_file_by_hand_needs_two_probabilities_a_class_in_any_order(tmp_path):
         ),
         (
             '{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 0.5}, "confidence": {"Cat": 0.5}}',
-            "confidence or drop_s is missing; give both, or neither",
+            "confidence or drop_s is missing; give both or neither",
         ),
         (
             '{"p_silence": {"Cat": 0.5}, "p_event": {"Cat": 1.0}}',
@@ -462,5 +462,5 @@ def test_clips_that_are_missing_or_there_twice_are_named():
     there = posteriors(np.zeros((2, 5, 2)))
     with pytest.raises(SedError, match="2 of the reference's 3 clips are missing, for example '8.wav'"):
         there.select(["8.wav", "1.wav", "9.wav"])
-    with pytest.raises(SedError, match="clip 'a.wav' is there twice"):
+    with pytest.raises(SedError, match="clip 'a.wav' is listed twice"):
         Posteriors(there.scores, ["a.wav", "a.wav"], there.classes, 0.1).select(["a.wav"])

@@ -105,7 +105,7 @@ def test_the_landscape_holds_the_f1_of_single_models(silent_class):
     [
         (
             {"onset": np.nan, "offset": np.nan, "event_label": np.nan},
-            "no events in these clips, so that there is nothing to tune",
+            "no events in these clips, so there is nothing to tune",
         ),
         ({"event_label": "dog"}, "label 'dog' is not one of the 3 classes; did you mean 'Dog'"),
         ({"filename": "x.wav"}, "no clip in common with the reference .*'x.wav'"),

@@ -118,7 +118,7 @@ def test_predictions_in_unknown_clips_are_reported(files):
     assert result["clips"].pop("unknown") == ["x.wav", "y.wav"] and expected["clips"].pop("unknown") == []
     assert result == expected
     result["clips"]["unknown"] = ["x.wav", "y.wav"]
-    assert "2 clips that the reference does not have, for example x.wav" in report(result)
+    assert "2 clips that are not in the reference, for example x.wav" in report(result)
 
 
 def test_no_predictions_score_zero(files):

@@ -230,7 +230,7 @@ def test_what_an_oracle_would_know_is_kept_aside(mini, tmp_path, subset):
     hidden = layout.hidden_labels(mini, subset)
     assert of_clip(hidden, f"{subset}_000001.wav") == labels
     assert tables.filenames(hidden) == layout.load(mini, subset).filenames
-    with pytest.raises(SedError, match="only a data set that `sedlib data` made keeps the hidden labels"):
+    with pytest.raises(SedError, match="only data sets made by `sedlib data` keep the hidden labels"):
         layout.hidden_labels(tmp_path, subset)
 
 
@@ -455,7 +455,7 @@ def test_a_script_without_the_guard_is_told_so(tmp_path):
     *_, last = done.stderr.strip().splitlines()
     assert (
         done.returncode == 1
-        and last.startswith("sedlib.errors.SedError: no process could begin")
+        and last.startswith("sedlib.errors.SedError: no process could start making clips")
         and 'under `if __name__ == "__main__":`' in last
     )
     assert done.stderr.count("Traceback") == 1
@@ -484,7 +484,7 @@ def test_another_data_set_is_refused(mini, tmp_path):
     with pytest.raises(SedError, match="is for 3 clips of 'synthetic', asked for 2"):
         generate.mini(mini, {**SIZES, "synthetic": 2}, seed=7, jobs=1, progress=False, sounds=SOUNDS)
     (tmp_path / "mine.txt").write_text("my thesis")
-    with pytest.raises(SedError, match="is not empty and holds no dataset.json"):
+    with pytest.raises(SedError, match="is not empty and has no dataset.json"):
         generate.mini(tmp_path, SIZES, seed=7, jobs=1, progress=False)
     (tmp_path / "dataset.json").write_text("[]")
     with pytest.raises(SedError, match="not a description of a data set"):

@@ -313,7 +313,7 @@ def test_a_line_of_sources_without_its_file_is_noted(folder):
     (folder / "sources.tsv").write_bytes(b"\r\n".join(lines))
     bank = RecordedVoices(folder)
     assert bank.recordings["Dog"][0].group == "a" and bank.recordings["Dog"][1].group == "foreground/Dog/1.wav"
-    assert [note for note in bank.notes if "sources.tsv" in note and "'Dog/1.wav' is none of the sounds" in note]
+    assert [note for note in bank.notes if "sources.tsv" in note and "'Dog/1.wav' is not one of the sounds" in note]
 
 
 @tries(40)

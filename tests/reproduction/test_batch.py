@@ -145,7 +145,7 @@ def test_what_fails_is_named_and_the_rest_is_done_and_then_the_same_command_fini
         assert (
             code == 1
             and "train-dat_augm-1: " in err
-            and "config.json is missing; remove the folder to train anew" in err
+            and "config.json is missing; remove the folder to train again" in err
         )
         ledger = json.loads((copied / "report" / "ledger.json").read_text())
         why = {n["row"]: n["why"] for n in ledger["numbers"] if n["here"] is None}
@@ -199,7 +199,7 @@ def test_lessons_show_the_real_folder_and_say_what_only_made_data_have(ran):
         cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
         assert all(cell.execution_count for cell in cells)
         text[path.stem] = "\n".join(output.get("text", "") for cell in cells for output in cell.outputs)
-    assert "keeps the hidden labels of its clips" in text["01_data"]
+    assert "keep the hidden labels of their clips" in text["01_data"]
 
 
 def counted(missing: dict, real: Desed, subset: str) -> bool:

@@ -60,7 +60,7 @@ def test_what_cannot_be_averaged_is_named(other, what):
 
 
 def test_a_clip_that_is_there_twice_is_named():
-    with pytest.raises(SedError, match="clip 'a.wav' is there twice"):
+    with pytest.raises(SedError, match="clip 'a.wav' is listed twice"):
         average([scores(0), scores(1, [*NAMES, "a.wav"])])
 
 

@@ -186,7 +186,7 @@ def test_a_batch_ends_with_its_first_process(workspace, mark, how):
         return  # the fixture waits for the others' end
     assert not family(mark) and batch.returncode == 128 + how
     assert (
-        err.splitlines()[-1] == f"sedlib reproduce was stopped by {how.name}; the same command goes on where it was"
+        err.splitlines()[-1] == f"sedlib reproduce was stopped by {how.name}; the same command continues"
         and "Traceback" not in err
     )
 

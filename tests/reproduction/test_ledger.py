@@ -410,7 +410,7 @@ def test_publishing_writes_the_ledger_and_readmes_part_and_twice_is_once(places)
     assert json.loads((places / "published.json").read_text()) == complete()
     assert first == f"# Before\n<!-- ledger -->\n{ledger.page_part(complete())}\n<!-- end of ledger -->\nafter\n"
     assert (
-        f"its numbers, {len(CLAIMS)} hold on mini-lesson. The best row here is Ensemble DAT+PPCEN+HMM 2: 47.4 (47.4 to"
+        f"its numbers, {len(CLAIMS)} hold on mini-lesson. The best row here is Ensemble DAT+PPCEN+HMM 2, with an event-based macro F1 of 47.4"
         in readme
     )
     assert (
@@ -418,7 +418,7 @@ def test_publishing_writes_the_ledger_and_readmes_part_and_twice_is_once(places)
         in first
     )
     assert (
-        f"Of {len(CLAIMS)} sentences and comparisons that the paper makes of these numbers, {len(CLAIMS)} hold:"
+        f"Of {len(CLAIMS)} claims and comparisons that the paper makes about these numbers, {len(CLAIMS)} hold:"
         in first
     )
     ledger.publish()

@@ -37,16 +37,16 @@ def test_pages_with_published_numbers_say_so_too(page):
     for found in {one for path in FILES for of in measured_by(path) for one in of.split(", ")}:
         assert notice(found) in text
     if not any(notice(found) for path in FILES for found in measured_by(path)):
-        assert "to be measured anew" not in text
+        assert "to be measured again" not in text
 
 
 def test_a_notice_names_what_changed_since_and_nothing_before(monkeypatch):
     monkeypatch.setattr(published, "CHANGED", {"0.2.0": "noise", "0.10.0": "labels"})
     assert (
         notice("0.1.0")
-        == "Measured with sedlib 0.1.0; version 0.2.0 changed noise; version 0.10.0 changed labels: to be measured anew."
+        == "Measured with sedlib 0.1.0; version 0.2.0 changed noise; version 0.10.0 changed labels: to be measured again."
     )
-    assert notice("0.9.1") == "Measured with sedlib 0.9.1; version 0.10.0 changed labels: to be measured anew."
+    assert notice("0.9.1") == "Measured with sedlib 0.9.1; version 0.10.0 changed labels: to be measured again."
     assert notice("0.10.0") == notice("1.0.0") == ""
     assert source(Path("a/b.json"), "0.2.0").startswith(
         "figures/b.json, as published. Measured with sedlib 0.2.0; version 0.10.0"

@@ -138,7 +138,7 @@ def test_a_plan_survives_as_text(plan, tmp_path):
 
 def test_braces_in_the_name_of_a_data_folder_are_refused(tmp_path):
     (tmp_path / "a{b}").mkdir()
-    with pytest.raises(SedError, match="a{b}': a folder's name with braces"):
+    with pytest.raises(SedError, match="a{b}': snakemake gives braces"):
         Plan("smoke", str(tmp_path / "a{b}"), (0,)).checked()
 
 
@@ -317,7 +317,7 @@ def test_two_at_once_in_one_folder(workspace):
         code, _, err = sedlib(*COMMAND)
     assert (
         code == 1
-        and f"another reproduction is at work in this folder (process {os.getpid()})" in err
+        and f"another reproduction is running in this folder (process {os.getpid()})" in err
         and "SEDLIB_WORKSPACE" in err
     )
     with reproduce._alone(workspace):  # free again when the other one has ended

@@ -105,5 +105,5 @@ def test_what_is_no_picture_is_refused(x):
 
 @pytest.mark.parametrize("onset, offset", [(0.0, 10.0), (20.0, 21.0)])
 def test_events_everywhere_or_nowhere_are_refused(onset, offset):
-    with pytest.raises(SedError, match="some must lie inside"):
+    with pytest.raises(SedError, match="some must be inside"):
         event_contrast(steady(), FRAME_S, pd.DataFrame({"onset": [onset], "offset": [offset]}))

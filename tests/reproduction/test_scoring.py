@@ -247,7 +247,7 @@ def test_posteriors_that_are_no_numbers_name_the_run_and_the_clip(tiny, tmp_path
     run = scored(Run(tmp_path / "run"), tiny)
     scores = Posteriors.load(run.folder / "validation.npz")
     scores.scores[2, 3, 1] = np.nan
-    named = f"validation.npz: 1 of 6 clips hold posteriors that are no numbers, the first '{scores.filenames[2]}'.* train it anew"
+    named = f"validation.npz: 1 of 6 clips have posteriors that are not numbers, the first '{scores.filenames[2]}'.* train it again"
     with pytest.raises(SedError, match=named):
         scores.save(run.folder / "validation.npz")
     np.savez(
@@ -270,7 +270,7 @@ def test_a_network_whose_weights_are_nan_is_named_with_its_run_on_any_device(tin
     next(iter(detector.crnn.parameters())).data.fill_(np.nan)
     monkeypatch.setattr(Run, "detector", lambda *_: detector)
     with pytest.raises(
-        SedError, match="tmp.*run: .* clips hold posteriors that are no numbers, the first 'validation_000000.wav'"
+        SedError, match="tmp.*run: .* clips have posteriors that are not numbers, the first 'validation_000000.wav'"
     ):
         write_posteriors(run, tiny, progress=False)
     assert not (run.folder / "validation.npz").exists()

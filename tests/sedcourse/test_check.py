@@ -212,7 +212,7 @@ OTHERS = [
     ("two_updates", lambda *given: by_autograd(*given)[0], "return both"),
     ("two_updates", lambda c, a, *others: (c, a), r"main, domain, \(1.0, 0.1\), 0.5\) gives"),
     ("viterbi_step", lambda m, a, b: both_ways(m, a, b)[0], "return two arrays"),
-    ("viterbi_step", lambda m, a, b: (m[:, None] + a + b, np.zeros(2)), "an entry a state"),
+    ("viterbi_step", lambda m, a, b: (m[:, None] + a + b, np.zeros(2)), "one entry per state"),
     ("tied_optimum", lambda f1: f1.max(2).argmax(1), "number of the one silence"),
     ("judged", lambda low, high, sign: 0 if low <= 0 < high else 1 if (low > 0) == (sign > 0) else -1, "gives"),
     ("holm", lambda p, alpha: np.array([x <= alpha / (p >= x).sum() for x in p]), "stop at the first"),

@@ -72,7 +72,7 @@ def test_a_folder_of_recordings_and_what_is_wrong_with_it(tmp_path):
         soundfile.write(tmp_path / name, TONE, RATE)
     assert list(project.open_folder(tmp_path)) == ["a.flac", "b.wav"]
     soundfile.write(tmp_path / "a.wav", TONE, RATE)
-    with pytest.raises(SedError, match="a.flac and a.wav differ in their ending alone"):
+    with pytest.raises(SedError, match="a.flac and a.wav differ only in their ending"):
         project.open_folder(tmp_path)
     (tmp_path / "a.wav").unlink()
     soundfile.write(tmp_path / "c.wav", TONE[: RATE // 2], RATE)
@@ -144,13 +144,13 @@ def test_a_label_track_comes_back_as_it_was_exported(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("1.0 2.0 Dog", "not start, end and label with tabs"),
-        ("1.0\t2.0", "not start, end and label with tabs"),
+        ("1.0 2.0 Dog", "not start, end and label, separated by tabs"),
+        ("1.0\t2.0", "not start, end and label, separated by tabs"),
         ("1,0\t2,0\tDog", "start '1,0' is not a time in seconds; write a point instead of the comma"),
         ("1.0\tend\tDog", "end 'end' is not a time in seconds"),
-        ("nan\t2.0\tDog", "is no range of time"),
-        ("3.0\t2.0\tDog", "from 3 to 2 s is no range of time"),
-        ("-1.0\t2.0\tDog", "from -1 to 2 s is no range"),
+        ("nan\t2.0\tDog", "is not a time range"),
+        ("3.0\t2.0\tDog", "from 3 to 2 s is not a time range"),
+        ("-1.0\t2.0\tDog", "from -1 to 2 s is not a time range"),
         ("1.0\t1.0\tDog", "a point at 1 s; drag over the whole sound"),
         ("1.0\t2.0\tdogs", "did you mean 'Dog'"),
     ],
@@ -180,7 +180,7 @@ def test_what_somebody_annotated(tmp_path):
     found = project.annotated(tmp_path, "first", of)
     assert len(tables.events(found)) == 1 and tables.filenames(found) == ["a.wav", "b.wav"]
     for rows, message in (
-        ([("c.wav", 0.0, 1.0, "Dog")], "'c.wav' is none of the recordings"),
+        ([("c.wav", 0.0, 1.0, "Dog")], "'c.wav' is not one of the recordings"),
         ([("a.wav", 0.0, 5.5, "Dog")], "Dog from 0.00 to 5.50 s of a.wav, in a recording of 5.00 s"),
         ([("a.wav", 1.0, 1.0, "Dog")], "Dog from 1.00 to 1.00 s"),
         ([("a.wav", 0.0, 2.0, "Dog"), ("a.wav", 1.0, 3.0, "Dog")], "begins within Dog from 0.00"),

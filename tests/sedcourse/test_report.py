@@ -202,7 +202,7 @@ def test_index_shows_numbers_sentences_and_figures(pages):
     assert "12.3 (10.3 to 14.3)" in text and "failed: &lt;disk&gt; (train-ppcen_logmel-0)" in text
     assert "PPCEN &amp; more" in text and "+1.5 (-0.5 to +3.5)" in text and "lesson 42" in text
     assert (
-        "Of 1 sentences and comparisons that the paper makes of these numbers: 1 not decided." in text
+        "Of 1 claims and comparisons that the paper makes about these numbers: 1 not decided." in text
         and "seeds 0, 1." in text
     )
     assert (

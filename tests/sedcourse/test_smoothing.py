@@ -85,7 +85,7 @@ def test_sentences_follow_the_gains():
     assert "durations change it by +0.5, boxes by +2.0; the best is boxes." in said
     assert (
         smoothing.of_searches(known)[0]
-        == "real: forest wins +4.0 points where it looked and +1.0 elsewhere, 25 % of it."
+        == "real: forest gains +4.0 points where it was tuned and +1.0 elsewhere, 25 % of it."
     )
     (said,) = smoothing.of_rivals({"systems": {"other": system(robust=9.0)}})
     assert "11 %" in said and said.endswith("the best is HMM.")

@@ -124,7 +124,7 @@ def test_a_solved_notebook_is_not_written_over(tmp_path):
     notebook = exercise_notebook("00", tmp_path / "my.ipynb")
     notebook.write_text("hours of work")
     with pytest.raises(
-        SedError, match="my.ipynb: is there already, perhaps with work in it; give another name, or --force"
+        SedError, match="my.ipynb: exists already, perhaps with work in it; give another name, or --force"
     ):
         exercise_notebook("00", notebook)
     assert notebook.read_text() == "hours of work"
@@ -140,6 +140,6 @@ def test_only_a_notebook_is_written(tmp_path):
     (tmp_path / "folder.ipynb").mkdir()
     with pytest.raises(SedError, match="folder.ipynb: is a folder"):
         exercise_notebook(lesson, tmp_path / "folder.ipynb", force=True)
-    with pytest.raises(SedError, match="42_test.py: is a file, and a folder is needed there"):
+    with pytest.raises(SedError, match="42_test.py: is a file, but a folder is needed"):
         exercise_notebook(lesson, lesson / "a.ipynb")
     assert lesson.read_text() == "# %%\nx = 1\n"

@@ -334,13 +334,13 @@ def test_a_step_says_how_the_classifier_does():
 @pytest.mark.parametrize(
     "error, said",
     [
-        (0.001, "wrong about 0.1% of the clips: the CNN does not move it (saturated)"),
+        (0.001, "wrong on 0.1% of the clips: the CNN does not move it (saturated)"),
         (0.0199, "saturated"),
         (0.02, ""),
         (0.25, ""),
         (0.48, ""),
         (0.4801, "collapsed"),
-        (0.5, "wrong about 50.0% of the clips, no better than chance (collapsed)"),
+        (0.5, "wrong on 50.0% of the clips, no better than chance (collapsed)"),
     ],
 )
 def test_a_classifier_that_has_won_or_lost_is_told_of(error, said):
@@ -437,7 +437,7 @@ def test_a_stopped_run_goes_on_to_the_same_state(tiny, tmp_path, monkeypatch, ca
 
     monkeypatch.setattr(Run, "save_checkpoint", keep)
     whole = train(config, tiny, 0, tmp_path / "whole")
-    assert "epoch 1: the domain classifier is wrong about" in "".join(capsys.readouterr())
+    assert "epoch 1: the domain classifier is wrong on" in "".join(capsys.readouterr())
     monkeypatch.setattr(mean_teacher, "update_teacher", stop)
     with pytest.raises(KeyboardInterrupt):
         train(config, tiny, 0, tmp_path / "stopped", progress=False)

@@ -213,7 +213,7 @@ def test_the_checkpoint_before_a_damaged_one_is_used_and_said(run):
 def test_without_any_whole_checkpoint_all_are_named(run):
     run.save_checkpoint(state(1))
     damage(run.folder / "checkpoint.pt")
-    with pytest.raises(SedError, match="checkpoint.pt: damaged.*no checkpoint is whole: remove them"):
+    with pytest.raises(SedError, match="checkpoint.pt: damaged.*no checkpoint is intact; remove them"):
         run.load_checkpoint()
     shutil.copy(run.folder / "checkpoint.pt", run.folder / "checkpoint-before.pt")
     with pytest.raises(SedError, match="checkpoint.pt: damaged.*checkpoint-before.pt: damaged.*remove them"):
@@ -247,7 +247,7 @@ def test_another_process_is_refused_at_once_and_a_killed_one_is_forgotten(run):
     process = FORK.Process(target=hold, args=(run, held, FORK.Event()))
     process.start()
     assert held.wait(20) and run.state == "running"
-    with pytest.raises(SedError, match="run: another process trains in this folder"), run.only_one():
+    with pytest.raises(SedError, match="run: another process is training in this folder"), run.only_one():
         pass
     os.kill(process.pid, signal.SIGKILL)
     process.join()
