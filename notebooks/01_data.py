@@ -677,9 +677,71 @@ quiz.show("01", answers="")
 #
 # ## Exercises
 #
-# 1. With `n_fft` 512 and 128 Mel bands, some bands are empty. Which, how many, and why? (`bands.sum(axis=1)`)
-# 2. Make the wrong test: fit the trees of `gap.domain_auc` and test them on the *same* clips, synthetic
-#    against synthetic. What AUC do you get, and what does that teach about numbers measured on training data?
-# 3. Score "perfect frames" with frames of 128, 256 and 512 ms. From where on does the frame itself become the limit?
-# 4. Subtract from each row of `synthetic` and `real` its mean over the bands: every clip is equally loud now. What is
+# 6. With `n_fft` 512 and 128 Mel bands, how many bins does each of the lowest bands weight, and how many with the
+#    paper's 2048? What does that do to their pictures?
+# 7. Make the wrong test: fit the trees of `gap.domain_auc` and test them on the *same* clips, synthetic against
+#    synthetic. What AUC do you get, and what does that teach about numbers measured on training data?
+# 8. Score "perfect frames" with frames of 128, 256 and 512 ms. From where on does the frame itself become the limit?
+# 9. Subtract from each row of `synthetic` and `real` the mean of its levels: every clip is equally loud now. What is
 #    left of the classifier's AUC?
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution of exercise 6</summary>
+#
+# Bins are 31 Hz apart then, and the lowest bands are 47 Hz wide. Most of these see a single bin or two. Neighbours
+# share it, so they move together: more bands than information.
+#
+# ```python
+# for n_fft in (512, f.n_fft):
+#     few = librosa.filters.mel(sr=f.sample_rate, n_fft=n_fft, n_mels=f.n_mels,
+#                               fmin=f.f_min, fmax=f.f_max, htk=False, norm=None)
+#     print(n_fft, "bins in each of the 12 lowest bands:", (few > 0).sum(axis=1)[:12])
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 7</summary>
+#
+# It tells two halves of the same thing apart, because a hundred trees learn by heart which clip was in which half. A
+# number from training data measures memory.
+#
+# ```python
+# from sklearn.ensemble import HistGradientBoostingClassifier
+#
+# group = np.arange(len(synthetic)) >= half
+# trees = HistGradientBoostingClassifier(min_samples_leaf=5).fit(synthetic, group)
+# said = trees.decision_function(synthetic)
+# print(f"same clips: AUC {auc(said[group], said[~group]):.2f}; others: {control:.2f}")
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 8</summary>
+#
+# Rounding moves an end by up to half a frame. Up to 256 ms that is within the collar, and what is lost is short
+# events and pauses. With 512 ms half a frame exceeds the 200 ms.
+#
+# ```python
+# for frame_s in (0.064, 0.128, 0.256, 0.512):
+#     f1 = perfect(frame_s, int(np.ceil(f.clip_s / frame_s)), 0.0).macro
+#     print(f"{1000 * frame_s:.0f} ms: macro F1 {f1:.0%}")
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 9</summary>
+#
+# The first half of a row holds the mean levels of the bands, the second half their standard deviations. Loudness was
+# one clue. The colour of the background and how much the level changes are others.
+#
+# ```python
+# def equally_loud(rows: np.ndarray) -> np.ndarray:
+#     level, spread = np.split(rows, 2, axis=1)
+#     return np.hstack([level - level.mean(axis=1, keepdims=True), spread])
+#
+# loud = gap.domain_auc(synthetic, real)
+# print(f"AUC {loud:.2f}, equally loud "
+#       f"{gap.domain_auc(equally_loud(synthetic), equally_loud(real)):.2f}")
+# ```
+#
+# </details>

@@ -674,10 +674,75 @@ quiz.show("06", answers="")
 #
 # ## Exercises
 #
-# 1. Tune on 10 % of the clips instead of 50 % (`tuning.halves(truth, 0.1)`). Which search suffers most, and why?
-# 2. Set `tuning.SMOOTHING` to 3, 8, 30 and 100 and repeat the splits of `robust`. Where does the other half gain most?
-#    How wide is the range in which it hardly matters?
-# 3. Tune the median filters by class without smoothing (`tuning.best(objective, "median", robust=False)`). What do
+# 6. Tune on 10 % of the clips instead of 50 % (`tuning.halves(truth, 0.1)`). Which search suffers most, and why?
+# 7. Set `tuning.SMOOTHING` to 3, 8, 30 and 100 and repeat the splits of `robust`. Where does the other half gain
+#    most? How wide is the range in which it hardly matters?
+# 8. Tune the median filters by class without smoothing (`tuning.best(objective, "median", robust=False)`). What do
 #    they win where they were tuned, and what elsewhere? Is over-fitting the HMM's fault?
-# 4. `sedlib detect my.wav --run RUN --decoder boxes.json` decodes a recording of yours with what `sedlib tune --method
-#    boxes --json` found. Compare it with `sedlib detect my.wav --run RUN`.
+# 9. `sedlib detect my.wav --run RUN --decoder boxes.json` decodes a recording of yours with what `sedlib tune
+#    --method boxes --json` found. Compare it with `sedlib detect my.wav --run RUN`.
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution of exercise 6</summary>
+#
+# The exact search finds more accidents in few clips: it gains more where it was tuned, and keeps less of it
+# elsewhere. The robust search looks around wider where events are few.
+#
+# ```python
+# for fraction in (0.5, 0.1):
+#     few, rest = tuning.halves(truth, fraction, seed)
+#     some, of_rest = tuning.Objective(posteriors, few, clip_s), tables.filenames(rest)
+#     for name, search in {"exact": tuning.exact, "robust": tuning.robust}.items():
+#         found = search(some)
+#         events = decode.find_events(posteriors.select(of_rest), found, clip_s)
+#         print(f"{fraction:.0%}, {name}: tuned {some.f1(found):.3f}, "
+#               f"rest {event_f1(rest, events).macro:.3f}")
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 7</summary>
+#
+# A minute or two for each width. Too narrow is the exact search again, too wide forgets the class. In between the
+# curve should be flat: compare with the spread over splits before you call one width the best.
+#
+# ```python
+# usual = tuning.SMOOTHING
+# for width in (8, 30) if profile == "smoke" else (3, 8, 15, 30, 100):
+#     tuning.SMOOTHING = float(width)
+#     gain = postprocessing.gains(outputs, "robust", splits)
+#     print(f"{width}: {smoothing.kept(gain['tuned'], gain['other'])}")
+# tuning.SMOOTHING = usual
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 8</summary>
+#
+# It is not. 20 numbers that follow the top of a staircase learn its steps, whatever the decoder.
+#
+# ```python
+# for name, robustly in (("smoothed", True), ("unsmoothed", False)):
+#     filters = tuning.best(objective, "median", robust=robustly)
+#     f1s = [event_f1(part, decode.find_events(posteriors.select(tables.filenames(part)),
+#                                              filters, clip_s)).macro
+#            for part in (tuned_half, other_half)]
+#     print(f"{name}: tuned half {f1s[0]:.3f}, other half {f1s[1]:.3f}")
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 9</summary>
+#
+# In a terminal, with the baseline of this lesson. Look at the ends of short events first: a box's ends do not move
+# with the threshold.
+#
+# ```
+# RUN=runs/lesson/mini-lesson/baseline/seed0
+# sedlib tune $RUN/validation.npz --method boxes --json boxes.json \\
+#   --reference data/mini-lesson/metadata/validation/validation.tsv
+# sedlib detect my.wav --run $RUN --decoder boxes.json
+# sedlib detect my.wav --run $RUN
+# ```
+#
+# </details>

@@ -532,12 +532,86 @@ quiz.show("07", answers="")
 #
 # ## Exercises
 #
-# 1. `sedlib reproduce --table 1 --seeds 5` gives Table 1 five trainings; read them with
+# 4. `sedlib reproduce --table 1 --seeds 5` gives Table 1 five trainings; read them with
 #    `ledger.read(workspace.workspace() / "report" / "ledger.json")`. Which intervals became shorter, and which of the
 #    two chances would be left after a hundred trainings?
-# 2. Average only the two DAT runs, or PPCEN and one of them (`sedlib.decode.average`). Which member is worth most to
+# 5. Average only the two DAT runs, or PPCEN and one of them (`sedlib.decode.average`). Which member is worth most to
 #    the ensemble?
-# 3. Tune the ensemble's HMM on all development clips instead of half of them (`sedlib tune --fraction 1`). What
+# 6. Tune the ensemble's HMM on all development clips instead of half of them (`sedlib tune --fraction 1`). What
 #    happens to the development score, and to the evaluation score?
-# 4. Take one sentence that is open and use `findings.variances` and `findings.detectable`. How many clips and
+# 7. Take one sentence that is open and use `findings.variances` and `findings.detectable`. How many clips and
 #    trainings would you plan for, if each training takes ten minutes?
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution of exercise 4</summary>
+#
+# Those whose trainings scatter most become shorter. After a hundred trainings $s^2 / n$ is next to nothing, and the
+# chance of the clips is left. `variances` takes both apart, see the last solution.
+#
+# ```
+# sedlib reproduce --table 1 --seeds 5    # five trainings of seven systems: hours
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 5</summary>
+#
+# Two runs of one system err alike, so their average gains less than that of two different systems of equal strength.
+# Members that are not trained here are left out.
+#
+# ```python
+# import itertools
+#
+# from sedlib.decode import average
+#
+# names = {"PPCEN": ("ppcen_logmel", 0), "DAT": ("dat_augm", 0), "DAT, again": ("dat_augm", 1)}
+# runs = {name: training.Run(workspace.run_folder(profile, root, *of))
+#         for name, of in names.items()}
+# members = {name: Posteriors.load(of.folder / "validation.npz")
+#            for name, of in runs.items() if of.state == "scored"}
+# for size in (1, 2, 3):
+#     for chosen in itertools.combinations(members, size):
+#         mean = average([members[name] for name in chosen])
+#         events = median_events(mean, Decoding(), 10.0)
+#         print(f"{' and '.join(chosen)}: {metrics.event_f1(truth, events).macro:.1%}")
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 6</summary>
+#
+# The development score rises, because now every clip of it was seen in tuning. The evaluation score need not: twice
+# as many clips over-fit less, but the gain on seen clips says nothing about that. `average` of the solution before
+# this one makes the ensemble; `save` writes it.
+#
+# ```
+# sedlib tune ensemble.npz --fraction 1 --method exact --json all.json \\
+#   --reference data/mini-lesson/metadata/validation/validation.tsv
+# sedlib decode ensemble_public.npz --decoder all.json -o events.tsv
+# sedlib evaluate --predictions events.tsv --reference data/mini-lesson/metadata/eval/public.tsv
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 7</summary>
+#
+# Go through the table until what could be seen is below what the paper claims. Two systems times the trainings times
+# ten minutes is the price. Where more trainings help no longer, make more clips: they cost minutes.
+#
+# ```python
+# by_seed = {(f"{n['table']} {n['row']}", n["score"]): n["of_seed"]
+#            for n in found["numbers"]}
+# one = next((c for c in asked if c["low"] <= c["at_least"] <= c["high"]
+#             and min(len(by_seed[c[k], c["score"]]) for k in ("first", "second")) > 1), None)
+# if one is not None:
+#     scatter = [float(np.var(by_seed[one[k], one["score"]], ddof=1))
+#                for k in ("first", "second")]
+#     known = findings.variances(one["low"], one["high"], one.get("smallest"), scatter,
+#                                len(by_seed[one["first"], one["score"]]))
+#     print(f"{one['says']}: the paper's difference is {one['claimed']:+.2f}")
+#     for n in (3, 5, 10, 30):
+#         seen = [f"{findings.detectable(known, n, clips):.2f}" for clips in (1, 3, 10)]
+#         print(f"{n} trainings: {', '.join(seen)} with 1, 3, 10 times the clips")
+# ```
+#
+# </details>

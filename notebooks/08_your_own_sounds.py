@@ -633,9 +633,81 @@ quiz.show("08", answers="")
 #
 # ## Exercises
 #
-# 1. Give the second annotator a habit: shift `second` by 150 ms. How far does the agreement fall, and what does the
+# 4. Give the second annotator a habit: shift `second` by 150 ms. How far does the agreement fall, and what does the
 #    histogram show? Subtract the median difference and measure again.
-# 2. Leave the room tone out of `write_bank`. How much of the gain was it?
-# 3. Turn every clip to the same level before training and testing. Does the curve over levels become flat, and what
+# 5. Leave the room tone out of `write_bank`. How much of the gain was it?
+# 6. Turn every clip to the same level before training and testing. Does the curve over levels become flat, and what
 #    happens to quiet clips?
-# 4. Draw the test from the *same* recordings as the sounds, as a beginner would. By how much is the score too good?
+# 7. Draw the test from the *same* recordings as the sounds, as a beginner would. By how much is the score too good?
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution of exercise 4</summary>
+#
+# The histogram moves as a whole: a habit, no chance. Subtracting its median mends what the habit cost, and leaves the
+# chance.
+#
+# ```python
+# late = second.assign(onset=second["onset"] + 0.15, offset=second["offset"] + 0.15)
+# habit = project.onset_differences(first, late)["onset_difference"].median()
+# mended = late.assign(onset=late["onset"] - habit, offset=late["offset"] - habit)
+# for name, other in {"as it was": second, "150 ms late": late, "mended": mended}.items():
+#     agreed = project.agreement(first, other)
+#     print(name, dict(zip(agreed["collar"], agreed["mean"].round(2))))
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 5</summary>
+#
+# Mixtures then stand over silence. Two seeds more are trained, as above. One home and two trainings tell a large
+# effect at most.
+#
+# ```python
+# bare = project.write_bank(place / "bare", project.beside(mini, sounds), sounds)
+# bare = project.make_set(bank=bare, root=place / "without_tone", sizes=subsets, seed=seed,
+#                         learn=learn, test=(clips["test"], labels["test"]), progress=False)
+# others = [project.adapt(baseline, config, bare, steps, seed + k) for k in range(seeds)]
+# for test, (waveforms, reference) in tests.items():
+#     found = [project.posteriors(one, config, waveforms) for one in others]
+#     f1 = project.pooled([project.scored(x, config.decoding, reference)[0]
+#                          for x in found])
+#     with_tone = f1s["further on own sounds", test]
+#     print(project.verdict(paired_difference(with_tone, f1)["micro"], f"{test}, room tone"))
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 6</summary>
+#
+# It becomes flat, but for what was clipped: the gain is undone before the network sees it. In quiet clips, noise
+# floor and rounding are turned up with the sound. The code shows the test; for the training, give `make_set` clips
+# that went through `levelled`.
+#
+# ```python
+# def levelled(x: np.ndarray) -> np.ndarray:
+#     return 0.05 * x / np.sqrt(np.mean(x**2))
+#
+# waveforms, reference = list(tests.values())[-1]
+# for gain in (-50.0, -20.0, 0.0, 20.0):
+#     turned = {name: levelled(np.clip(x * 10 ** (gain / 20), -1, 1))
+#               for name, x in waveforms.items()}
+#     found = project.posteriors(adapted, config, turned)
+#     f1, _ = project.scored(found, config.decoding, reference)
+#     print(f"{gain:+.0f} dB: {f1.micro:.0%}")
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 7</summary>
+#
+# The network has learned these very events, with their room and their talker. What it scores here says nothing of the
+# next recording.
+#
+# ```python
+# for test, (waveforms, reference) in {"learned from": learn, **tests}.items():
+#     f1, _ = project.scored(project.posteriors(adapted, config, waveforms),
+#                            config.decoding, reference)
+#     print(f"{test}: event F1 {f1.micro:.0%}")
+# ```
+#
+# </details>

@@ -13,7 +13,7 @@ import functools
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,8 @@ class Setting(Checked):
         As of `sedlib.config.Adversarial`. A domain weight of 0 is training without an adversary.
     real_share : float
         Share of the real points that are dogs, in (0, 1); half of the synthetic ones are.
+    gap : float
+        How far the domains' recordings are apart, and how much the synthetic one gives away; 0: not at all.
     seed : int
         Seed of the points and of the networks' first weights.
     """
@@ -58,6 +60,7 @@ class Setting(Checked):
     updates: Literal["two-step", "reversal"] = "two-step"
     schedule: Literal["constant", "ganin"] = "constant"
     real_share: Fraction = 0.5  # so that there are both classes
+    gap: Weight = 1.0
     seed: Count = 0
 
 
@@ -75,7 +78,8 @@ def points(setting: Setting, count: int, unseen: bool = False) -> Points:
     dogs = np.concatenate([np.arange(count) < share * count for share in (0.5, setting.real_share)])
     side, synthetic = np.where(dogs, 1.0, -1.0), np.arange(2 * count) < count
     content = CONTENT * side + CONTENT_NOISE * rng.normal(size=2 * count)
-    recording = np.where(synthetic, SPURIOUS * side, REAL_RECORDING) + RECORDING_NOISE * rng.normal(size=2 * count)
+    recording = setting.gap * np.where(synthetic, SPURIOUS * side, REAL_RECORDING)
+    recording = recording + RECORDING_NOISE * rng.normal(size=2 * count)
     x = np.stack([content, recording], 1)
     return Points(*(torch.from_numpy(values).double() for values in (x, dogs, synthetic)))
 
@@ -189,9 +193,12 @@ def measure(networks: Networks, setting: Setting) -> dict[str, float]:
     }
 
 
-def sweep(weights: Sequence[float], seeds: Sequence[int], real_share: float = 0.5) -> pd.DataFrame:
-    """Return the last `measure` of a training for every domain weight and seed, with ``domain_weight`` and ``seed``."""
-    settings = [Setting(domain_weight=weight, real_share=real_share, seed=seed) for weight in weights for seed in seeds]
+def sweep(weights: Sequence[float], seeds: Sequence[int], **others: Any) -> pd.DataFrame:
+    """Return the last `measure` of a training for every domain weight and seed, with ``domain_weight`` and ``seed``.
+
+    ``others`` are of `Setting`, the same for all.
+    """
+    settings = [Setting(domain_weight=weight, seed=seed, **others) for weight in weights for seed in seeds]
     return pd.DataFrame(
         [{"domain_weight": s.domain_weight, "seed": s.seed, **train(s).history.iloc[-1]} for s in settings]
     )

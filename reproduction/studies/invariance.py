@@ -69,7 +69,7 @@ class Heard(NamedTuple):
     classes: dict[str, dict[str, float | None]]  # F1 by domain ("synthetic", "real") and class; None without events
 
 
-def hear(detector: Detector, config: Config, data: str | Path, seed: int) -> Heard:
+def hear(detector: Detector, config: Config, data: str | Path, seed: int, most: int | None = None) -> Heard:
     """Compute embeddings, labels and scores of a detector on clips of both domains that it did not learn from.
 
     Parameters
@@ -81,6 +81,8 @@ def hear(detector: Detector, config: Config, data: str | Path, seed: int) -> Hea
         A folder in DESED's layout.
     seed : int
         Of the training, which decides which synthetic clips are held out.
+    most : int, optional
+        The first so many clips of each domain, instead of all.
     """
     embeddings, seconds, classes, counts = [], [], {}, []
     for domain, subset in (("synthetic", "synthetic"), ("real", "validation")):
@@ -88,6 +90,7 @@ def hear(detector: Detector, config: Config, data: str | Path, seed: int) -> Hea
         clips = np.arange(len(store))
         if domain == "synthetic":
             clips, _ = split(len(store), config.training.validation_share, seed)
+        clips = clips[:most]
         embedded, scores = _embed(detector, store, clips)
         names = [store.filenames[int(i)] for i in clips]
         reference = table[table["filename"].isin(names)]
@@ -147,7 +150,9 @@ def linear_probe(features: np.ndarray, is_synthetic: np.ndarray, seed: int = 0) 
     return _cross_fitted(fitted, is_synthetic, LINEAR_FOLDS, seed)
 
 
-def _network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Adversarial, seed: int = 0) -> Probe:
+def _network_probe(
+    embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Adversarial, folds: int = NETWORK_FOLDS, seed: int = 0
+) -> Probe:
     """Cross-validate a new `DomainClassifier` of (clip, frame, feature), with both domains in each of its steps."""
 
     def fitted(train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -168,7 +173,7 @@ def _network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: A
             return (classifier.eval()(x[test]) > 0).numpy()
 
     with one_thread():
-        return _cross_fitted(fitted, is_synthetic, NETWORK_FOLDS, seed)
+        return _cross_fitted(fitted, is_synthetic, folds, seed)
 
 
 def _cross_fitted(
@@ -190,6 +195,18 @@ def _cross_fitted(
     rng = np.random.default_rng(seed)
     draws = np.mean([rng.binomial(n, share, 2000) / n for n, share in zip(clips, shares, strict=True)], axis=0)
     return Probe(*interval(float(np.mean(shares)), draws))
+
+
+def probes(heard: Heard, config: Config, folds: int = NETWORK_FOLDS) -> dict[str, Probe]:
+    """Probe embeddings: ``linear``, ``network`` (a new domain classifier), and ``labels``, a probe of `Heard.seconds`.
+
+    ``folds`` are the network's, which takes long.
+    """
+    return {
+        "linear": linear_probe(statistics(heard.embeddings), heard.is_synthetic),
+        "network": _network_probe(heard.embeddings, heard.is_synthetic, config.adversarial, folds),
+        "labels": linear_probe(heard.seconds, heard.is_synthetic),
+    }
 
 
 def project(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -219,23 +236,18 @@ def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> d
     """
     detector, config = run.detector("last"), run.config
     if untrained:
-        detector = _as_begun(detector, config, seed)
+        detector = as_begun(detector, config, seed)
     heard = hear(detector, config, data, seed)
-    probes = {
-        "linear": linear_probe(statistics(heard.embeddings), heard.is_synthetic),
-        "network": _network_probe(heard.embeddings, heard.is_synthetic, config.adversarial),
-        "labels": linear_probe(heard.seconds, heard.is_synthetic),
-    }
     own = None
     # With weight 0 the classifier's own loss is multiplied by 0 as well: it predicts, and never learns.
     if config.adversarial.updates != "none" and config.adversarial.domain_weight and not untrained:
         own = float(run.metrics["loss_domain_error"].iloc[-1])
-    rounded = {name: [round(value, 4) for value in probe] for name, probe in probes.items()}
+    rounded = {name: [round(value, 4) for value in probe] for name, probe in probes(heard, config).items()}
     classes = heard.classes if untrained else hear(run.detector(), config, data, seed).classes
     return {**rounded, "adversary": own, "classes": classes}
 
 
-def _as_begun(trained: Detector, config: Config, seed: int) -> Detector:
+def as_begun(trained: Detector, config: Config, seed: int) -> Detector:
     """Make a detector with random weights and the trained one's scale of the input."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
