@@ -163,9 +163,7 @@ players.play(waveform, "A synthetic clip")
 def look(waveform: np.ndarray, labels: pd.DataFrame, title: str):
     bands = logmel(torch.from_numpy(waveform)[None])[0, 0].numpy()
     hop_s = features.hop / features.sample_rate
-    fig = plots.spectrogram(bands, hop_s, title=title, reference=labels)
-    alt = f"{title}: log-Mel spectrogram of 10 s. Its events: {plots.in_words(labels)}."
-    plots.show(fig, alt)
+    plots.show(*plots.clip(bands, hop_s, title, labels))
 
 look(waveform, labels, "A synthetic clip")
 

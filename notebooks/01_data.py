@@ -124,12 +124,7 @@ print(*(f"clip {number}: {name}" for number, name in enumerate(order, 1)), sep="
 for subset in ("synthetic", "validation"):
     table, name = parts[subset].table, chosen[subset]
     labels = table[table["filename"] == name]
-    fig = plots.spectrogram(look(heard(subset, name)), hop_s, subset, labels)
-    plots.show(
-        fig,
-        f"A clip of {subset}: log-Mel spectrogram of 10 s. "
-        f"Its events: {plots.in_words(labels)}.",
-    )
+    plots.show(*plots.clip(look(heard(subset, name)), hop_s, subset, labels))
 
 # %% [markdown]
 # In the synthetic clip the pauses are dark: its events lie well above a quiet background. Look in the real clip for a
@@ -162,14 +157,9 @@ players.play(np.concatenate(list(found.values())), f"{len(found)} sounds of 2.5 
 # The same ten as pictures, in the same order, all at the same scale.
 
 # %%
-fig = plots.spectrogram_grid(
-    {label.replace("_", " "): look(sound) for label, sound in found.items()}, hop_s
-)
-plots.show(
-    fig,
-    "Small log-Mel spectrograms of 2.5 s, one for each class, in the order "
-    f"in which they were played: {', '.join(found)}.",
-)
+panels = {label.replace("_", " "): look(sound) for label, sound in found.items()}
+fig = plots.spectrogram_grid(panels, hop_s)
+plots.show(fig, f"Spectrograms of 2.5 s, as they were played: {', '.join(panels)}.")
 
 # %% [markdown]
 # Three families: **harmonics that move** (speech, cat, dog: curved stripes), **sudden sounds** (dishes, a bark:
@@ -197,18 +187,15 @@ panels = {
     for domain in draws
     for i, sound in enumerate(draws[domain])
 }
-plots.show(
-    plots.spectrogram_grid(panels, hop_s),
-    f"{label}: five draws of the synthetic voices above five of the real ones.",
-)
+fig = plots.spectrogram_grid(panels, hop_s)
+plots.show(fig, f"{label}: five draws of synthetic voices above five of real ones.")
 for domain in draws:
     players.play(np.concatenate(draws[domain]), f"{label}, {domain}: five draws")
 
 # %% [markdown]
 # The ranges overlap, so a network *can* learn from one domain for the other. But those of the real domain are wider,
 # and much of what is in them never occurs in a synthetic clip.
-
-# %% [markdown]
+#
 # ## Three kinds of labels
 #
 # The network answers in frames of $4 \cdot 255 / 16000$ s (a later section says why). To be compared with its answers,
@@ -271,11 +258,7 @@ i = names.index(chosen["validation"])
 weak = weak_from_strong(strong)
 fig = plots.labels({"strong": strong[i], "weak": weak[i], "unlabelled": None}, f.clip_s)
 held = ", ".join(tables.CLASSES[k] for k in weak[i].nonzero()[0])
-plots.show(
-    fig,
-    "Labels of one clip, class by time: strong ones with times, weak ones without "
-    f"({held}), an empty panel for none.",
-)
+plots.show(fig, f"Labels of one clip by time: strong; weak ({held}); and none.")
 
 # %% [markdown]
 # | labels | what the network can learn from them | what stays open |
@@ -320,8 +303,7 @@ try:
     secret = secret[secret["filename"] == chosen["weak"]]
     weak_labels = parts["weak"].table.set_index("filename")["event_labels"]
     title = f"weak label: {weak_labels[chosen['weak']]}"
-    fig = plots.spectrogram(look(heard("weak", chosen["weak"])), hop_s, title, secret)
-    plots.show(fig, f"A clip with the {title}; hidden: {plots.in_words(secret)}.")
+    plots.show(*plots.clip(look(heard("weak", chosen["weak"])), hop_s, title, secret))
 except SedError as error:
     print(error)
 
@@ -430,16 +412,9 @@ check.decibels(decibels)
 
 # %%
 spectrogram = decibels(mel, f.floor, f.range_db)
-plots.show(
-    *sounds.steps(
-        {
-            "FFT bins, linear": magnitude,
-            "Mel bands, linear": mel,
-            "Mel bands, dB": spectrogram,
-        },
-        f.clip_s,
-    )
-)
+steps = {"FFT bins, linear": magnitude, "Mel bands, linear": mel,
+         "Mel bands, dB": spectrogram}
+plots.show(*sounds.steps(steps, f.clip_s))
 
 # %% [markdown]
 # And now the test: is this the input of the paper's network? The library does the same in a few lines of PyTorch, for
@@ -471,8 +446,7 @@ explore.explore(
 # %% [markdown]
 # 2048 samples, 128 ms, are long: pitch is clear, a click is smeared over eight frames of 16 ms. The short hop does not
 # undo that; it only draws the smear in finer steps. No length is right for a bark *and* for a shaver.
-
-# %% [markdown]
+#
 # ## Frames and seconds
 #
 # Two poolings by 2 in the network leave one frame in four. With hop 255, the baseline's and ours, an output frame
@@ -553,12 +527,9 @@ for name in ("synthetic", "validation"):
     compared[name] = statistics.compare(here, desed.facts(name))
 medians = compared["validation"].xs("duration_50", level="quantity")["ratio"]
 close = medians.between(1 / 1.5, 1.5).sum()
-words = f"Development set: median duration within a factor of 1.5 in {close} classes"
-plots.show(
-    plots.beside_desed(compared),
-    f"Durations, clips and events of each class, here and in DESED. {words}.",
-)
-print(words)
+print(f"Development set: median duration within a factor of 1.5 in {close} classes")
+plots.show(plots.beside_desed(compared), "Durations, clips and events of each class, "
+           f"here and in DESED; {close} classes have a similar median duration.")
 
 # %% [markdown]
 # **The classes are not balanced.** How unequal are they, and how many of all the ones and zeros are ones?

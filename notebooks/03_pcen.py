@@ -485,7 +485,7 @@ print("distance of the alphas, from 0: {:.2f} ({:.2f} to {:.2f})".format(*apart)
 
 # %% [markdown]
 # One layer has to compromise. Two that start alike share the work: one keeps the level, the other takes it away. With
-# two, the paper found enough: "adding more layers did not bring additional appreciable improvement". Exercise 3 tries
+# two, the paper found enough: "adding more layers did not bring additional appreciable improvement". Exercise 9 tries
 # four.
 #
 # What do such layers, trained on made-up noise, make of the clip of Figure 2? Bands and frames are coarser here.

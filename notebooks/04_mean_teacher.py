@@ -221,9 +221,8 @@ check.attention_pooling(attention_pooling)
 
 # %% [markdown]
 # sedlib computes the *logit* of the weak posterior from the strong logits: the logarithm of
-# $\sum_t a \, \mathrm{strong}$ minus that of $\sum_t a \, (1 - \mathrm{strong})$. So no posterior is ever rounded to 0
-# or
-# 1. The clamp keeps the logarithm of a very small attention finite.
+# $\sum_t a \, \mathrm{strong}$ minus that of $\sum_t a \, (1 - \mathrm{strong})$. So a posterior is never rounded to
+# exactly 0 or 1. The clamp keeps the logarithm of a very small attention finite.
 
 # %%
 pooling = detector.crnn.weak

@@ -30,8 +30,7 @@
 # `lesson` when its baseline is trained, 2 min with profile `smoke`.
 #
 # **Paper** sections 2, 3.4 and 4: strong labels, the tuned decoder, event-based F1 and PSDS.
-
-# %% [markdown]
+#
 # This lesson has one parameter more: `own` names the folder of your recordings. Left empty, the lesson works on
 # **stand-ins**: five recordings that it makes itself, whose true events it knows and hides until the end. All cells
 # are the same for both.

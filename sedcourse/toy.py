@@ -29,7 +29,7 @@ from sedlib.threads import one_thread
 from sedlib.training.adversarial import balanced_error, domain_loss, ganin, reverse
 
 POINTS, UNSEEN = 128, 1000  # of each domain: to train with, and to measure with
-STEPS, EVERY = 300, 60  # of the training, and from measurement to measurement
+STEPS, EVERY = 300, 100  # of the training, and from measurement to measurement
 WIDTH = 16  # of hidden layers
 LEARNING_RATE = 0.02
 BETAS = (0.5, 0.999)  # a short memory, as is usual for adversaries: a long one makes them circle each other

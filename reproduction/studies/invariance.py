@@ -150,9 +150,7 @@ def linear_probe(features: np.ndarray, is_synthetic: np.ndarray, seed: int = 0) 
     return _cross_fitted(fitted, is_synthetic, LINEAR_FOLDS, seed)
 
 
-def _network_probe(
-    embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Adversarial, folds: int = NETWORK_FOLDS, seed: int = 0
-) -> Probe:
+def _network_probe(embeddings: np.ndarray, is_synthetic: np.ndarray, settings: Adversarial, seed: int = 0) -> Probe:
     """Cross-validate a new `DomainClassifier` of (clip, frame, feature), with both domains in each of its steps."""
 
     def fitted(train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -173,7 +171,7 @@ def _network_probe(
             return (classifier.eval()(x[test]) > 0).numpy()
 
     with one_thread():
-        return _cross_fitted(fitted, is_synthetic, folds, seed)
+        return _cross_fitted(fitted, is_synthetic, NETWORK_FOLDS, seed)
 
 
 def _cross_fitted(
@@ -197,16 +195,15 @@ def _cross_fitted(
     return Probe(*interval(float(np.mean(shares)), draws))
 
 
-def probes(heard: Heard, config: Config, folds: int = NETWORK_FOLDS) -> dict[str, Probe]:
-    """Probe embeddings: ``linear``, ``network`` (a new domain classifier), and ``labels``, a probe of `Heard.seconds`.
+def network_probe(heard: Heard, config: Config) -> Probe:
+    """Cross-validate a new domain classifier, of the kind and size of the training's own, on embeddings."""
+    return _network_probe(heard.embeddings, heard.is_synthetic, config.adversarial)
 
-    ``folds`` are the network's, which takes long.
-    """
-    return {
-        "linear": linear_probe(statistics(heard.embeddings), heard.is_synthetic),
-        "network": _network_probe(heard.embeddings, heard.is_synthetic, config.adversarial, folds),
-        "labels": linear_probe(heard.seconds, heard.is_synthetic),
-    }
+
+def probe_table(probes: dict[str, Probe]) -> pd.DataFrame:
+    """Tabulate probes by their names: ``probe``, ``error (95 % interval)``."""
+    rows = [(name, f"{of.error:.2f} ({of.low:.2f} to {of.high:.2f})") for name, of in probes.items()]
+    return pd.DataFrame(rows, columns=["probe", "error (95 % interval)"])
 
 
 def project(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -242,7 +239,12 @@ def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> d
     # With weight 0 the classifier's own loss is multiplied by 0 as well: it predicts, and never learns.
     if config.adversarial.updates != "none" and config.adversarial.domain_weight and not untrained:
         own = float(run.metrics["loss_domain_error"].iloc[-1])
-    rounded = {name: [round(value, 4) for value in probe] for name, probe in probes(heard, config).items()}
+    probes = {
+        "linear": linear_probe(statistics(heard.embeddings), heard.is_synthetic),
+        "network": network_probe(heard, config),
+        "labels": linear_probe(heard.seconds, heard.is_synthetic),
+    }
+    rounded = {name: [round(value, 4) for value in probe] for name, probe in probes.items()}
     classes = heard.classes if untrained else hear(run.detector(), config, data, seed).classes
     return {**rounded, "adversary": own, "classes": classes}
 
