@@ -418,8 +418,8 @@ quiz.show("00", answers="")
 #
 # <details><summary>Solution of exercise 4</summary>
 #
-# Half of the delays are within the onset's collar, so F1 is about a half. PSDS loses little: it asks for half of the
-# overlap, which only short events lose.
+# Half of the delays are within the onset's collar, so F1 is about a half. (The few events of profile `smoke` scatter
+# widely.) PSDS loses less: it asks for half of the overlap, and only short events lose that.
 #
 # ```python
 # by = np.random.default_rng(seed).uniform(0, 0.4, len(reference))

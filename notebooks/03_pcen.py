@@ -624,8 +624,9 @@ quiz.show("03", answers="")
 #
 # <details><summary>Solution of exercise 8</summary>
 #
-# One gain for the whole clip is one number in dB, and the mean takes it away. The trick fails where the level changes
-# within a clip, as from the far bark to the near one, and where the mean is that of the room's noise.
+# One gain for the whole clip is one number in dB, and the mean takes it away. The trick fails where the sound sinks
+# below the 80 dB that log-Mel keeps under the loudest point. It also fails where the level changes within a clip, as from
+# the far bark to the near one, and where the mean is that of the room's noise.
 #
 # ```python
 # original = frontends.seen

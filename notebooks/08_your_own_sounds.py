@@ -465,7 +465,7 @@ for title, learned_from in (("further on MiniDESED", root),
 # %%
 tests = {"test clips": (clips["test"], labels["test"])}
 if home is not None:
-    tests["further recordings"] = project.fresh(home, 4 if profile == "smoke" else 18)
+    tests["further recordings"] = project.fresh(home, 4 if profile == "smoke" else 24)
 scores, f1s = {}, {}
 for title, detectors in systems_here.items():
     for test, (waveforms, reference) in tests.items():

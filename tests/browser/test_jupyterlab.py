@@ -249,10 +249,10 @@ def test_a_student_finds_everything_again(opened, lessons):
     write(at(page, "found, source = ledger.load()"), "found, source = ledger.load()\nprint('the ledger is', 'read')")
     panel.get_by_text("the ledger is read", exact=True).wait_for()
 
-    check = at(page, "check.judged")
-    check.locator(".cm-content").click()
-    page.keyboard.press("Shift+Enter")
-    panel.get_by_text("not yet").wait_for()  # there is no answer
+    for cell in ("def judged", "check.judged"):  # without an answer
+        at(page, cell).locator(".cm-content").click()
+        page.keyboard.press("Shift+Enter")
+    panel.get_by_text("not yet").wait_for()
     write(at(page, "def judged"), own)
     at(page, "check.judged").locator(".cm-content").click()
     page.keyboard.press("Shift+Enter")
@@ -265,16 +265,15 @@ def test_a_student_finds_everything_again(opened, lessons):
     prediction = at(page, "My prediction", "markdown")
     prediction.dblclick()
     write(prediction, "> **My prediction**: the HMM")
-    panel.get_by_text("the HMM", exact=False).first.wait_for()
+    panel.get_by_text("My prediction: the HMM").wait_for()
 
     asked = quiz.questions("07")
     at(page, "quiz.show").locator(".cm-content").click()
     page.keyboard.press("Shift+Enter")
     options = panel.locator("details[name='quiz-07-1']")
-    options.nth(asked[0].right - 1).locator("summary").click()
-    panel.get_by_text("No.", exact=True).wait_for()
-    options.nth(asked[0].right).locator("summary").click()
-    panel.get_by_text("Right.", exact=True).wait_for()
+    for option, verdict in ((options.nth(asked[0].right - 1), "No."), (options.nth(asked[0].right), "Right.")):
+        option.locator("summary").click()
+        option.get_by_text(verdict, exact=True).wait_for()
     letters = "".join(quiz.LETTERS[question.right] for question in asked)
     write(at(page, "quiz.show"), f'quiz.show("07", answers="{letters}")')
     result = f"{len(asked)} of {len(asked)} right"
