@@ -621,7 +621,8 @@ quiz.show("04", answers="")
 # def otherwise(name: str, changed, number: int) -> metrics.F1Result:
 #     own = workspace.workspace() / "runs" / "exercises" / profile / name
 #     other = training.train(changed, root, number, own, progress=interactive)
-#     found = inference.posteriors(other.detector("student"), waves, config.frame_s)
+#     network = other.detector("student")
+#     found = inference.posteriors(network, waves, config.frame_s, progress=False)
 #     return metrics.event_f1(reference, decode.median_events(
 #         found, config.decoding, config.features.clip_s))
 #
@@ -645,7 +646,7 @@ quiz.show("04", answers="")
 # for name in ("strong", "weak", "consistency_strong", "consistency_weak"):
 #     gradient, = torch.autograd.grad(terms[name], asked, retain_graph=True)
 #     print(name, [bool(part.any()) for part in gradient.tensor_split(batch.ends[:-1])])
-# detector.eval()
+# detector = detector.eval()
 # ```
 #
 # </details>

@@ -60,7 +60,7 @@ from sedlib.decode import Posteriors, median_events
 # ## What was learned
 #
 # The result first. The rest of the lesson says where it comes from and how far to trust it. **Before you look:** which
-# of the paper's four ideas (adversarial training, augmentation, PCEN, HMM) do you expect to hold on other data?
+# of the paper's techniques (adversarial training, augmentation, PCEN, HMM) do you expect to hold on other data?
 
 # %%
 found, source = ledger.load()
@@ -503,7 +503,7 @@ else:
 # [winner of 2024](https://arxiv.org/abs/2407.12997) fine-tunes pretrained transformers beside a CRNN. That year's
 # baseline still is a CRNN with a mean teacher, fed with BEATs.
 #
-# The roots of the paper's four ideas: [domain-adversarial training](https://arxiv.org/abs/1505.07818),
+# The roots of the paper's techniques: [domain-adversarial training](https://arxiv.org/abs/1505.07818),
 # [SpecAugment](https://arxiv.org/abs/1904.08779), [PCEN](https://arxiv.org/abs/1607.05666) and
 # [why it works](https://doi.org/10.1109/LSP.2018.2878620), and [multiple instance
 # pooling](https://arxiv.org/abs/1810.09050) of weak labels.
