@@ -49,10 +49,10 @@ class Setting(Checked):
         As of `sedlib.config.Adversarial`. A domain weight of 0 is training without an adversary.
     real_share : float
         Share of the real points that are dogs, in (0, 1); half of the synthetic ones are.
-    gap : float
-        How far the domains' recordings are apart, and how much the synthetic one gives away; 0: not at all.
     seed : int
         Seed of the points and of the networks' first weights.
+    gap : float
+        How far the domains' recordings are apart, and how much the synthetic one gives away; 0: not at all.
     """
 
     main_weight: Weight = 1.0
@@ -60,8 +60,8 @@ class Setting(Checked):
     updates: Literal["two-step", "reversal"] = "two-step"
     schedule: Literal["constant", "ganin"] = "constant"
     real_share: Fraction = 0.5  # so that there are both classes
-    gap: Weight = 1.0
     seed: Count = 0
+    gap: Weight = 1.0
 
 
 class Points(NamedTuple):
