@@ -26,8 +26,8 @@
 # **You need** lesson 01 (the two domains), lesson 04 (the mean teacher, its training and its scores); of lesson 02 that
 # `+Augm` is dynamic mixing and effects.
 #
-# **Time** to read and try: 110 minutes. To run on two cores: about 25 min with profile `lesson` (6 min once its two
-# trainings are finished), 4 min with profile `smoke`.
+# **Time** to read and try: 110 minutes. To run on two cores: about 23 min with profile `lesson` (3 min once its two
+# trainings are finished), 2 min with profile `smoke`.
 #
 # **Paper** [Cornell et al., DCASE Workshop 2020](https://inria.hal.science/hal-02962911): section 3.1, Figure 1, the
 # rows with "DAT" of Table 2. Gradient reversal is from [Ganin et al., JMLR

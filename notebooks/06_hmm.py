@@ -27,7 +27,7 @@
 # **You need** lesson 00 (event-based F1, PSDS), and of lesson 04 what posteriors are and how a median filter and a
 # threshold make events of them.
 #
-# **Time** to read and try: 90 minutes. To run on two cores: 6 min with profile `lesson` once the training of lesson 04
+# **Time** to read and try: 90 minutes. To run on two cores: 3 min with profile `lesson` once the training of lesson 04
 # is finished (10 min more without), 1 min with profile `smoke`. The last table takes 3 min more the first time.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: section 3.4, section 4.3 (over-fitting), the rows with "HMM" of

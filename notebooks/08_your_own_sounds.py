@@ -26,7 +26,7 @@
 # **You need** lessons 00 and 04; a phone; headphones at a moderate level. Without recordings of your own the lesson
 # makes five.
 #
-# **Time** to read and try: 90 minutes, without the recording. To run, added up from processor time: 5 min with profile
+# **Time** to read and try: 90 minutes, without the recording. To run, added up from processor time: 3 min with profile
 # `lesson` when its baseline is trained, 2 min with profile `smoke`.
 #
 # **Paper** sections 2, 3.4 and 4: strong labels, the tuned decoder, event-based F1 and PSDS.
