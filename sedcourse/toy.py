@@ -13,7 +13,7 @@ import functools
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -193,12 +193,11 @@ def measure(networks: Networks, setting: Setting) -> dict[str, float]:
     }
 
 
-def sweep(weights: Sequence[float], seeds: Sequence[int], **others: Any) -> pd.DataFrame:
-    """Return the last `measure` of a training for every domain weight and seed, with ``domain_weight`` and ``seed``.
-
-    ``others`` are of `Setting`, the same for all.
-    """
-    settings = [Setting(domain_weight=weight, seed=seed, **others) for weight in weights for seed in seeds]
+def sweep(weights: Sequence[float], seeds: Sequence[int], real_share: float = 0.5, gap: float = 1.0) -> pd.DataFrame:
+    """Return the last `measure` of a training for every domain weight and seed, with ``domain_weight`` and ``seed``."""
+    settings = [
+        Setting(domain_weight=weight, real_share=real_share, seed=seed, gap=gap) for weight in weights for seed in seeds
+    ]
     return pd.DataFrame(
         [{"domain_weight": s.domain_weight, "seed": s.seed, **train(s).history.iloc[-1]} for s in settings]
     )
