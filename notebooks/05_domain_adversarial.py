@@ -703,7 +703,7 @@ quiz.show("05", answers="")
 # weights with them. Compare with the repair by the true shares.
 #
 # ```python
-# how = {"sounds": one, "frequent": 0.9}
+# how = {"sounds": through(microphone.SIZE), "frequent": 0.9}
 # counted = np.mean([microphone.train(weight=0, seed=k, **how).answers for k in trials], 0)
 # estimated = class_weights(counted, microphone.shares(0.5))
 # found = microphone.compare({"estimated": {**how, "weight": 1,
