@@ -163,9 +163,7 @@ players.play(waveform, "A synthetic clip")
 def look(waveform: np.ndarray, labels: pd.DataFrame, title: str):
     bands = logmel(torch.from_numpy(waveform)[None])[0, 0].numpy()
     hop_s = features.hop / features.sample_rate
-    fig = plots.spectrogram(bands, hop_s, title=title, reference=labels)
-    alt = f"{title}: log-Mel spectrogram of 10 s. Its events: {plots.in_words(labels)}."
-    plots.show(fig, alt)
+    plots.show(*plots.clip(bands, hop_s, title, labels))
 
 look(waveform, labels, "A synthetic clip")
 
@@ -395,9 +393,68 @@ quiz.show("00", answers="")
 #
 # ## Exercises
 #
-# 1. Delay only the offsets, not the onsets (`reference.assign(offset=reference["offset"] + delay)`). Why does F1 now
+# 3. Delay only the offsets, not the onsets (`reference.assign(offset=reference["offset"] + delay)`). Why does F1 now
 #    fall slowly instead of breaking off?
-# 2. Delay every event by a *random* time between 0 and 400 ms. Guess both scores first.
-# 3. Find the validation clip with the most events, and play it. How many of them would you have found?
-# 4. A detector that never reports anything: what are its TP, FP and FN, its F1 and its PSDS? And one that answers
+# 4. Delay every event by a *random* time between 0 and 400 ms. Guess both scores first.
+# 5. Find the validation clip with the most events, and play it. How many of them would you have found?
+# 6. A detector that never reports anything: what are its TP, FP and FN, its F1 and its PSDS? And one that answers
 #    "Speech, 0 to 10 s" for every clip?
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution of exercise 3</summary>
+#
+# The onset's collar is 200 ms for every event, so all of them fall at once. The offset's collar is 20 % of the
+# event's length. Each event falls at a delay of its own, and the mean fades.
+#
+# ```python
+# from sedlib.metrics import event_f1
+#
+# for delay in (0.1, 0.3, 0.5, 1.0, 2.0):
+#     moved = reference.assign(offset=reference["offset"] + delay)
+#     print(f"{delay} s: F1 {event_f1(reference, moved).macro:.0%}")
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 4</summary>
+#
+# Half of the delays are within the onset's collar, so F1 is about a half. (The few events of profile `smoke` scatter
+# widely.) PSDS loses less: it asks for half of the overlap, and only short events lose that.
+#
+# ```python
+# by = np.random.default_rng(seed).uniform(0, 0.4, len(reference))
+# moved = reference.assign(onset=reference["onset"] + by, offset=reference["offset"] + by)
+# print(f"F1 {event_f1(reference, moved).macro:.0%}, "
+#       f"PSDS {psds_from_operating_points(reference, [moved]).value:.2f}")
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 5</summary>
+#
+# `tables.events` leaves out clips without events. Write your list down before you look at the picture.
+#
+# ```python
+# busiest = tables.events(reference)["filename"].value_counts().idxmax()
+# waves = store.open_store(root, "validation")
+# waveform = waves.waveforms([waves.filenames.index(busiest)])[0]
+# players.play(waveform, busiest)
+# look(waveform, reference[reference["filename"] == busiest], busiest)
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 6</summary>
+#
+# The first has TP = FP = 0, and every event is an FN: F1 and PSDS are 0. The second hits only speech that begins and
+# ends with the clip, so its F1 is next to 0. It makes 360 predictions an hour. If more than 100 of these are false
+# alarms, its point lies beyond the area of PSDS, and that is 0 as well.
+#
+# ```python
+# always = pd.DataFrame({"filename": tables.filenames(reference), "onset": 0.0,
+#                        "offset": 10.0, "event_label": "Speech"})
+# print(event_f1(reference, always).per_class["Speech"])
+# print(f"PSDS {psds_from_operating_points(reference, [always]).value:.2f}")
+# ```
+#
+# </details>

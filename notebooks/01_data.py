@@ -124,12 +124,7 @@ print(*(f"clip {number}: {name}" for number, name in enumerate(order, 1)), sep="
 for subset in ("synthetic", "validation"):
     table, name = parts[subset].table, chosen[subset]
     labels = table[table["filename"] == name]
-    fig = plots.spectrogram(look(heard(subset, name)), hop_s, subset, labels)
-    plots.show(
-        fig,
-        f"A clip of {subset}: log-Mel spectrogram of 10 s. "
-        f"Its events: {plots.in_words(labels)}.",
-    )
+    plots.show(*plots.clip(look(heard(subset, name)), hop_s, subset, labels))
 
 # %% [markdown]
 # In the synthetic clip the pauses are dark: its events lie well above a quiet background. Look in the real clip for a
@@ -162,14 +157,9 @@ players.play(np.concatenate(list(found.values())), f"{len(found)} sounds of 2.5 
 # The same ten as pictures, in the same order, all at the same scale.
 
 # %%
-fig = plots.spectrogram_grid(
-    {label.replace("_", " "): look(sound) for label, sound in found.items()}, hop_s
-)
-plots.show(
-    fig,
-    "Small log-Mel spectrograms of 2.5 s, one for each class, in the order "
-    f"in which they were played: {', '.join(found)}.",
-)
+panels = {label.replace("_", " "): look(sound) for label, sound in found.items()}
+fig = plots.spectrogram_grid(panels, hop_s)
+plots.show(fig, f"Spectrograms of 2.5 s, as they were played: {', '.join(panels)}.")
 
 # %% [markdown]
 # Three families: **harmonics that move** (speech, cat, dog: curved stripes), **sudden sounds** (dishes, a bark:
@@ -197,18 +187,15 @@ panels = {
     for domain in draws
     for i, sound in enumerate(draws[domain])
 }
-plots.show(
-    plots.spectrogram_grid(panels, hop_s),
-    f"{label}: five draws of the synthetic voices above five of the real ones.",
-)
+fig = plots.spectrogram_grid(panels, hop_s)
+plots.show(fig, f"{label}: five draws of synthetic voices above five of real ones.")
 for domain in draws:
     players.play(np.concatenate(draws[domain]), f"{label}, {domain}: five draws")
 
 # %% [markdown]
 # The ranges overlap, so a network *can* learn from one domain for the other. But those of the real domain are wider,
 # and much of what is in them never occurs in a synthetic clip.
-
-# %% [markdown]
+#
 # ## Three kinds of labels
 #
 # The network answers in frames of $4 \cdot 255 / 16000$ s (a later section says why). To be compared with its answers,
@@ -271,11 +258,7 @@ i = names.index(chosen["validation"])
 weak = weak_from_strong(strong)
 fig = plots.labels({"strong": strong[i], "weak": weak[i], "unlabelled": None}, f.clip_s)
 held = ", ".join(tables.CLASSES[k] for k in weak[i].nonzero()[0])
-plots.show(
-    fig,
-    "Labels of one clip, class by time: strong ones with times, weak ones without "
-    f"({held}), an empty panel for none.",
-)
+plots.show(fig, f"Labels of one clip by time: strong; weak ({held}); and none.")
 
 # %% [markdown]
 # | labels | what the network can learn from them | what stays open |
@@ -320,8 +303,7 @@ try:
     secret = secret[secret["filename"] == chosen["weak"]]
     weak_labels = parts["weak"].table.set_index("filename")["event_labels"]
     title = f"weak label: {weak_labels[chosen['weak']]}"
-    fig = plots.spectrogram(look(heard("weak", chosen["weak"])), hop_s, title, secret)
-    plots.show(fig, f"A clip with the {title}; hidden: {plots.in_words(secret)}.")
+    plots.show(*plots.clip(look(heard("weak", chosen["weak"])), hop_s, title, secret))
 except SedError as error:
     print(error)
 
@@ -430,16 +412,9 @@ check.decibels(decibels)
 
 # %%
 spectrogram = decibels(mel, f.floor, f.range_db)
-plots.show(
-    *sounds.steps(
-        {
-            "FFT bins, linear": magnitude,
-            "Mel bands, linear": mel,
-            "Mel bands, dB": spectrogram,
-        },
-        f.clip_s,
-    )
-)
+steps = {"FFT bins, linear": magnitude, "Mel bands, linear": mel,
+         "Mel bands, dB": spectrogram}
+plots.show(*sounds.steps(steps, f.clip_s))
 
 # %% [markdown]
 # And now the test: is this the input of the paper's network? The library does the same in a few lines of PyTorch, for
@@ -471,8 +446,7 @@ explore.explore(
 # %% [markdown]
 # 2048 samples, 128 ms, are long: pitch is clear, a click is smeared over eight frames of 16 ms. The short hop does not
 # undo that; it only draws the smear in finer steps. No length is right for a bark *and* for a shaver.
-
-# %% [markdown]
+#
 # ## Frames and seconds
 #
 # Two poolings by 2 in the network leave one frame in four. With hop 255, the baseline's and ours, an output frame
@@ -553,12 +527,9 @@ for name in ("synthetic", "validation"):
     compared[name] = statistics.compare(here, desed.facts(name))
 medians = compared["validation"].xs("duration_50", level="quantity")["ratio"]
 close = medians.between(1 / 1.5, 1.5).sum()
-words = f"Development set: median duration within a factor of 1.5 in {close} classes"
-plots.show(
-    plots.beside_desed(compared),
-    f"Durations, clips and events of each class, here and in DESED. {words}.",
-)
-print(words)
+print(f"Development set: median duration within a factor of 1.5 in {close} classes")
+plots.show(plots.beside_desed(compared), "Durations, clips and events of each class, "
+           f"here and in DESED; {close} classes have a similar median duration.")
 
 # %% [markdown]
 # **The classes are not balanced.** How unequal are they, and how many of all the ones and zeros are ones?
@@ -677,9 +648,71 @@ quiz.show("01", answers="")
 #
 # ## Exercises
 #
-# 1. With `n_fft` 512 and 128 Mel bands, some bands are empty. Which, how many, and why? (`bands.sum(axis=1)`)
-# 2. Make the wrong test: fit the trees of `gap.domain_auc` and test them on the *same* clips, synthetic
-#    against synthetic. What AUC do you get, and what does that teach about numbers measured on training data?
-# 3. Score "perfect frames" with frames of 128, 256 and 512 ms. From where on does the frame itself become the limit?
-# 4. Subtract from each row of `synthetic` and `real` its mean over the bands: every clip is equally loud now. What is
+# 6. With `n_fft` 512 and 128 Mel bands, how many bins does each of the lowest bands weight, and how many with the
+#    paper's 2048? What does that do to their pictures?
+# 7. Make the wrong test: fit the trees of `gap.domain_auc` and test them on the *same* clips, synthetic against
+#    synthetic. What AUC do you get, and what does that teach about numbers measured on training data?
+# 8. Score "perfect frames" with frames of 128, 256 and 512 ms. From where on does the frame itself become the limit?
+# 9. Subtract from each row of `synthetic` and `real` the mean of its levels: every clip is equally loud now. What is
 #    left of the classifier's AUC?
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution of exercise 6</summary>
+#
+# Bins are 31 Hz apart then, and the lowest bands are 47 Hz wide. Most of these see a single bin or two. Neighbours
+# share it, so they move together: more bands than information.
+#
+# ```python
+# for n_fft in (512, f.n_fft):
+#     few = librosa.filters.mel(sr=f.sample_rate, n_fft=n_fft, n_mels=f.n_mels,
+#                               fmin=f.f_min, fmax=f.f_max, htk=False, norm=None)
+#     print(n_fft, "bins in each of the 12 lowest bands:", (few > 0).sum(axis=1)[:12])
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 7</summary>
+#
+# It tells two halves of the same thing apart, because a hundred trees learn by heart which clip was in which half. A
+# number from training data measures memory.
+#
+# ```python
+# from sklearn.ensemble import HistGradientBoostingClassifier
+#
+# group = np.arange(len(synthetic)) >= half
+# trees = HistGradientBoostingClassifier(min_samples_leaf=5).fit(synthetic, group)
+# said = trees.decision_function(synthetic)
+# print(f"same clips: AUC {auc(said[group], said[~group]):.2f}; others: {control:.2f}")
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 8</summary>
+#
+# Rounding moves an end by up to half a frame. Up to 256 ms that is within the collar, and what is lost is short
+# events and pauses. With 512 ms half a frame exceeds the 200 ms.
+#
+# ```python
+# for frame_s in (0.064, 0.128, 0.256, 0.512):
+#     f1 = perfect(frame_s, int(np.ceil(f.clip_s / frame_s)), 0.0).macro
+#     print(f"{1000 * frame_s:.0f} ms: macro F1 {f1:.0%}")
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 9</summary>
+#
+# The first half of a row holds the mean levels of the bands, the second half their standard deviations. Loudness was
+# one clue. The colour of the background and how much the level changes are others.
+#
+# ```python
+# def equally_loud(rows: np.ndarray) -> np.ndarray:
+#     level, spread = np.split(rows, 2, axis=1)
+#     return np.hstack([level - level.mean(axis=1, keepdims=True), spread])
+#
+# loud = gap.domain_auc(synthetic, real)
+# print(f"AUC {loud:.2f}, equally loud "
+#       f"{gap.domain_auc(equally_loud(synthetic), equally_loud(real)):.2f}")
+# ```
+#
+# </details>

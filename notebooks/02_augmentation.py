@@ -544,8 +544,67 @@ quiz.show("02", answers="")
 #
 # ## Exercises
 #
-# 1. Make the comb's copy come from $y$ instead of $x$ (feedback). What happens to its teeth, and to the end of a sound?
-# 2. Give `augmented.scarcity` tests that were degraded by effects, too. Do effects pay then, and from how many sounds
-#    on?
-# 3. Draw a thousand mixtures with `rooms=False` and with rooms, and measure the share of time above -40 dB. What do
-#    rooms do to pauses, and what to labels?
+# 6. Make the comb's copy come from $y$ instead of $x$ (feedback). What happens to its teeth, and to the end of a
+#    sound?
+# 7. Give `augmented.scarcity` tests that were degraded by effects, too (`worse_tests=True`). Do effects pay then, and
+#    from how many sounds on?
+# 8. Draw 200 mixtures with rooms and 200 without (`rooms=False` in a copy of `settings`). Measure the share of time
+#    in which the foregrounds lie above -40 dB. What do rooms do to pauses, and what to labels?
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution of exercise 6</summary>
+#
+# With the copy of $x$ the notches are narrow: $1 - g$ at the deepest, $1 + g$ at the highest. With feedback the peaks
+# are narrow: $1 / (1 - g)$, and the floor is $1 / (1 + g)$. The loop also rings on when the sound is over, beyond
+# what its label says.
+#
+# ```python
+# impulse = np.eye(1, 8000)[0]
+# copied, fed_back = comb(impulse, 32, 0.9), impulse.copy()
+# for n in range(32, len(fed_back)):
+#     fed_back[n] += 0.9 * fed_back[n - 32]
+# for name, h in {"copy of x": copied, "copy of y": fed_back}.items():
+#     teeth = 20 * np.log10(np.abs(np.fft.rfft(h)))
+#     rings = np.flatnonzero(np.abs(h) > 1e-3)[-1] / RATE
+#     print(f"{name}: from {teeth.min():.1f} to {teeth.max():.1f} dB, rings {rings:.3f} s")
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 7</summary>
+#
+# Now the training resembles the tests. Compare the lead of the effects with the one above: what an augmentation is
+# worth depends on what is asked.
+#
+# ```python
+# worse = demo.over_seeds(lambda one: augmented.scarcity(one, worse_tests=True), seeds, False)
+# pair = {"trained": "mixed anew, with effects"}, {"trained": "mixed anew"}
+# for count in augmented.PER_CLASS:
+#     here = worse[worse["sounds"] == count]
+#     print(f"{count} of each class: effects win {demo.lead(here, 'f1', *pair)}")
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 8</summary>
+#
+# Rooms fill pauses: their tails ring on for some time after each sound. The labels stay as they are. So the detector
+# has to learn that a tail is no event.
+#
+# ```python
+# import dataclasses
+#
+# def above(rooms: bool, count: int) -> float:
+#     rng, shares = np.random.default_rng([seed, 8]), []
+#     for _ in range(count):
+#         drawn = augment.draw(rng, bank, dataclasses.replace(settings, rooms=rooms))
+#         power = augment.stems(drawn, bank)[:-1].sum(0).square()
+#         level = 10 * F.avg_pool1d(power[None, None], 800).clamp_min(1e-10).log10()
+#         shares.append(float((level > -40).float().mean()))
+#     return float(np.mean(shares))
+#
+# count = 10 if profile == "smoke" else 200
+# print(f"with rooms {above(True, count):.1%}, without {above(False, count):.1%}")
+# ```
+#
+# </details>

@@ -485,7 +485,7 @@ print("distance of the alphas, from 0: {:.2f} ({:.2f} to {:.2f})".format(*apart)
 
 # %% [markdown]
 # One layer has to compromise. Two that start alike share the work: one keeps the level, the other takes it away. With
-# two, the paper found enough: "adding more layers did not bring additional appreciable improvement". Exercise 3 tries
+# two, the paper found enough: "adding more layers did not bring additional appreciable improvement". Exercise 9 tries
 # four.
 #
 # What do such layers, trained on made-up noise, make of the clip of Figure 2? Bands and frames are coarser here.
@@ -597,8 +597,66 @@ quiz.show("03", answers="")
 #
 # ## Exercises
 #
-# 1. `start` of `features.smooth` goes on where an earlier piece ended. Run a clip through PCEN in pieces of half a
+# 7. `start` of `features.smooth` goes on where an earlier piece ended. Run a clip through PCEN in pieces of half a
 #    second and compare with the whole. What does a live detector have to remember?
-# 2. Subtract from log-Mel its mean over bands and frames, clip by clip (`frontends.seen` is the place). How much of
+# 8. Subtract from log-Mel its mean over bands and frames, clip by clip (`frontends.seen` is the place). How much of
 #    PCEN's lead in "a recorder that is turned down" is left, and when does the trick fail?
-# 3. Train `frontends.part` with four layers. Does the balanced accuracy rise by more than two seeds differ?
+# 9. Train `frontends.part` with four layers. Does the balanced accuracy rise by more than two seeds differ?
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution of exercise 7</summary>
+#
+# One number for each band: the last $M$. But the scaling to $[0, 1]$ needs the largest value of the whole clip, which
+# a live detector does not know yet.
+#
+# ```python
+# mel = features.LogMel(sizes).mel(torch.from_numpy(clip)[None])
+# e, last, pieces = mel / mel.max(), None, []
+# for piece in e.split(round(0.5 / hop_s), dim=-1):
+#     m = features.smooth(piece, 0.04, last)
+#     last = m[..., -1]
+#     pieces.append(features.pcen(piece, m, **usual))
+# whole = features.pcen(e, features.smooth(e, 0.04), **usual)
+# print("largest difference:", float((torch.cat(pieces, -1) - whole).abs().max()))
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 8</summary>
+#
+# One gain for the whole clip is one number in dB, and the mean takes it away. The trick fails where the sound sinks
+# below the 80 dB that log-Mel keeps under the loudest point. It also fails where the level changes within a clip, as from
+# the far bark to the near one, and where the mean is that of the room's noise.
+#
+# ```python
+# original = frontends.seen
+#
+# def seen_too(waveforms: np.ndarray) -> dict[str, np.ndarray]:
+#     found = original(waveforms)
+#     means, spreads = np.split(found["log-Mel"], 2, axis=1)
+#     means = means - means.mean(axis=1, keepdims=True)
+#     return {**found, "log-Mel, mean removed": np.hstack([means, spreads])}
+#
+# frontends.seen = seen_too
+# again = demo.over_seeds(frontends.gain, seeds, False)
+# frontends.seen = original
+# pair = {"front-end": "PCEN, alpha 0.98"}, {"front-end": "log-Mel, mean removed"}
+# for (noise, level), here in again[again["level"] < 0].groupby(["noise", "level"]):
+#     print(f"{noise}, {level:g} dB: PCEN over it {demo.lead(here, 'accuracy', *pair)}")
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 9</summary>
+#
+# Two questions need two answers. What four layers can add is little, and the interval over seeds says whether it is
+# more than chance.
+#
+# ```python
+# trainings[4] = [frontends.part(4, one) for one in seeds]
+# four = frontends.parted(trainings)
+# print("four layers over two:", demo.lead(four, "both", {"layers": 4}, {"layers": 2}))
+# print(four.groupby("layers")["both"].std().rename("standard deviation over seeds"))
+# ```
+#
+# </details>

@@ -221,9 +221,8 @@ check.attention_pooling(attention_pooling)
 
 # %% [markdown]
 # sedlib computes the *logit* of the weak posterior from the strong logits: the logarithm of
-# $\sum_t a \, \mathrm{strong}$ minus that of $\sum_t a \, (1 - \mathrm{strong})$. So no posterior is ever rounded to 0
-# or
-# 1. The clamp keeps the logarithm of a very small attention finite.
+# $\sum_t a \, \mathrm{strong}$ minus that of $\sum_t a \, (1 - \mathrm{strong})$. So a posterior is never rounded to
+# exactly 0 or 1. The clamp keeps the logarithm of a very small attention finite.
 
 # %%
 pooling = detector.crnn.weak
@@ -600,12 +599,95 @@ quiz.show("04", answers="")
 #
 # ## Exercises
 #
-# 1. Is it the teacher that helps the student? Train without it: `dataclasses.replace(config.training,
+# 6. Is it the teacher that helps the student? Train without it: `dataclasses.replace(config.training,
 #    consistency=0.0)` in a copy of `config`, and a run folder of its own. Compare with `metrics.paired_difference`.
 #    Then do the same with another `seed` only: how large is that difference?
-# 2. In training mode, batch normalisation ties the clips of a batch together. Repeat the table "Which clips each term
+# 7. In training mode, batch normalisation ties the clips of a batch together. Repeat the table "Which clips each term
 #    learns from" with `detector.train()`, and explain it.
-# 3. Set the threshold to 0.2 and to 0.8: `dataclasses.replace(config.decoding, threshold=0.2)` for
+# 8. Set the threshold to 0.2 and to 0.8: `dataclasses.replace(config.decoding, threshold=0.2)` for
 #    `decode.median_events`. What happens to misses and false alarms? Why is the best of several thresholds not a fair
 #    score?
-# 4. Join predictions of a class that are less than 0.5 s apart before scoring. Which classes gain, which lose?
+# 9. Join predictions of a class that are less than 0.5 s apart before scoring. Which classes gain, which lose?
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution of exercise 6</summary>
+#
+# Two trainings more, about 20 minutes with profile `lesson`. The second difference is chance alone. The first means
+# something only if it is clearly larger, and one training each cannot show that.
+#
+# ```python
+# import dataclasses
+#
+# def otherwise(name: str, changed, number: int) -> metrics.F1Result:
+#     own = workspace.workspace() / "runs" / "exercises" / profile / name
+#     other = training.train(changed, root, number, own, progress=interactive)
+#     network = other.detector("student")
+#     found = inference.posteriors(network, waves, config.frame_s, progress=False)
+#     return metrics.event_f1(reference, decode.median_events(
+#         found, config.decoding, config.features.clip_s))
+#
+# alone = dataclasses.replace(config, training=dataclasses.replace(t, consistency=0.0))
+# for name, changed, number in (("no_teacher", alone, seed), ("seed", config, seed + 1)):
+#     other = otherwise(name, changed, number)
+#     of = [100 * x for x in metrics.paired_difference(f1["student"], other)["macro"]]
+#     print("student minus {}: {:+.1f} ({:+.1f} to {:+.1f})".format(name, *of))
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 7</summary>
+#
+# Every term now has a gradient at every clip. Each clip's output depends on the batch's mean and variance, and these
+# depend on all clips. It is a side effect: no label reaches an unlabelled clip by it.
+#
+# ```python
+# detector.train()
+# terms = training.losses(detector(asked), target, batch.strong, batch.weak, t.consistency)
+# for name in ("strong", "weak", "consistency_strong", "consistency_weak"):
+#     gradient, = torch.autograd.grad(terms[name], asked, retain_graph=True)
+#     print(name, [bool(part.any()) for part in gradient.tensor_split(batch.ends[:-1])])
+# detector = detector.eval()
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 8</summary>
+#
+# A low threshold trades misses for false alarms. Who picks the best one by the score that is reported has tuned on
+# the test: lesson 06 measures what that costs.
+#
+# ```python
+# import dataclasses
+#
+# for threshold in (0.2, 0.5, 0.8):
+#     how = dataclasses.replace(config.decoding, threshold=threshold)
+#     events = decode.median_events(scores, how, config.features.clip_s)
+#     kinds = [of["kind"].value_counts().to_dict()
+#              for of in mistakes.kinds(reference, events)]
+#     f1_there = metrics.event_f1(reference, events).macro
+#     print(f"{threshold}: F1 {f1_there:.1%}; reference {kinds[0]}; predicted {kinds[1]}")
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 9</summary>
+#
+# Lasting sounds gain where they had fallen into pieces. Repeated short ones lose: two barks become one event.
+#
+# ```python
+# def joined(events: pd.DataFrame, gap: float) -> pd.DataFrame:
+#     rows = []
+#     for (name, label), of in events.groupby(["filename", "event_label"]):
+#         of = of.sort_values("onset")
+#         number = (of["onset"] >= of["offset"].cummax().shift() + gap).cumsum()
+#         rows += [(name, part["onset"].min(), part["offset"].max(), label)
+#                  for _, part in of.groupby(number)]
+#     return pd.DataFrame(rows, columns=tables.EVENT_COLUMNS)
+#
+# before, after = (metrics.event_f1(reference, of).per_class
+#                  for of in (predicted, joined(tables.events(predicted), 0.5)))
+# print(pd.Series({name: 100 * (after[name]["f1"] - before[name]["f1"])
+#                  for name in before}).sort_values().round(1))
+# ```
+#
+# </details>

@@ -60,7 +60,7 @@ from sedlib.decode import Posteriors, median_events
 # ## What was learned
 #
 # The result first. The rest of the lesson says where it comes from and how far to trust it. **Before you look:** which
-# of the paper's four ideas (adversarial training, augmentation, PCEN, HMM) do you expect to hold on other data?
+# of the paper's techniques (adversarial training, augmentation, PCEN, HMM) do you expect to hold on other data?
 
 # %%
 found, source = ledger.load()
@@ -503,7 +503,7 @@ else:
 # [winner of 2024](https://arxiv.org/abs/2407.12997) fine-tunes pretrained transformers beside a CRNN. That year's
 # baseline still is a CRNN with a mean teacher, fed with BEATs.
 #
-# The roots of the paper's four ideas: [domain-adversarial training](https://arxiv.org/abs/1505.07818),
+# The roots of the paper's techniques: [domain-adversarial training](https://arxiv.org/abs/1505.07818),
 # [SpecAugment](https://arxiv.org/abs/1904.08779), [PCEN](https://arxiv.org/abs/1607.05666) and
 # [why it works](https://doi.org/10.1109/LSP.2018.2878620), and [multiple instance
 # pooling](https://arxiv.org/abs/1810.09050) of weak labels.
@@ -532,12 +532,81 @@ quiz.show("07", answers="")
 #
 # ## Exercises
 #
-# 1. `sedlib reproduce --table 1 --seeds 5` gives Table 1 five trainings; read them with
+# 4. `sedlib reproduce --table 1 --seeds 5` gives Table 1 five trainings; read them with
 #    `ledger.read(workspace.workspace() / "report" / "ledger.json")`. Which intervals became shorter, and which of the
 #    two chances would be left after a hundred trainings?
-# 2. Average only the two DAT runs, or PPCEN and one of them (`sedlib.decode.average`). Which member is worth most to
+# 5. Average only the two DAT runs, or PPCEN and one of them (`sedlib.decode.average`). Which member is worth most to
 #    the ensemble?
-# 3. Tune the ensemble's HMM on all development clips instead of half of them (`sedlib tune --fraction 1`). What
+# 6. Tune the ensemble's HMM on all development clips instead of half of them (`sedlib tune --fraction 1`). What
 #    happens to the development score, and to the evaluation score?
-# 4. Take one sentence that is open and use `reproduction.intervals.detectable` with its `clips` and `seeds`. How many
+# 7. Take one sentence that is open and use `reproduction.intervals.detectable` with its `clips` and `seeds`. How many
 #    clips and trainings would you plan for, if each training takes ten minutes?
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Solution of exercise 4</summary>
+#
+# Those whose trainings scatter most become shorter. After a hundred trainings $s^2 / n$ is next to nothing, and the
+# chance of the clips is left. The last solution takes both apart.
+#
+# ```
+# sedlib reproduce --table 1 --seeds 5    # five trainings of seven systems: hours
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 5</summary>
+#
+# Two runs of one system err alike, so their average gains less than that of two different systems of equal strength.
+# Members that are not trained here are left out.
+#
+# ```python
+# import itertools
+#
+# from sedlib.decode import average
+#
+# names = {"PPCEN": ("ppcen_logmel", 0), "DAT": ("dat_augm", 0), "DAT, again": ("dat_augm", 1)}
+# runs = {name: training.Run(workspace.run_folder(profile, root, *of))
+#         for name, of in names.items()}
+# members = {name: Posteriors.load(of.folder / "validation.npz")
+#            for name, of in runs.items() if of.state == "scored"}
+# for size in (1, 2, 3):
+#     for chosen in itertools.combinations(members, size):
+#         mean = average([members[name] for name in chosen])
+#         events = median_events(mean, Decoding(), 10.0)
+#         print(f"{' and '.join(chosen)}: {metrics.event_f1(truth, events).macro:.1%}")
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 6</summary>
+#
+# The development score rises, because now every clip of it was seen in tuning. The evaluation score need not: twice
+# as many clips over-fit less, but the gain on seen clips says nothing about that. `average` of the solution before
+# this one makes the ensemble; `save` writes it.
+#
+# ```
+# sedlib tune ensemble.npz --fraction 1 --method exact --json all.json \\
+#   --reference data/mini-lesson/metadata/validation/validation.tsv
+# sedlib decode ensemble_public.npz --decoder all.json -o events.tsv
+# sedlib evaluate --predictions events.tsv --reference data/mini-lesson/metadata/eval/public.tsv
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 7</summary>
+#
+# Go through the table until what could be seen is below what the paper claims. Two systems times the trainings times
+# ten minutes is the price. Where more trainings help no longer, make more clips: they cost minutes.
+#
+# ```python
+# from reproduction import intervals
+#
+# one = next((c for c in asked if c["low"] <= c["at_least"] <= c["high"] and c.get("seeds")), None)
+# if one is not None:
+#     print(f"{one['says']}: the paper's difference is {one['claimed']:+.2f}")
+#     for n in (3, 5, 10, 30):
+#         seen = [f"{intervals.detectable(one['clips'] / times, one['seeds'], n):.2f}" for times in (1, 3, 10)]
+#         print(f"{n} trainings: {', '.join(seen)} with 1, 3, 10 times the clips")
+# ```
+#
+# </details>

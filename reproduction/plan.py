@@ -34,8 +34,8 @@ LESSON_RUNS = {
 # Seconds of one core that jobs of profile lesson take, about; once some are done, only their proportions count.
 SECONDS = {"data": 260, "store": 8, "score": 40, "ledger": 30, "lesson": 60, "report": 12}
 FOREST_SECONDS, TRAINING_SECONDS, MIXED_TRAINING_SECONDS = 90, 580, 1090
-LESSON_SECONDS = {"01_data": 65, "02_augmentation": 140, "03_pcen": 94, "05_domain_adversarial": 360, "06_hmm": 330}
-LESSON_SECONDS |= {"08_your_own_sounds": 300}
+LESSON_SECONDS = {"01_data": 65, "02_augmentation": 140, "03_pcen": 94, "05_domain_adversarial": 170, "06_hmm": 160}
+LESSON_SECONDS |= {"08_your_own_sounds": 150}
 
 
 class Job(NamedTuple):

@@ -7,11 +7,14 @@ plane, and the published study in a sentence. Paper sections 3.1 and 4.2.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from minidesed import domains, soundscapes
@@ -19,16 +22,18 @@ from reproduction import ledger, published
 from reproduction.studies import gap, invariance, known, schedule
 from sedcourse.microphone import Interval, interval
 from sedcourse.plots.style import BLUE, GREEN, OKABE_ITO, ORANGE, VERMILION, figure, styled
+from sedlib.config import Config
 from sedlib.data import tables
 from sedlib.features import LogMel
+from sedlib.models import Detector
+from sedlib.training.adversarial import DomainAdversarial
+from sedlib.training.loop import own_fabric
 
 SAME = ("scenes", "voices", "boundaries")  # ingredients that change the events themselves
 STEPS = (  # of the staircase: what is taken away one after another
     (),
-    ("microphones", "band limits"),
-    ("noise", "codecs", "clipping"),
-    ("rooms", "loudness"),
-    ("foregrounds", "gain controls"),
+    ("microphones", "band limits", "noise", "codecs", "clipping"),
+    ("rooms", "loudness", "foregrounds", "gain controls"),
     ("voices", "backgrounds"),
     ("scenes", "boundaries"),
 )
@@ -145,6 +150,18 @@ def draw_errors(history: pd.DataFrame) -> tuple[Figure, str]:
     ax.legend(loc="lower left", ncols=2)
     words = ", ".join(f"{value:.2f}" for value in error)
     return fig, f"The domain classifier's balanced error by epoch: {words}; chance is 0.5."
+
+
+def gradients(updates: str, config: Config, seed: int) -> dict[str, dict[str, Tensor]]:
+    """Return the gradients of one step by group of weights, of the same random network and batch for both updates."""
+    torch.manual_seed(seed)
+    how = replace(config.adversarial, updates=updates, schedule="constant")
+    learner = DomainAdversarial(Detector(config), replace(config, adversarial=how), own_fabric("cpu"), 1)
+    output = learner.student(20 * torch.randn(8, 1, config.features.n_mels, 64) - 40)
+    learner.update(output, output.strong.mean(), 2, learner.rates(10**6))
+    crnn = learner.student.crnn
+    groups = {"CNN": crnn.cnn, "RNN": crnn.rnn, "strong head": crnn.strong, "domain classifier": learner.domain}
+    return {name: {n: p.grad for n, p in of.named_parameters() if p.grad is not None} for name, of in groups.items()}
 
 
 @styled

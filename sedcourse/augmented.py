@@ -136,13 +136,14 @@ def mixtures(
     return logmel_statistics(np.stack(clips)), np.stack(active)
 
 
-def scarcity(seed: int) -> list[dict[str, Any]]:
+def scarcity(seed: int, worse_tests: bool = False) -> list[dict[str, Any]]:
     """Train on mixtures of few or many isolated sounds, test on mixtures of others: ``sounds trained f1``.
 
     The fixed set has one mixture for each sound that there is; dynamic mixing makes `MIXTURES` from the same sounds.
+    With ``worse_tests`` the sounds of the tests go through effects, too.
     """
     everything, y = sounds(max(PER_CLASS), seed, 3)
-    x_test, y_test = mixtures(TESTED, *sounds(SETS[1], seed, 4), np.random.default_rng([seed, 5]))
+    x_test, y_test = mixtures(TESTED, *sounds(SETS[1], seed, 4), np.random.default_rng([seed, 5]), worse_tests)
     rows = []
     for count in PER_CLASS:
         some, labels = everything[: count * len(CLASSES)], y[: count * len(CLASSES)]

@@ -1,8 +1,8 @@
 """``python -m sedcourse.lab [--solved] [option of JupyterLab]...``: JupyterLab in the folder of the lessons.
 
-What opens is the student's version, with exercises to solve: notebooks in ``lessons/`` of the workspace, written once
-and from then on the student's. With ``--solved`` it is the lessons themselves, as teachers use them: a click on one
-opens it as a notebook.
+What opens is the first lesson of the student's version, with exercises to solve: notebooks in ``lessons/`` of the
+workspace, written once and from then on the student's. With ``--solved`` it is the lessons themselves, as teachers use
+them: a click on one opens it as a notebook.
 
 The kernel is this interpreter, and nothing is asked of the network. The settings for that lie in a folder of their own;
 those of the environment and of the user are not touched, and win.
@@ -20,7 +20,7 @@ from jupyter_core.paths import jupyter_config_path
 from jupyter_server.config_manager import recursive_update
 from jupyter_server.services.config.manager import ConfigManager
 
-from reproduction.lessons import NOTEBOOKS
+from reproduction.lessons import LESSONS, NOTEBOOKS
 from sedcourse.stubs import students_version
 from sedlib.errors import SedError
 from sedlib.files import check_folder, write_output
@@ -51,12 +51,13 @@ def write_settings(folder: Path) -> Path:
 def main(options: list[str]) -> None:
     """Replace this process by JupyterLab."""
     settings = str(write_settings(scratch() / "jupyterlab"))
-    lessons = NOTEBOOKS
+    lessons, first = NOTEBOOKS, []
     if "--solved" in options:
         options = [option for option in options if option != "--solved"]
     else:
         lessons = workspace() / "lessons"
         check_folder(lessons)
+        first = [f"--LabApp.default_url=/lab/tree/{LESSONS[0][0]}.ipynb"]
         for name in students_version(lessons):
             print(f"{lessons / name}: kept, written for an earlier state of the lesson; rename it to get the new one")
     environment = {
@@ -65,7 +66,7 @@ def main(options: list[str]) -> None:
         "JUPYTER_PREFER_ENV_PATH": "1",  # a "python3" kernel of the user's home must not win over this environment's
         "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, [settings, os.environ.get("JUPYTER_CONFIG_PATH")])),
     }
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={lessons}", *options]
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={lessons}", *first, *options]
     os.execve(sys.executable, command, environment)
 
 

@@ -80,6 +80,7 @@ class Trained(NamedTuple):
     synthetic: Tensor  # embeddings of the synthetic training sounds
     real: Tensor  # and of the real test sounds
     places: dict[str, np.ndarray]  # of both among the sounds
+    answers: np.ndarray  # (class,) share of each class among the answers for real training sounds, as often as drawn
 
 
 def split(sounds: Sounds, seed: int) -> dict[str, np.ndarray]:
@@ -167,10 +168,11 @@ def train(
             rows.append({"step": at, **right, "adversary": float(np.mean(errors[-EVERY:]))})
     with torch.no_grad():
         embedded = body(clean[own]), body(heard[test])
+        answers = np.bincount(head(body(heard[real])).argmax(1).numpy(), drawn / drawn.sum(), len(CLASSES))
     alike = sounds.kinds[own][nearest(*embedded)] == sounds.kinds[test]
     scores = {**rows[-1], "neighbours": float(alike.mean())}
     places = {"synthetic": own, "real": test}
-    return Trained(body, scores, pd.DataFrame(rows), *embedded, places)
+    return Trained(body, scores, pd.DataFrame(rows), *embedded, places, answers)
 
 
 def _standardised(x: np.ndarray, by: np.ndarray) -> Tensor:

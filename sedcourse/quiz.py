@@ -78,7 +78,7 @@ def show(lesson: str, answers: str = "") -> Shown:
 
 def question_html(name: str, question: Question, given: str = "-") -> str:
     """Return a question as an item of a list; ``given`` is the letter of an answer that is marked."""
-    out = f"<li><p>{inline(question.ask)}</p>"
+    out = f'<li style="margin-bottom: 1em"><p>{inline(question.ask)}</p>'
     for i, (letter, option, why) in enumerate(zip(LETTERS, question.options, question.why, strict=False)):
         verdict = "Right." if i == question.right else "No."
         chosen = " open" if letter == given else ""

@@ -2,7 +2,8 @@
 
 In a lesson, a cell tagged ``solution`` follows the text of its exercise, hidden until opened. In a notebook of
 exercises it holds only signatures, docstrings, lines that end with ``# given``, and ``...  # your turn`` for the rest.
-A cell to write into follows each **Predict** prompt, and the solution lies folded below its exercise.
+A cell to write into follows each **Predict** prompt, and the solution lies folded below its exercise. The solutions of
+a lesson's closing exercises are text with code, folded already, in a cell with the same tag.
 
 ``python -m sedcourse.stubs FOLDER [PROFILE]`` writes all lessons so, as ``make lab`` does. Where ``GITHUB_REPOSITORY``
 names a repository, they install the course from there first if they run in Google's Colab.
@@ -94,7 +95,9 @@ def exercise_notebook(
     notebook = read(path)
     cells = []
     for cell in notebook.cells:
-        if "solution" in cell.metadata.get("tags", []):
+        if "solution" in cell.metadata.get("tags", []) and cell.cell_type == "markdown":
+            cells += [new_markdown_cell(cell.source)] if solutions else []
+        elif "solution" in cell.metadata.get("tags", []):
             folded = f"<details><summary>Solution</summary>\n\n```python\n{cell.source}\n```\n\n</details>"
             cell.source = stub(cell.source)
             cell.metadata = nbformat.from_dict({"tags": ["exercise"]})

@@ -29,7 +29,7 @@ from sedlib.threads import one_thread
 from sedlib.training.adversarial import balanced_error, domain_loss, ganin, reverse
 
 POINTS, UNSEEN = 128, 1000  # of each domain: to train with, and to measure with
-STEPS, EVERY = 300, 60  # of the training, and from measurement to measurement
+STEPS, EVERY = 300, 100  # of the training, and from measurement to measurement
 WIDTH = 16  # of hidden layers
 LEARNING_RATE = 0.02
 BETAS = (0.5, 0.999)  # a short memory, as is usual for adversaries: a long one makes them circle each other
@@ -51,6 +51,8 @@ class Setting(Checked):
         Share of the real points that are dogs, in (0, 1); half of the synthetic ones are.
     seed : int
         Seed of the points and of the networks' first weights.
+    gap : float
+        How far the domains' recordings are apart, and how much the synthetic one gives away; 0: not at all.
     """
 
     main_weight: Weight = 1.0
@@ -59,6 +61,7 @@ class Setting(Checked):
     schedule: Literal["constant", "ganin"] = "constant"
     real_share: Fraction = 0.5  # so that there are both classes
     seed: Count = 0
+    gap: Weight = 1.0
 
 
 class Points(NamedTuple):
@@ -75,7 +78,8 @@ def points(setting: Setting, count: int, unseen: bool = False) -> Points:
     dogs = np.concatenate([np.arange(count) < share * count for share in (0.5, setting.real_share)])
     side, synthetic = np.where(dogs, 1.0, -1.0), np.arange(2 * count) < count
     content = CONTENT * side + CONTENT_NOISE * rng.normal(size=2 * count)
-    recording = np.where(synthetic, SPURIOUS * side, REAL_RECORDING) + RECORDING_NOISE * rng.normal(size=2 * count)
+    recording = setting.gap * np.where(synthetic, SPURIOUS * side, REAL_RECORDING)
+    recording = recording + RECORDING_NOISE * rng.normal(size=2 * count)
     x = np.stack([content, recording], 1)
     return Points(*(torch.from_numpy(values).double() for values in (x, dogs, synthetic)))
 
@@ -189,9 +193,11 @@ def measure(networks: Networks, setting: Setting) -> dict[str, float]:
     }
 
 
-def sweep(weights: Sequence[float], seeds: Sequence[int], real_share: float = 0.5) -> pd.DataFrame:
+def sweep(weights: Sequence[float], seeds: Sequence[int], real_share: float = 0.5, gap: float = 1.0) -> pd.DataFrame:
     """Return the last `measure` of a training for every domain weight and seed, with ``domain_weight`` and ``seed``."""
-    settings = [Setting(domain_weight=weight, real_share=real_share, seed=seed) for weight in weights for seed in seeds]
+    settings = [
+        Setting(domain_weight=weight, real_share=real_share, seed=seed, gap=gap) for weight in weights for seed in seeds
+    ]
     return pd.DataFrame(
         [{"domain_weight": s.domain_weight, "seed": s.seed, **train(s).history.iloc[-1]} for s in settings]
     )

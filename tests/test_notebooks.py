@@ -10,6 +10,7 @@ import jupytext
 import nbformat
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from nbformat.v4 import new_code_cell
 
 from reproduction import lessons
 from sedcourse.check import WrongAnswer
@@ -72,6 +73,28 @@ def test_form(lesson):
 
 
 @each_lesson
+def test_closing_exercises_go_on_counting_and_have_folded_solutions(lesson):
+    cells = read(lesson).cells
+    (last,) = (i for i, cell in enumerate(cells) if "## Exercises" in cell.source)
+    within = [int(n) for cell in cells for n in re.findall(r"\*\*Exercise (\d+)\.", cell.source)]
+    asked = [int(n) for n in re.findall(r"^(\d+)\. ", cells[last].source.split("## Exercises")[1], re.M)]
+    assert len(asked) >= 2 and within + asked == list(range(1, 1 + len(within) + len(asked)))
+    (solutions,) = cells[last + 1 :]
+    assert tags(solutions) == ["solution"]
+    folded = re.findall(
+        r"<details><summary>Solution of exercise (\d+)</summary>\n\n(.+?)\n\n</details>", solutions.source, re.S
+    )
+    assert [int(n) for n, _ in folded] == asked and len(folded) == solutions.source.count("details>") // 2
+
+
+def closing_code(notebook: nbformat.NotebookNode) -> list[str]:
+    """The code in the solutions of the closing exercises."""
+    solutions = notebook.cells[-1].source
+    assert "<summary>Solution of exercise" in solutions
+    return re.findall(r"```python\n(.+?)\n```", solutions, re.S)
+
+
+@each_lesson
 def test_measured_times_are_filled_in(lesson):
     time = re.search(r"\*\*Time\*\*[^*]*", read(lesson).cells[0].source)[0]
     assert re.search(r"\d (s|min)\b[^*]*`lesson`[^*]*\d (s|min)\b[^*]*`smoke`", time), time
@@ -124,9 +147,12 @@ def workspace(tmp_path_factory) -> Path:
 
 
 @each_lesson
-def test_runs_with_profile_smoke(lesson, workspace, monkeypatch):
+def test_runs_with_profile_smoke_and_so_do_the_closing_solutions(lesson, workspace, tmp_path, monkeypatch):
     monkeypatch.setenv("SEDLIB_WORKSPACE", str(workspace))
-    done = execute(lesson, workspace / "executed", profile="smoke", interactive=False)
+    notebook = read(lesson)
+    notebook.cells += map(new_code_cell, closing_code(notebook))
+    jupytext.write(notebook, tmp_path / lesson.name, fmt="py:percent")
+    done = execute(tmp_path / lesson.name, workspace / "executed", profile="smoke", interactive=False)
     notebook = nbformat.read(done, as_version=4)
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
     assert "widget-view" not in "".join(

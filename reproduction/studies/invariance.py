@@ -69,7 +69,7 @@ class Heard(NamedTuple):
     classes: dict[str, dict[str, float | None]]  # F1 by domain ("synthetic", "real") and class; None without events
 
 
-def hear(detector: Detector, config: Config, data: str | Path, seed: int) -> Heard:
+def hear(detector: Detector, config: Config, data: str | Path, seed: int, most: int | None = None) -> Heard:
     """Compute embeddings, labels and scores of a detector on clips of both domains that it did not learn from.
 
     Parameters
@@ -81,6 +81,8 @@ def hear(detector: Detector, config: Config, data: str | Path, seed: int) -> Hea
         A folder in DESED's layout.
     seed : int
         Of the training, which decides which synthetic clips are held out.
+    most : int, optional
+        The first so many clips of each domain, instead of all.
     """
     embeddings, seconds, classes, counts = [], [], {}, []
     for domain, subset in (("synthetic", "synthetic"), ("real", "validation")):
@@ -88,6 +90,7 @@ def hear(detector: Detector, config: Config, data: str | Path, seed: int) -> Hea
         clips = np.arange(len(store))
         if domain == "synthetic":
             clips, _ = split(len(store), config.training.validation_share, seed)
+        clips = clips[:most]
         embedded, scores = _embed(detector, store, clips)
         names = [store.filenames[int(i)] for i in clips]
         reference = table[table["filename"].isin(names)]
@@ -192,6 +195,17 @@ def _cross_fitted(
     return Probe(*interval(float(np.mean(shares)), draws))
 
 
+def network_probe(heard: Heard, config: Config) -> Probe:
+    """Cross-validate a new domain classifier, of the kind and size of the training's own, on embeddings."""
+    return _network_probe(heard.embeddings, heard.is_synthetic, config.adversarial)
+
+
+def probe_table(probes: dict[str, Probe]) -> pd.DataFrame:
+    """Tabulate probes by their names: ``probe``, ``error (95 % interval)``."""
+    rows = [(name, f"{of.error:.2f} ({of.low:.2f} to {of.high:.2f})") for name, of in probes.items()]
+    return pd.DataFrame(rows, columns=["probe", "error (95 % interval)"])
+
+
 def project(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
     """Project clips onto the plane, ``(clip, 2)``, those with similar statistics beside each other (t-SNE).
 
@@ -219,23 +233,23 @@ def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> d
     """
     detector, config = run.detector("last"), run.config
     if untrained:
-        detector = _as_begun(detector, config, seed)
+        detector = as_begun(detector, config, seed)
     heard = hear(detector, config, data, seed)
-    probes = {
-        "linear": linear_probe(statistics(heard.embeddings), heard.is_synthetic),
-        "network": _network_probe(heard.embeddings, heard.is_synthetic, config.adversarial),
-        "labels": linear_probe(heard.seconds, heard.is_synthetic),
-    }
     own = None
     # With weight 0 the classifier's own loss is multiplied by 0 as well: it predicts, and never learns.
     if config.adversarial.updates != "none" and config.adversarial.domain_weight and not untrained:
         own = float(run.metrics["loss_domain_error"].iloc[-1])
+    probes = {
+        "linear": linear_probe(statistics(heard.embeddings), heard.is_synthetic),
+        "network": network_probe(heard, config),
+        "labels": linear_probe(heard.seconds, heard.is_synthetic),
+    }
     rounded = {name: [round(value, 4) for value in probe] for name, probe in probes.items()}
     classes = heard.classes if untrained else hear(run.detector(), config, data, seed).classes
     return {**rounded, "adversary": own, "classes": classes}
 
 
-def _as_begun(trained: Detector, config: Config, seed: int) -> Detector:
+def as_begun(trained: Detector, config: Config, seed: int) -> Detector:
     """Make a detector with random weights and the trained one's scale of the input."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

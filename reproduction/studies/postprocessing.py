@@ -26,7 +26,7 @@ from reproduction.scoring import run_of, score_tuned
 from sedlib.config import Decoding
 from sedlib.data import layout, tables
 from sedlib.decode import Decoder, Posteriors, find_events, operating_points
-from sedlib.decode.tuning import SEARCHES, Objective, halves
+from sedlib.decode.tuning import SEARCHES, Objective, Search, halves
 from sedlib.errors import SedError
 from sedlib.files import read_json, write_json
 from sedlib.metrics import event_f1, on_clips, psds_from_operating_points
@@ -71,7 +71,11 @@ def real_outputs() -> Outputs | None:
 
 
 def gains(
-    outputs: Outputs, search: str, seeds: Sequence[int] = range(SPLITS), psds: bool = False, progress: bool = False
+    outputs: Outputs,
+    search: str | Search,
+    seeds: Sequence[int] = range(SPLITS),
+    psds: bool = False,
+    progress: bool = False,
 ) -> dict[str, list]:
     """Tune on random halves and score both, beside the median filter of the paper.
 
@@ -79,7 +83,8 @@ def gains(
     ----------
     outputs : Outputs
     search : str
-        One of `sedlib.decode.tuning.SEARCHES`, or "median": the paper's filter itself, which tunes nothing.
+        One of `sedlib.decode.tuning.SEARCHES` or such a function, or "median": the paper's filter itself, which tunes
+        nothing.
     seeds : sequence of int
         One per split.
     psds : bool
@@ -96,12 +101,13 @@ def gains(
     found: dict[str, list] = {name: [] for name in ("tuned", "other", "psds", "baseline", "seconds")}
     by_class = []
     reference, _ = on_clips(outputs.reference, outputs.posteriors.filenames)
-    for seed in tqdm(seeds, desc=search, disable=not progress, leave=False):
+    for seed in tqdm(seeds, desc=str(search), disable=not progress, leave=False):
         both = halves(reference, seed=seed)
         start = time.perf_counter()
         decoder: Decoder | Decoding = Decoding()
         if search != "median":
-            decoder = SEARCHES[search](Objective(outputs.posteriors, both[0], outputs.clip_s), seed)
+            tune = SEARCHES[search] if isinstance(search, str) else search
+            decoder = tune(Objective(outputs.posteriors, both[0], outputs.clip_s), seed)
         found["seconds"].append(time.perf_counter() - start)
         before, after = ([_f1_by_class(outputs, of, half) for half in both] for of in (Decoding(), decoder))
         for name, median, f1 in zip(("tuned", "other"), before, after, strict=True):

@@ -14,6 +14,7 @@ import torch
 
 from sedlib.models import Output
 
+_FEW = 8  # numbers that are shown; of more, the first wrong one is
 FRAME_S = 4 * 255 / 16000  # the paper's output frame: two poolings by 2, hop 255, 16 kHz
 
 
@@ -68,10 +69,13 @@ class Check:
         """Raise `WrongAnswer` unless the answer agrees with the definition in all cases."""
         if self.first is not None:
             self.first(answer)
-        given = [self.value(call(answer, *copy.deepcopy(case))) for case in self.cases]
+        handed = [copy.deepcopy(case) for case in self.cases]  # one by one: they may share an array
+        given = [self.value(call(answer, *case)) for case in handed]
         wanted = [self.value(self.expected(*case)) for case in self.cases]
         wrong = [i for i, (g, w) in enumerate(zip(given, wanted, strict=True)) if not _same(g, w)]
         if not wrong:
+            if _changed(handed, self.cases):
+                raise WrongAnswer(f"{_name(answer)} changes what it was given; work on a copy of it")
             return
         for hint, mistake in self.hints.items():
             if all(_same(g, self.value(mistake(*case))) for g, case in zip(given, self.cases, strict=True)):
@@ -81,6 +85,10 @@ class Check:
         shape, right_shape = tuple(np.shape(given)), tuple(np.shape(wanted))
         if shape != right_shape:
             raise WrongAnswer(f"{called} has shape {shape}; it should have {right_shape}")
+        if math.prod(shape) > _FEW:
+            at = np.argwhere(~_close(given, wanted))[0].tolist()
+            given, wanted = (float(np.asarray(of, float)[tuple(at)]) for of in (given, wanted))
+            called += f"[{', '.join(map(str, at))}]"
         raise WrongAnswer(f"{called} gives {_short(given)}; it should give {_short(wanted)}")
 
 
@@ -101,9 +109,22 @@ def _same(a: Any, b: Any) -> bool:
     if isinstance(b, int) and not isinstance(b, bool) and isinstance(a, float) or np.shape(a) != np.shape(b):
         return False
     try:
-        return bool(np.allclose(np.asarray(a, float), np.asarray(b, float), rtol=1e-4, atol=1e-5))
+        return bool(_close(a, b).all())
     except (TypeError, ValueError):
         return False
+
+
+def _close(a: Any, b: Any) -> np.ndarray:
+    return np.isclose(np.asarray(a, float), np.asarray(b, float), rtol=1e-4, atol=1e-5)
+
+
+def _changed(handed: Any, cases: Any) -> bool:
+    """Whether an array among the arguments, or in a list of them, is no longer what it was."""
+    if isinstance(cases, (list, tuple)):
+        return len(handed) != len(cases) or any(map(_changed, handed, cases))
+    if isinstance(cases, torch.Tensor):
+        return not torch.equal(handed, cases)
+    return isinstance(cases, np.ndarray) and not np.array_equal(handed, cases)
 
 
 def _name(function: Callable) -> str:
@@ -112,8 +133,11 @@ def _name(function: Callable) -> str:
 
 def _short(value: Any) -> str:
     if isinstance(value, (np.ndarray, torch.Tensor)):
-        whole = math.prod(value.shape) <= 8
-        return str(value.tolist()) if whole else f"{type(value).__name__} of shape {tuple(value.shape)}"
+        few = math.prod(value.shape) <= _FEW
+        return _short(value.tolist()) if few else f"{type(value).__name__} of shape {tuple(value.shape)}"
+    if type(value) in (list, tuple):
+        inside = ", ".join(map(_short, value))
+        return f"[{inside}]" if isinstance(value, list) else f"({inside})"
     if isinstance(value, Output):
         return f"Output of {len(value.strong)} clips"
     if callable(value):

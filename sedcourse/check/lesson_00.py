@@ -22,7 +22,7 @@ frame_start = Check(
 
 frame_at = Check(
     "The output frame in which second ``second`` lies, at the paper's sizes.",
-    cases=[(0.0,), (0.05,), (1.0,), (3.2,), (9.99,)],
+    cases=[(0.0,), (0.05,), (1.0,), (3.2,), (9.95,), (9.99,)],
     expected=lambda second: int(second / FRAME_S),
     correct="the frame is the whole part of second / frame length",
     hints={
@@ -31,6 +31,7 @@ frame_at = Check(
         "the number is right, but frames are counted with ints; yours is a float": lambda s: s // FRAME_S,
         "this is the frame after it: round down, not up": lambda s: math.ceil(s / FRAME_S),
         "this counts frames of the spectrogram; pooling leaves only one in four": lambda s: int(s / (255 / 16000)),
+        "the hop is 255 samples, not 256": lambda s: int(s / (4 * 256 / 16000)),
         "this turns frames into seconds; the question is the other way round": lambda s: s * FRAME_S,
     },
 )

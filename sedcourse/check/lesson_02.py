@@ -24,6 +24,9 @@ at_snr = Check(
     hints={
         "a negative SNR means more noise: the sign of the dB is the wrong way round": lambda x, n, s: _noisy(x, n, -s),
         "amplitudes take the square root of a ratio of energies: 10^(dB / 20)": {"factor": 5},
+        "this scales by a ratio of energies; the noise is an amplitude, and takes its root": (
+            lambda x, n, s: x + n * (x**2).sum() / (n**2).sum() * 10 ** (-s / 10)
+        ),
         "measure the energies: the given noise may have any level": {"ratio": lambda x, n: 1.0},
         "scale by the energy of x too: a louder sound takes more noise": {"ratio": lambda x, n: 1 / (n**2).sum()},
         "scale by the energy of the noise too": {"ratio": lambda x, n: (x**2).sum()},

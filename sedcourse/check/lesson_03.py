@@ -158,6 +158,7 @@ skewness = Check(
         "a cube keeps the sign; you take absolute values": lambda x: float(
             (np.abs((x - x.mean()) / x.std()) ** 3).mean()
         ),
+        "numpy's own standard deviation is meant, ddof=0": {"ddof": 1},
         "divide by the standard deviation, not by the variance": lambda x: float(
             (((x - x.mean()) / x.var()) ** 3).mean()
         ),
@@ -190,6 +191,9 @@ contrast = Check(
         ),
         "average over the frames first; the variance is over the bands only": lambda x, on: float(
             ((x[:, on].mean(1) - x[:, ~on].mean(1)) ** 2).mean() / x[:, ~on].var()
+        ),
+        "a mean for each band: a and b are patterns over the bands, (mel,)": lambda x, on: float(
+            (x[:, on].mean() - x[:, ~on].mean()) ** 2 / x[:, ~on].var()
         ),
         "frames are the second axis": lambda x, on: float(
             ((x[:, on].mean(0).mean() - x[:, ~on].mean(0).mean()) ** 2) / x[:, ~on].mean(0).var()

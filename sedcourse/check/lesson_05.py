@@ -30,6 +30,7 @@ reversed_gradient = Check(
         "the sign must change, or the CNN helps the classifier": lambda ctx, g: (ctx.weight * g, None),
         "the weight is missing": lambda ctx, g: (-g, None),
         "this is the gradient as it came; flip its sign and weight it": lambda ctx, g: (g, None),
+        "the weight is a factor of the gradient; you divide by it": lambda ctx, g: (-g / ctx.weight, None),
         "the weight is a factor of the gradient; you subtract it": lambda ctx, g: (-g - ctx.weight, None),
         "every sign must change; this makes all of them negative": lambda ctx, g: (-ctx.weight * g.abs(), None),
         "1 - weight is the weight of another loss": lambda ctx, g: (-(1 - ctx.weight) * g, None),

@@ -8,16 +8,14 @@ from sedcourse.check.core import Check, WrongAnswer
 
 expected_frames = Check(
     "How many frames a state lasts on average that is kept with probability p from frame to frame.",
-    cases=[(0.5,), (0.9,), (0.0,), (0.99,)],
+    cases=[(0.5,), (0.9,), (0.2,), (0.99,)],
     expected=lambda p: 1 / (1 - p),
     correct="2 frames for 0.5, 10 for 0.9, 100 for 0.99",
     hints={
         "the first frame is certain and counts too; you left it out": lambda p: p / (1 - p),
-        "1 / p is the mean wait for what has probability p; a state ends with probability 1 - p": lambda p: (
-            1 / p if p else np.inf
-        ),
-        "this is the median duration, not the mean": lambda p: np.log(0.5) / np.log(p) if p else 0.0,
-        "close for p near 1, but frames are counted one by one: sum the series": lambda p: -1 / np.log(p) if p else 0.0,
+        "1 / p is the mean wait for what has probability p; a state ends with probability 1 - p": lambda p: 1 / p,
+        "this is the median duration, not the mean": lambda p: np.log(0.5) / np.log(p),
+        "close for p near 1, but frames are counted one by one: sum the series": lambda p: -1 / np.log(p),
     },
 )
 
@@ -86,6 +84,7 @@ walk_back = Check(
         "the path is backwards; its first entry belongs to the first frame": lambda c, n: _back(c, n)[::-1],
         "the step to frame t is in came[t]; you look it up in came[t - 1]": lambda c, n: _back(c, n, late=1),
         "the path follows the states found on the way, not always the last one": lambda c, n: np.append(c[1:, n], n),
+        "this reads one column; the way may change from one to the other": lambda c, n: c[:, n],
         "the last frame is missing in the path": lambda c, n: _back(c, n)[:-1],
     },
 )

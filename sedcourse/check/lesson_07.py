@@ -25,6 +25,9 @@ judged = Check(
         "an interval on the other side of 0 is not undecided: it shows the opposite": (
             lambda low, high, sign: max(0, _judged(low, high, sign))
         ),
+        "an interval beside 0 may lie on either side: compare its side with the sign": lambda low, high, sign: (
+            0 if low <= 0 <= high else sign
+        ),
         "an interval that begins or ends at 0 still contains 0": lambda low, high, sign: (
             0 if low < 0 < high else 1 if (low >= 0) == (sign > 0) else -1
         ),
@@ -90,6 +93,9 @@ averaged = Check(
     correct="the mean of the members, on one scale",
     hints={
         "uint8 scores are percent: divide these by 100": lambda members: np.mean(np.array(members, float), axis=0),
+        "uint8 scores are percent, from 0 to 100; divide by 100, not by 255": lambda members: np.mean(
+            [m / 255 if m.dtype == np.uint8 else m for m in members], axis=0
+        ),
         "this is the sum: divide by how many there are": lambda members: _fractions(members).sum(axis=0),
         "divide by how many members there are, not by three": lambda members: _fractions(members).sum(axis=0) / 3,
         "this is the largest; a single member would decide": lambda members: _fractions(members).max(axis=0),

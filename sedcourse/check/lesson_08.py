@@ -5,11 +5,11 @@ import numpy as np
 from sedcourse.check.core import Check
 
 _LEVELS = np.array([-52.0, -18.0, -50.0, -51.0, -12.0, -49.0, -53.0, -20.0, -48.0, -50.5, -15.0])
-_MOSTLY_LOUD = np.array([-9.0, -8.0, -60.0, -10.0, -9.5, -8.2, -61.0, -9.9, -7.0, -8.8])
+_MOSTLY_LOUD = np.array([-9.0, -8.0, -60.0, -10.0, -9.5, -8.2, -61.0, -9.9, -7.0, -8.8, -9.2])
 
 noise_floor = Check(
     "The level in dB that a tenth of the blocks' ``level`` stay below.",
-    cases=[(_LEVELS,), (_MOSTLY_LOUD,), (np.full(20, -40.0),)],
+    cases=[(_LEVELS,), (_MOSTLY_LOUD,), (np.full(21, -40.0),)],
     expected=lambda level: float(np.quantile(level, 0.1)),
     correct="the floor is what the quietest moments reach: fan, traffic, the microphone itself",
     hints={
@@ -21,6 +21,7 @@ noise_floor = Check(
         ),
         "this averages loud and quiet moments; take the level that a tenth stay below": lambda x: float(x.mean()),
         "this is what a tenth exceed; the floor is at the other end": lambda x: float(np.quantile(x, 0.9)),
+        "np.percentile counts from 0 to 100: a tenth is 10, not 0.1": lambda x: float(np.percentile(x, 0.1)),
         "quantiles count from 0 to 1; this is 10 % as np.percentile counts, or a quantile of 0.01": lambda x: float(
             np.quantile(x, 0.01)
         ),
@@ -58,6 +59,9 @@ onset_differences = Check(
         "the second's onset minus the first's: yours has the other sign": {"sign": -1},
         "take the event that overlaps longest, not the one with the nearest onset": _nearest,
         "an event that the other annotator missed has no difference; leave it out": {"touching": True},
+        "the tables need not be in step: look for the event that overlaps, not for the one with the same number": (
+            lambda first, second: [b[0] - a[0] for a, b in zip(first, second, strict=False)]
+        ),
         "keep the sign: it says who is late": {"chosen": lambda found: [abs(d) for d in found]},
     },
     value=lambda returned: np.asarray(returned, float),
@@ -90,6 +94,13 @@ alone = Check(
         "compare each event with all others, not only with the next one": {"others": lambda i, k: k == i + 1},
         "compare each event with all others, not only with those before it": {"others": lambda i, k: k < i},
         "compare each event with all others, also with those before it": {"others": lambda i, k: k > i},
+        "compare each event with all others; they need not be in order": {"others": lambda i, k: abs(i - k) == 1},
+        "give the places of the events, from 0, not the events themselves": lambda events: [
+            events[i] for i in _alone(events)
+        ],
+        "an event that lies wholly in another one overlaps it, too": lambda events: [
+            i for i, (a, b) in enumerate(events) if not any(a < end < b for event in events for end in event)
+        ],
         "events that only touch, as 1 to 2 s and 2 to 3 s do, do not overlap": {"margin": -1e-9},
     },
     value=lambda returned: np.asarray(list(returned), float),

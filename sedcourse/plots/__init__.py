@@ -9,6 +9,7 @@ No figure depends on colour alone (Okabe-Ito colours come with hatches or line s
 from matplotlib.figure import Figure
 
 from sedcourse.plots.clips import (
+    clip,
     decisions,
     detection,
     events_on,

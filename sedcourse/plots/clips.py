@@ -38,6 +38,14 @@ def spectrogram(logmel: np.ndarray, frame_s: float, title: str = "", reference: 
     return fig
 
 
+def clip(logmel: np.ndarray, frame_s: float, title: str, reference: pd.DataFrame) -> tuple[Figure, str]:
+    """Draw a `spectrogram` with its events, and describe it."""
+    events = in_words(reference)
+    return spectrogram(
+        logmel, frame_s, title, reference
+    ), f"{title}: log-Mel spectrogram of 10 s. Its events: {events}."
+
+
 def _classes(of_clip: list[pd.DataFrame]) -> int:
     return max(1, pd.concat(of_clip)["event_label"].nunique())
 

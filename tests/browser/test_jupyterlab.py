@@ -1,5 +1,5 @@
 """JupyterLab opens and runs lesson 03, and its explorer, the composer, the adversarial toy and the path of an HMM show
-what their pure functions say."""
+what their pure functions say; in the student's version, work is checked and kept."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from nbformat.v4 import new_code_cell
 from playwright.sync_api import Locator, Page
 
 from minidesed import generate
-from sedcourse import composer, decoding, toy
+from sedcourse import composer, decoding, quiz, toy
 from sedcourse.execute import read
+from sedcourse.stubs import exercise_notebook
 from sedlib.augment import Bank, Mixture, draw, open_bank
 from sedlib.data.audio import RATE
 
@@ -209,3 +210,82 @@ def test_path_follows_both_probabilities(opened, lessons):
         said = decoding.draw_path(scores, 0.1, reference, silence, event, "Dog: ")[1]
         image = panel.locator("img")
         until(lambda: image.count() == 1 and image.get_attribute("alt") == said, 30, f"the picture of {said!r}")
+
+
+# ------------------------------------------------------------------------------------------------ the student's version
+
+GO = """([text, kind]) => {
+    const notebook = jupyterapp.shell.currentWidget.content;
+    const cells = notebook.model.sharedModel.cells;
+    notebook.activeCellIndex = cells.findIndex((cell) => cell.cell_type === kind && cell.source.includes(text));
+    return notebook.scrollToItem(notebook.activeCellIndex, 'start');
+}"""
+SOURCES = "jupyterapp.shell.currentWidget.content.model.toJSON().cells.map((cell) => [].concat(cell.source).join(''))"
+
+
+def at(page: Page, text: str, kind: str = "code") -> Locator:
+    """Go to the first cell of a kind that holds a text."""
+    page.evaluate(GO, [text, kind])
+    return page.locator(".jp-Notebook:visible .jp-Cell.jp-mod-active")
+
+
+def write(cell: Locator, text: str) -> None:
+    """Replace what a cell holds, and run it."""
+    cell.locator(".cm-content").click()
+    cell.page.keyboard.press("ControlOrMeta+a")
+    cell.page.keyboard.insert_text(text)
+    cell.page.keyboard.press("Shift+Enter")
+
+
+def test_a_student_finds_everything_again(opened, lessons):
+    page, own = opened, "def judged(low, high, sign):\n    return 0 if low * high <= 0 else int(np.sign(low) * sign)"
+    path = exercise_notebook("07", lessons / "student.ipynb", solutions=True)
+    page.locator(".jp-DirListing-item", has_text="student.ipynb").dblclick(timeout=60_000)
+    page.get_by_text(READY).wait_for(timeout=60_000)
+    panel = page.locator(".jp-Notebook:visible")
+
+    at(page, "found, source = ledger.load()")
+    page.evaluate("jupyterapp.commands.execute('notebook:run-all-above')")
+    write(at(page, "found, source = ledger.load()"), "found, source = ledger.load()\nprint('the ledger is', 'read')")
+    panel.get_by_text("the ledger is read", exact=True).wait_for()
+
+    for cell in ("def judged", "check.judged"):  # without an answer
+        at(page, cell).locator(".cm-content").click()
+        page.keyboard.press("Shift+Enter")
+    panel.get_by_text("not yet").wait_for()
+    write(at(page, "def judged"), own)
+    at(page, "check.judged").locator(".cm-content").click()
+    page.keyboard.press("Shift+Enter")
+    panel.get_by_text("correct: the whole interval").wait_for()
+    solution = at(page, "<summary>Solution</summary>", "markdown").locator("details")
+    assert solution.get_attribute("open") is None
+    solution.locator("summary").click()
+    solution.get_by_text("if low <= 0 <= high").wait_for()
+
+    prediction = at(page, "My prediction", "markdown")
+    prediction.dblclick()
+    write(prediction, "> **My prediction**: the HMM")
+    panel.get_by_text("My prediction: the HMM").wait_for()
+
+    asked = quiz.questions("07")
+    at(page, "quiz.show").locator(".cm-content").click()
+    page.keyboard.press("Shift+Enter")
+    options = panel.locator("details[name='quiz-07-1']")
+    for option, verdict in ((options.nth(asked[0].right - 1), "No."), (options.nth(asked[0].right), "Right.")):
+        option.locator("summary").click()
+        option.get_by_text(verdict, exact=True).wait_for()
+    letters = "".join(quiz.LETTERS[question.right] for question in asked)
+    write(at(page, "quiz.show"), f'quiz.show("07", answers="{letters}")')
+    result = f"{len(asked)} of {len(asked)} right"
+    panel.get_by_text(result).wait_for()
+
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    until(lambda: result in path.read_text(encoding="utf-8"), 20, "the work on disk")
+    page.evaluate("jupyterapp.commands.execute('application:close')")
+    panel.wait_for(state="detached")
+    page.locator(".jp-DirListing-item", has_text="student.ipynb").dblclick()
+    page.get_by_text(READY).wait_for()
+    sources = page.evaluate(SOURCES)
+    assert own in sources and "> **My prediction**: the HMM" in sources
+    at(page, "check.judged")
+    panel.get_by_text("correct: the whole interval").wait_for()

@@ -140,7 +140,7 @@ def test_measured_before_and_after(run, tiny, quick):
     assert after["adversary"] == run.metrics["loss_domain_error"].iloc[-1] and before["adversary"] is None
     assert after["labels"] == before["labels"]
     assert json.loads(json.dumps(after)) == after
-    weights = [invariance._as_begun(run.detector(), run.config, 0).state_dict(), run.detector().state_dict()]
+    weights = [invariance.as_begun(run.detector(), run.config, 0).state_dict(), run.detector().state_dict()]
     assert all(torch.equal(weights[0][n], weights[1][n]) for n in weights[0] if n.startswith("scale."))
     assert not all(torch.equal(weights[0][n], weights[1][n]) for n in weights[0])
 

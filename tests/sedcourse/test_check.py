@@ -50,6 +50,11 @@ def filtered(e, s):
     return signal.lfilter([s], [1, s - 1], e, zi=(1 - s) * e[:, :1])[0]
 
 
+def in_place(x, delay, gain):
+    x[:] = library_comb(x, delay, gain)
+    return x
+
+
 def loop_events(active, frame_s):
     events, onset = [], None
     for i, on in enumerate([*active, False]):
@@ -197,9 +202,10 @@ def into_student(teacher, student, alpha):
 OTHERS = [
     ("frame_start", lambda f: f * 1020 / 16000 + 0.01, r"<lambda>\(0\) gives 0.01; it should give 0"),
     ("frame_start", lambda f: [f * 1020 / 16000], r"shape \(1,\); it should have \(\)"),
-    ("weak_from_strong", lambda x: x[:, 0], r"array of shape \(3, 6, 4\)\) gives"),
+    ("weak_from_strong", lambda x: x[:, 0], r"array of shape \(3, 6, 4\)\)\[0, 1\] gives 0; it should give 1"),
     ("active_frames", lambda e, n, s: np.flatnonzero(library_labels(e, n, s)), r"shape \(4,\); it should have \(12,\)"),
-    ("comb", lambda x, d, g: x, r"array of shape \(40,\), 7, 0.5\) gives"),
+    ("comb", lambda x, d, g: x, r"array of shape \(40,\), 7, 0.5\)\[7\] gives"),
+    ("comb", in_place, "in_place changes what it was given; work on a copy"),
     ("smoother", lambda e, s: filtered(e, s)[:, -1], r"shape \(5,\); it should have \(5, 12\)"),
     ("ema", into_student, "student's weights in place"),
     ("attention_pooling", lambda s, x: s, r"shape \(2, 5, 3\); it should have \(2, 3\)"),
@@ -210,13 +216,17 @@ OTHERS = [
     ),
     ("reversed_gradient", lambda ctx, g: -ctx.weight * g, "one gradient for each of forward's inputs"),
     ("two_updates", lambda *given: by_autograd(*given)[0], "return both"),
-    ("two_updates", lambda c, a, *others: (c, a), r"main, domain, \(1.0, 0.1\), 0.5\) gives"),
+    ("two_updates", lambda c, a, *others: (c, a), r"main, domain, \(1, 0.1\), 0.5\) gives"),
     ("viterbi_step", lambda m, a, b: both_ways(m, a, b)[0], "return two arrays"),
     ("viterbi_step", lambda m, a, b: (m[:, None] + a + b, np.zeros(2)), "one entry per state"),
     ("tied_optimum", lambda f1: f1.max(2).argmax(1), "number of the one silence"),
     ("judged", lambda low, high, sign: 0 if low <= 0 < high else 1 if (low > 0) == (sign > 0) else -1, "gives"),
     ("holm", lambda p, alpha: np.array([x <= alpha / (p >= x).sum() for x in p]), "stop at the first"),
-    ("averaged", lambda members: np.mean([m / 100 if m.max() > 1 else m for m in members], axis=0), "gives"),
+    (
+        "averaged",
+        lambda members: np.mean([m / 100 if m.max() > 1 else m for m in members], axis=0),
+        r"\(\[\[\[\[0, 1\]\]\], \[\[\[0.5, 0.5\]\]\]\]\) gives",
+    ),
     ("averaged", lambda members: np.mean([m if m.dtype == np.float64 else m / 100 for m in members], axis=0), "gives"),
 ]
 

@@ -73,7 +73,8 @@ def test_lab_opens_the_students_version_and_keeps_what_is_there(started, workspa
     lab.main(["--no-browser"])
     ((_, command, _),) = started
     folder = workspace / "lessons"
-    assert command[3:] == [f"--ServerApp.root_dir={folder}", "--no-browser"]
+    first = "--LabApp.default_url=/lab/tree/00_start_here.ipynb"
+    assert command[3:] == [f"--ServerApp.root_dir={folder}", first, "--no-browser"]
     assert [path.stem for path in sorted(folder.iterdir())] == [path.stem for path in lessons()]
     assert capsys.readouterr().out == ""
     (folder / "03_pcen.ipynb").write_text("hours of work")

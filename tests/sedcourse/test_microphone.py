@@ -111,6 +111,7 @@ def test_what_the_lesson_shows(made):
 def test_same_seed_same_numbers(made):
     one, other = (microphone.train(made, 1, 5) for _ in range(2))
     assert one.scores == other.scores and one.history.equals(other.history)
+    assert one.answers.sum() == pytest.approx(1) and (one.answers == other.answers).all()
     assert one.scores != microphone.train(made, 1, 6).scores
 
 
@@ -120,7 +121,8 @@ def test_neighbours_that_moved():
     synthetic = torch.tensor([[0.0], [1.0]])
 
     def trained(*real: float) -> microphone.Trained:
-        return microphone.Trained(nn.Identity(), {}, pd.DataFrame(), synthetic, torch.tensor(real)[:, None], places)
+        real = torch.tensor(real)[:, None]
+        return microphone.Trained(nn.Identity(), {}, pd.DataFrame(), synthetic, real, places, np.zeros(10))
 
     before, after = trained(0.1, 0.9), trained(0.8, 0.9)  # the first one comes to its class
     assert microphone.moved(before, after, kinds).tolist() == [0]
@@ -130,7 +132,7 @@ def test_neighbours_that_moved():
 def test_what_synthetic_sounds_choose():
     history = pd.DataFrame({"step": [30, 60, 90], "synthetic": [0.5, 0.9, 0.8], "real": [0.1, 0.2, 0.4]})
     empty = torch.zeros(0, 1)
-    trained = microphone.Trained(nn.Identity(), {}, history, empty, empty, {})
+    trained = microphone.Trained(nn.Identity(), {}, history, empty, empty, {}, np.zeros(10))
     words = "synthetic sounds choose step 60, right on 20 % of real ones; the best step there is right on 40 %"
     assert microphone.chosen(trained) == words
     figure, said = microphone.draw_history({"weight 0": trained})

@@ -75,8 +75,11 @@ def test_an_exercise_notebook_hides_nothing_and_tells_nothing(tmp_path):
     lesson = tmp_path / "42_test.py"
     lesson.write_text(
         "# %% [markdown]\n# # Test\n\n# %%\nx = 1\n\n"
-        '# %% jupyter={"source_hidden": true} tags=["solution"]\ndef f():\n    return 42\n'
+        '# %% jupyter={"source_hidden": true} tags=["solution"]\ndef f():\n    return 42\n\n'
+        '# %% [markdown] tags=["solution"]\n# <details><summary>Solution of exercise 2</summary>\n# 42\n# </details>\n'
     )
+    open_ended = nbformat.read(exercise_notebook(lesson, tmp_path / "folded.ipynb", solutions=True), as_version=4)
+    assert open_ended.cells[-1].source.startswith("<details><summary>Solution of exercise 2")
     notebook = nbformat.read(exercise_notebook(lesson, tmp_path / "deep/out.ipynb"), as_version=4)
     nbformat.validate(notebook)
     assert [cell.source for cell in notebook.cells[1:]] == ["x = 1", f"def f():\n    {YOUR_TURN}"]
@@ -106,7 +109,10 @@ def test_every_prediction_of_a_lesson_has_its_place(lesson, tmp_path):
     cells = [cell.source for cell in notebook.cells]
     prompts = [i for i, source in enumerate(cells) if re.search(r"\*\*Predict\b", source)]
     assert prompts and all(cells[i + 1] == PREDICTION for i in prompts)
-    told = [line for cell in read(lesson).cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
+    texts = [
+        c for c in read(lesson).cells if c.cell_type == "markdown" and "solution" not in c.metadata.get("tags", [])
+    ]
+    told = [line for cell in texts for line in cell.source.splitlines()]
     written = [line for source in cells for line in source.replace(".ipynb", ".py").splitlines()]
     assert not {line for line in told if line.strip()} - set(written)  # nothing of the text is lost
 

@@ -94,6 +94,7 @@ def test_what_the_lesson_shows():
     }
     assert swept[0.5][0] < 0.65 and swept[0.5][10] > 0.85
     assert swept[0.1][10] < swept[0.1][0] - 0.05
+    assert toy.sweep([0], [0], gap=0)["real_accuracy"].item() > 0.9  # nothing to win where there is no gap
 
 
 @pytest.mark.parametrize(
