@@ -282,7 +282,7 @@ def test_a_student_finds_everything_again(opened, lessons):
     page.evaluate("jupyterapp.commands.execute('docmanager:save')")
     until(lambda: result in path.read_text(encoding="utf-8"), 20, "the work on disk")
     page.evaluate("jupyterapp.commands.execute('application:close')")
-    panel.wait_for(state="detached")
+    page.locator("[role=tab]", has_text="student.ipynb").wait_for(state="detached")
     page.locator(".jp-DirListing-item", has_text="student.ipynb").dblclick()
     page.get_by_text(READY).wait_for()
     sources = page.evaluate(SOURCES)

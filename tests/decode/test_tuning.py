@@ -232,7 +232,7 @@ def test_halves_differ_by_seed():
 
 @pytest.mark.parametrize("fraction", [0, 0.04, -0.5, 1.01, float("nan"), float("inf")])
 def test_a_share_of_the_clips_is_more_than_none_and_no_more_than_all(fraction):
-    with pytest.raises(SedError, match=f"fraction is {fraction:g}: of 8 clips"):
+    with pytest.raises(SedError, match=f"fraction is {fraction:g}: tune on at least one of the 8 clips"):
         tune(*case(0), fraction=fraction)
 
 

@@ -13,8 +13,14 @@ from sedcourse.execute import read
 from sedcourse.stubs import exercise_notebook
 from sedlib.errors import SedError
 
-SOLUTIONS = (cell.source for cell in read("03").cells if "solution" in cell.metadata.get("tags", []))
-RIGHT = {re.search(r"def (\w+)", source)[1]: source for source in SOLUTIONS}
+
+def solutions(lesson) -> list[str]:
+    """Code that answers a lesson's exercises, in their order."""
+    cells = (cell for cell in read(lesson).cells if "solution" in cell.metadata.get("tags", []))
+    return [cell.source for cell in cells if cell.cell_type == "code"]
+
+
+RIGHT = {re.search(r"def (\w+)", source)[1]: source for source in solutions("03")}
 LETTERS = "".join(quiz.LETTERS[question.right] for question in quiz.questions("03"))
 
 
@@ -78,10 +84,10 @@ def said_of(path, lesson) -> dict[str, str]:
 def test_the_lessons_own_solutions_get_all_points(lesson, tmp_path):
     path = exercise_notebook(lesson, tmp_path / f"{lesson.stem}.ipynb")
     notebook = nbformat.read(path, as_version=4)
-    solutions = iter(cell.source for cell in read(lesson).cells if "solution" in cell.metadata.get("tags", []))
+    answers = iter(solutions(lesson))
     for cell in notebook.cells:
         if "exercise" in cell.metadata.get("tags", []):
-            cell.source = next(solutions)
+            cell.source = next(answers)
     nbformat.write(notebook, path)
     said = said_of(path, lesson)
     assert len(said) == len(grade.items(lesson)) and set(said.values()) <= {"correct"}
