@@ -75,13 +75,13 @@ def pytest_configure(config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config) -> int:
-    """`-n auto`: a worker for every core that may be used, where there are 3 GB of memory for each; none for a single
-    file."""
+    """`-n auto`: a worker more than there are cores, as some tests wait (for a scheduler, a browser, a lock), where there
+    are 3 GB of memory for each; none for a single file."""
     asked = {argument.split("::")[0] for argument in config.args}
     if len(asked) == 1 and asked.pop().endswith(".py"):
         return 0
     free = min(psutil.virtual_memory().available, available_memory())
-    return max(1, min(joblib.cpu_count(), free // (3 * 10**9)))
+    return max(1, min(joblib.cpu_count() + 1, free // (3 * 10**9)))
 
 
 def pytest_itemcollected(item) -> None:
