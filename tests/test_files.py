@@ -157,7 +157,7 @@ def test_a_lock_is_refused_or_waited_for_and_goes_with_a_killed_process(tmp_path
     path, held = tmp_path / name, FORK.Event()
     holder = FORK.Process(target=hold, args=(path, held))
     holder.start()
-    assert held.wait(20)
+    assert held.wait(60)
     with pytest.raises(SedError, match="somebody is at it"), files.locked(path, "somebody is at it", wait=False):
         pass
     threading.Timer(0.2, holder.kill).start()

@@ -68,7 +68,7 @@ def mark(monkeypatch):
     monkeypatch.setenv("SEDLIB_TEST_FAMILY", mark)
     yield mark
     try:
-        until(lambda: not family(mark), 10)
+        until(lambda: not family(mark))
     finally:
         for process in family(mark):
             process.kill()
@@ -102,7 +102,7 @@ def test_a_signal_to_the_first_process_alone_interrupts_the_program_and_ends_the
     process = begin(PROGRAM)
     assert len(family(mark)) == 5
     process.send_signal(how)
-    assert process.wait(10) == 128 + how
+    assert process.wait(60) == 128 + how
     assert (tmp_path / "interrupted").exists()
     assert not family(mark)  # when the first process ends, not later
 
@@ -117,7 +117,7 @@ def test_a_second_signal_kills_what_does_not_end(begin, tmp_path):
     until((tmp_path / "interrupted").exists)
     assert process.poll() is None
     process.terminate()
-    assert process.wait(10) == 143
+    assert process.wait(60) == 143
 
 
 def test_a_program_that_ignores_the_signal_has_its_grace_and_no_more(tmp_path, monkeypatch):
@@ -125,7 +125,7 @@ def test_a_program_that_ignores_the_signal_has_its_grace_and_no_more(tmp_path, m
     process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE)
     until((tmp_path / "ready").exists)
     process.terminate()
-    assert process.wait(10) == 137 and (tmp_path / "interrupted").exists()
+    assert process.wait(60) == 137 and (tmp_path / "interrupted").exists()
 
 
 def test_in_the_background_of_a_shell_too(begin):
@@ -136,7 +136,7 @@ def test_in_the_background_of_a_shell_too(begin):
     finally:
         signal.signal(signal.SIGINT, before)
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 130
+    assert process.wait(60) == 130
 
 
 def test_under_nohup_a_hangup_is_nothing(begin):
@@ -149,7 +149,7 @@ def test_under_nohup_a_hangup_is_nothing(begin):
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.5)
     process.terminate()
-    assert process.wait(10) == 143
+    assert process.wait(60) == 143
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_under_nohup_a_hangup_is_nothing(begin):
 )
 def test_the_status_is_the_programs(code, status):
     with kept([sys.executable, "-c", code]) as process:
-        assert process.wait(30) == status
+        assert process.wait(60) == status
 
 
 def test_the_end_of_the_block_ends_the_program_and_handlers_are_as_before():
@@ -210,4 +210,4 @@ def test_nothing_of_a_killed_test_run_is_left(mark, tmp_path, how):
     )
     until((tmp_path / "ready").exists)
     process.send_signal(how)
-    process.wait(10)
+    process.wait(60)

@@ -239,14 +239,14 @@ def test_another_format_is_named(run, monkeypatch):
 def hold(run: Run, held, until) -> None:
     with run.only_one():
         held.set()
-        until.wait(20)
+        until.wait(60)
 
 
 def test_another_process_is_refused_at_once_and_a_killed_one_is_forgotten(run):
     held = FORK.Event()
     process = FORK.Process(target=hold, args=(run, held, FORK.Event()))
     process.start()
-    assert held.wait(20) and run.state == "running"
+    assert held.wait(60) and run.state == "running"
     with pytest.raises(SedError, match="run: another process is training in this folder"), run.only_one():
         pass
     os.kill(process.pid, signal.SIGKILL)
