@@ -741,7 +741,7 @@ quiz.show("06", answers="")
 #
 # ```
 # RUN=runs/lesson/mini-lesson/baseline/seed0
-# sedlib tune $RUN/validation.npz --method boxes --json boxes.json \\
+# sedlib tune $RUN/validation.npz --method boxes --json boxes.json \
 #   --reference data/mini-lesson/metadata/validation/validation.tsv
 # sedlib detect my.wav --run $RUN --decoder boxes.json
 # sedlib detect my.wav --run $RUN

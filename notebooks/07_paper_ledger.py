@@ -585,7 +585,7 @@ quiz.show("07", answers="")
 # this one makes the ensemble; `save` writes it.
 #
 # ```
-# sedlib tune ensemble.npz --fraction 1 --method exact --json all.json \\
+# sedlib tune ensemble.npz --fraction 1 --search exact --json all.json \
 #   --reference data/mini-lesson/metadata/validation/validation.tsv
 # sedlib decode ensemble_public.npz --decoder all.json -o events.tsv
 # sedlib evaluate --predictions events.tsv --reference data/mini-lesson/metadata/eval/public.tsv
@@ -605,7 +605,8 @@ quiz.show("07", answers="")
 # if one is not None:
 #     print(f"{one['says']}: the paper's difference is {one['claimed']:+.2f}")
 #     for n in (3, 5, 10, 30):
-#         seen = [f"{intervals.detectable(one['clips'] / times, one['seeds'], n):.2f}" for times in (1, 3, 10)]
+#         seen = [f"{intervals.detectable(one['clips'] / times, one['seeds'], n):.2f}"
+#                 for times in (1, 3, 10)]
 #         print(f"{n} trainings: {', '.join(seen)} with 1, 3, 10 times the clips")
 # ```
 #

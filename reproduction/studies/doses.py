@@ -3,7 +3,7 @@
 ``python -m reproduction.studies.doses sounds --seeds 3`` trains one of `DOSES` in profile ``lesson``: at every dose
 the system with the technique and the one without, on data made for that dose. Started again it goes on. ``--publish``
 keeps what the workspace holds. Against steps, `reproduction.studies.schedule` measures the same. Paper sections 3 and
-4; taught in lessons 02, 03 and 05.
+4.
 """
 
 from __future__ import annotations
