@@ -111,8 +111,7 @@ def claims_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
 
 def how_measured(ledger: Mapping[str, Any]) -> list[str]:
     """Return sentences on the scale, rows left out, how PSDS was computed and missing clips; of an old ledger none."""
-    left_out = "Rows with dynamic mixing and augmentation are left out here; `sedlib reproduce` has them too."
-    said = _scale(ledger) + ([left_out] if not ledger.get("mixing", True) else [])
+    said = _scale(ledger) + _left_out(ledger)
     said += [f"PSDS: {ledger['psds']}."] if "psds" in ledger else []
     return said + [f"{subset}: {missing_text(gone)}." for subset, gone in ledger.get("missing", {}).items()]
 
@@ -129,8 +128,8 @@ def beside_published(ledger: Mapping[str, Any], known: Mapping[str, Any] | None 
     place = {(n["table"], n["row"], n["score"]): n for n in known["numbers"]}
     compared, apart = 0, []
     for n in ledger["numbers"]:
-        of_study = place[n["table"], n["row"], n["score"]]
-        if n["here"] is not None and len(of_study["of_seed"]) >= FEWEST:
+        of_study = place.get((n["table"], n["row"], n["score"]))
+        if of_study and n["here"] is not None and len(of_study["of_seed"]) >= FEWEST:
             compared += 1
             reach = reach_of_seeds(of_study["of_seed"], len(n["of_seed"]))
             if abs(n["here"] - of_study["here"]) > reach:
@@ -176,7 +175,8 @@ def readme_part(ledger: Mapping[str, Any]) -> str:
     row = f"{best['row']}, with an event-based macro F1 of {_shown(best)} % on the development clips"
     parts = [f"**{notice}**"] if notice else []
     parts += [
-        f"Of {asked}, {counted} on {ledger['data']}. The best row here is {row} ({best['claimed']:g} % in the paper)."
+        f"Of {asked}, {counted} on {ledger['data']}. The best row here is {row} ({best['claimed']:g} % in the paper).",
+        *_left_out(ledger),
     ]
     return "\n\n".join(parts)
 
@@ -215,16 +215,18 @@ def publish() -> None:
     Raises
     ------
     SedError
-        If there is none, it is not of all tables in profile lesson, something failed, or another configuration or
-        version made it.
+        If there is none, it is not of all tables in profile lesson, has too few trainings for a verdict, something
+        failed, or another configuration or version made it. The rows that mix may be left out.
     """
     path, ledger = _own(), read(_own())
-    complete = whole(ledger) and (ledger["profile"], ledger["failed"]) == ("lesson", {})
-    if not complete or any(n["here"] is None for n in ledger["numbers"]):
-        fix = "run `sedlib reproduce` without --table and --no-mixing"
-        raise SedError(f"{path}: only a whole reproduction in profile lesson is published; {fix}")
+    complete = ledger["tables"] == [1, 2, 3] and (ledger["profile"], ledger["failed"]) == ("lesson", {})
+    if not complete or len(ledger["seeds"]) < FEWEST or any(n["here"] is None for n in ledger["numbers"]):
+        fix = f"run `sedlib reproduce --seeds {FEWEST}` without --table"
+        raise SedError(f"{path}: only all tables in profile lesson, with {FEWEST} trainings, are published; {fix}")
     if ledger["configuration"] != configuration_checksum("lesson") or not published.present(ledger):
         raise SedError(f"{path}: made by another configuration or version; run `sedlib reproduce` again")
+    if not whole(ledger) and PUBLISHED.is_file() and whole(known := read(PUBLISHED)) and published.present(known):
+        raise SedError(f"{path}: has no rows that mix, and would replace a study that has; run it without --no-mixing")
     changed = {page: _with_part(page, part(ledger)) for page, part in ((README, readme_part), (PAGE, page_part))}
     write_json(PUBLISHED, ledger)
     for page, text in changed.items():
@@ -248,6 +250,11 @@ def _scale(ledger: Mapping[str, Any]) -> list[str]:
     baseline = training.epochs * (SIZES["paper"]["weak"] // training.weak)
     here, share = f"{max(steps):,} steps on {ledger['data']}", f"1/{baseline / max(steps):.0f}"
     return [f"Scale of every number and verdict: trainings of {here}, {share} of the baseline's {baseline:,} on DESED."]
+
+
+def _left_out(ledger: Mapping[str, Any]) -> list[str]:
+    said = "Rows with dynamic mixing and augmentation are left out here; `sedlib reproduce` has them too."
+    return [] if ledger.get("mixing", True) else [said]
 
 
 def _here(number: Mapping[str, Any]) -> float:

@@ -221,6 +221,8 @@ def detector() -> dict[str, Interval]:
 
 def in_a_sentence(rows: pd.DataFrame) -> str:
     """Sum `verdicts` up."""
+    if rows.empty:
+        return "This study has no row with DAT."
     held = int((rows["verdict"] == "holds").sum())
     against = int(rows["verdict"].str.startswith("does not hold").sum())
     left = len(rows) - held - against

@@ -154,12 +154,13 @@ def of_detectors(section: str, says: str) -> list[str]:
     found, source = ledger.load()
     asked = [c for c in found["claims"] if c["section"] == section]
     counts = {name: count for name, count in ledger.verdicts({"claims": asked}).items() if count}
-    one = next(c for c in asked if c["says"] == says)
-    measured = "was not measured"
-    if one["here"] is not None:
-        measured = f"{one['here']:+.1f} points here ({one['low']:+.1f} to {one['high']:+.1f}): {one['verdict']}"
+    one = next((c for c in asked if c["says"] == says and c["here"] is not None), None)
+    measured = "not measured in this study"
+    if one is not None:
+        here = f"{one['here']:+.1f} points here ({one['low']:+.1f} to {one['high']:+.1f}): {one['verdict']}"
+        measured = f"{one['claimed']:+.1f} points in the paper, {here}"
     return [
         f"Full detectors, {source}",
         f"{len(asked)} sentences of section {section}: {', '.join(f'{n} {name}' for name, n in counts.items())}.",
-        f"{says}: {one['claimed']:+.1f} points in the paper, {measured}.",
+        f"{says}: {measured}.",
     ]

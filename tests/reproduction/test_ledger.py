@@ -326,6 +326,8 @@ def test_numbers_beside_the_published_study():
     assert said.startswith(f"{total - 1} of {total} numbers")
     assert "not: Fixed PCEN 1, development F1 (%): 45.1 here, 40.0 +- 5.0 there." in said
     assert ledger.beside_published(one | {"configuration": "0"}, study) == ""
+    study["numbers"] = [n for n in study["numbers"] if "Augm" not in n["row"]]  # a study without the rows that mix
+    assert ledger.beside_published(one, study).startswith(f"{total - 6} of {total - 5} numbers")
     assert ledger.beside_published(one, study | {"seeds": [0, 1]}) == ""
 
 
@@ -465,13 +467,11 @@ def test_holm(p, stands):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"tables": [3]}, "only a whole reproduction in profile lesson"),
-        ({"profile": "smoke"}, "only a whole reproduction"),
-        ({"failed": {"train-augm-0": "diverged"}}, "only a whole reproduction"),
-        (
-            {"numbers": [*complete()["numbers"][:-1], complete()["numbers"][-1] | {"here": None}]},
-            "only a whole reproduction",
-        ),
+        ({"tables": [3]}, "only all tables in profile lesson"),
+        ({"profile": "smoke"}, "only all tables"),
+        ({"seeds": [0, 1]}, "with 3 trainings, are published; run `sedlib reproduce --seeds 3`"),
+        ({"failed": {"train-augm-0": "diverged"}}, "only all tables"),
+        ({"numbers": [*complete()["numbers"][:-1], complete()["numbers"][-1] | {"here": None}]}, "only all tables"),
         ({"configuration": "00000000"}, "another configuration"),
         ({"measured_by": "0.1.0"}, "another configuration or version"),
     ],
@@ -482,6 +482,20 @@ def test_nothing_partial_foreign_or_stale_is_published(places, change, message):
         ledger.publish()
     assert not (places / "published.json").exists()
     assert all("old" in (places / file).read_text() for file in ("LEDGER.md", "README.md"))
+
+
+def test_a_study_without_mixing_is_published_and_says_so_but_replaces_none_that_has_it(places):
+    without = complete() | {"mixing": False, "numbers": [n for n in complete()["numbers"] if "Augm" not in n["row"]]}
+    write_json(places / "report" / "ledger.json", without)
+    ledger.publish()
+    for file in ("README.md", "LEDGER.md"):
+        assert "Rows with dynamic mixing and augmentation are left out here" in (places / file).read_text()
+    write_json(places / "report" / "ledger.json", complete())
+    ledger.publish()
+    write_json(places / "report" / "ledger.json", without)
+    with pytest.raises(SedError, match="would replace a study that has; run it without --no-mixing"):
+        ledger.publish()
+    assert json.loads((places / "published.json").read_text()) == complete()
 
 
 def test_publishing_without_a_ledger_or_a_place_in_readme(places):

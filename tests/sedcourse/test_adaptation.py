@@ -68,6 +68,8 @@ def test_the_published_study_in_a_sentence(monkeypatch):
     assert adaptation.detector() == {"the detector (F1)": Interval(1.0, 0.5, 1.5)}
     monkeypatch.setattr(ledger, "load", lambda: ({"claims": claims[1:]}, "somewhere"))
     assert adaptation.detector() == {}
+    monkeypatch.setattr(ledger, "load", lambda: ({"claims": claims[3:]}, "somewhere"))
+    assert adaptation.in_a_sentence(adaptation.verdicts()[1]) == "This study has no row with DAT."
 
 
 def test_the_ladder_has_a_row_for_each_rung():

@@ -177,4 +177,6 @@ def test_sentences_of_the_study_are_those_of_the_ledger(monkeypatch):
     assert said[1] == "1 sentences of section 4.1: 1 hold."
     assert said[2] == "A is better: +2.0 points in the paper, +1.0 points here (+0.5 to +1.5): holds."
     ledger["claims"][0] |= {"here": None, "verdict": "not measured"}
-    assert demo.of_detectors("4.1", "A is better")[2].endswith("was not measured.")
+    assert demo.of_detectors("4.1", "A is better")[2] == "A is better: not measured in this study."
+    del ledger["claims"][0]  # a study without the rows that mix has not even the sentence
+    assert demo.of_detectors("4.1", "A is better")[2] == "A is better: not measured in this study."
