@@ -18,7 +18,7 @@ import click
 import numpy as np
 
 from reproduction import shipped
-from reproduction.plan import Plan
+from reproduction.plan import LEDGER_LESSON, Plan
 from sedlib.decode import Posteriors
 from sedlib.errors import SedError
 from sedlib.files import whole, write_json, write_output
@@ -93,15 +93,21 @@ def _posteriors(members: dict[str, bytes], subset: str) -> Posteriors:
 @click.command()
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(1))
 def main(seeds: int) -> None:
-    """Pack the posteriors of a whole reproduction in profile lesson as figures/posteriors/."""
-    plan = Plan("lesson", "mini", tuple(range(seeds)))
-    runs = {(system, seed): Run(plan.folder(system, seed)) for system, seed in plan.trainings()}
-    if missing := [str(run.folder) for run in runs.values() if not run.finished]:
-        raise click.ClickException(f"not finished: {', '.join(missing)}; `sedlib reproduce --seeds {seeds}` trains all")
-    for (system, seed), run in runs.items():
-        pack(run, file_of(system, seed))
+    """Pack the posteriors of the workspace's finished trainings in profile lesson as figures/posteriors/.
+
+    What is published and is not in the workspace stays, so a study can be finished on several machines.
+    """
+    plan = Plan("lesson", "mini", tuple(range(seeds)), chosen=(LEDGER_LESSON,))
+    packed = 0
+    for system, seed in plan.trainings():
+        run = Run(plan.folder(system, seed))
+        if run.finished:
+            pack(run, file_of(system, seed))
+            packed += 1
     size = sum(path.stat().st_size for path in FOLDER.glob("*.zip"))
-    click.echo(f"{FOLDER}: {len(runs)} trainings, {size / 1e6:.1f} MB")
+    click.echo(f"{FOLDER}: {packed} trainings packed, {len(list(FOLDER.glob('*.zip')))} there, {size / 1e6:.1f} MB")
+    if lacking := [f"{system}-seed{seed}" for system, seed in plan.trainings() if not file_of(system, seed).is_file()]:
+        click.echo(f"Not trained yet: {', '.join(lacking)}; `sedlib reproduce --seeds {seeds}` trains all")
 
 
 if __name__ == "__main__":

@@ -61,6 +61,17 @@ def test_what_is_unpacked_is_what_was_packed_in_whole_percent(packed, tmp_path, 
     assert again.read_bytes() == posteriors.file_of("baseline", 0).read_bytes()
 
 
+def test_what_is_finished_is_packed_beside_what_is_published_and_the_rest_is_named(packed, workspace, tiny):
+    before = posteriors.file_of("baseline", 0).read_bytes()  # trained on another machine
+    finished(Plan("lesson", "mini", (0,)).folder("fixed_pcen_1", 0), tiny, "fixed_pcen_1", 0)
+    result = CliRunner().invoke(posteriors.main, ["--seeds", "1"])
+    assert result.exit_code == 0, result.output
+    assert "1 trainings packed, 3 there" in result.output and posteriors.file_of("fixed_pcen_1", 0).is_file()
+    assert posteriors.file_of("baseline", 0).read_bytes() == before
+    lacking = result.output.split("Not trained yet: ")[1]
+    assert "logmel-seed0" in lacking and "fixed_pcen_1" not in lacking and "ppcen_logmel-seed0" not in lacking
+
+
 def test_a_training_with_weights_stays(packed):
     run = packed["baseline"]
     before = (run.folder / "validation.npz").read_bytes()
