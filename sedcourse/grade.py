@@ -43,19 +43,24 @@ from sedlib.workspace import scratch
 SECONDS = 300  # for a notebook, by the clock; most are done in 15
 PER_CELL = 10  # seconds of the processor for a cell, or a check
 MEMORY = 4 * 2**30  # bytes, beyond what the imports take
-_APART = ["unshare", "--user", "--map-current-user", "--net"]
+FILE = 2**28  # bytes of a file that a notebook writes
+# Without network, and in a process tree that ends with its first process.
+_APART = ["unshare", "--user", "--map-current-user", "--net", "--pid", "--fork", "--kill-child"]
 COLUMNS: tuple[str, ...] = ("notebook", "lesson", "checks", "of", "quiz", "of_quiz", "points", "of_points", "remarks")
 
 
-def grade(notebooks: list[Path], seconds: float = SECONDS) -> list[dict[str, Any]]:
-    """Mark notebooks, one after the other; a row of `COLUMNS` for each."""
-    return [_graded(path, seconds) for path in notebooks]
+def grade(notebooks: list[Path], seconds: float = SECONDS) -> Iterator[dict[str, Any]]:
+    """Mark notebooks, one after the other; yield a row of `COLUMNS` for each."""
+    return (_graded(path, seconds) for path in notebooks)
 
 
-def items(lesson: str | Path) -> list[ast.Call]:
-    """Return the calls of checks in a lesson, as in ``check.pcen(pcen)``: what there is to get points for."""
-    calls = [node.value for cell in _code(read(lesson)) for node in cell if isinstance(node, ast.Expr)]
-    return [call for call in calls if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("check.")]
+def items(lesson: str | Path) -> list[tuple[str, str]]:
+    """Return what there is to get points for in a lesson: names of a check and of the function that it is given."""
+    found = []
+    for node in (node for cell in _code(read(lesson)) for node in cell):
+        if isinstance(node, ast.Expr) and (words := re.fullmatch(r"check\.(\w+)\((\w+)\)", ast.unparse(node))):
+            found.append((words[1], words[2]))
+    return found
 
 
 def _graded(path: Path, seconds: float) -> dict[str, Any]:
@@ -65,7 +70,7 @@ def _graded(path: Path, seconds: float) -> dict[str, Any]:
         lesson = find(_lesson_of(path, notebook))
     except Exception as error:  # whatever was handed in
         return row | {"remarks": f"cannot be read: {_first_line(error)}"}
-    names = [call.func.attr for call in items(lesson) if isinstance(call.func, ast.Attribute)]
+    names = [name for name, _ in items(lesson)]
     number, remarks = lesson.stem[:2], []
     row |= {"lesson": number, "of": len(names), "of_quiz": len(quiz.questions(number))}
     try:
@@ -80,7 +85,7 @@ def _graded(path: Path, seconds: float) -> dict[str, Any]:
     return row | {
         "points": row["checks"] + row["quiz"],
         "of_points": row["of"] + row["of_quiz"],
-        "remarks": "; ".join(remarks),
+        "remarks": "\n".join(remarks),
     }
 
 
@@ -113,6 +118,7 @@ def _in_a_process_of_its_own(path: Path, lesson: Path, seconds: float) -> dict[s
     limits["NUMBA_CACHE_DIR"] = str(scratch() / "numba")
     with tempfile.TemporaryDirectory(prefix="sedlib-grade-") as folder:
         with open(Path(folder, "said"), "w+") as out:
+            limits["SEDLIB_WORKSPACE"] = folder
             process = subprocess.Popen(
                 command,
                 cwd=folder,
@@ -122,11 +128,13 @@ def _in_a_process_of_its_own(path: Path, lesson: Path, seconds: float) -> dict[s
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(seconds)
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # it, and all that it started
-            process.wait()
+            try:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(seconds)
+            finally:  # after Ctrl-C, too
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
             out.seek(0)
             return dict(json.loads(line) for line in out)
 
@@ -134,10 +142,7 @@ def _in_a_process_of_its_own(path: Path, lesson: Path, seconds: float) -> dict[s
 def _may_unshare() -> bool:
     if shutil.which("unshare") is None:
         return False
-    return (
-        subprocess.run(["unshare", "--user", "--map-current-user", "--net", "true"], capture_output=True).returncode
-        == 0
-    )
+    return subprocess.run([*_APART, "true"], capture_output=True).returncode == 0
 
 
 def _one(path: Path, lesson: Path) -> None:
@@ -148,6 +153,7 @@ def _one(path: Path, lesson: Path) -> None:
     with open("/proc/self/statm") if os.path.exists("/proc/self/statm") else io.StringIO("0 " * 6) as statm:
         data = int(statm.read().split()[5]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_DATA, (data + MEMORY, data + MEMORY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE, FILE))
     if not _may_unshare():
         socket.socket.connect = socket.socket.connect_ex = _refuse
     for verdict in verdicts(nbformat.reads(path.read_text(encoding="utf-8"), as_version=4), lesson, space):
@@ -164,19 +170,26 @@ def start(lesson: Path) -> dict[str, Any]:
 
 def verdicts(notebook: NotebookNode, lesson: Path, space: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Run a learner's cells, and yield the name of each check with "correct" or what it says."""
+    asked = [(getattr(check, name), name, answer) for name, answer in items(lesson)]  # before a learner's cell runs
+    failed = {}
     for cell in notebook.cells:
         own = "exercise" in cell.metadata.get("tags", []) or not cell.get("id", "").startswith("lesson-")
         if own and cell.cell_type == "code" and not re.match(r"\s*(quiz|check)\.\w+\(", cell.source):
-            with suppress(Exception), redirect_stdout(io.StringIO()):
-                _limited(lambda source=cell.source: _run(ast.parse(source).body, space))
-    space["check"] = check
-    for call in items(lesson):
-        name, said = ast.unparse(call.func).removeprefix("check."), "correct"
+            try:
+                with redirect_stdout(io.StringIO()):
+                    _limited(lambda source=cell.source: _run(_parsed(source), space))
+            except Exception as error:  # whatever a cell does
+                failed[cell.source] = _first_line(error)
+    for judge, name, answer in asked:
+        said = "correct"
         try:
             with redirect_stdout(io.StringIO()):
-                _limited(lambda call=call, name=name: eval(compile(ast.Expression(call), name, "eval"), space))
+                _limited(lambda judge=judge, answer=answer: judge(space[answer]))
         except Exception as error:  # whatever an answer does
             said = _first_line(error)
+        if answer not in space:
+            why = (f"; the cell fails: {error}" for source, error in failed.items() if f"def {answer}(" in source)
+            said = f"{answer} is not defined{next(why, '')}"
         yield name, said
 
 
@@ -203,13 +216,21 @@ def _refuse(*_):
 
 
 def _code(notebook: NotebookNode) -> list[list[ast.stmt]]:
-    """Return the statements of each code cell; none of what is no Python, as ``%`` and ``!`` lines."""
+    """Return the statements of each code cell that is Python."""
     found = []
     for cell in notebook.cells:
         if cell.cell_type == "code":
             with suppress(SyntaxError):
-                found.append(ast.parse(cell.source).body)
+                found.append(_parsed(cell.source))
     return found
+
+
+def _parsed(source: str) -> list[ast.stmt]:
+    """Return a cell's statements, without lines for IPython such as ``%%time`` and ``!ls``."""
+    try:
+        return ast.parse(source).body
+    except SyntaxError:
+        return ast.parse(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", source), "cell").body
 
 
 def _is_constant(node: ast.stmt) -> bool:
@@ -226,7 +247,8 @@ def _is_constant(node: ast.stmt) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    kind = "" if isinstance(error, (check.WrongAnswer, SedError)) else f"{type(error).__name__}: "
+    return f"{kind}{error}".splitlines()[0]
 
 
 def main(arguments: list[str]) -> None:
@@ -241,7 +263,10 @@ def main(arguments: list[str]) -> None:
     if not notebooks:
         raise SedError(f"{folder}: holds no notebook (.ipynb)")
     start, table = time.monotonic(), io.StringIO()
-    rows = [row | {"notebook": str(Path(row["notebook"]).relative_to(folder))} for row in grade(notebooks)]
+    rows = []
+    for row in grade(notebooks):
+        rows.append(row | {"notebook": str(Path(row["notebook"]).relative_to(folder))})
+        print(f"{rows[-1]['notebook']}: {row['points']} of {row['of_points']}", flush=True)
     writer = csv.DictWriter(table, COLUMNS)
     writer.writeheader()
     writer.writerows(rows)

@@ -2,13 +2,16 @@
 
 import csv
 import re
+import subprocess
+import time
 
 import nbformat
 import pytest
+from leftovers import marked
 from nbformat.v4 import new_code_cell
 
 from reproduction.lessons import find, lessons
-from sedcourse import grade, quiz
+from sedcourse import check, grade, quiz
 from sedcourse.execute import read
 from sedcourse.stubs import exercise_notebook
 from sedlib.errors import SedError
@@ -54,7 +57,8 @@ def test_right_half_and_wrong(tmp_path, capsys):
     assert "smoother: " in rows["half.ipynb"]["remarks"] and "pcen" not in rows["half.ipynb"]["remarks"]
     assert "coefficient: coefficient returns nothing yet" in rows["wrong.ipynb"]["remarks"]
     assert "cannot be read" in rows["empty.ipynb"]["remarks"]
-    assert "points.csv: 4 notebooks" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"right.ipynb: {full} of {full}\n" in said and "points.csv: 4 notebooks" in said
 
 
 @pytest.mark.slow
@@ -75,6 +79,34 @@ def test_limits(tmp_path, monkeypatch):
     assert row["checks"] == 1 and "pcen: not reached" in row["remarks"] and "coefficient: not reached" in row["remarks"]
 
 
+@pytest.mark.slow
+def test_nothing_goes_on_after_a_notebook(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEDLIB_TEST_GRADE", str(tmp_path))
+    left = "import subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True)"
+    (row,) = grade.grade([hand_in(tmp_path / "left.ipynb", RIGHT, more=left)])
+    assert row["checks"] == len(RIGHT)
+    assert not grade._may_unshare() or marked("SEDLIB_TEST_GRADE", str(tmp_path)) == []
+
+
+@pytest.mark.slow
+def test_nothing_goes_on_after_ctrl_c(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEDLIB_TEST_GRADE", str(tmp_path))
+    begun, wait = tmp_path / "begun", subprocess.Popen.wait
+
+    def interrupted(process, timeout=None):
+        while timeout and not begun.exists():
+            time.sleep(0.1)
+        if timeout:
+            raise KeyboardInterrupt
+        return wait(process)
+
+    path = hand_in(tmp_path / "left.ipynb", {}, more=f"import time\nopen({str(begun)!r}, 'w')\ntime.sleep(600)")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(subprocess.Popen, "wait", interrupted)
+        list(grade.grade([path]))
+    assert marked("SEDLIB_TEST_GRADE", str(tmp_path)) == []
+
+
 def said_of(path, lesson) -> dict[str, str]:
     """What the checks say, in this process."""
     return dict(grade.verdicts(nbformat.read(path, as_version=4), lesson, grade.start(lesson)))
@@ -93,13 +125,29 @@ def test_the_lessons_own_solutions_get_all_points(lesson, tmp_path):
     assert len(said) == len(grade.items(lesson)) and set(said.values()) <= {"correct"}
 
 
-def test_a_helper_may_stand_in_a_cell_of_ones_own_and_checks_cannot_be_replaced(tmp_path):
+def test_a_helper_may_stand_in_a_cell_of_ones_own_and_checks_cannot_be_replaced(tmp_path, monkeypatch):
     helped = RIGHT | {"pcen": "def pcen(*of):\n    return helper(*of)"}
     more = RIGHT["pcen"].replace("def pcen", "def helper")
     assert set(said_of(hand_in(tmp_path / "a.ipynb", helped, more=more), find("03")).values()) == {"correct"}
-    cheat = "class check:\n    smoother = pcen = coefficient = print"
-    said = said_of(hand_in(tmp_path / "b.ipynb", {}, more=cheat), find("03"))
-    assert "correct" not in said.values() and len(said) == len(RIGHT)
+    for cheat in ("class check:\n    smoother = pcen = print", "check.smoother = check.pcen = print"):
+        for name in ("smoother", "pcen"):
+            monkeypatch.setattr(check, name, getattr(check, name))  # put back afterwards
+        said = said_of(hand_in(tmp_path / "b.ipynb", {}, more=cheat), find("03"))
+        assert "correct" not in said.values() and len(said) == len(RIGHT)
+
+
+def test_lines_for_ipython_and_cells_that_fail(tmp_path):
+    """What IPython alone knows is left out; a cell that cannot run is named, not only what it lacks."""
+    written = {
+        "smoother": "%%time\n" + RIGHT["smoother"],
+        "pcen": RIGHT["pcen"] + "\n!ls\n%timeit 1",
+        "coefficient": "def coefficient(t, rate, hop):\n    return (1",
+        "contrast": "def contrast(*of):\n    return {}['mean']",
+    }
+    said = said_of(hand_in(tmp_path / "a.ipynb", RIGHT | written), find("03"))
+    assert said["smoother"] == said["pcen"] == "correct"
+    assert "coefficient is not defined; the cell fails: SyntaxError: '(' was never closed" in said["coefficient"]
+    assert said["contrast"] == "KeyError: 'mean'"
 
 
 def test_bad_input(tmp_path):

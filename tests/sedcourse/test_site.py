@@ -15,6 +15,7 @@ from screens import CHROMIUM_OPTIONS, find_browser
 
 from reproduction.lessons import LESSONS, find
 from sedcourse import quiz, site, slides
+from sedcourse.execute import read
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 IMAGE = '<img alt="A spectrogram." src="data:image/png;base64,iVBORw0KGgo=">'
@@ -124,6 +125,36 @@ def test_slides(tmp_path):
     page = (tmp_path / "03_pcen.html").read_text()
     assert page.count("<section") > 30 and page.count("<h1") == 1 and "<script" not in page
     assert page.count("<strong>Right.") == len(quiz.questions("03")) and "Predict" in page and "def smoother" in page
+
+
+def test_slides_of_an_executed_lesson(tmp_path):
+    """Each slide has more than its heading, formulas stand with their words, and results are there."""
+    sound, table = "<audio controls src='data:audio/wav;base64,'></audio>", "<table><tr><td>59</td></tr></table>"
+    shown = {
+        "teacher.training_clips": [new_output("execute_result", {"text/html": table})],
+        "metrics.paired_difference": [new_output("stream", name="stdout", text="student: 1 < 2\n")],
+        "mistakes.worst": [new_output("display_data", {"text/html": html}) for html in (IMAGE, sound) * 2],
+        "check.ema": [new_output("stream", name="stdout", text="correct: it is known now\n")],
+    }
+    notebook = read("04")
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        cell.outputs = next((outputs for words, outputs in shown.items() if words in cell.source), [])
+    nbformat.write(notebook, tmp_path / "04_mean_teacher.ipynb")
+    slides.write_slides(tmp_path / "04_mean_teacher.ipynb", tmp_path / "04.html")
+    page = Links(tmp_path / "04.html")
+    found = re.findall("<section[^>]*>(.*?)</section>", (tmp_path / "04.html").read_text(), re.DOTALL)
+
+    def of(words: str) -> str:
+        return next(slide for slide in found if words in slide)
+
+    assert not [slide for slide in found if re.fullmatch(r"\s*<h2.*</h2>\s*", slide)]
+    assert "<math" in of("It has four terms") and "<math" in of("A softmax turns numbers into shares")
+    assert "<h2>What can each clip teach?" in of(table)
+    assert "student: 1 &lt; 2" in of("Those were synthetic clips") and "correct: it is" not in "".join(found)
+    assert sum(IMAGE in slide and sound in slide for slide in found) == 2
+    places = {link.removeprefix("#") for link in page.links if link.startswith("#")}
+    assert len(places) > 10 and places <= page.ids
+    assert "<h2>Look and listen" in found[int(re.search(r"#slide-(\d+)'><p>Look", of("Contents"))[1]) - 1]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
