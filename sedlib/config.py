@@ -31,7 +31,7 @@ Weight = Annotated[float, "0 or more, and finite", lambda x: 0 <= x < math.inf]
 Positive = Annotated[float, "more than 0, and finite", lambda x: 0 < x < math.inf]
 Share = Annotated[float, "from 0 to 1", lambda x: 0 <= x <= 1]
 Fraction = Annotated[float, "more than 0 and less than 1", lambda x: 0 < x < 1]
-Dropout = Annotated[float, "0 or more, and less than 1", lambda x: 0 <= x < 1]
+BelowOne = Annotated[float, "0 or more and less than 1", lambda x: 0 <= x < 1]
 EffectName = Literal["noise burst", "sine burst", "comb", "compression", "pitch shift", "low-pass", "high-pass"]
 
 _IN_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a string", type(None): "none"}
@@ -168,10 +168,10 @@ class Model(Checked):
     filters: tuple[Size, ...] = (16, 32, 64, 128, 128, 128, 128)
     pooling: tuple[tuple[Size, Size], ...] = ((2, 2), (2, 2), (1, 2), (1, 2), (1, 2), (1, 2), (1, 2))  # (time, mel)
     batchnorm_momentum: Share = 0.99  # the weight of the newest batch, so the running averages hardly average
-    conv_dropout: Dropout = 0.5
+    conv_dropout: BelowOne = 0.5
     rnn_units: Size = 128
     rnn_layers: Size = 2
-    rnn_dropout: Dropout = 0.5  # after the recurrent layers; between them the baseline has none
+    rnn_dropout: BelowOne = 0.5  # after the recurrent layers; between them the baseline has none
     init: Literal["baseline", "torch"] = "baseline"  # of the weights: the baseline's, or PyTorch's own
 
     def __post_init__(self) -> None:
@@ -362,9 +362,6 @@ PROFILES: dict[str, Config] = {
         adversarial=Adversarial(learning_rate=1e-3, rampup_epochs=1, blocks=2, repeats=1, bottleneck=8, hidden=16),
     ),
 }
-
-# Evaluations of the random forest that searches HMMs (section 3.4); with 20 it only shows that it runs.
-FOREST_CALLS: dict[str, int] = {"paper": 200, "lesson": 200, "smoke": 20}
 
 
 def profile(name: str) -> Config:

@@ -8,13 +8,14 @@ ends where the scores change, so a threshold on its confidence keeps or drops it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from sedlib.compiled import njit
+from sedlib.config import BelowOne, Positive, Weight
 from sedlib.decode.events import Spans
-from sedlib.decode.parameters import CONFIDENCE, ByClass, Range
+from sedlib.decode.parameters import ByClass
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +42,11 @@ class Boxes(ByClass):
     confidence: np.ndarray
 
     TITLE: ClassVar[str] = "Boxes"
-    RANGES: ClassVar[dict[str, Range]] = {
-        "step_s": Range(0),
-        "absolute": Range(0, with_low=True),
-        "relative": Range(1, with_low=True),
-        "confidence": CONFIDENCE,
+    RANGES: ClassVar[dict[str, Any]] = {
+        "step_s": Positive,
+        "absolute": Weight,
+        "relative": Annotated[float, "1 or more, and finite", lambda x: 1 <= x < np.inf],
+        "confidence": BelowOne,
     }
 
     def vectors(self, frame_s: float, n_frames: int) -> np.ndarray:

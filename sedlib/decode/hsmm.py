@@ -12,13 +12,14 @@ duration after a random cut of a stationary sequence, at the end at least the vi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import gammaincc
 
 from sedlib.compiled import njit
-from sedlib.decode.parameters import CONFIDENCE, PROBABILITY, ByClass, Range
+from sedlib.config import BelowOne, Fraction, Positive
+from sedlib.decode.parameters import ByClass
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +43,11 @@ class Hsmm(ByClass):
     confidence: np.ndarray
 
     TITLE: ClassVar[str] = "HSMM"
-    RANGES: ClassVar[dict[str, Range]] = {
-        "p_silence": PROBABILITY,
-        "mean_s": Range(0),
-        "shape": Range(0),
-        "confidence": CONFIDENCE,
+    RANGES: ClassVar[dict[str, Any]] = {
+        "p_silence": Fraction,
+        "mean_s": Positive,
+        "shape": Positive,
+        "confidence": BelowOne,
     }
 
     def vectors(self, frame_s: float, n_frames: int) -> np.ndarray:
