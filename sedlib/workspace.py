@@ -82,16 +82,7 @@ def leave_home_alone() -> None:
 
 
 def dataset(data: str = "mini", profile_name: str = "lesson", progress: bool = True) -> Path:
-    """Return the folder of a data set; MiniDESED, or its missing part, is generated first.
-
-    Parameters
-    ----------
-    data : str
-        "mini", or the path of a DESED-layout folder.
-    profile_name : str
-        smoke, lesson or paper: how many clips and isolated sounds MiniDESED has.
-    progress : bool
-    """
+    """Return the folder of a data set: a DESED-layout folder, or MiniDESED, whose missing part is generated first."""
     if data != "mini":
         folder = home_path(data)
         if not folder.is_dir():

@@ -30,22 +30,14 @@ BLOCK = 256  # clips that are decoded side by side, so that the inner loop is on
 
 @dataclass(frozen=True, eq=False)
 class Hmm(ByClass):
-    """Parameters of the models of all classes, and what is done to the events that they find.
+    """Parameters of the models of all classes, arrays (class,), and which of their events are kept.
 
-    Attributes
-    ----------
-    classes : tuple of str
-    p_silence, p_event : (class,) arrays
-        Probability of staying silent, and of staying in the event, from one frame to the next, in (0, 1).
-    confidence : (class,) array
-        An event in which no frame's posterior (after a threshold's shift, see `emissions`) reaches this is dropped; 0
-        drops none.
-    drop_s : float
-        Events this short are dropped, seconds. The released code drops those of up to 3 frames (0.2 s).
+    The probabilities are those of staying silent, and of staying in the event, from one frame to the next, in (0, 1).
     """
 
     p_silence: np.ndarray
     p_event: np.ndarray
+    # An event in which no frame's posterior (after a threshold's shift, see `emissions`) reaches this is dropped.
     confidence: np.ndarray
 
     TITLE: ClassVar[str] = "HMM"

@@ -24,23 +24,12 @@ from sedlib.decode.parameters import ByClass
 
 @dataclass(frozen=True, eq=False)
 class Hsmm(ByClass):
-    """Parameters of the models of all classes, and what is done to the events that they find.
+    """Parameters of the models of all classes, arrays (class,), and which of their events are kept."""
 
-    Attributes
-    ----------
-    classes : tuple of str
-    p_silence : (class,) array
-        Probability of staying silent from one frame to the next, in (0, 1).
-    mean_s, shape : (class,) arrays
-        Mean of the gamma distribution of durations, seconds, and its shape: (mean / standard deviation) squared.
-    confidence, drop_s
-        As for `sedlib.decode.Hmm`.
-    """
-
-    p_silence: np.ndarray
-    mean_s: np.ndarray
-    shape: np.ndarray
-    confidence: np.ndarray
+    p_silence: np.ndarray  # probability of staying silent from one frame to the next, in (0, 1)
+    mean_s: np.ndarray  # of the gamma distribution of durations, s
+    shape: np.ndarray  # of that distribution: (mean / standard deviation) squared
+    confidence: np.ndarray  # as for `sedlib.decode.Hmm`
 
     TITLE: ClassVar[str] = "HSMM"
     RANGES: ClassVar[dict[str, Any]] = {

@@ -18,21 +18,10 @@ from sedlib.decode.parameters import ByClass, log_odds
 
 @dataclass(frozen=True, eq=False)
 class Medians(ByClass):
-    """A median filter for each class.
+    """A median filter and a threshold for each class: arrays (class,)."""
 
-    Attributes
-    ----------
-    classes : tuple of str
-    median_s : (class,) array
-        Length of the filter, seconds.
-    threshold : (class,) array
-        Where the posterior is above this, a frame is active before the filter.
-    drop_s : float
-        Events this short are dropped, seconds.
-    """
-
-    median_s: np.ndarray
-    threshold: np.ndarray
+    median_s: np.ndarray  # length of the filter, s
+    threshold: np.ndarray  # where the posterior is above this, a frame is active before the filter
 
     TITLE: ClassVar[str] = "Median"
     RANGES: ClassVar[dict[str, Any]] = {"median_s": Weight, "threshold": Fraction}

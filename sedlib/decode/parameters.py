@@ -20,17 +20,10 @@ def log_odds(p: float | np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class ByClass:
-    """A decoder with parameters by class: arrays (class,), which a subclass names in ``RANGES`` with `config`'s types.
-
-    Attributes
-    ----------
-    classes : tuple of str
-    drop_s : float
-        Events this short are dropped, seconds.
-    """
+    """A decoder with parameters by class: arrays (class,), which a subclass names with types in ``RANGES``."""
 
     classes: tuple[str, ...]
-    drop_s: float = field(default=0.0, kw_only=True)
+    drop_s: float = field(default=0.0, kw_only=True)  # events this short are dropped, s
 
     TITLE: ClassVar[str]
     RANGES: ClassVar[dict[str, Any]]

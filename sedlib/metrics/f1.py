@@ -30,25 +30,13 @@ from sedlib.errors import SedError
 
 @dataclass(frozen=True, eq=False)
 class F1Result:
-    """Counts of a system on a set of clips, and the F1 scores that follow from them.
+    """Counts of a system on a set of clips, and the F1 scores that follow from them."""
 
-    Attributes
-    ----------
-    counts : (clip, class, 3) int array
-        Hits, number of predictions, number of references.
-    filenames : list of str
-    classes : tuple of str
-    unknown_filenames : list of str
-        Clips with predictions that the reference does not know; they count nowhere.
-    precision_of_none : float
-        Precision of a class without predictions: 0, or NaN, which leaves it out of the macro F1.
-    """
-
-    counts: np.ndarray
+    counts: np.ndarray  # (clip, class, 3) int: hits, number of predictions, number of references
     filenames: list[str]
     classes: tuple[str, ...] = CLASSES
-    unknown_filenames: list[str] = field(default_factory=list)
-    precision_of_none: float = 0.0
+    unknown_filenames: list[str] = field(default_factory=list)  # with predictions, which count nowhere
+    precision_of_none: float = 0.0  # of a class without predictions: 0, or NaN, which leaves it out of the macro F1
 
     @property
     def macro(self) -> float:
@@ -81,19 +69,9 @@ class F1Result:
 def f1_precision_recall(
     counts: np.ndarray, precision_of_none: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compute F1, precision and recall of counts (..., 3), by sed_eval's operations in their order.
+    """Compute F1, precision and recall of counts as in `F1Result`, (..., 3), by sed_eval's operations in their order.
 
-    Parameters
-    ----------
-    counts : (..., 3) array
-        Hits, number of predictions, number of references.
-    precision_of_none : float
-        Precision where nothing was predicted: 0 or NaN.
-
-    Returns
-    -------
-    three (...) arrays
-        Recall and F1 are NaN where the reference has nothing.
+    Recall and F1 are NaN where the reference has nothing.
     """
     hits, n_sys, n_ref = np.moveaxis(np.asarray(counts, dtype=float), -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -158,12 +136,10 @@ def event_f1(
 def segment_f1(
     reference: pd.DataFrame, predictions: pd.DataFrame, classes: tuple[str, ...] = CLASSES, segment_s: float = 1.0
 ) -> F1Result:
-    """Score an event table by segment-based F1.
+    """Score an event table by segment-based F1; tables, classes and errors as for `event_f1`.
 
     Parameters
     ----------
-    reference, predictions, classes
-        As for `event_f1`.
     segment_s : float
         Length of a segment, seconds; sed_eval's ``time_resolution``.
 
@@ -171,11 +147,6 @@ def segment_f1(
     -------
     F1Result
         Its counts are active segments: in both tables, in the predictions, in the reference.
-
-    Raises
-    ------
-    SedError
-        As `event_f1`.
     """
     filenames, unknown = match_filenames(reference, predictions)
     ref, sys = (index_events(table, filenames, classes) for table in (reference, predictions))

@@ -126,19 +126,10 @@ class Batch(NamedTuple):
 
 
 class Inputs:
-    """Everything that a training reads.
+    """Everything that a training reads; ``detector`` and ``keep`` as for `Clips`.
 
-    Parameters
-    ----------
-    config : Config
-    data : path
-    seed : int
-        For held-out clips, the order of the others, and augmentation.
-    detector : Detector
-        Computes the spectrograms, on the training's device.
-    keep : str
-        As for `Clips`.
-    progress : bool
+    The clips held out, the order of the others, and augmentation follow from ``seed``. `SedError` where clips are
+    missing.
 
     Attributes
     ----------
@@ -148,11 +139,6 @@ class Inputs:
         What an epoch is validated on; ``reference`` is its event table. Held-out clips with strong labels, or the
         development set, and then none is held out. An epoch chosen on the development set, as the released code does,
         makes the scores on that set optimistic.
-
-    Raises
-    ------
-    SedError
-        Where clips are missing.
     """
 
     def __init__(

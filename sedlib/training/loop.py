@@ -67,18 +67,13 @@ def train(
     seed : int
         Initial weights, order of clips, noise and dropout follow from it.
     folder : path
-        Run folder.
+        Of the run that is returned.
     on_epoch : callable, optional
         Called after every epoch with the row of metrics and the networks, ``student`` and ``teacher``, in evaluation
         mode; twice for an epoch if the process is killed before the next checkpoint.
     progress : bool
-        Show a progress bar.
     workers : int
         Threads that read waveforms ahead; the result does not depend on it.
-
-    Returns
-    -------
-    Run
 
     Raises
     ------
@@ -208,10 +203,8 @@ class _Training:
     def save(self) -> None:
         """Save a checkpoint."""
         self.state.seconds = time.perf_counter() - self.began
-        parts = {"learner": self.learner, "telemetry": self.telemetry}
-        self.run.save_checkpoint(
-            {name: part.state_dict() for name, part in parts.items()} | {"state": vars(self.state)}
-        )
+        learner, telemetry = self.learner.state_dict(), self.telemetry.state_dict()
+        self.run.save_checkpoint({"learner": learner, "telemetry": telemetry, "state": vars(self.state)})
         self.run.write_progress(self.state.step, self.steps)
         self.saved = time.perf_counter()
 

@@ -25,13 +25,7 @@ if TYPE_CHECKING:
 class MeanTeacher:
     """Student, teacher and optimiser, and one step of their training.
 
-    Parameters
-    ----------
-    student : Detector
-        The teacher copies its scaling; its weights are drawn independently, as in the baseline.
-    config : Config
-    fabric : Fabric
-    steps_per_epoch : int
+    The teacher copies the student's scaling; its weights are drawn independently, as in the baseline.
     """
 
     def __init__(self, student: Detector, config: Config, fabric: Fabric, steps_per_epoch: int) -> None:

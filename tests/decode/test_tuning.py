@@ -243,14 +243,15 @@ def test_a_share_of_the_clips_is_more_than_none_and_no_more_than_all(fraction):
 
 @pytest.mark.parametrize("search", ["exact", "robust"])
 def test_tune_chooses_on_one_half_and_scores_both(search, monkeypatch):
-    monkeypatch.setitem(tuning.SEARCHES, search, lambda objective, seed: getattr(tuning, search)(objective, points=5))
+    monkeypatch.setitem(tuning.SEARCHES, "exact", lambda objective, seed: exact(objective, points=5))
+    monkeypatch.setattr(tuning, "ROBUST_POINTS", 5)
     posteriors, reference = case(10, clips=20)
     result = tune(posteriors, reference, search, fraction=0.4, seed=2)
     assert json.loads(json.dumps(result)) == result
     assert (result["search"], result["fraction"], result["seed"]) == (search, 0.4, 2)
     assert result["clips"] == {"tuned_half": 8, "other_half": 12} and result["seconds"] > 0
     tuned_half, other_half = halves(reference, 0.4, 2)
-    hmm = getattr(tuning, search)(Objective(posteriors, tuned_half), points=5)
+    hmm = tuning.SEARCHES[search](Objective(posteriors, tuned_half), 2)
     assert {name: result[name] for name in hmm.to_dict()} == hmm.to_dict()
     for name, events in (("baseline", median_events(posteriors, Decoding())), ("tuned", find_events(posteriors, hmm))):
         for key, half in (("f1_tuned_half", tuned_half), ("f1_other_half", other_half)):
