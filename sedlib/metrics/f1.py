@@ -150,7 +150,9 @@ def segment_f1(
     """
     filenames, unknown = match_filenames(reference, predictions)
     ref, sys = (index_events(table, filenames, classes) for table in (reference, predictions))
-    counts = _overlap(ref.bounds, *_segments(ref, segment_s), sys.bounds, *_segments(sys, segment_s))
+    n_segments = int(np.ceil(max(of.offset.max(initial=0.0) for of in (ref, sys)) / segment_s))
+    in_ref, in_sys = (_active(of, segment_s, n_segments) for of in (ref, sys))
+    counts = np.stack([of.sum(axis=1) for of in (in_ref & in_sys, in_sys, in_ref)], axis=-1)
     return F1Result(counts.reshape(-1, len(classes), 3), filenames, tuple(classes), unknown, precision_of_none=np.nan)
 
 
@@ -230,22 +232,10 @@ def _augment(r, root, high, first, partner, tried, reference, predictions, colla
     return False
 
 
-def _segments(events: EventIndex, segment_s: float) -> tuple[np.ndarray, np.ndarray]:
-    """First and past-the-last segment of each event."""
-    return np.floor(events.onset / segment_s).astype(np.int64), np.ceil(events.offset / segment_s).astype(np.int64)
-
-
-@njit(cache=True)
-def _overlap(ref_bounds, ref_start, ref_stop, sys_bounds, sys_start, sys_stop):
-    counts = np.zeros((len(ref_bounds) - 1, 3), np.int64)
-    length = max(ref_stop.max() if len(ref_stop) else 0, sys_stop.max() if len(sys_stop) else 0)
-    active = np.zeros((2, length), np.bool_)  # in the reference, in the predictions
-    for cell in range(len(counts)):
-        active[:] = False
-        for r in range(ref_bounds[cell], ref_bounds[cell + 1]):
-            active[0, ref_start[r] : ref_stop[r]] = True
-        for s in range(sys_bounds[cell], sys_bounds[cell + 1]):
-            active[1, sys_start[s] : sys_stop[s]] = True
-        counts[cell, 0] = (active[0] & active[1]).sum()
-        counts[cell, 1], counts[cell, 2] = active[1].sum(), active[0].sum()
-    return counts
+def _active(events: EventIndex, segment_s: float, n_segments: int) -> np.ndarray:
+    """Which segments are active in each cell, (cell, segment)."""
+    n_cells = len(events.bounds) - 1
+    cell, changes = np.repeat(np.arange(n_cells), np.diff(events.bounds)), np.zeros((n_cells, n_segments + 1), np.int32)
+    np.add.at(changes, (cell, np.floor(events.onset / segment_s).astype(np.int64)), 1)
+    np.add.at(changes, (cell, np.ceil(events.offset / segment_s).astype(np.int64)), -1)
+    return changes.cumsum(axis=1) > 0
