@@ -96,7 +96,7 @@ PPCEN = {"layers": 2, "alpha": (0.8, 0.4), "delta": (2.0, 2.0), "r": (0.5, 0.5)}
         (Features, {"range_db": 0.0}, "features.range_db is 0.0; it must be more than 0"),
         (Features, {"hop": 255.0}, "features.hop is 255.0; it must be a whole number"),
         (Features, {"n_mels": True}, "features.n_mels is True; it must be a whole number"),
-        (Augment, {"teacher": "none"}, "augment.teacher is 'none'; it must be one of own, same, clean"),
+        (Augment, {"teacher": "none"}, "augment.teacher is 'none'; it must be one of own"),
         (Augment, {"sources": (0, 5)}, "augment.sources is (0, 5); it must be a tuple, each value 1 or more"),
         (Augment, {"sources": (5, 1)}, "augment.sources is (5, 1); give the smaller one first"),
         (Augment, {"sources": [1, 5]}, "augment.sources is [1, 5]; it must be a tuple of 2"),

@@ -1,7 +1,6 @@
 """Choose the parameters of decoders for event-based macro F1.
 
-Paper sections 3.4 and 4.3; taught in ``notebooks/06_hmm.py``. Three searches on one objective, which decodes and scores
-all clips in a few milliseconds; those of HMMs:
+Paper sections 3.4 and 4.3; taught in ``notebooks/06_hmm.py``. Three searches on one `Objective`; those of HMMs:
 
 ``forest``  the paper's: 11 probabilities (one of silence for all classes), 200 evaluations guided by a random forest.
 ``exact``   the best of the same family on a grid. With silence tied, macro F1 is a sum over classes, so for every
@@ -106,11 +105,6 @@ def forest(
 def grid(points: int) -> np.ndarray:
     """Space probabilities from 0.01 to 0.999 at equal steps of their log-odds."""
     return 1 / (1 + np.exp(-np.linspace(log_odds(LOW), log_odds(HIGH), points)))
-
-
-def step(p: np.ndarray) -> float:
-    """Measure the log-odds from one point of a `grid` to the next."""
-    return float(log_odds(p[1]) - log_odds(p[0]))
 
 
 def exact(objective: Objective, points: int = POINTS) -> Hmm:

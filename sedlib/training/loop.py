@@ -33,7 +33,7 @@ from sedlib.features import ZScore
 from sedlib.metrics import event_f1
 from sedlib.models import Detector
 from sedlib.training.adversarial import DomainAdversarial
-from sedlib.training.inputs import Inputs, subsets_of, validated_on
+from sedlib.training.inputs import Inputs, subsets_of
 from sedlib.training.mean_teacher import MeanTeacher
 from sedlib.training.runs import Run
 from sedlib.training.telemetry import Diverged, Telemetry, write_events
@@ -83,8 +83,7 @@ def train(
     """
     data, run = Path(data), Run(folder)
     if not run.finished:
-        read = dict.fromkeys([*subsets_of(config).values(), validated_on(config)])
-        layout.preflight(data, read, config.augment.uses_soundbank)
+        layout.preflight(data, subsets_of(config).values(), config.augment.uses_soundbank)
     with run.only_one():
         run.start(config, data, seed)
         if not run.finished:

@@ -77,7 +77,7 @@ class MeanTeacher:
         self.teacher.train()
         with torch.no_grad(), self.fabric.autocast():
             target = self.teacher(add_noise(seen_by_teacher, t.noise_snr_db, self.features))
-        output = self.student(add_noise(seen, t.noise_snr_db, self.features) if t.noise_on == "both" else seen)
+        output = self.student(seen)
         terms = losses(output, target, strong, weak, rates["consistency_weight"])
         terms |= self.update(output, terms["total"], len(strong), rates)
         update_teacher(self.teacher, self.student, step + 1, t.ema)

@@ -23,7 +23,7 @@ from sedlib.inference import posteriors
 from sedlib.metrics import evaluate
 from sedlib.training.runs import Run
 
-SUBSETS = ("validation", "public")  # the paper's "dev" and "eval"
+SUBSETS = layout.EVALUATED  # the paper's "dev" and "eval"
 
 
 def score(run: Run, data: str | Path, progress: bool = True) -> dict[str, Any]:
