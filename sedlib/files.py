@@ -35,7 +35,7 @@ _FIXES = dict.fromkeys(FULL, "make room there") | {
 def one_line(path: Path | None = None, numbers: Container[int] = _FIXES) -> Iterator[None]:
     """Turn an `OSError` that a user can fix into a `SedError` with path and fix; for a command's outermost function.
 
-    ``path`` is named in place of the error's own; errors with other ``numbers`` pass.
+    ``path`` is named in place of the error's own. An error whose errno is not in ``numbers`` passes.
     """
     try:
         yield

@@ -82,7 +82,10 @@ def leave_home_alone() -> None:
 
 
 def dataset(data: str = "mini", profile_name: str = "lesson", progress: bool = True) -> Path:
-    """Return the folder of a data set: a DESED-layout folder, or MiniDESED, whose missing part is generated first."""
+    """Return the folder of a data set: a path in DESED's layout, or "mini", whose missing part is generated first.
+
+    ``profile_name`` says how many clips and isolated sounds MiniDESED has.
+    """
     if data != "mini":
         folder = home_path(data)
         if not folder.is_dir():

@@ -150,9 +150,10 @@ def segment_f1(
     """
     filenames, unknown = match_filenames(reference, predictions)
     ref, sys = (index_events(table, filenames, classes) for table in (reference, predictions))
-    n_segments = int(np.ceil(max(of.offset.max(initial=0.0) for of in (ref, sys)) / segment_s))
+    n_segments = 1 + int(max(of.offset.max(initial=0.0) for of in (ref, sys)) / segment_s)
     in_ref, in_sys = (_active(of, segment_s, n_segments) for of in (ref, sys))
-    counts = np.stack([of.sum(axis=1) for of in (in_ref & in_sys, in_sys, in_ref)], axis=-1)
+    counted = np.intersect1d(in_ref, in_sys, assume_unique=True), in_sys, in_ref
+    counts = np.stack([np.bincount(of // n_segments, minlength=len(ref.bounds) - 1) for of in counted], axis=-1)
     return F1Result(counts.reshape(-1, len(classes), 3), filenames, tuple(classes), unknown, precision_of_none=np.nan)
 
 
@@ -233,9 +234,9 @@ def _augment(r, root, high, first, partner, tried, reference, predictions, colla
 
 
 def _active(events: EventIndex, segment_s: float, n_segments: int) -> np.ndarray:
-    """Which segments are active in each cell, (cell, segment)."""
-    n_cells = len(events.bounds) - 1
-    cell, changes = np.repeat(np.arange(n_cells), np.diff(events.bounds)), np.zeros((n_cells, n_segments + 1), np.int32)
-    np.add.at(changes, (cell, np.floor(events.onset / segment_s).astype(np.int64)), 1)
-    np.add.at(changes, (cell, np.ceil(events.offset / segment_s).astype(np.int64)), -1)
-    return changes.cumsum(axis=1) > 0
+    """List the active segments of all cells, each once, as cell * ``n_segments`` + segment."""
+    first = np.floor(events.onset / segment_s).astype(np.int64)
+    n_active = np.ceil(events.offset / segment_s).astype(np.int64) - first
+    cell = np.repeat(np.arange(len(events.bounds) - 1), np.diff(events.bounds))
+    within = np.arange(n_active.sum()) - np.repeat(n_active.cumsum() - n_active, n_active)
+    return np.unique(np.repeat(cell * n_segments + first, n_active) + within)
