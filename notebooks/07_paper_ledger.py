@@ -535,8 +535,8 @@ quiz.show("07", answers="")
 # 4. `sedlib reproduce --table 1 --seeds 5` gives Table 1 five trainings; read them with
 #    `ledger.read(workspace.workspace() / "report" / "ledger.json")`. Which intervals became shorter, and which of the
 #    two chances would be left after a hundred trainings?
-# 5. Average only the two DAT runs, or PPCEN and one of them (`sedlib.decode.average`). Which member is worth most to
-#    the ensemble?
+# 5. Average only the two DAT runs, or PPCEN and one of them (`reproduction.scoring.average`). Which member is worth
+#    most to the ensemble?
 # 6. Tune the ensemble's HMM on all development clips instead of half of them (`sedlib tune --fraction 1`). What
 #    happens to the development score, and to the evaluation score?
 # 7. Take one sentence that is open and use `reproduction.intervals.detectable` with its `clips` and `seeds`. How many
@@ -562,7 +562,7 @@ quiz.show("07", answers="")
 # ```python
 # import itertools
 #
-# from sedlib.decode import average
+# from reproduction.scoring import average
 #
 # names = {"PPCEN": ("ppcen_logmel", 0), "DAT": ("dat_augm", 0), "DAT, again": ("dat_augm", 1)}
 # runs = {name: training.Run(workspace.run_folder(profile, root, *of))

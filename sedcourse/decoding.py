@@ -236,7 +236,7 @@ def rarest_landscape(objective: Objective) -> tuple[Figure, str]:
     rarest, p = int(n.argmin()), tuning.grid(tuning.ROBUST_POINTS)
     width = tuning.SMOOTHING / np.sqrt(n[rarest])
     raw = np.nan_to_num(objective.landscape(p, p, drop_s=tuning.DROP_S)[rarest, ..., 0])
-    smooth = gaussian_filter(raw, width / tuning.step(p), mode="nearest")
+    smooth = gaussian_filter(raw, width / (log_odds(p[1]) - log_odds(p[0])), mode="nearest")
     tops = [np.unravel_index(of.argmax(), of.shape) for of in (raw, smooth)]
     marks = {
         title: (np.full(2, p[top[0]]), np.full(2, p[top[1]]))

@@ -2,7 +2,7 @@
 
 ``paper`` is the paper's system number by number; ``lesson`` is the same system, small enough to train in a few minutes
 on two cores; ``smoke`` only shows that everything runs. A part checks its values against the annotations of its fields
-when it is built, before anything is read or trained.
+when it is built, before anything is read or trained. A field with one value records in ``config.json`` how it is done.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Weight = Annotated[float, "0 or more, and finite", lambda x: 0 <= x < math.inf]
 Positive = Annotated[float, "more than 0, and finite", lambda x: 0 < x < math.inf]
 Share = Annotated[float, "from 0 to 1", lambda x: 0 <= x <= 1]
 Fraction = Annotated[float, "more than 0 and less than 1", lambda x: 0 < x < 1]
-Dropout = Annotated[float, "0 or more, and less than 1", lambda x: 0 <= x < 1]
+BelowOne = Annotated[float, "0 or more and less than 1", lambda x: 0 <= x < 1]
 EffectName = Literal["noise burst", "sine burst", "comb", "compression", "pitch shift", "low-pass", "high-pass"]
 
 _IN_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a string", type(None): "none"}
@@ -62,7 +62,7 @@ def _wrong(value: Any, kind: Any) -> str:
         number, words, holds = options
         return _wrong(value, number) or ("" if holds(value) else words)
     if origin is Literal:
-        return "" if value in options else f"one of {', '.join(options)}"
+        return "" if value in options else f"one of {', '.join(map(str, options))}"
     if origin in (Union, UnionType):
         found = [_wrong(value, option) for option in options]
         return " or ".join(found) if all(found) else ""
@@ -117,7 +117,7 @@ class Augment(Checked):
     mel_mask: Share = 0.125  # widest, as a share of the bands
     time_masks: Count = 0
     time_mask_s: Weight = 0.4  # widest
-    teacher: Literal["own", "same", "clean"] = "own"  # masks and noise of its own, the student's, or none
+    teacher: Literal["own"] = "own"  # masks and noise of its own
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -168,10 +168,10 @@ class Model(Checked):
     filters: tuple[Size, ...] = (16, 32, 64, 128, 128, 128, 128)
     pooling: tuple[tuple[Size, Size], ...] = ((2, 2), (2, 2), (1, 2), (1, 2), (1, 2), (1, 2), (1, 2))  # (time, mel)
     batchnorm_momentum: Share = 0.99  # the weight of the newest batch, so the running averages hardly average
-    conv_dropout: Dropout = 0.5
+    conv_dropout: BelowOne = 0.5
     rnn_units: Size = 128
     rnn_layers: Size = 2
-    rnn_dropout: Dropout = 0.5  # after the recurrent layers; between them the baseline has none
+    rnn_dropout: BelowOne = 0.5  # after the recurrent layers; between them the baseline has none
     init: Literal["baseline", "torch"] = "baseline"  # of the weights: the baseline's, or PyTorch's own
 
     def __post_init__(self) -> None:
@@ -204,12 +204,12 @@ class Training(Checked):
     ema: Share = 0.999
     output_bias: Literal["init", "prior"] = "init"  # of the strong head: as all weights, or the classes' log-odds
     noise_snr_db: Level | None = 30.0  # white noise on the Mel amplitudes (baseline); None: no noise
-    noise_on: Literal["teacher", "both"] = "teacher"  # whose view has it, each its own
+    noise_on: Literal["teacher"] = "teacher"  # whose view has it
     teacher_statistics: Literal["running", "recomputed"] = "running"  # batch normalisation's: of its views, or clean
     tested: Literal["student", "teacher"] = "student"  # chooses the epoch, is scored, and detects
     selection: Literal["best", "last"] = "best"  # epoch that is kept: the best F1 in validation, or the last
-    validation: Literal["synthetic", "development"] = "synthetic"  # clips held out (baseline), or the development set
-    validation_share: Fraction = 0.2  # of the clips with strong labels, held out; of "development" none
+    validation: Literal["synthetic"] = "synthetic"  # on clips with strong labels that are held out (baseline)
+    validation_share: Fraction = 0.2  # of these clips
     preload: bool = False  # keep the spectrograms of all training clips in memory
 
 
@@ -224,7 +224,7 @@ class Adversarial(Checked):
     domain_weight: Weight = 0.1
     schedule: Literal["constant", "ganin"] = "constant"  # of the CNN's domain_weight; Ganin's rises from 0 to it
     learning_rate: Weight = 2e-4  # the domain classifier's
-    steps: Size = 1  # its updates for one of the CNN
+    steps: Literal[1] = 1  # its updates for one of the CNN
     rampup_epochs: Weight = 50
     gradient_clip: Positive = 5.0  # largest norm of the gradient of either network, the released code's
     # The classifier, Conv-TasNet's separator, as in the released code.
@@ -362,9 +362,6 @@ PROFILES: dict[str, Config] = {
         adversarial=Adversarial(learning_rate=1e-3, rampup_epochs=1, blocks=2, repeats=1, bottleneck=8, hidden=16),
     ),
 }
-
-# Evaluations of the random forest that searches HMMs (section 3.4); with 20 it only shows that it runs.
-FOREST_CALLS: dict[str, int] = {"paper": 200, "lesson": 200, "smoke": 20}
 
 
 def profile(name: str) -> Config:

@@ -35,12 +35,7 @@ _FIXES = dict.fromkeys(FULL, "make room there") | {
 def one_line(path: Path | None = None, numbers: Container[int] = _FIXES) -> Iterator[None]:
     """Turn an `OSError` that a user can fix into a `SedError` with path and fix; for a command's outermost function.
 
-    Parameters
-    ----------
-    path : path, optional
-        Named in place of the error's own.
-    numbers : container of errno
-        Errors to turn; others pass.
+    ``path`` is named in place of the error's own. An error whose errno is not in ``numbers`` passes.
     """
     try:
         yield
@@ -106,14 +101,8 @@ def locked(path: Path, message: str | None = None, wait: bool = True) -> Iterato
     path : path
         A lock file, made where it is missing and never removed, or an existing folder.
     message : str, optional
-        Where another process has the lock: printed while waiting, or the error.
+        Where another process has the lock: printed while waiting, or without ``wait`` the `SedError`.
     wait : bool
-        Wait for the other process.
-
-    Raises
-    ------
-    SedError
-        With ``wait=False``, if another process has the lock.
     """
     if not path.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,12 +152,7 @@ def check_folder(folder: Path) -> None:
 def check_output(path: Path | None, *inputs: Path | None) -> None:
     """Raise `SedError` if an output file cannot be written, is a folder, or would replace an input; before the work.
 
-    Parameters
-    ----------
-    path : path or None
-        The output file; None is fine.
-    *inputs : paths or None
-        Files and folders that the same command reads, or writes besides.
+    ``inputs`` are files and folders that the same command reads, or writes besides.
     """
     if path is None:
         return

@@ -22,9 +22,11 @@ from sedlib.decode.decoders import Decoder, find_events
 from sedlib.decode.posteriors import Posteriors, check_finite
 from sedlib.models import Detector
 
+CLIPS, WINDOWS = 32, 16  # computed at once: of a data set, of a recording
+
 
 @torch.no_grad()
-def posteriors(detector: Detector, store: Store, frame_s: float, progress: bool = True, batch: int = 32) -> Posteriors:
+def posteriors(detector: Detector, store: Store, frame_s: float, progress: bool = True) -> Posteriors:
     """Return the strong posteriors of all clips of a store.
 
     Parameters
@@ -35,8 +37,6 @@ def posteriors(detector: Detector, store: Store, frame_s: float, progress: bool 
     frame_s : float
         Seconds of an output frame.
     progress : bool
-    batch : int
-        Clips at once.
 
     Raises
     ------
@@ -45,16 +45,16 @@ def posteriors(detector: Detector, store: Store, frame_s: float, progress: bool 
     """
     device = next(detector.parameters()).device
     scores = []
-    for start in tqdm(range(0, len(store), batch), desc="posteriors", disable=not progress, leave=False):
-        waveforms = torch.from_numpy(store.waveforms(np.arange(start, min(start + batch, len(store))))).to(device)
+    for start in tqdm(range(0, len(store), CLIPS), desc="posteriors", disable=not progress, leave=False):
+        waveforms = torch.from_numpy(store.waveforms(np.arange(start, min(start + CLIPS, len(store))))).to(device)
         scores.append(detector(detector.features(waveforms)).strong.cpu().numpy())
-        check_finite(scores[-1], store.filenames[start : start + batch], str(store.path))
+        check_finite(scores[-1], store.filenames[start : start + CLIPS], str(store.path))
     return Posteriors(np.concatenate(scores), list(store.filenames), CLASSES, frame_s)
 
 
 @torch.no_grad()
 def recording_posteriors(
-    detector: Detector, config: Config, waveform: np.ndarray | Iterable[np.ndarray], filename: str, batch: int = 16
+    detector: Detector, config: Config, waveform: np.ndarray | Iterable[np.ndarray], filename: str
 ) -> Posteriors:
     """Return the posteriors of a whole recording.
 
@@ -72,14 +72,12 @@ def recording_posteriors(
         At the detector's sample rate. Of an `audio.Stream` no more than some windows are in memory.
     filename : str
         Name that the posteriors carry.
-    batch : int
-        Windows at once.
     """
     pool = config.model.time_pooling * config.features.hop  # samples of an output frame
     length = config.features.samples
     found, starts, samples = [], [], 0
     windows = _windows([waveform] if isinstance(waveform, np.ndarray) else waveform, length, pool, config.frames // 2)
-    while group := list(itertools.islice(windows, batch)):
+    while group := list(itertools.islice(windows, WINDOWS)):
         scores = detector(detector.features(torch.from_numpy(np.stack([window for _, window, _ in group])))).strong
         found.append(scores.numpy())
         starts += [start for start, _, _ in group]

@@ -82,15 +82,9 @@ def leave_home_alone() -> None:
 
 
 def dataset(data: str = "mini", profile_name: str = "lesson", progress: bool = True) -> Path:
-    """Return the folder of a data set; MiniDESED, or its missing part, is generated first.
+    """Return the folder of a data set: a path in DESED's layout, or "mini", whose missing part is generated first.
 
-    Parameters
-    ----------
-    data : str
-        "mini", or the path of a DESED-layout folder.
-    profile_name : str
-        smoke, lesson or paper: how many clips and isolated sounds MiniDESED has.
-    progress : bool
+    ``profile_name`` says how many clips and isolated sounds MiniDESED has.
     """
     if data != "mini":
         folder = home_path(data)

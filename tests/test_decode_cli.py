@@ -10,7 +10,7 @@ from terminal import sedlib
 
 from sedlib.config import Decoding
 from sedlib.data import tables
-from sedlib.decode import Hmm, Posteriors, frames_to_events, hmm_events, median_events, operating_points
+from sedlib.decode import Hmm, Posteriors, find_events, frames_to_events, median_events, operating_points
 from sedlib.decode.tuning import halves, tune
 from sedlib.metrics import psds_from_operating_points
 from sedlib.threads import one_thread
@@ -110,7 +110,7 @@ def test_what_was_tuned_decodes_to_the_same_scores(folder):
     assert code == 0, err
     code, _, err = sedlib("decode", folder / "scores.npz", "--hmm", folder / "hmm.json", "-o", folder / "events.tsv")
     assert code == 0, err
-    found = hmm_events(Posteriors.load(folder / "scores.npz"), Hmm.load(folder / "hmm.json"))
+    found = find_events(Posteriors.load(folder / "scores.npz"), Hmm.load(folder / "hmm.json"))
     assert f"events.tsv: {len(found)} events in 16 clips" in err and ("15.wav", "", "", "") in rows(
         folder / "events.tsv"
     )
@@ -148,7 +148,7 @@ def test_an_hmm_decodes_at_another_threshold(folder, threshold):
         folder / "events.tsv",
     )
     assert code == 0, err
-    found = hmm_events(Posteriors.load(folder / "scores.npz"), hmm, threshold=threshold)
+    found = find_events(Posteriors.load(folder / "scores.npz"), hmm, threshold=threshold)
     assert rows(folder / "events.tsv") == written(found)
 
 

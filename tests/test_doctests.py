@@ -24,7 +24,7 @@ def examples(name: str) -> list[doctest.DocTest]:
 
 
 def test_there_are_examples_of_every_step_of_the_system():
-    rooms = ("data.encoder", "features.pcen", "features.smoother", "decode.events", "decode.hmm", "metrics.f1")
+    rooms = ("data.encoder", "features.pcen", "features.smoother", "decode.events", "decode.decoders", "metrics.f1")
     assert all(examples(f"sedlib.{room}") for room in rooms)
 
 

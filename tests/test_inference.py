@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import torch
 
+from sedlib import inference
 from sedlib.config import PROFILES
 from sedlib.data.tables import CLASSES
 from sedlib.decode import Hmm
@@ -59,13 +60,14 @@ SECONDS = [0.3, 3, 9.9, 10, 10.00625, 10.03, 10.1, 12.345, 15, 27.3, 301]
 
 @pytest.mark.parametrize("profile", ["lesson", "paper"])
 @pytest.mark.parametrize("seconds", SECONDS)
-@pytest.mark.parametrize("batch", [1, 16])
-def test_every_frame_is_judged_at_its_time_and_far_from_the_edges_of_its_window(profile, seconds, batch):
+@pytest.mark.parametrize("windows", [1, 16])
+def test_every_frame_is_judged_at_its_time_and_far_from_the_edges_of_its_window(profile, seconds, windows, monkeypatch):
+    monkeypatch.setattr(inference, "WINDOWS", windows)
     config = PROFILES[profile]
     pool = config.model.time_pooling * config.features.hop
     samples = round(16000 * seconds)
     clock = Clock(config)
-    result = recording_posteriors(clock, config, np.arange(samples, dtype=np.float32), "a.wav", batch)
+    result = recording_posteriors(clock, config, np.arange(samples, dtype=np.float32), "a.wav")
     frames = -(-samples // pool)
     assert result.scores.shape == (1, frames, 10)
     middles = (np.arange(frames) + 0.5) * pool

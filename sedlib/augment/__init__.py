@@ -4,6 +4,3 @@ from sedlib.augment.bank import Bank, Sound, open_bank
 from sedlib.augment.effects import EFFECTS, draw_effect
 from sedlib.augment.mixing import Background, Change, Mixture, Source, change, draw, draw_change, events, render, stems
 from sedlib.augment.specaugment import gaussian_noise, mask, views
-
-__all__ = ["EFFECTS", "Background", "Bank", "Change", "Mixture", "Sound", "Source", "change", "draw"]
-__all__ += ["draw_change", "draw_effect", "events", "gaussian_noise", "mask", "open_bank", "render", "stems", "views"]

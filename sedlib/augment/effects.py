@@ -77,7 +77,7 @@ def compress(waveform: Tensor, threshold_db: Tensor, ratio: Tensor) -> Tensor:
     padded = F.pad(waveform, (0, _BLOCK + -waveform.shape[1] % _BLOCK))  # followed by silence
     threshold_db, ratio = threshold_db.to(waveform.device), ratio.to(waveform.device)
     level = F.avg_pool1d(padded.square()[:, None], _BLOCK).sqrt()
-    over = level / (level.amax(-1, keepdim=True) * _amplitude(threshold_db)[:, None, None]).clamp_min(1e-9)
+    over = level / (level.amax(-1, keepdim=True) * 10 ** (threshold_db / 20)[:, None, None]).clamp_min(1e-9)
     gain = over.clamp_min(1.0) ** (1 / ratio - 1)[:, None, None]
     gain = F.interpolate(gain, scale_factor=_BLOCK, mode="linear", align_corners=False)
     return waveform * gain[:, 0, : waveform.shape[1]]
@@ -202,10 +202,6 @@ def _convolved(waveforms: Sequence[Tensor] | Tensor, spectra: Tensor, taps: int)
         of_one *= spectrum
     convolved = torch.fft.irfft(transformed, n)[:, taps - 1 :].split(counts)
     return [of_one.flatten()[: len(waveform)] for of_one, waveform in zip(convolved, waveforms, strict=True)]
-
-
-def _amplitude(level_db: Tensor) -> Tensor:
-    return 10 ** (level_db / 20)
 
 
 @lru_cache(maxsize=4)

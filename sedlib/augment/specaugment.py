@@ -50,8 +50,6 @@ def augment(features: Tensor, config: Config) -> Tensor:
 def views(features: Tensor, config: Config) -> tuple[Tensor, Tensor]:
     """Return the student's and the teacher's view of spectrograms ``(batch, 1, mel, frame)`` in dB.
 
-    With ``config.augment.teacher`` "own" the teacher has masks and noise of its own, so that the two must agree
-    although they see different parts; with "same" it has the student's; with "clean" none.
+    Each has masks and noise of its own, so that the two must agree although they see different parts.
     """
-    student, teacher = augment(features, config), config.augment.teacher
-    return student, augment(features, config) if teacher == "own" else student if teacher == "same" else features
+    return augment(features, config), augment(features, config)

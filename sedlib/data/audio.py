@@ -65,18 +65,11 @@ class Stream:
     """An audio file as 16 kHz mono, block by block: a long recording takes no more memory than a short one.
 
     Iterate over it once for ``(sample,)`` float32 arrays; parameters and errors as for `read`.
-
-    Attributes
-    ----------
-    rate, channels, frames, subtype
-        Of the file's header.
-    samples, clipped : int
-        Samples returned so far, at 16 kHz; samples of the file read so far that reach full scale.
     """
 
     def __init__(self, path: str | Path, seconds: float | None = None, channel: int | None = None):
         self.path, self.channel = Path(path), channel
-        self.samples = self.clipped = 0
+        self.samples = self.clipped = 0  # so far: returned at 16 kHz; of the file, at full scale
         if self.path.suffix.lower() == ".raw":
             raise SedError(f"{path}: raw samples do not say their rate; use {', '.join(SUFFIXES)}")
         with _named_errors(self.path), self.path.open("rb") as raw, soundfile.SoundFile(raw) as file:
@@ -126,11 +119,6 @@ def read(path: str | Path, seconds: float | None = None, channel: int | None = N
         Read only this much from the start.
     channel : int, optional
         Take this channel; default: the mean of all.
-
-    Returns
-    -------
-    (sample,) float32 array
-    Info
 
     Raises
     ------

@@ -23,7 +23,8 @@ def strong_labels(
 
     Parameters
     ----------
-    table : event table
+    table : DataFrame
+        Event table.
     filenames : list of str
         The clips wanted, in this order.
     frames, frame_s : int, float

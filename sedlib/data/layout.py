@@ -59,18 +59,7 @@ class Subset:
 
 
 def load(root: str | Path, subset: str) -> Subset:
-    """Read the table of one subset, and check that its audio folder is there.
-
-    Parameters
-    ----------
-    root : path
-        Folder with ``audio/`` and ``metadata/``.
-    subset : str
-        One of `SUBSETS`.
-
-    Returns
-    -------
-    Subset
+    """Read the table of one of `SUBSETS` below ``root``, and check that its audio folder is there.
 
     Raises
     ------
@@ -101,14 +90,8 @@ def load(root: str | Path, subset: str) -> Subset:
 def preflight(root: str | Path, subsets: Collection[str], soundbank: bool = False) -> None:
     """Check that a training or a scoring will not fail for lack of data; no audio file is opened.
 
-    Parameters
-    ----------
-    root : path
-        Folder with ``audio/`` and ``metadata/``.
-    subsets : collection of str
-        The `SUBSETS` that are needed; ``public``, which is scored where it is there, may be missing.
-    soundbank : bool
-        Whether isolated sounds are needed too: ``config.augment.uses_soundbank``.
+    Of ``subsets``, ``public``, which is scored where it is there, may be missing. ``soundbank``: isolated sounds are
+    needed, too.
 
     Raises
     ------
@@ -145,13 +128,7 @@ def is_there(root: str | Path, subset: str) -> bool:
 
 
 def hidden_labels(root: str | Path, subset: str) -> pd.DataFrame:
-    """Read the event table of a weak or unlabelled subset: what only an oracle knows.
-
-    Raises
-    ------
-    SedError
-        If the data set was not generated.
-    """
+    """Read the event table of a weak or unlabelled subset, which only an oracle knows; `SedError` unless generated."""
     path = truth_path(Path(root), subset)
     if not path.is_file():
         raise SedError(

@@ -45,30 +45,15 @@ class Recording(NamedTuple):
 class Soundbank:
     """Recordings of the ten classes, and of backgrounds and rooms where the folder has them.
 
-    Parameters
-    ----------
-    folder : path
-        See the head of this module.
-
-    Attributes
-    ----------
-    recordings : dict of lists of Recording
-        By class, `BACKGROUND` and `RIR`.
-    notes : list of str
-        What was skipped, not found, flawed or replaced, one sentence each.
-
-    Raises
-    ------
-    SedError
-        If the folder, a class, or every readable file of a class is missing.
+    `SedError` if the folder, a class, or every readable file of a class is missing.
     """
 
     def __init__(self, folder: str | Path):
         self.folder = folder = Path(folder)
         classes, files = _files(folder)
         listed = [Recording(path, label) for label, paths in files.items() for path in paths]
-        self.recordings: dict[str, list[Recording]] = {label: [] for label in files}
-        self.notes: list[str] = []
+        self.recordings: dict[str, list[Recording]] = {label: [] for label in files}  # by class, `BACKGROUND` and `RIR`
+        self.notes: list[str] = []  # what was skipped, not found, flawed or replaced, one sentence each
         with ThreadPoolExecutor() as pool:
             for recording, (usable, note) in zip(listed, pool.map(_judge, listed), strict=True):
                 self.recordings[recording.label] += [recording] * usable

@@ -103,17 +103,10 @@ class Store:
 
 
 def open_store(root: str | Path, subset: str, progress: bool = True) -> Store:
-    """Open the waveform store of a subset; build it first if it is missing, damaged or older than its audio files.
+    """Open the waveform store of a subset; build it first if it is missing, damaged or of other audio files.
 
     Clips are mixed to mono, resampled to 16 kHz, and cut or padded with zeros to 10 s. An unreadable file is left out,
     listed in ``skipped``, and warned about.
-
-    Parameters
-    ----------
-    root, subset
-        As for `layout.load`.
-    progress : bool
-        Show a bar while decoding, and a message while waiting for another process.
 
     Raises
     ------
@@ -200,7 +193,8 @@ def _build(path: Path, subset: layout.Subset, progress: bool) -> Store:
             if not index["filenames"]:
                 first = next(iter(index["skipped"].values()))
                 raise SedError(f"{folder}: none of the {len(now)} clips is readable, the first: {first}")
-            _write_index(file, index | {"sources": sources})
+            text = json.dumps(index | {"sources": sources}).encode()
+            file.write(text + _END.pack(len(text), zlib.crc32(text), FORMAT))
     store = _opened(path, sources)
     assert store is not None, f"{path} was written and is not what was written"
     return store
@@ -226,11 +220,6 @@ def _write_rows(file: BinaryIO, subset: layout.Subset, progress: bool) -> dict:
                 index["durations"].append(duration)
                 index["checksums"].append(zlib.crc32(row.data))
     return index
-
-
-def _write_index(file: BinaryIO, index: dict) -> None:
-    text = json.dumps(index).encode()
-    file.write(text + _END.pack(len(text), zlib.crc32(text), FORMAT))
 
 
 def _decode(path: Path) -> tuple[np.ndarray, float] | SedError:

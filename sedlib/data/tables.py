@@ -114,12 +114,6 @@ def filenames(table: pd.DataFrame) -> list[str]:
     return table["filename"].drop_duplicates().tolist()
 
 
-def empty_events() -> pd.DataFrame:
-    """Return an event table without rows, with the right types."""
-    types = {"filename": str, "onset": float, "offset": float, "event_label": str}
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
-
-
 @lru_cache(maxsize=1000)  # one wrong word is often in very many lines
 def unknown_label(label: str, classes: tuple[str, ...] = CLASSES) -> str:
     """Say that a label is not a class, and which class is probably meant.

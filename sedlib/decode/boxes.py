@@ -8,44 +8,35 @@ ends where the scores change, so a threshold on its confidence keeps or drops it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from sedlib.compiled import njit
+from sedlib.config import BelowOne, Positive, Weight
 from sedlib.decode.events import Spans
-from sedlib.decode.parameters import CONFIDENCE, ByClass, Range
+from sedlib.decode.parameters import ByClass
 
 
 @dataclass(frozen=True, eq=False)
 class Boxes(ByClass):
-    """Change points, what is merged between them, and the boxes that are kept, by class.
+    """Change points, what is merged between them, and the boxes that are kept, by class: arrays (class,).
 
-    Attributes
-    ----------
-    classes : tuple of str
-    step_s : (class,) array
-        Length of the step filter, seconds: the mean of its second half less that of its first.
-    absolute, relative : (class,) arrays
-        Two boxes are merged if the mean score between them lies less than ``absolute`` below the higher box's, or if
-        that is less than ``relative`` times as much; with 0 and 1 only those that are lower than what is between.
-    confidence : (class,) array
-        A box whose mean score does not reach this is dropped.
-    drop_s : float
-        Boxes this short are dropped, seconds.
+    Two boxes are merged if the mean score between them lies less than ``absolute`` below the higher box's, or if that
+    is less than ``relative`` times as much; with 0 and 1 only those that are lower than what is between.
     """
 
-    step_s: np.ndarray
+    step_s: np.ndarray  # length of the step filter, s: the mean of its second half less that of its first
     absolute: np.ndarray
     relative: np.ndarray
-    confidence: np.ndarray
+    confidence: np.ndarray  # a box whose mean score does not reach this is dropped
 
     TITLE: ClassVar[str] = "Boxes"
-    RANGES: ClassVar[dict[str, Range]] = {
-        "step_s": Range(0),
-        "absolute": Range(0, with_low=True),
-        "relative": Range(1, with_low=True),
-        "confidence": CONFIDENCE,
+    RANGES: ClassVar[dict[str, Any]] = {
+        "step_s": Positive,
+        "absolute": Weight,
+        "relative": Annotated[float, "1 or more, and finite", lambda x: 1 <= x < np.inf],
+        "confidence": BelowOne,
     }
 
     def vectors(self, frame_s: float, n_frames: int) -> np.ndarray:

@@ -24,7 +24,7 @@ from sedlib.compiled import njit
 from sedlib.config import Decoding
 from sedlib.decode.boxes import Boxes, change_boxes
 from sedlib.decode.events import event_table, median_events, runs
-from sedlib.decode.hmm import Hmm, best_paths, emissions, hmm_events
+from sedlib.decode.hmm import Hmm, best_paths, emissions, viterbi
 from sedlib.decode.hsmm import Hsmm, best_segments
 from sedlib.decode.medians import Medians, majority
 from sedlib.decode.parameters import log_odds
@@ -90,6 +90,15 @@ def find_events(
     ------
     SedError
         If a class of the posteriors has no parameters, and as `emissions`.
+
+    Examples
+    --------
+    With an HMM, staying is so likely that a doubtful frame neither interrupts the event nor makes one:
+
+    >>> scores = np.array([0.1, 0.1, 0.9, 0.4, 0.9, 0.9, 0.1, 0.1, 0.6, 0.1]).reshape(1, 10, 1)
+    >>> dog = Posteriors(scores, ["a.wav"], ("Dog",), frame_s=0.5)
+    >>> find_events(dog, Hmm.alike(0.9, 0.9, ("Dog",))).values.tolist()
+    [['a.wav', 1.0, 3.0, 'Dog']]
     """
     if threshold is None:
         threshold = decoder.threshold if isinstance(decoder, Decoding) else 0.5
@@ -108,13 +117,15 @@ def operating_points(
     """
     if isinstance(decoder, Decoding):
         return {at: median_events(posteriors, replace(decoder, threshold=at), duration_s) for at in thresholds}
-    if isinstance(decoder, Hmm):
-        return {at: hmm_events(posteriors, decoder, duration_s, at) for at in thresholds}
     decoder, boxes = decoder.of(posteriors.classes), isinstance(decoder, Boxes)
     vectors, tables = decoder.vectors(posteriors.frame_s, posteriors.scores.shape[1]), {}
     for at in thresholds:
         found = emissions(posteriors.scores, 0.5 if boxes else at)
         gates = decoder.gates() + (log_odds(at) if boxes else 0)
-        by_class = [spans(NUMBERS[type(decoder)], *of) for of in zip(*found, vectors, strict=True)]
+        if isinstance(decoder, Hmm):  # all classes at once, on all cores
+            states = viterbi(found, decoder.p_silence, decoder.p_event).view(np.uint8).transpose(2, 1, 0)
+            by_class = [runs(*of) for of in zip(states, found.event - found.silence, strict=True)]
+        else:
+            by_class = [spans(NUMBERS[type(decoder)], *of) for of in zip(*found, vectors, strict=True)]
         tables[at] = event_table(by_class, posteriors, duration_s, decoder.drop_s, gates)
     return tables

@@ -65,15 +65,9 @@ def smooth(active: np.ndarray, frames: int) -> np.ndarray:
 
 
 def frames_to_events(active: np.ndarray, posteriors: Posteriors, duration_s: float | None = None) -> pd.DataFrame:
-    """Turn runs of active frames into an event table.
+    """Turn runs of active frames, (clip, frame, class), into an event table.
 
-    Parameters
-    ----------
-    active : (clip, frame, class) bool array
-    posteriors : Posteriors
-        Gives filenames, classes and the seconds of a frame.
-    duration_s : float, optional
-        As for `median_events`.
+    ``posteriors`` gives filenames, classes and the seconds of a frame; ``duration_s`` as for `median_events`.
     """
     states = np.ascontiguousarray(active.transpose(2, 1, 0), np.uint8)
     certain = np.zeros(states.shape[1:])

@@ -2,10 +2,8 @@
 
 Paper section 3.4; taught in ``notebooks/06_hmm.py``. Staying in a state costs little and switching costs much, so
 single frames that disagree with their neighbours are overruled. `viterbi` finds the best path of every clip and class
-at once, bit for bit as ``librosa.sequence.viterbi_discriminative`` does one by one.
-
-Among equally good paths silence wins, decided frame by frame from the end of the clip
-(librosa's rule; hmmlearn decides all but the last frame the other way).
+at once, bit for bit as ``librosa.sequence.viterbi_discriminative`` does one by one. Among equally good paths silence
+wins, decided frame by frame from the end of the clip (hmmlearn decides all but the last frame the other way).
 
 PSDS asks for predictions at many thresholds (Table 3). A best path has none, and the released code decodes the same
 path for every threshold. Here a threshold shifts the log-odds of every frame, so that a posterior equal to it counts
@@ -15,16 +13,15 @@ for neither state, and the path is decoded again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from sedlib.compiled import njit, prange
+from sedlib.config import BelowOne, Fraction
 from sedlib.data.tables import CLASSES
-from sedlib.decode.events import event_table, runs
-from sedlib.decode.parameters import CONFIDENCE, PROBABILITY, ByClass, Range
-from sedlib.decode.posteriors import Posteriors, check_scores
+from sedlib.decode.parameters import ByClass
+from sedlib.decode.posteriors import check_scores
 from sedlib.errors import SedError
 from sedlib.threads import share_threads
 
@@ -33,26 +30,18 @@ BLOCK = 256  # clips that are decoded side by side, so that the inner loop is on
 
 @dataclass(frozen=True, eq=False)
 class Hmm(ByClass):
-    """Parameters of the models of all classes, and what is done to the events that they find.
+    """Parameters of the models of all classes, arrays (class,), and which of their events are kept.
 
-    Attributes
-    ----------
-    classes : tuple of str
-    p_silence, p_event : (class,) arrays
-        Probability of staying silent, and of staying in the event, from one frame to the next, in (0, 1).
-    confidence : (class,) array
-        An event in which no frame's posterior (after a threshold's shift, see `emissions`) reaches this is dropped; 0
-        drops none.
-    drop_s : float
-        Events this short are dropped, seconds. The released code drops those of up to 3 frames (0.2 s).
+    The probabilities are those of staying silent, and of staying in the event, from one frame to the next, in (0, 1).
     """
 
     p_silence: np.ndarray
     p_event: np.ndarray
+    # An event in which no frame's posterior (after a threshold's shift, see `emissions`) reaches this is dropped.
     confidence: np.ndarray
 
     TITLE: ClassVar[str] = "HMM"
-    RANGES: ClassVar[dict[str, Range]] = {"p_silence": PROBABILITY, "p_event": PROBABILITY, "confidence": CONFIDENCE}
+    RANGES: ClassVar[dict[str, Any]] = {"p_silence": Fraction, "p_event": Fraction, "confidence": BelowOne}
 
     @classmethod
     def alike(
@@ -86,8 +75,7 @@ def emissions(scores: np.ndarray, threshold: float = 0.5) -> Emissions:
     scores : (clip, frame, class) array
         Posteriors: float in [0, 1], or uint8 percent.
     threshold : float
-        The posterior at which both states are equally likely, in (0, 1). Anything but 0.5 shifts every frame's
-        log-odds, which gives the decoder an operating point, as a threshold gives one to posteriors.
+        The posterior at which both states are equally likely, in (0, 1); anything but 0.5 shifts all log-odds.
 
     Raises
     ------
@@ -188,40 +176,3 @@ def best_paths(silence, event, log_a, states):
     for t in range(n_frames - 1, 0, -1):
         for n in range(n_clips):
             states[t - 1, n] = came[t, n] >> states[t, n] & 1
-
-
-def hmm_events(
-    posteriors: Posteriors, hmm: Hmm, duration_s: float | None = None, threshold: float = 0.5
-) -> pd.DataFrame:
-    """Find the events of the best paths.
-
-    Parameters
-    ----------
-    posteriors : Posteriors
-    hmm : Hmm
-        Of these classes, in any order.
-    duration_s : float, optional
-        Length of the clips; no event ends later. Default: as many seconds as there are frames.
-    threshold : float
-        As for `emissions`; other thresholds give other operating points.
-
-    Raises
-    ------
-    SedError
-        If a class of the posteriors has no model, and as `emissions`.
-
-    Examples
-    --------
-    Staying is so likely that a doubtful frame neither interrupts the event nor makes one:
-
-    >>> scores = np.array([0.1, 0.1, 0.9, 0.4, 0.9, 0.9, 0.1, 0.1, 0.6, 0.1]).reshape(1, 10, 1)
-    >>> dog = Posteriors(scores, ["a.wav"], ("Dog",), frame_s=0.5)
-    >>> hmm_events(dog, Hmm.alike(0.9, 0.9, ("Dog",))).values.tolist()
-    [['a.wav', 1.0, 3.0, 'Dog']]
-    """
-    hmm = hmm.of(posteriors.classes)
-    found = emissions(posteriors.scores, threshold)
-    states = viterbi(found, hmm.p_silence, hmm.p_event).view(np.uint8).transpose(2, 1, 0)
-    odds = found.event - found.silence
-    spans = [runs(*of_class) for of_class in zip(states, odds, strict=True)]
-    return event_table(spans, posteriors, duration_s, hmm.drop_s, hmm.gates())

@@ -12,41 +12,31 @@ duration after a random cut of a stationary sequence, at the end at least the vi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import gammaincc
 
 from sedlib.compiled import njit
-from sedlib.decode.parameters import CONFIDENCE, PROBABILITY, ByClass, Range
+from sedlib.config import BelowOne, Fraction, Positive
+from sedlib.decode.parameters import ByClass
 
 
 @dataclass(frozen=True, eq=False)
 class Hsmm(ByClass):
-    """Parameters of the models of all classes, and what is done to the events that they find.
+    """Parameters of the models of all classes, arrays (class,), and which of their events are kept."""
 
-    Attributes
-    ----------
-    classes : tuple of str
-    p_silence : (class,) array
-        Probability of staying silent from one frame to the next, in (0, 1).
-    mean_s, shape : (class,) arrays
-        Mean of the gamma distribution of durations, seconds, and its shape: (mean / standard deviation) squared.
-    confidence, drop_s
-        As for `sedlib.decode.Hmm`.
-    """
-
-    p_silence: np.ndarray
-    mean_s: np.ndarray
-    shape: np.ndarray
-    confidence: np.ndarray
+    p_silence: np.ndarray  # probability of staying silent from one frame to the next, in (0, 1)
+    mean_s: np.ndarray  # of the gamma distribution of durations, s
+    shape: np.ndarray  # of that distribution: (mean / standard deviation) squared
+    confidence: np.ndarray  # as for `sedlib.decode.Hmm`
 
     TITLE: ClassVar[str] = "HSMM"
-    RANGES: ClassVar[dict[str, Range]] = {
-        "p_silence": PROBABILITY,
-        "mean_s": Range(0),
-        "shape": Range(0),
-        "confidence": CONFIDENCE,
+    RANGES: ClassVar[dict[str, Any]] = {
+        "p_silence": Fraction,
+        "mean_s": Positive,
+        "shape": Positive,
+        "confidence": BelowOne,
     }
 
     def vectors(self, frame_s: float, n_frames: int) -> np.ndarray:

@@ -6,35 +6,25 @@ Long events need long filters (Miyazaki et al., DCASE 2020); the paper has one l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from sedlib.compiled import njit
+from sedlib.config import Fraction, Weight
 from sedlib.decode.events import filter_frames
-from sedlib.decode.parameters import PROBABILITY, ByClass, Range, log_odds
+from sedlib.decode.parameters import ByClass, log_odds
 
 
 @dataclass(frozen=True, eq=False)
 class Medians(ByClass):
-    """A median filter for each class.
+    """A median filter and a threshold for each class: arrays (class,)."""
 
-    Attributes
-    ----------
-    classes : tuple of str
-    median_s : (class,) array
-        Length of the filter, seconds.
-    threshold : (class,) array
-        Where the posterior is above this, a frame is active before the filter.
-    drop_s : float
-        Events this short are dropped, seconds.
-    """
-
-    median_s: np.ndarray
-    threshold: np.ndarray
+    median_s: np.ndarray  # length of the filter, s
+    threshold: np.ndarray  # where the posterior is above this, a frame is active before the filter
 
     TITLE: ClassVar[str] = "Median"
-    RANGES: ClassVar[dict[str, Range]] = {"median_s": Range(0, with_low=True), "threshold": PROBABILITY}
+    RANGES: ClassVar[dict[str, Any]] = {"median_s": Weight, "threshold": Fraction}
 
     def vectors(self, frame_s: float, n_frames: int) -> np.ndarray:
         """Give frames of the filter and log-odds of the threshold, (class, 2)."""

@@ -23,13 +23,8 @@ from sedlib.threads import one_thread, share_threads
 class Objective:
     """Event-based F1 of decoders on a set of clips, with what does not depend on their parameters computed once.
 
-    Parameters
-    ----------
-    posteriors : Posteriors
-    reference : DataFrame
-        Event table. Its clips count, as far as there are posteriors of them.
-    duration_s : float, optional
-        As for `find_events`.
+    The clips of ``reference``, an event table, count as far as there are posteriors of them; ``duration_s`` as for
+    `find_events`.
     """
 
     def __init__(self, posteriors: Posteriors, reference: pd.DataFrame, duration_s: float | None = None) -> None:
@@ -41,7 +36,7 @@ class Objective:
         of_class = dict(list(tables.events(reference).groupby("event_label")))
         if unknown := set(of_class).difference(self.classes):
             raise SedError(f"reference: {tables.unknown_label(min(unknown), self.classes)}")
-        indexed = [index_events(of_class.get(name, tables.empty_events()), clips, (name,)) for name in self.classes]
+        indexed = [index_events(of_class.get(name, reference[:0]), clips, (name,)) for name in self.classes]
         self.references = np.array([len(of.onset) for of in indexed])
         if not self.references.any():
             raise SedError("reference: no events in these clips, so there is nothing to tune for")
@@ -61,19 +56,10 @@ class Objective:
         return float(np.nanmean(f1_precision_recall(self.counts(decoder))[0]))
 
     def scan(self, every: Decoder, confidences: Sequence[float] = (0.0,)) -> np.ndarray:
-        """Compute F1 of every class with each parameters in turn.
+        """Compute F1 of every class with each parameters in turn, (class, parameters, confidence).
 
-        Parameters
-        ----------
-        every : Decoder
-            Parameters to try, where a decoder has those of its classes.
-        confidences : sequence of float
-            To try with each of them, in place of their own.
-
-        Returns
-        -------
-        (class, parameters, confidence) array
-            NaN for a class without references.
+        ``every`` holds the parameters to try where a decoder has those of its classes, and ``confidences`` are tried
+        with each of them in place of their own. NaN for a class without references.
         """
         n = len(self.classes), len(every.classes)
         label, which = (of.ravel() for of in np.indices(n))

@@ -5,30 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from sedlib.errors import SedError
-
-
-class Range(NamedTuple):
-    """The values that a parameter takes: from ``low`` to below ``high``."""
-
-    low: float
-    high: float = np.inf
-    with_low: bool = False
-
-    def holds(self, value: float) -> bool:
-        """Whether a value lies within."""
-        return self.low < value < self.high or (self.with_low and value == self.low)
-
-    def __str__(self) -> str:
-        low = f"{self.low:g} or more" if self.with_low else f"more than {self.low:g}"
-        return low + (f" and less than {self.high:g}" if self.high < np.inf else "")
-
-
-PROBABILITY, CONFIDENCE = Range(0, 1), Range(0, 1, with_low=True)
 
 
 def log_odds(p: float | np.ndarray) -> np.ndarray:
@@ -39,20 +20,13 @@ def log_odds(p: float | np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class ByClass:
-    """A decoder with parameters by class: arrays (class,), which a subclass names in ``RANGES``.
-
-    Attributes
-    ----------
-    classes : tuple of str
-    drop_s : float
-        Events this short are dropped, seconds.
-    """
+    """A decoder with parameters by class: arrays (class,), which a subclass names with types in ``RANGES``."""
 
     classes: tuple[str, ...]
-    drop_s: float = field(default=0.0, kw_only=True)
+    drop_s: float = field(default=0.0, kw_only=True)  # events this short are dropped, s
 
     TITLE: ClassVar[str]
-    RANGES: ClassVar[dict[str, Range]]
+    RANGES: ClassVar[dict[str, Any]]
 
     def __post_init__(self) -> None:
         if not self.classes:
@@ -61,9 +35,10 @@ class ByClass:
             values, n = np.asarray(getattr(self, name), float), len(self.classes)
             if values.shape != (n,):
                 raise SedError(f"{self.TITLE}: {name} has {values.size} values for {n} classes; give one per class")
+            words, holds = allowed.__metadata__
             for label, value in zip(self.classes, values, strict=True):
-                if not allowed.holds(value):
-                    raise SedError(f"{self.TITLE}: {name} of {label} is {value:g}, expected {allowed}")
+                if not holds(value):
+                    raise SedError(f"{self.TITLE}: {name} of {label} is {value:g}, expected {words}")
             object.__setattr__(self, name, values)
         if not 0 <= self.drop_s < np.inf:
             raise SedError(f"{self.TITLE}: drop_s is {self.drop_s}, expected seconds, 0 or more")

@@ -89,22 +89,3 @@ def check_finite(scores: np.ndarray, filenames: Sequence[str], what: str) -> Non
             f"{filenames[int(np.argmin(finite))]!r}: the network's weights are not finite, as after a diverged "
             "training; train it again in another folder"
         )
-
-
-def average(members: Sequence[Posteriors]) -> Posteriors:
-    """Average several systems' posteriors of the same clips, in the first one's order.
-
-    Raises
-    ------
-    SedError
-        If clips, classes or frames differ.
-    """
-    first = members[0]
-    total = np.zeros(first.scores.shape, np.float64)
-    for member in members:
-        of_both = [(one.classes, one.frame_s, one.scores.shape[1], set(one.filenames)) for one in (first, member)]
-        for what, *both in zip(("classes", "seconds of a frame", "frames", "clips"), *of_both, strict=True):
-            if both[0] != both[1]:
-                raise SedError(f"posteriors to be averaged differ in their {what}; all must cover the same clips")
-        total += member.select(first.filenames).scores / (100 if member.scores.dtype == np.uint8 else 1)
-    return replace(first, scores=(total / len(members)).astype(np.float32))

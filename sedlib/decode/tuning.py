@@ -1,7 +1,6 @@
 """Choose the parameters of decoders for event-based macro F1.
 
-Paper sections 3.4 and 4.3; taught in ``notebooks/06_hmm.py``. Three searches on one objective, which decodes and scores
-all clips in a few milliseconds; those of HMMs:
+Paper sections 3.4 and 4.3; taught in ``notebooks/06_hmm.py``. Three searches on one `Objective`; those of HMMs:
 
 ``forest``  the paper's: 11 probabilities (one of silence for all classes), 200 evaluations guided by a random forest.
 ``exact``   the best of the same family on a grid. With silence tied, macro F1 is a sum over classes, so for every
@@ -108,11 +107,6 @@ def grid(points: int) -> np.ndarray:
     return 1 / (1 + np.exp(-np.linspace(log_odds(LOW), log_odds(HIGH), points)))
 
 
-def step(p: np.ndarray) -> float:
-    """Measure the log-odds from one point of a `grid` to the next."""
-    return float(log_odds(p[1]) - log_odds(p[0]))
-
-
 def exact(objective: Objective, points: int = POINTS) -> Hmm:
     """Find the best tied parameters on a grid of ``points`` probabilities for silence and for each event."""
     p = grid(points)
@@ -129,8 +123,8 @@ def _last_best(f1: np.ndarray) -> np.ndarray:
     return f1.shape[-1] - 1 - (f1 >= f1.max(axis=-1, keepdims=True) - 1e-12)[..., ::-1].argmax(axis=-1)
 
 
-def axes(method: str, points: int | None = None) -> dict[str, Axis]:
-    """List the parameters of a method that are searched; ``points``: of each probability of an HMM."""
+def axes(method: str) -> dict[str, Axis]:
+    """List the parameters of a method that are searched."""
 
     def even(values: np.ndarray, steps: np.ndarray, width: float = SMOOTHING) -> Axis:
         return Axis(values, width / float(steps[1] - steps[0]))
@@ -147,7 +141,7 @@ def axes(method: str, points: int | None = None) -> dict[str, Axis]:
             "confidence": Axis(p, 30),
         }
     confidence = Axis(np.array(CONFIDENCES), SMOOTHING / 2)
-    p = grid(points or (ROBUST_POINTS if method == "hmm" else 13))
+    p = grid(ROBUST_POINTS if method == "hmm" else 13)
     silence = even(p, log_odds(p))
     if method == "hmm":
         return {"p_silence": silence, "p_event": silence, "confidence": confidence}
@@ -160,7 +154,7 @@ def axes(method: str, points: int | None = None) -> dict[str, Axis]:
     }
 
 
-def best(objective: Objective, method: str, robust: bool = True, points: int | None = None) -> Decoder:
+def best(objective: Objective, method: str, robust: bool = True) -> Decoder:
     """Find the parameters of each class on a grid: the best of all, or those that should hold on unseen clips.
 
     These are the top of the class's smoothed landscape. Parameters of boxes suit many classes, so what is good for the
@@ -173,10 +167,8 @@ def best(objective: Objective, method: str, robust: bool = True, points: int | N
     method : str
         median, hmm, hsmm or boxes.
     robust : bool
-    points : int, optional
-        As for `axes`.
     """
-    kind, along = METHODS[method], axes(method, points)
+    kind, along = METHODS[method], axes(method)
     names = list(kind.RANGES)
     confidences = along["confidence"].values if "confidence" in along else np.zeros(1)
     mesh = np.meshgrid(*(along[name].values for name in names if name != "confidence"), indexing="ij")
@@ -188,11 +180,11 @@ def best(objective: Objective, method: str, robust: bool = True, points: int | N
     f1 = objective.scan(every, confidences.tolist()).reshape(-1, *mesh[0].shape, len(confidences))
     allowed = _stays(every, objective.posteriors.frame_s).reshape(*mesh[0].shape, 1)
     widths = [axis.width for axis in along.values()] + [0.0] * (f1.ndim - 1 - len(along))
-    places = (
-        smoothed_tops(f1, objective.references, widths, allowed, SHARED.get(method, 0))
-        if robust
-        else [_last_top(np.nan_to_num(of)) for of in f1]
-    )
+    if robust:
+        places = smoothed_tops(f1, objective.references, widths, allowed, SHARED.get(method, 0))
+    else:
+        tops = _last_best(np.nan_to_num(f1).reshape(len(f1), -1))
+        places = np.transpose(np.unravel_index(tops, f1.shape[1:]))
     found = {name: along[name].values[at] for name, at in zip(names, np.transpose(places), strict=False)}
     return kind(objective.classes, drop_s=drop_s, **found)
 
@@ -226,13 +218,9 @@ def smoothed_tops(
     return places
 
 
-def _last_top(f1: np.ndarray) -> tuple:
-    return np.unravel_index(int(_last_best(f1.ravel())), f1.shape)
-
-
-def robust(objective: Objective, points: int = ROBUST_POINTS) -> Hmm:
+def robust(objective: Objective) -> Hmm:
     """Find HMMs that should hold on unseen clips, see `best`."""
-    found = best(objective, "hmm", points=points)
+    found = best(objective, "hmm")
     assert isinstance(found, Hmm)
     return found
 

@@ -38,11 +38,6 @@ def pcen(
     eps : float
         Positive; keeps silence from being divided by zero.
 
-    Returns
-    -------
-    tensor
-        Not negative.
-
     Notes
     -----
     Written as delta^r (exp(r log(1 + G / delta)) - 1) with G = E / (eps + M)^alpha, as in librosa, so that small

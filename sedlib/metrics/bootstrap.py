@@ -34,13 +34,14 @@ def interval(value: float, draws: np.ndarray) -> Interval:
 def confidence(result: F1Result, n_resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:
     """Compute the 95 % intervals of ``macro`` and ``micro`` F1.
 
+    A class without events in the drawn clips is left out of that draw's macro F1.
+
     Parameters
     ----------
     result : F1Result
-        Of `event_f1` or `segment_f1`. A class without events in the drawn clips is left out of that draw's macro F1.
-    n_resamples : int
-        Number of times the clips are drawn.
-    seed : int
+        Of `event_f1` or `segment_f1`.
+    n_resamples, seed : int
+        How often the clips are drawn, and the random generator's seed.
     """
     draws = resampled(result.counts, n_resamples, seed)
     return {
@@ -49,18 +50,13 @@ def confidence(result: F1Result, n_resamples: int = 1000, seed: int = 0) -> dict
     }
 
 
-def paired_difference(first: F1Result, second: F1Result, n_resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:
-    """Subtract ``second`` from ``first`` on the same draws; otherwise as `confidence`.
+def paired_difference(first: F1Result, second: F1Result) -> dict[str, Interval]:
+    """Subtract ``second`` from ``first`` on the draws of `confidence`; `SedError` if clips or classes differ.
 
     An interval that excludes 0 is a difference that the choice of clips does not explain.
-
-    Raises
-    ------
-    SedError
-        If clips or classes differ.
     """
     check_alike([first, second])
-    a, b = (resampled(result.counts, n_resamples, seed) for result in (first, second))
+    a, b = (resampled(result.counts) for result in (first, second))
     return {
         "macro": interval(first.macro - second.macro, first.macro_of(a) - second.macro_of(b)),
         "micro": interval(first.micro - second.micro, first.micro_of(a) - second.micro_of(b)),
@@ -73,7 +69,7 @@ def check_alike(results: list[F1Result]) -> None:
         raise SedError("the results cover different clips or classes; score all against the same reference")
 
 
-def resampled(counts: np.ndarray, n_resamples: int, seed: int) -> np.ndarray:
+def resampled(counts: np.ndarray, n_resamples: int = 1000, seed: int = 0) -> np.ndarray:
     """Sum the counts of each draw over its clips: (clip, class, 3) to (resample, class, 3)."""
     return np.tensordot(times_drawn(len(counts), n_resamples, seed).astype(float), counts, axes=1)
 

@@ -39,10 +39,8 @@ def on_clips(
 
     Returns
     -------
-    DataFrame
-        The rows of these clips.
-    Missing or None
-        What was left out; None where nothing is missing.
+    DataFrame, Missing or None
+        The rows of these clips, and what was left out.
 
     Raises
     ------

@@ -30,25 +30,13 @@ from sedlib.errors import SedError
 
 @dataclass(frozen=True, eq=False)
 class F1Result:
-    """Counts of a system on a set of clips, and the F1 scores that follow from them.
+    """Counts of a system on a set of clips, and the F1 scores that follow from them."""
 
-    Attributes
-    ----------
-    counts : (clip, class, 3) int array
-        Hits, number of predictions, number of references.
-    filenames : list of str
-    classes : tuple of str
-    unknown_filenames : list of str
-        Clips with predictions that the reference does not know; they count nowhere.
-    precision_of_none : float
-        Precision of a class without predictions: 0, or NaN, which leaves it out of the macro F1.
-    """
-
-    counts: np.ndarray
+    counts: np.ndarray  # (clip, class, 3) int: hits, number of predictions, number of references
     filenames: list[str]
     classes: tuple[str, ...] = CLASSES
-    unknown_filenames: list[str] = field(default_factory=list)
-    precision_of_none: float = 0.0
+    unknown_filenames: list[str] = field(default_factory=list)  # with predictions, which count nowhere
+    precision_of_none: float = 0.0  # of a class without predictions: 0, or NaN, which leaves it out of the macro F1
 
     @property
     def macro(self) -> float:
@@ -81,19 +69,9 @@ class F1Result:
 def f1_precision_recall(
     counts: np.ndarray, precision_of_none: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compute F1, precision and recall of counts (..., 3), by sed_eval's operations in their order.
+    """Compute F1, precision and recall of counts as in `F1Result`, (..., 3), by sed_eval's operations in their order.
 
-    Parameters
-    ----------
-    counts : (..., 3) array
-        Hits, number of predictions, number of references.
-    precision_of_none : float
-        Precision where nothing was predicted: 0 or NaN.
-
-    Returns
-    -------
-    three (...) arrays
-        Recall and F1 are NaN where the reference has nothing.
+    Recall and F1 are NaN where the reference has nothing.
     """
     hits, n_sys, n_ref = np.moveaxis(np.asarray(counts, dtype=float), -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -158,12 +136,10 @@ def event_f1(
 def segment_f1(
     reference: pd.DataFrame, predictions: pd.DataFrame, classes: tuple[str, ...] = CLASSES, segment_s: float = 1.0
 ) -> F1Result:
-    """Score an event table by segment-based F1.
+    """Score an event table by segment-based F1; tables, classes and errors as for `event_f1`.
 
     Parameters
     ----------
-    reference, predictions, classes
-        As for `event_f1`.
     segment_s : float
         Length of a segment, seconds; sed_eval's ``time_resolution``.
 
@@ -171,15 +147,13 @@ def segment_f1(
     -------
     F1Result
         Its counts are active segments: in both tables, in the predictions, in the reference.
-
-    Raises
-    ------
-    SedError
-        As `event_f1`.
     """
     filenames, unknown = match_filenames(reference, predictions)
     ref, sys = (index_events(table, filenames, classes) for table in (reference, predictions))
-    counts = _overlap(ref.bounds, *_segments(ref, segment_s), sys.bounds, *_segments(sys, segment_s))
+    n_segments = 1 + int(max(of.offset.max(initial=0.0) for of in (ref, sys)) / segment_s)
+    in_ref, in_sys = (_active(of, segment_s, n_segments) for of in (ref, sys))
+    counted = np.intersect1d(in_ref, in_sys, assume_unique=True), in_sys, in_ref
+    counts = np.stack([np.bincount(of // n_segments, minlength=len(ref.bounds) - 1) for of in counted], axis=-1)
     return F1Result(counts.reshape(-1, len(classes), 3), filenames, tuple(classes), unknown, precision_of_none=np.nan)
 
 
@@ -259,22 +233,10 @@ def _augment(r, root, high, first, partner, tried, reference, predictions, colla
     return False
 
 
-def _segments(events: EventIndex, segment_s: float) -> tuple[np.ndarray, np.ndarray]:
-    """First and past-the-last segment of each event."""
-    return np.floor(events.onset / segment_s).astype(np.int64), np.ceil(events.offset / segment_s).astype(np.int64)
-
-
-@njit(cache=True)
-def _overlap(ref_bounds, ref_start, ref_stop, sys_bounds, sys_start, sys_stop):
-    counts = np.zeros((len(ref_bounds) - 1, 3), np.int64)
-    length = max(ref_stop.max() if len(ref_stop) else 0, sys_stop.max() if len(sys_stop) else 0)
-    active = np.zeros((2, length), np.bool_)  # in the reference, in the predictions
-    for cell in range(len(counts)):
-        active[:] = False
-        for r in range(ref_bounds[cell], ref_bounds[cell + 1]):
-            active[0, ref_start[r] : ref_stop[r]] = True
-        for s in range(sys_bounds[cell], sys_bounds[cell + 1]):
-            active[1, sys_start[s] : sys_stop[s]] = True
-        counts[cell, 0] = (active[0] & active[1]).sum()
-        counts[cell, 1], counts[cell, 2] = active[1].sum(), active[0].sum()
-    return counts
+def _active(events: EventIndex, segment_s: float, n_segments: int) -> np.ndarray:
+    """List the active segments of all cells, each once, as cell * ``n_segments`` + segment."""
+    first = np.floor(events.onset / segment_s).astype(np.int64)
+    n_active = np.ceil(events.offset / segment_s).astype(np.int64) - first
+    cell = np.repeat(np.arange(len(events.bounds) - 1), np.diff(events.bounds))
+    within = np.arange(n_active.sum()) - np.repeat(n_active.cumsum() - n_active, n_active)
+    return np.unique(np.repeat(cell * n_segments + first, n_active) + within)

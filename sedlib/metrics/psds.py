@@ -13,9 +13,9 @@ PSDS counts each moment of a class once. So overlapping events of one class in a
 2021 did with the 12 overlaps of its 2020 development set; events that merely touch stay two. Events without length and
 classes without reference events are left out.
 
-psds_eval is the reference implementation. Here events found and false alarms are counted clip by clip, in one pass over
-all thresholds, with the same result (tested), so that clips can be drawn for intervals and a training is scored in a
-moment. psds_eval itself computes what `alpha_ct` and `alpha_st` cost.
+psds_eval is the reference implementation, and computes what ``alpha_ct`` and ``alpha_st`` cost. Without them events
+found and false alarms are counted here, clip by clip in one pass over all thresholds, with the same result (tested), so
+that clips can be drawn for intervals and a training is scored in a moment.
 """
 
 from __future__ import annotations
@@ -37,27 +37,14 @@ from sedlib.metrics.f1 import match_filenames, mean_over_classes
 
 @dataclass(frozen=True)
 class Psds:
-    """A PSDS, and how it came about.
-
-    Attributes
-    ----------
-    value : float
-    per_class : dict of str to float
-        What each class would score alone; with ``alpha_st = 0`` their mean is ``value``.
-    unknown_filenames : list of str
-        Clips with predictions that the reference does not know; they count nowhere.
-    merged, merged_predictions : int
-        Events that `merge_overlaps` took away from the reference, and from the predictions of all operating points.
-    roc : (point,) array, (point,) array
-        The curve: false alarms per hour, ascending, and the classes' mean share of events found, which holds up to the
-        next point.
-    """
+    """A PSDS, and how it came about."""
 
     value: float
-    per_class: dict[str, float]
-    unknown_filenames: list[str] = field(default_factory=list)
-    merged: int = 0
-    merged_predictions: int = 0
+    per_class: dict[str, float]  # what each class would score alone; with ``alpha_st = 0`` their mean is ``value``
+    unknown_filenames: list[str] = field(default_factory=list)  # with predictions, which count nowhere
+    merged: int = 0  # events that `merge_overlaps` took away from the reference
+    merged_predictions: int = 0  # and from the predictions of all operating points
+    # False alarms per hour, ascending, and the classes' mean share of events found, which holds up to the next point.
     roc: tuple[np.ndarray, np.ndarray] = field(default=(np.zeros(1), np.zeros(1)), compare=False)
 
 
@@ -126,25 +113,14 @@ def psds_from_operating_points(
 
 @dataclass(frozen=True, eq=False)
 class PsdsCounts:
-    """What PSDS without costs of cross-triggers and instability is computed from, clip by clip.
+    """What PSDS without costs of cross-triggers and instability is computed from, clip by clip."""
 
-    Attributes
-    ----------
-    found, false_alarms : (point, clip, class) arrays
-        Reference events found, and predictions that are not valid.
-    references : (clip, class) array
-    hours : (clip,) array
-    filenames : list of str
-    merged : (int, int)
-        Events that `merge_overlaps` took away from the reference, and from all predictions.
-    """
-
-    found: np.ndarray
-    false_alarms: np.ndarray
-    references: np.ndarray
-    hours: np.ndarray
+    found: np.ndarray  # (point, clip, class) reference events found
+    false_alarms: np.ndarray  # (point, clip, class) predictions that are not valid
+    references: np.ndarray  # (clip, class) events
+    hours: np.ndarray  # (clip,)
     filenames: list[str]
-    merged: tuple[int, int] = (0, 0)
+    merged: tuple[int, int] = (0, 0)  # events that `merge_overlaps` took away from the reference, and from predictions
 
     def curves(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Compute each class's curve when each clip is there so many times: ``times`` (..., clip).
@@ -198,11 +174,17 @@ def psds_counts(
     Parameters are those of `psds_from_operating_points`, whose value (``alpha_ct`` and ``alpha_st`` 0) is
     `PsdsCounts.score` of every clip once.
     """
-    truth, merged = truth_of(reference)
-    filenames, lengths = tables.filenames(reference), durations_of(reference, durations)
-    points = list(operating_points)
+    truth, merged = merge_overlaps(reference)
+    if truth.empty:
+        raise SedError("reference: no events, so there is nothing to find")
+    filenames, points = tables.filenames(reference), list(operating_points)
+    lengths = assumed_durations(reference) if durations is None else durations
+    if missing := [name for name in filenames if name not in lengths]:
+        raise SedError(
+            f"durations: {len(missing)} of the reference's {len(filenames)} clips have none, for example {missing[0]!r}"
+        )
     every = pd.concat([table.assign(point=point) for point, table in enumerate(points)])
-    predictions, fewer = merge_overlaps(every[every["filename"].isin(lengths)], "point")
+    predictions, fewer = merge_overlaps(every[every["filename"].isin(filenames)], "point")
     on = ["filename", "event_label"]
     pairs = truth.reset_index(names="event").merge(predictions.reset_index(names="sys"), on=on, suffixes=("", "_sys"))
     shared = pairs[["offset", "offset_sys"]].min(axis=1) - pairs[["onset", "onset_sys"]].max(axis=1)
@@ -244,24 +226,6 @@ def assumed_durations(reference: pd.DataFrame) -> dict[str, float]:
     """Assume 10 s for each of the reference's clips, or the end of its last event where that is later."""
     last = reference.groupby("filename", sort=False)["offset"].max()
     return last.clip(lower=CLIP_S).fillna(CLIP_S).to_dict()
-
-
-def durations_of(reference: pd.DataFrame, durations: Mapping[str, float] | None = None) -> dict[str, float]:
-    """Pick the lengths of the reference's clips, whose sum is the time in which false alarms are counted."""
-    lengths, filenames = assumed_durations(reference) if durations is None else durations, tables.filenames(reference)
-    if missing := [name for name in filenames if name not in lengths]:
-        raise SedError(
-            f"durations: {len(missing)} of the reference's {len(filenames)} clips have none, for example {missing[0]!r}"
-        )
-    return {name: float(lengths[name]) for name in filenames}
-
-
-def truth_of(reference: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Merge the reference's overlaps as `merge_overlaps`; `SedError` if it holds no event."""
-    truth, merged = merge_overlaps(reference)
-    if truth.empty:
-        raise SedError("reference: no events, so there is nothing to find")
-    return truth, merged
 
 
 def merge_overlaps(table: pd.DataFrame, *within: str) -> tuple[pd.DataFrame, int]:

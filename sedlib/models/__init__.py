@@ -2,5 +2,3 @@
 
 from sedlib.models.crnn import CRNN, Output
 from sedlib.models.detector import Detector
-
-__all__ = ["CRNN", "Detector", "Output"]

@@ -18,15 +18,8 @@ GLOBAL_NORM = partial(nn.GroupNorm, 1, eps=1e-8)
 class DomainClassifier(nn.Module):
     """Conv-TasNet's separator, which gives one number per frame instead of masks; their mean is the clip's logit.
 
-    It learns beside the RNN on the CNN's embeddings. Only the training has it: the weights of a finished run, which
-    `detect` loads, do not include it.
-
-    Parameters
-    ----------
-    settings : Adversarial
-        Uses ``blocks``, ``repeats``, ``bottleneck`` and ``hidden``; the defaults are the released code's.
-    features : int
-        Size of an embedding; 128 in the paper.
+    It learns beside the RNN on the CNN's embeddings of size ``features``, 128 in the paper; a finished run does not
+    keep it.
     """
 
     def __init__(self, settings: Adversarial, features: int) -> None:

@@ -21,17 +21,9 @@ _SUMS = 10  # gradients that are sums over frames: both slopes, both norms' gain
 
 
 def separate(network: TDConvNet, x: Tensor) -> Tensor:
-    """Compute what a non-causal ``TDConvNet`` without skip connections does, its norms ``GroupNorm(1)``, linear output.
+    """Compute what a non-causal ``TDConvNet`` without skip connections does: (batch, frame, feature or output).
 
-    Parameters
-    ----------
-    network : TDConvNet
-        With kernels of 3 frames.
-    x : (batch, frame, feature) float32 tensor
-
-    Returns
-    -------
-    (batch, frame, output) tensor
+    Its kernels have 3 frames, its norms are ``GroupNorm(1)``, and its output is linear.
     """
     norm, bottleneck = network.bottleneck
     shape = x.shape[1:]

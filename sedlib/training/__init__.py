@@ -4,6 +4,3 @@ from sedlib.training.loop import train
 from sedlib.training.mean_teacher import MeanTeacher, add_noise, losses, rampup, update_teacher
 from sedlib.training.runs import Run
 from sedlib.training.scoring import score, write_posteriors
-
-__all__ = ["MeanTeacher", "Run", "add_noise", "losses", "rampup", "score", "train"]
-__all__ += ["update_teacher", "write_posteriors"]

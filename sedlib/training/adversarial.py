@@ -58,8 +58,6 @@ class DomainAdversarial(MeanTeacher):
         self.domain_optimizer.zero_grad()
         steps = self.two_steps if self.adversarial.updates == "two-step" else self.one_step
         logits = steps(loss, embeddings, is_synthetic, rates)
-        for _ in range(self.adversarial.steps - 1):
-            self.follow(embeddings.detach(), is_synthetic, rates)
         return {"domain": domain_loss(logits, is_synthetic), "domain_error": balanced_error(logits, synthetic)}
 
     def two_steps(self, loss: Tensor, embeddings: Tensor, is_synthetic: Tensor, rates: dict[str, float]) -> Tensor:
@@ -86,12 +84,6 @@ class DomainAdversarial(MeanTeacher):
         self._descend(self.student, self.optimizer, rates["learning_rate"])
         self._descend(self.domain, self.domain_optimizer, rates["domain_learning_rate"])
         return logits.detach()
-
-    def follow(self, embeddings: Tensor, is_synthetic: Tensor, rates: dict[str, float]) -> None:
-        """Apply equation (2) once more, with the same clips: the classifier keeps up with the CNN."""
-        self.domain_optimizer.zero_grad()
-        self.fabric.backward(self.adversarial.domain_weight * domain_loss(self.domain(embeddings), is_synthetic))
-        self._descend(self.domain, self.domain_optimizer, rates["domain_learning_rate"])
 
     def _descend(self, network: Any, optimizer: Any, learning_rate: float) -> None:
         self.fabric.clip_gradients(

@@ -126,33 +126,18 @@ class Batch(NamedTuple):
 
 
 class Inputs:
-    """Everything that a training reads.
+    """Everything that a training reads; ``detector`` and ``keep`` as for `Clips`.
 
-    Parameters
-    ----------
-    config : Config
-    data : path
-    seed : int
-        For held-out clips, the order of the others, and augmentation.
-    detector : Detector
-        Computes the spectrograms, on the training's device.
-    keep : str
-        As for `Clips`.
-    progress : bool
+    The clips held out, the order of the others, and augmentation follow from ``seed``. `SedError` where clips are
+    missing.
 
     Attributes
     ----------
     clips : dict of Clips
         By kind of labels, in the order of a batch: ``strong``, ``weak``, ``unlabelled``.
     validation : Clips
-        What an epoch is validated on; ``reference`` is its event table. Held-out clips with strong labels, or the
-        development set, and then none is held out. An epoch chosen on the development set, as the released code does,
-        makes the scores on that set optimistic.
-
-    Raises
-    ------
-    SedError
-        Where clips are missing.
+        The clips with strong labels that are held out, on which epochs are validated; ``reference`` is their event
+        table.
     """
 
     def __init__(
@@ -164,23 +149,18 @@ class Inputs:
         self.sizes = {labels: getattr(t, labels) for labels in subsets}
         stores = {labels: open_store(data, subset, progress=progress) for labels, subset in subsets.items()}
         chosen = {labels: np.arange(len(store)) for labels, store in stores.items()}
-        if t.validation == "development":
-            judged = open_store(data, validated_on(config), progress=progress)
-            held_out = np.arange(len(judged))
-        else:
-            judged = stores["strong"]
-            held_out, chosen["strong"] = split(len(judged), t.validation_share, seed)
+        held_out, chosen["strong"] = split(len(stores["strong"]), t.validation_share, seed)
         for labels, indices in {**chosen, "validation": held_out}.items():
             if not len(indices):
                 raise SedError(f"{data}: no usable clips for {labels}; `sedlib data check {data}` says what is missing")
         if progress and keep != "nothing":
             print(f"keeping the {keep} of all training clips in memory ...")
         self.clips = {labels: Clips(stores[labels], indices, detector, keep) for labels, indices in chosen.items()}
-        self.validation = Clips(judged, held_out, detector, keep)
+        self.validation = Clips(stores["strong"], held_out, detector, keep)
         self.detector, self.device = detector, self.validation.device
         self.bank = open_bank(data, progress).to(self.device) if config.augment.uses_soundbank else None
-        table, reference = (strong_table(data, subset) for subset in (t.strong_from, validated_on(config)))
-        self.reference = reference[reference["filename"].isin(self.validation.filenames)]
+        table = strong_table(data, t.strong_from)
+        self.reference = table[table["filename"].isin(self.validation.filenames)]
         strong = strong_labels(table, self.clips["strong"].filenames, config.frames, config.frame_s, t.label_frames)
         weak = np.zeros((0, len(tables.CLASSES)), np.float32)
         if t.weak:
@@ -266,12 +246,6 @@ def subsets_of(config: Config) -> dict[str, str]:
     t = config.training
     subsets = {"strong": t.strong_from, "weak": "weak", "unlabelled": "unlabel_in_domain"}
     return {labels: subset for labels, subset in subsets.items() if getattr(t, labels)}
-
-
-def validated_on(config: Config) -> str:
-    """Name the subset of the clips that an epoch is validated on."""
-    t = config.training
-    return "validation" if t.validation == "development" else t.strong_from
 
 
 def ahead(function: Callable, items: Iterable, workers: int) -> Iterator:

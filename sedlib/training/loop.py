@@ -33,7 +33,7 @@ from sedlib.features import ZScore
 from sedlib.metrics import event_f1
 from sedlib.models import Detector
 from sedlib.training.adversarial import DomainAdversarial
-from sedlib.training.inputs import Inputs, subsets_of, validated_on
+from sedlib.training.inputs import Inputs, subsets_of
 from sedlib.training.mean_teacher import MeanTeacher
 from sedlib.training.runs import Run
 from sedlib.training.telemetry import Diverged, Telemetry, write_events
@@ -67,18 +67,13 @@ def train(
     seed : int
         Initial weights, order of clips, noise and dropout follow from it.
     folder : path
-        Run folder.
+        Of the run that is returned.
     on_epoch : callable, optional
         Called after every epoch with the row of metrics and the networks, ``student`` and ``teacher``, in evaluation
         mode; twice for an epoch if the process is killed before the next checkpoint.
     progress : bool
-        Show a progress bar.
     workers : int
         Threads that read waveforms ahead; the result does not depend on it.
-
-    Returns
-    -------
-    Run
 
     Raises
     ------
@@ -88,8 +83,7 @@ def train(
     """
     data, run = Path(data), Run(folder)
     if not run.finished:
-        read = dict.fromkeys([*subsets_of(config).values(), validated_on(config)])
-        layout.preflight(data, read, config.augment.uses_soundbank)
+        layout.preflight(data, subsets_of(config).values(), config.augment.uses_soundbank)
     with run.only_one():
         run.start(config, data, seed)
         if not run.finished:
@@ -208,10 +202,8 @@ class _Training:
     def save(self) -> None:
         """Save a checkpoint."""
         self.state.seconds = time.perf_counter() - self.began
-        parts = {"learner": self.learner, "telemetry": self.telemetry}
-        self.run.save_checkpoint(
-            {name: part.state_dict() for name, part in parts.items()} | {"state": vars(self.state)}
-        )
+        learner, telemetry = self.learner.state_dict(), self.telemetry.state_dict()
+        self.run.save_checkpoint({"learner": learner, "telemetry": telemetry, "state": vars(self.state)})
         self.run.write_progress(self.state.step, self.steps)
         self.saved = time.perf_counter()
 

@@ -25,13 +25,7 @@ if TYPE_CHECKING:
 class MeanTeacher:
     """Student, teacher and optimiser, and one step of their training.
 
-    Parameters
-    ----------
-    student : Detector
-        The teacher copies its scaling; its weights are drawn independently, as in the baseline.
-    config : Config
-    fabric : Fabric
-    steps_per_epoch : int
+    The teacher copies the student's scaling; its weights are drawn independently, as in the baseline.
     """
 
     def __init__(self, student: Detector, config: Config, fabric: Fabric, steps_per_epoch: int) -> None:
@@ -83,7 +77,7 @@ class MeanTeacher:
         self.teacher.train()
         with torch.no_grad(), self.fabric.autocast():
             target = self.teacher(add_noise(seen_by_teacher, t.noise_snr_db, self.features))
-        output = self.student(add_noise(seen, t.noise_snr_db, self.features) if t.noise_on == "both" else seen)
+        output = self.student(seen)
         terms = losses(output, target, strong, weak, rates["consistency_weight"])
         terms |= self.update(output, terms["total"], len(strong), rates)
         update_teacher(self.teacher, self.student, step + 1, t.ema)

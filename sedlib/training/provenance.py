@@ -38,8 +38,7 @@ def fingerprint(data: Path, config: Config) -> Any:
     found: dict[str, Any] = {}
     if config.augment.uses_soundbank:
         found["soundbank"] = _sizes((data / layout.SOUNDBANK).rglob("*"), "files")
-    read = {"weak": t.weak, "unlabel_in_domain": t.unlabelled, t.strong_from: t.strong}
-    for subset, clips in {**read, "validation": t.validation == "development"}.items():
+    for subset, clips in {"weak": t.weak, "unlabel_in_domain": t.unlabelled, t.strong_from: t.strong}.items():
         if clips:
             loaded = layout.load(data, subset)
             checksum = zlib.crc32((data / layout.SUBSETS[subset].metadata).read_bytes())

@@ -32,13 +32,7 @@ CHECKPOINTS = ("checkpoint.pt", "checkpoint-before.pt")  # newest first
 
 
 class Run:
-    """The folder of one training.
-
-    Parameters
-    ----------
-    folder : path
-        Made when training starts.
-    """
+    """The folder of one training, made when it starts."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -51,13 +45,9 @@ class Run:
     def start(self, config: Config, data: Path, seed: int) -> None:
         """Write configuration and versions, or check that the folder was started with the same ones.
 
-        Other versions, threads or another device may change the last bits of the weights (on CUDA, any two runs differ
-        in them): resuming with these only warns.
-
-        Raises
-        ------
-        SedError
-            If the folder was started with another configuration, data or seed, or its training diverged.
+        `SedError` if the folder was started with another configuration, data or seed, or its training diverged. Other
+        versions, threads or another device may change the last bits of the weights (on CUDA, any two runs differ in
+        them): resuming with these only warns.
         """
         path, fix = self.folder / "config.json", "remove the folder to train again, or give another one"
         stopped = any((self.folder / name).exists() for name in CHECKPOINTS)
@@ -150,9 +140,7 @@ class Run:
         A damaged checkpoint is warned about and replaced by the one before it; if all are damaged, `SedError`.
         """
         damaged = []
-        for path in (self.folder / name for name in CHECKPOINTS):
-            if not path.exists():
-                continue
+        for path in filter(Path.exists, (self.folder / name for name in CHECKPOINTS)):
             try:
                 state = _load(path)
             except SedError as error:
@@ -191,18 +179,13 @@ class Run:
             raise SedError(f"{error}; remove it and train again") from None
 
     def detector(self, which: str | None = None) -> Detector:
-        """Load the trained network, in evaluation mode.
+        """Load the trained network, in evaluation mode; `SedError` if the training has not finished.
 
         Parameters
         ----------
         which : str, optional
             ``teacher`` or ``student`` of the chosen epoch (of a diverged run, the last good ones), or ``last``, the
             student after the last step. Default: ``config.training.tested``.
-
-        Raises
-        ------
-        SedError
-            If the training has not finished, or its weights are damaged.
         """
         config = self.config
         which = which or config.training.tested

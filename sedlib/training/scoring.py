@@ -23,18 +23,14 @@ from sedlib.inference import posteriors
 from sedlib.metrics import evaluate
 from sedlib.training.runs import Run
 
-SUBSETS = ("validation", "public")  # the paper's "dev" and "eval"
+SUBSETS = layout.EVALUATED  # the paper's "dev" and "eval"
 
 
 def score(run: Run, data: str | Path, progress: bool = True) -> dict[str, Any]:
     """Score a finished run's tested network on the real clips with strong labels; done once, then read.
 
-    Writes ``SUBSET.npz`` (posteriors), ``SUBSET.tsv`` (events) and ``results.json``.
-
-    Returns
-    -------
-    dict
-        For `subsets_there`: what `sedlib.metrics.evaluate` returns; and `made_by`.
+    Writes ``SUBSET.npz`` (posteriors), ``SUBSET.tsv`` (events) and ``results.json``, which is returned: for each of
+    `subsets_there` what `sedlib.metrics.evaluate` returns; and `made_by`.
     """
     path, subsets = run.folder / "results.json", subsets_there(data)
     if not (is_current(run, path) and run.results.keys() >= {*subsets}):
@@ -47,10 +43,7 @@ def score(run: Run, data: str | Path, progress: bool = True) -> dict[str, Any]:
 def write_posteriors(run: Run, data: str | Path, progress: bool = True) -> list[str]:
     """Store the posteriors of a finished run, unless they are stored already, and return `subsets_there`.
 
-    Raises
-    ------
-    SedError
-        If no clip with strong labels is there, or the network's posteriors are not finite.
+    `SedError` if no clip with strong labels is there, or the network's posteriors are not finite.
     """
     subsets = subsets_there(data)
     missing = [name for name in subsets if not (run.folder / f"{name}.npz").exists()]

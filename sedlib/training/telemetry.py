@@ -40,13 +40,7 @@ class Diverged(SedError):
 
 
 class Telemetry:
-    """Losses, rates and times of the steps since the last row of metrics.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where the network is trained.
-    """
+    """Losses, rates and times of the steps since the last row of metrics, of a network on ``device``."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

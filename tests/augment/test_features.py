@@ -92,20 +92,17 @@ def test_masks_are_as_wide_as_the_settings_say():
     assert frames.max() in (9, 10)  # of 64 ms
 
 
-@pytest.mark.parametrize("teacher", ["own", "same", "clean"])
-def test_student_and_teacher_see_what_is_said(teacher):
+def test_student_and_teacher_see_different_parts():
     torch.manual_seed(0)
-    config = dataclasses.replace(AUGM, augment=dataclasses.replace(AUGM.augment, teacher=teacher))
     features = spectrograms()
     kept = features.clone()
-    seen, seen_by_teacher = views(features, config)
+    seen, seen_by_teacher = views(features, AUGM)
     assert torch.equal(features, kept), "the input was changed"
     assert seen.shape == features.shape and seen.isfinite().all()
-    assert not torch.equal(seen, features)
-    assert torch.equal(seen_by_teacher, features) == (teacher == "clean")
-    assert torch.equal(seen_by_teacher, seen) == (teacher == "same")
+    assert not torch.equal(seen, features) and not torch.equal(seen_by_teacher, features)
+    assert not torch.equal(seen_by_teacher, seen)
     torch.manual_seed(0)
-    assert torch.equal(views(features, config)[0], seen), "the same chance, another view"
+    assert torch.equal(views(features, AUGM)[0], seen), "the same chance, another view"
 
 
 def test_without_augmentation_nothing_is_drawn():

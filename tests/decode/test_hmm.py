@@ -16,7 +16,7 @@ from tries import tries
 from sedcourse import hmmlearn_hmm
 from sedcourse.hmmlearn_hmm import EVENT, PosteriorHMM, state_posteriors
 from sedlib.data.tables import CLASSES
-from sedlib.decode import Hmm, Posteriors, frames_to_events, hmm_events
+from sedlib.decode import Hmm, Posteriors, find_events, frames_to_events
 from sedlib.decode.hmm import BLOCK, best_paths, emissions, viterbi
 from sedlib.errors import SedError
 
@@ -198,7 +198,7 @@ def test_what_is_no_posterior_is_named_with_its_place(dtype, wrong, top):
     ):
         emissions(scores)
     with pytest.raises(SedError, match="clip 1, frame 2, class 4"):
-        hmm_events(posteriors(scores), Hmm.alike(0.9, 0.9, CLASSES[:5]))
+        find_events(posteriors(scores), Hmm.alike(0.9, 0.9, CLASSES[:5]))
 
 
 @pytest.mark.parametrize("shape", [(3, 0, 2), (3, 2), (3,), (1, 3, 4, 2)])
@@ -216,7 +216,7 @@ def test_a_threshold_lies_between_0_and_1(threshold):
 def test_no_clips_have_no_paths_and_no_events():
     scores = np.zeros((0, 5, 3))
     assert viterbi(emissions(scores), *np.full((2, 3), 0.9)).shape == (0, 5, 3)
-    assert hmm_events(posteriors(scores), Hmm.alike(0.9, 0.9, CLASSES[:3])).empty
+    assert find_events(posteriors(scores), Hmm.alike(0.9, 0.9, CLASSES[:3])).empty
 
 
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.8])
@@ -256,7 +256,7 @@ def test_events_are_the_runs_of_the_paths(duration_s, seed):
     there = posteriors(sticky(rng, 12, 30, 3))
     hmm = Hmm(CLASSES[:3], *rng.uniform(0.1, 0.9, (2, 3)), np.zeros(3))
     expected = frames_to_events(paths_of(there.scores, hmm), there, duration_s)
-    pd.testing.assert_frame_equal(hmm_events(there, hmm, duration_s), expected)
+    pd.testing.assert_frame_equal(find_events(there, hmm, duration_s), expected)
 
 
 def events_of(
@@ -264,7 +264,7 @@ def events_of(
 ) -> list[tuple[int, int]]:
     """First and last frame of the events in one clip of posteriors, with 63.75 ms frames."""
     there = posteriors(as_type(np.array(p, float)[None, :, None], dtype))
-    table = hmm_events(there, Hmm.alike(p_silence, p_event, ("Alarm_bell_ringing",), **options), duration_s, threshold)
+    table = find_events(there, Hmm.alike(p_silence, p_event, ("Alarm_bell_ringing",), **options), duration_s, threshold)
     return [tuple(pair) for pair in (table[["onset", "offset"]].to_numpy() / 0.06375).round(6).tolist()]
 
 
@@ -288,14 +288,14 @@ def test_an_event_as_long_as_the_longest_to_drop_is_dropped(frame_s, kept):
     scores = np.zeros((10, 20, 1))
     for clip in range(10):
         scores[clip, 5 : 6 + clip] = 1
-    table = hmm_events(posteriors(scores, frame_s), Hmm.alike(0.6, 0.6, CLASSES[:1], drop_s=0.3))
+    table = find_events(posteriors(scores, frame_s), Hmm.alike(0.6, 0.6, CLASSES[:1], drop_s=0.3))
     assert table["filename"].tolist() == [f"{frames - 1}.wav" for frames in range(kept, 11)]
 
 
 def test_gaps_between_clips_and_between_classes_stay():
     scores = np.zeros((2, 10, 2))
     scores[0, 7:, 0] = scores[1, :3, 0] = scores[0, :5, 1] = 1
-    table = hmm_events(posteriors(scores), Hmm.alike(0.6, 0.6, CLASSES[:2]))
+    table = find_events(posteriors(scores), Hmm.alike(0.6, 0.6, CLASSES[:2]))
     assert table[["filename", "event_label"]].to_numpy().tolist() == [
         ["0.wav", CLASSES[1]],
         ["0.wav", CLASSES[0]],
@@ -329,14 +329,14 @@ def test_sureness_counts_within_the_event():
 
 def test_confidence_is_of_each_class():
     scores = np.full((1, 4, 2), 0.7)
-    table = hmm_events(posteriors(scores), Hmm(CLASSES[:2], [0.6] * 2, [0.6] * 2, [0.8, 0.6]))
+    table = find_events(posteriors(scores), Hmm(CLASSES[:2], [0.6] * 2, [0.6] * 2, [0.8, 0.6]))
     assert table["event_label"].tolist() == [CLASSES[1]]
 
 
 def test_percent_scores_mean_the_same():
     scores = as_type(sticky(np.random.default_rng(0), 20, 60, 3), np.uint8)
     hmm = Hmm.alike(0.9, 0.8, CLASSES[:3], confidence=0.8, drop_s=0.2)
-    pd.testing.assert_frame_equal(hmm_events(posteriors(scores), hmm), hmm_events(posteriors(scores / 100), hmm))
+    pd.testing.assert_frame_equal(find_events(posteriors(scores), hmm), find_events(posteriors(scores / 100), hmm))
 
 
 def test_a_class_without_a_model_is_an_error():
@@ -344,15 +344,15 @@ def test_a_class_without_a_model_is_an_error():
     with pytest.raises(
         SedError, match=f"no p_silence and p_event for class '{CLASSES[0]}', .* it has {CLASSES[1]}, {CLASSES[2]}"
     ):
-        hmm_events(there, Hmm.alike(0.9, 0.9, CLASSES[1:3]))
+        find_events(there, Hmm.alike(0.9, 0.9, CLASSES[1:3]))
 
 
 def test_models_are_found_by_their_class_in_any_order():
     there = posteriors(sticky(np.random.default_rng(0), 20, 60, 2))
     hmm = Hmm(CLASSES[2::-1], [0.5, 0.9, 0.6], [0.5, 0.8, 0.95], [0.0, 0.7, 0.0])
     same = Hmm(CLASSES[:2], [0.6, 0.9], [0.95, 0.8], [0.0, 0.7])
-    pd.testing.assert_frame_equal(hmm_events(there, hmm), hmm_events(there, same))
-    assert len(hmm_events(there, same)) and hmm.of(CLASSES[:2]).to_dict() == same.to_dict()
+    pd.testing.assert_frame_equal(find_events(there, hmm), find_events(there, same))
+    assert len(find_events(there, same)) and hmm.of(CLASSES[:2]).to_dict() == same.to_dict()
 
 
 def test_too_few_probabilities_for_the_classes():

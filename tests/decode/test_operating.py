@@ -9,7 +9,7 @@ from psds_oracle import psds_at_every_threshold
 from tries import tries
 
 from sedcourse.hmmlearn_hmm import hmm_scores
-from sedlib.decode import THRESHOLDS, Hmm, Posteriors, frames_to_events, hmm_events, operating_points
+from sedlib.decode import THRESHOLDS, Hmm, Posteriors, find_events, frames_to_events, operating_points
 from sedlib.decode.hmm import emissions, viterbi
 from sedlib.errors import SedError
 from sedlib.metrics import psds_from_operating_points
@@ -45,7 +45,7 @@ def test_scores_cut_at_a_threshold_are_the_events_there(seed):
     assert (scores.filenames, scores.classes, scores.frame_s) == (posteriors.filenames, CLASSES, 0.06375)
     assert tuple(points) == thresholds and set(np.unique(scores.scores)) <= {0, *thresholds}
     for threshold in thresholds:
-        pd.testing.assert_frame_equal(points[threshold], hmm_events(posteriors, hmm, threshold=threshold))
+        pd.testing.assert_frame_equal(points[threshold], find_events(posteriors, hmm, threshold=threshold))
         pd.testing.assert_frame_equal(frames_to_events(scores.scores >= threshold, posteriors), points[threshold])
 
 
@@ -62,7 +62,7 @@ def test_where_staying_is_worth_nothing_a_path_is_the_threshold():
     posteriors, _ = case(0)
     for at in (0.1, 0.5, 0.7):
         expected = frames_to_events(posteriors.scores > at, posteriors)
-        pd.testing.assert_frame_equal(hmm_events(posteriors, Hmm.alike(0.5, 0.5, CLASSES), threshold=at), expected)
+        pd.testing.assert_frame_equal(find_events(posteriors, Hmm.alike(0.5, 0.5, CLASSES), threshold=at), expected)
 
 
 def test_points_end_with_the_clips():
@@ -105,7 +105,7 @@ def test_psds_of_the_points_is_psds_of_the_scores(seed, parameters):
 def test_many_thresholds_are_worth_more_than_one_path_many_times(seed):
     posteriors, reference = case(seed)
     durations = dict.fromkeys(posteriors.filenames, 600.0)
-    path = hmm_events(posteriors, STAYING)
+    path = find_events(posteriors, STAYING)
     released, once = (psds_from_operating_points(reference, [path] * times, durations) for times in (len(TEN), 1))
     assert released == once
     here = psds_from_operating_points(reference, operating_points(posteriors, STAYING, (*TEN, 0.5)).values(), durations)

@@ -17,7 +17,7 @@ from tries import tries
 
 from sedlib.config import Decoding
 from sedlib.data import tables
-from sedlib.decode import Hmm, Posteriors, frames_to_events, hmm_events, median_events, tuning
+from sedlib.decode import Hmm, Posteriors, find_events, frames_to_events, median_events, tuning
 from sedlib.decode.tuning import CONFIDENCES, DROP_S, HIGH, LOW, Objective, exact, forest, grid, halves, robust, tune
 from sedlib.errors import SedError
 from sedlib.metrics import event_f1
@@ -56,7 +56,7 @@ def test_the_objective_is_the_metric(seed, silent_class, duration_s):
     posteriors, reference = case(seed, silent_class=silent_class)
     hmm = any_hmm(rng, drop_s=rng.choice([0, 0.1, 0.2]))
     objective = Objective(posteriors, reference, duration_s)
-    result = event_f1(reference, hmm_events(posteriors, hmm, duration_s), classes=CLASSES)
+    result = event_f1(reference, find_events(posteriors, hmm, duration_s), classes=CLASSES)
     assert np.array_equal(objective.counts(hmm), result.counts.sum(axis=0))
     assert objective.f1(hmm) == result.macro
 
@@ -71,7 +71,7 @@ def test_the_objective_is_sed_evals_macro_f1():
         metrics.evaluate(
             *(
                 table[table["filename"] == name].to_dict("records")
-                for table in (tables.events(reference), hmm_events(posteriors, hmm))
+                for table in (tables.events(reference), find_events(posteriors, hmm))
             )
         )
     value = Objective(posteriors, reference).f1(hmm)
@@ -83,7 +83,7 @@ def test_only_the_references_clips_count():
     posteriors, reference = case(1)
     some = reference[reference["filename"].isin(["0.wav", "3.wav"])]
     hmm = Hmm.alike(0.8, 0.7, CLASSES)
-    events = hmm_events(posteriors, hmm)
+    events = find_events(posteriors, hmm)
     expected = event_f1(some, events[events["filename"].isin(some["filename"])], classes=CLASSES)
     assert np.array_equal(Objective(posteriors, some).counts(hmm), expected.counts.sum(axis=0))
 
@@ -163,18 +163,23 @@ def test_forest_searches_as_the_paper_does(monkeypatch):
     assert (found.p_silence.tolist(), found.p_event.tolist()) == ([0.9] * 3, [0.1, 0.2, 0.3])
 
 
+@pytest.fixture
+def few_points(monkeypatch):
+    monkeypatch.setattr(tuning, "ROBUST_POINTS", 8)
+
+
 @pytest.mark.parametrize("silent_class", [False, True])
-def test_robust_models_like_to_stay(silent_class):
-    found = robust(Objective(*case(6, silent_class=silent_class)), points=8)
+def test_robust_models_like_to_stay(few_points, silent_class):
+    found = robust(Objective(*case(6, silent_class=silent_class)))
     assert (found.p_silence + found.p_event >= 1).all()
     assert set(found.p_silence) | set(found.p_event) <= set(grid(8)) and set(found.confidence) <= set(CONFIDENCES)
     assert found.drop_s == DROP_S
 
 
-def test_robust_is_the_top_of_the_landscape_where_nothing_is_smoothed(monkeypatch):
+def test_robust_is_the_top_of_the_landscape_where_nothing_is_smoothed(few_points, monkeypatch):
     monkeypatch.setattr(tuning, "SMOOTHING", 1e-9)
     objective = Objective(*case(13, clips=30))
-    found, p = robust(objective, points=8), grid(8)
+    found, p = robust(objective), grid(8)
     f1 = objective.landscape(p, p, CONFIDENCES, DROP_S)
     f1[:, np.add.outer(p, p) < 1] = -1
     got = f1_precision_recall(objective.counts(found))[0]
@@ -182,10 +187,10 @@ def test_robust_is_the_top_of_the_landscape_where_nothing_is_smoothed(monkeypatc
     assert len(set(found.p_silence)) > 1
 
 
-def test_robust_gives_a_class_without_events_what_is_good_for_the_others(monkeypatch):
+def test_robust_gives_a_class_without_events_what_is_good_for_the_others(few_points, monkeypatch):
     monkeypatch.setattr(tuning, "SMOOTHING", 1e-9)
     objective = Objective(*case(8, silent_class=True))
-    found, p = robust(objective, points=8), grid(8)
+    found, p = robust(objective), grid(8)
     f1 = objective.landscape(p, p, CONFIDENCES, DROP_S)[:2].mean(axis=0)
     here = (
         *(int(np.argmin(abs(p - of[2]))) for of in (found.p_silence, found.p_event)),
@@ -194,11 +199,11 @@ def test_robust_gives_a_class_without_events_what_is_good_for_the_others(monkeyp
     assert f1[here] == f1[np.add.outer(p, p) >= 1].max()
 
 
-def test_robust_smooths_the_more_the_fewer_events_there_are(monkeypatch):
+def test_robust_smooths_the_more_the_fewer_events_there_are(few_points, monkeypatch):
     objective, widths = Objective(*case(9)), []
     monkeypatch.setattr(tuning, "gaussian_filter", lambda values, sigma, mode: widths.append(sigma) or values)
     objective.references = np.array([400, 25, 1])
-    robust(objective, points=8)
+    robust(objective)
     step = (tuning.log_odds(HIGH) - tuning.log_odds(LOW)) / 7
     np.testing.assert_allclose([width[0] * step for width in widths], tuning.SMOOTHING / np.array([20, 5, 1]))
     assert all(width[0] == width[1] for width in widths)
@@ -238,16 +243,17 @@ def test_a_share_of_the_clips_is_more_than_none_and_no_more_than_all(fraction):
 
 @pytest.mark.parametrize("search", ["exact", "robust"])
 def test_tune_chooses_on_one_half_and_scores_both(search, monkeypatch):
-    monkeypatch.setitem(tuning.SEARCHES, search, lambda objective, seed: getattr(tuning, search)(objective, points=5))
+    monkeypatch.setitem(tuning.SEARCHES, "exact", lambda objective, seed: exact(objective, points=5))
+    monkeypatch.setattr(tuning, "ROBUST_POINTS", 5)
     posteriors, reference = case(10, clips=20)
     result = tune(posteriors, reference, search, fraction=0.4, seed=2)
     assert json.loads(json.dumps(result)) == result
     assert (result["search"], result["fraction"], result["seed"]) == (search, 0.4, 2)
     assert result["clips"] == {"tuned_half": 8, "other_half": 12} and result["seconds"] > 0
     tuned_half, other_half = halves(reference, 0.4, 2)
-    hmm = getattr(tuning, search)(Objective(posteriors, tuned_half), points=5)
+    hmm = tuning.SEARCHES[search](Objective(posteriors, tuned_half), 2)
     assert {name: result[name] for name in hmm.to_dict()} == hmm.to_dict()
-    for name, events in (("baseline", median_events(posteriors, Decoding())), ("tuned", hmm_events(posteriors, hmm))):
+    for name, events in (("baseline", median_events(posteriors, Decoding())), ("tuned", find_events(posteriors, hmm))):
         for key, half in (("f1_tuned_half", tuned_half), ("f1_other_half", other_half)):
             assert (
                 result[name][key]
@@ -331,7 +337,7 @@ def test_of_equally_good_models_exact_takes_the_one_that_stays_most(level):
     reference = pd.DataFrame([(name, 1.0, 2.5, "Dog") for name in posteriors.filenames], columns=tables.EVENT_COLUMNS)
     found = exact(Objective(posteriors, reference))
     assert set(found.p_silence) == set(found.p_event) == {grid(tuning.POINTS)[-1]}
-    assert hmm_events(posteriors, found).empty
+    assert find_events(posteriors, found).empty
 
 
 @pytest.mark.parametrize("seed", range(4))

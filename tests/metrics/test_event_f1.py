@@ -25,7 +25,7 @@ def test_counts_equal_sed_eval_clip_by_clip(random_tables):
 def test_scores_equal_sed_eval(random_tables, change):
     reference, predictions = (t[t["filename"].isin([f"{i}.wav" for i in range(80)])] for t in random_tables)
     if change == "no predictions":
-        predictions = tables.empty_events()
+        predictions = predictions[:0]
     if change == "few clips":
         reference = reference[reference["filename"].isin([f"{i}.wav" for i in range(20)])]
     if change == "a class never predicted":

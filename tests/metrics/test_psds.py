@@ -112,8 +112,8 @@ def _events(active, names, classes):
 
 def test_thresholds_without_predictions_and_alike_ones_change_nothing():
     value = psds_from_operating_points(REFERENCE, [SURE, UNSURE], HOUR).value
-    assert psds_from_operating_points(REFERENCE, [tables.empty_events(), SURE, SURE, UNSURE], HOUR).value == value
-    assert psds_from_operating_points(REFERENCE, [tables.empty_events()], HOUR).value == 0
+    assert psds_from_operating_points(REFERENCE, [REFERENCE[:0], SURE, SURE, UNSURE], HOUR).value == value
+    assert psds_from_operating_points(REFERENCE, [REFERENCE[:0]], HOUR).value == 0
 
 
 def test_touching_events_of_a_class_are_two_events():

@@ -5,12 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from reproduction.scoring import Ensemble, run_of
+from reproduction.scoring import Ensemble, average, run_of
 from sedlib import systems
 from sedlib.data import layout, tables
 from sedlib.data.tables import CLASSES
 from sedlib.decode import Posteriors
-from sedlib.decode.posteriors import average
 from sedlib.errors import SedError
 from sedlib.systems import configuration
 from sedlib.training import Run

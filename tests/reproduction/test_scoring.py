@@ -20,7 +20,7 @@ from reproduction.studies import postprocessing
 from sedlib.data import layout, tables
 from sedlib.data.encoder import strong_labels
 from sedlib.data.tables import CLASSES
-from sedlib.decode import Hmm, Posteriors, hmm_events, operating_points, tuning
+from sedlib.decode import Hmm, Posteriors, find_events, operating_points, tuning
 from sedlib.decode.tuning import SEARCHES, Objective, halves, tune
 from sedlib.errors import SedError
 from sedlib.metrics import event_f1
@@ -68,7 +68,7 @@ def test_scores_come_from_stored_posteriors_without_a_network_and_once(tiny, tmp
     truth = layout.load(tiny, "validation").table
     posteriors = Posteriors.load(run.folder / "validation.npz")
     (run.folder / "hmm.json").write_text(json.dumps(found["decoder"]))
-    events = hmm_events(posteriors, Hmm.load(run.folder / "hmm.json"), 10.0)
+    events = find_events(posteriors, Hmm.load(run.folder / "hmm.json"), 10.0)
     assert found["validation"]["event_f1"]["macro"] == pytest.approx(event_f1(truth, events).macro)
     assert 0 < found["validation"]["psds"]["value"] <= 1 and "public" in found
     seen, unseen = halves(truth)
@@ -77,7 +77,7 @@ def test_scores_come_from_stored_posteriors_without_a_network_and_once(tiny, tmp
     assert found["decoder"]["p_event"] == own["p_event"]
     crossed = pd.concat(
         [
-            hmm_events(posteriors.select(tables.filenames(seen)), other, 10.0),
+            find_events(posteriors.select(tables.filenames(seen)), other, 10.0),
             events[events["filename"].isin(unseen["filename"])],
         ]
     )

@@ -189,26 +189,6 @@ def test_reversal_and_two_steps_with_the_negated_loss_are_the_same_training(doub
 
 
 @pytest.mark.parametrize("updates", UPDATES)
-def test_the_classifier_takes_more_steps_on_the_embeddings_that_the_cnn_had(double, updates):
-    """Against Adam by itself, on the embeddings from before the CNN's update; the CNN learns as with one step."""
-    one, three = (learner(tiny_config(updates=updates, steps=steps)) for steps in (1, 3))
-    classifier = copy.deepcopy(three.domain.module)
-    (seen, by_teacher), strong, weak = batch(training_config(three))
-    with torch.no_grad():
-        embeddings = copy.deepcopy(three.networks()["student"]).train()(seen).embeddings
-    is_synthetic = (torch.arange(len(seen)) < SYNTHETIC).double()
-    optimizer = torch.optim.Adam(classifier.parameters(), lr=three.adversarial.learning_rate)
-    for _ in range(3):
-        optimizer.zero_grad()
-        (three.adversarial.domain_weight * domain_loss(classifier(embeddings), is_synthetic)).backward()
-        optimizer.step()
-    for training in (one, three):
-        training.step(0, (seen, by_teacher), strong, weak)
-    assert_close(weights(three.domain.module), weights(classifier), rtol=1e-8, atol=1e-11)
-    assert_close(networks(one)["student"], networks(three)["student"], rtol=1e-3, atol=1e-7)
-
-
-@pytest.mark.parametrize("updates", UPDATES)
 def test_with_its_schedule_it_is_another_training(double, updates):
     constant, scheduled = (learner(tiny_config(updates=updates, schedule=each)) for each in ("constant", "ganin"))
     for training in (constant, scheduled):

@@ -5,15 +5,12 @@ import shutil
 import threading
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 from sedlib.augment import Change, events, views
 from sedlib.config import PROFILES
-from sedlib.data import layout
 from sedlib.data.encoder import event_labels, strong_labels
-from sedlib.data.store import open_store
 from sedlib.errors import SedError
 from sedlib.models import Detector
 from sedlib.systems import configuration
@@ -145,18 +142,6 @@ def test_clean_batches_are_the_fixed_clips_of_the_last_steps(tiny, monkeypatch, 
         for step, steps in ((7, range(3, 7)), (2, range(2))):
             found = list(source.clean(step))
             torch.testing.assert_close(found, [expected[of] for of in steps], rtol=0, atol=1e-4)
-
-
-def test_validated_on_the_development_set_a_training_learns_from_all_synthetic_clips(tiny):
-    source, plain = inputs(tiny, config=changed(validation="development")), inputs(tiny)
-    assert [len(of.clips["strong"]) for of in (source, plain)] == [12, 10]
-    assert [len(of.validation) for of in (source, plain)] == [6, 2]
-    development = layout.load(tiny, "validation")
-    assert source.validation.filenames == development.filenames
-    pd.testing.assert_frame_equal(source.reference, development.table)
-    assert not {*plain.validation.filenames} & {*plain.clips["strong"].filenames}
-    waveforms = torch.from_numpy(open_store(tiny, "validation", progress=False).waveforms(np.arange(6)))
-    torch.testing.assert_close(torch.cat([*source.validation.pieces()]), source.detector.features(waveforms))
 
 
 def test_labels_are_those_of_the_clips(tiny):

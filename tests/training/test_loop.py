@@ -70,14 +70,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(finished, tiny, tmp_path, mon
     pd.testing.assert_frame_equal(run.metrics[columns], finished.metrics[columns])
 
 
-OPTIONS = {
-    "decay_from": 0.3,
-    "output_bias": "prior",
-    "noise_on": "both",
-    "teacher_statistics": "recomputed",
-    "selection": "last",
-    "validation": "development",
-}
+OPTIONS = {"decay_from": 0.3, "output_bias": "prior", "teacher_statistics": "recomputed", "selection": "last"}
 
 
 def changed(config=CONFIG, **training):

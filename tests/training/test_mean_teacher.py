@@ -241,23 +241,6 @@ def test_student_and_teacher_each_see_their_view():
     assert snr == pytest.approx(t.noise_snr_db, abs=0.3)
 
 
-def test_noise_on_both_views_is_drawn_for_each():
-    torch.manual_seed(0)
-    config = profile("smoke")
-    t, seen = dataclasses.replace(config.training, noise_on="both"), {}
-    config = dataclasses.replace(config, training=t)
-    learner = MeanTeacher(Detector(config), config, Fabric(accelerator="cpu", devices=1), 1)
-    for name, network in learner.networks().items():
-        network.register_forward_pre_hook(lambda _, inputs, name=name: seen.update({name: inputs[0]}))
-    view = torch.randn(t.strong + t.weak + t.unlabelled, 1, config.features.n_mels, config.features.frames)
-    learner.step(0, (view, view), torch.ones(t.strong, config.frames, 10), torch.ones(t.weak, 10))
-    mel, *noisy = (10 ** (x.double() / 20) for x in (view, seen["student"], seen["teacher"]))
-    noise = torch.stack([(one - mel).flatten() for one in noisy])
-    snr = 10 * (mel.square().mean() / noise.square().mean(1)).log10()
-    assert snr.tolist() == pytest.approx(2 * [t.noise_snr_db], abs=0.3)
-    assert abs(float(noise.corrcoef()[0, 1])) < 0.01
-
-
 @given(st.integers(1, 9), st.integers(1, 20), st.integers(0, 5))
 @tries(60)
 def test_every_clip_comes_once_in_each_pass(size, clips, seed):

@@ -2,13 +2,11 @@
 
 import copy
 import dataclasses
-import shutil
 
 import pytest
 import torch
 
 from sedlib.config import PROFILES, Config
-from sedlib.errors import SedError
 from sedlib.models import Detector
 from sedlib.systems import configuration
 from sedlib.training import inputs, loop, train
@@ -86,12 +84,3 @@ def test_recomputed_statistics_are_averages_of_clean_batches_and_change_nothing_
             assert not torch.allclose(before["teacher"][name].double(), value, rtol=1e-2)
     learned = [name for name, _ in teacher.named_parameters()]
     assert all(torch.equal(before["teacher"][name], kept["teacher"][name]) for name in learned)
-
-
-def test_the_development_set_must_be_there_before_a_run_is_begun_that_validates_on_it(tiny, tmp_path):
-    copied = tmp_path / "data"
-    shutil.copytree(tiny, copied)
-    shutil.rmtree(copied / "audio" / "validation")
-    with pytest.raises(SedError, match="audio/validation: no such folder"):
-        train(changed(validation="development"), copied, 0, tmp_path / "run", progress=False)
-    assert not (tmp_path / "run" / "config.json").exists()

@@ -323,18 +323,6 @@ def test_recordings_that_changed_are_refused(tiny, tmp_path):
     Run(tmp_path / "alone").start(alone, root, 0)
 
 
-def test_another_development_set_is_refused_where_it_is_validated_on(tiny, tmp_path):
-    root = tmp_path / "recordings"
-    shutil.copytree(tiny, root)
-    (root / "dataset.json").unlink()
-    config = dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, validation="development"))
-    run = Run(tmp_path / "run")
-    run.start(config, root, 0)
-    next((root / "audio/validation").glob("*.wav")).unlink()
-    with pytest.raises(SedError, match="data_version.validation.clips was 6, is 5"):
-        run.start(config, root, 0)
-
-
 def test_going_on_otherwise_is_warned_about(run, data, monkeypatch):
     def start() -> list[str]:
         with warnings.catch_warnings(record=True) as caught:
