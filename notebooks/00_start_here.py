@@ -338,7 +338,7 @@ explore.explore(curve, interactive, start={"threshold": 0.5},
 # on its own? An **ablation study** switches parts on and off to see what each is worth. The paper's, Table 2:
 
 # %%
-html.table(scores.ablation(), "Paper, Table 2: event-based macro F1 on the development set")
+html.table(scores.ablation(), "Paper, Table 2: event macro F1 on the development set")
 
 # %% [markdown]
 # Idea 1 helps most, by 6.1 points, but only as a pair. Augmentation alone brings 2.5. Adversarial training alone is
