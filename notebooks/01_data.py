@@ -658,9 +658,10 @@ quiz.show("01", answers="")
 # ```python
 # from sklearn.ensemble import HistGradientBoostingClassifier
 #
-# group = np.arange(len(synthetic)) >= half trees = HistGradientBoostingClassifier(min_samples_leaf=5).fit(synthetic,
-# group) ranked = trees.decision_function(synthetic) print(f"same clips: AUC {auc(ranked[group], ranked[~group]):.2f};
-# others: {control:.2f}")
+# group = np.arange(len(synthetic)) >= half
+# trees = HistGradientBoostingClassifier(min_samples_leaf=5).fit(synthetic, group)
+# ranked = trees.decision_function(synthetic)
+# print(f"same clips: AUC {auc(ranked[group], ranked[~group]):.2f}; others: {control:.2f}")
 # ```
 #
 # </details>

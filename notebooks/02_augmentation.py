@@ -583,9 +583,11 @@ quiz.show("02", answers="")
 # worth depends on the test.
 #
 # ```python
-# worse = demo.over_seeds(lambda one: augmented.scarcity(one, worse_tests=True), seeds, False) pair = {"trained":
-# "mixed anew, with effects"}, {"trained": "mixed anew"} for count in augmented.PER_CLASS: here = worse[worse["sounds"]
-# == count] print(f"{count} of each class: effects gain {demo.lead(here, 'f1', *pair)}")
+# worse = demo.over_seeds(lambda one: augmented.scarcity(one, worse_tests=True), seeds, False)
+# pair = {"trained": "mixed anew, with effects"}, {"trained": "mixed anew"}
+# for count in augmented.PER_CLASS:
+#     here = worse[worse["sounds"] == count]
+#     print(f"{count} of each class: effects gain {demo.lead(here, 'f1', *pair)}")
 # ```
 #
 # </details>
