@@ -16,6 +16,10 @@
 # %% [markdown]
 # # The data: what is there to learn from?
 #
+# A detector can be no better than what it learns from. Here that is a few clips with exact labels that sound too
+# clean, and many real ones that hardly say what is in them. What is each kind worth, and what does the network see of
+# a sound?
+#
 # **You will**
 # - listen to synthetic and real-domain clips, and name the ten classes by ear and by eye;
 # - turn three kinds of labels into the numbers a network learns from, and see what each leaves open;
@@ -25,7 +29,7 @@
 #
 # **You need** lesson 00, NumPy, an idea of the Fourier transform; headphones at a moderate level.
 #
-# **Time** to read and try: 75 minutes. To run on two cores: 70 s with profile `lesson`, 40 s with profile `smoke`; the
+# **Time** to read and try: 85 minutes. To run on two cores: 70 s with profile `lesson`, 40 s with profile `smoke`; the
 # first run also makes the data set, which takes a few minutes with `lesson`.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: section 2 (task and data), the domain mismatch of sections 1 and 3.1,
@@ -38,8 +42,8 @@ data: str = "mini"
 interactive: bool = True
 
 # %% [markdown]
-# `data` may be a folder with DESED itself: this lesson then runs on it. Only the voices of one section, which make new
-# sounds, are always the course's own.
+# `data` may be a folder with DESED itself: this lesson then runs on it. Only the section on voices, which makes new
+# sounds, always uses the course's own.
 
 # %%
 import librosa
@@ -49,7 +53,7 @@ import torch
 from scipy import signal
 
 import sedlib.config
-from minidesed import desed, generate, ranges, statistics
+from minidesed import desed, ranges, statistics
 from reproduction.studies import gap
 from sedcourse import check, datasets, explore, html, players, plots, show, sounds
 from sedlib import decode, features, metrics, workspace
@@ -64,29 +68,23 @@ from sedlib.errors import SedError
 # %%
 root = workspace.dataset(data, profile)
 parts = datasets.parts(root)
-theirs = generate.SIZES["paper"]
-rows = [
-    (name, part.kind, layout.SUBSETS[name].domain, len(part.filenames), theirs[name])
-    for name, part in parts.items()
-]
-columns = ["subset", "labels", "domain", "clips here", "clips in DESED"]
-html.table(pd.DataFrame(rows, columns=columns), f"Data set {root.name}")
+html.table(datasets.sizes(parts), f"Data set {root.name}")
 
 # %% [markdown]
 # What costs nothing is plentiful: real clips that nobody has labelled. Strong labels of real clips cost most, and are
 # kept for judging.
 #
-# DESED's synthetic clips are mixed from its **soundbank** of isolated sounds. The backgrounds come from two other
-# data sets: **SINS**, weeks of recordings in one home, and **TUT Acoustic Scenes 2017**. The echo of a room, its
-# impulse response, comes from **FUSS**, made for separating sources. FUSS also has isolated sounds, but these carry
+# DESED's synthetic clips are mixed from its **soundbank** of isolated sounds. The backgrounds come from two other data
+# sets: **SINS**, weeks of recordings in one home, and **TUT Acoustic Scenes 2017**. Impulse responses, which hold the
+# echo of a room, come from **FUSS**, a data set for source separation. FUSS also has isolated sounds, but these carry
 # no labels. The paper's dynamic mixing (lesson 02) draws its backgrounds from SINS and its rooms from FUSS.
 # MiniDESED's generator makes all three itself.
 #
 # ## Listen and look
 #
-# To compare domains and not sounds, we take a synthetic and a real-domain clip that hold nearly the same classes.
-# With them come the weak clip with the most labels, and an unlabelled one. `audio.read` gives 16 kHz mono whatever
-# the file holds. `LogMel` is the subject of a later section. All pictures of this lesson have the paper's sizes.
+# To compare domains rather than sounds, we take a synthetic and a real-domain clip that hold nearly the same classes.
+# Two more are the weak clip with the most labels, and an unlabelled one. `audio.read` gives 16 kHz mono whatever the
+# file holds. `LogMel` is the subject of a later section. All pictures of this lesson have the paper's sizes.
 
 # %%
 paper = sedlib.config.profile("paper")
@@ -107,9 +105,9 @@ def look(waveform: np.ndarray) -> np.ndarray:
 
 
 # %% [markdown]
-# Listen to all four before you scroll on. **Predict:** which one is synthetic, and which three sound like anybody's
-# video? What tells you: echo, hiss, a dull or a tinny sound, the loudness? Levels are as recorded, so keep the volume
-# moderate even if a clip is faint.
+# Listen to all four before you scroll on. **Predict:** which one is synthetic, and which three sound like a home
+# video? What gives them away: echo, hiss, a dull or a tinny sound, the loudness? Levels are as recorded, so keep the
+# volume moderate even if a clip is faint.
 
 # %%
 order = [str(name) for name in np.random.default_rng(seed).permutation(list(parts))]
@@ -138,9 +136,9 @@ for subset in ("synthetic", "validation"):
 html.table(datasets.levels(root, parts), "Levels: 1, 50 and 99 % of the clips lie below")
 
 # %% [markdown]
-# All domains have the same typical level, but real clips spread much further: the faintest are hard to hear beside
-# the loudest. And while something sounds, they rise less above their pauses than synthetic clips do. In some of them
-# the events are hardly louder than the background.
+# In MiniDESED all subsets have about the same typical level, but real clips spread much further: the faintest are hard
+# to hear beside the loudest. And while something sounds, they rise less above their pauses than synthetic clips do. In
+# some of them the events are hardly louder than the background.
 #
 # ### The ten classes at a glance
 #
@@ -170,8 +168,8 @@ plots.show(fig, f"Spectrograms of 2.5 s, as they were played: {', '.join(panels)
 # ### One class, many sounds
 #
 # MiniDESED's sounds come from ten small physical models, its **voices**. Each has a range for every parameter, and the
-# two domains draw from different ranges: a studio's few variants against other people's things. Change `label` to see
-# other classes.
+# two domains draw from different ranges: a few variants in a studio against whatever people have at home. Change
+# `label` to see other classes.
 
 # %%
 label = "Dog"
@@ -198,9 +196,9 @@ for domain in draws:
 #
 # ## Three kinds of labels
 #
-# The network answers in frames of $4 \cdot 255 / 16000$ s (a later section says why). To be compared with its answers,
-# an event table has to become ones and zeros for every frame and class. Frame $t$ spans the seconds from $t$ to $t + 1$
-# times the frame's length.
+# The network answers in frames of $4 \cdot 255 / 16000$ s (a later section says why). Its answer is a **posterior**
+# for every frame and class: the probability that the class sounds. To be compared with it, an event table has to
+# become ones and zeros. Frame $t$ spans the seconds from $t$ to $t + 1$ times the frame's length.
 #
 # **Exercise 1.** Write it for one class: `events` is a list of `(onset, offset)` in seconds. Round both ends to the
 # nearest frame. An event that is too short for that still gets one frame, and one that starts in the last half frame
@@ -276,23 +274,13 @@ plots.show(fig, f"Labels of one clip by time: strong; weak ({held}); and none.")
 known = [(names[i], 0.0, f.clip_s, tables.CLASSES[k]) for i, k in zip(*weak.nonzero())]
 throughout = pd.DataFrame(known, columns=tables.EVENT_COLUMNS)
 result = metrics.event_f1(table, throughout)
-rows = [
-    (label, values["n_ref"], f"{100 * values['f1']:.0f}")
-    for label, values in result.per_class.items()
-    if values["n_ref"]
-]
-columns = ["class", "reference events", "F1 (%)"]
-html.table(
-    pd.DataFrame(rows, columns=columns),
-    f"All weak labels right, times unknown: macro F1 {100 * result.macro:.0f} %",
-)
+print(f"all weak labels right, times unknown: macro F1 {100 * result.macro:.0f} %")
+html.table(datasets.f1_by_class(result), "Every class of a clip reported from 0 to 10 s")
 
 # %% [markdown]
-# For a sound that runs throughout, the weak label is nearly a strong one. For short events it says nothing about
-# time. These classes need strong labels, or a network that finds out by itself where in the clip the evidence lies.
-# Learning from labels of a whole bag of frames is called **multiple-instance learning**, and how frames are summed up
-# to a clip is MIL pooling. The baseline pools by attention (lesson 04). Another way is **guided learning**: a second
-# network, good at whole clips, teaches one that is good at frames. The paper names both in section 1.
+# For a sound that runs throughout, the weak label is nearly a strong one. For short events it says nothing about time.
+# These classes need strong labels, or a network that finds out by itself where in the clip the evidence lies. This is
+# the multiple-instance learning of lesson 00. Lesson 04 shows how the baseline does it.
 #
 # What is *really* in a weakly labelled clip? For real recordings nobody knows. For generated ones the generator does: it
 # keeps the strong labels aside, where no training looks.
@@ -310,7 +298,7 @@ except SedError as error:
 # %% [markdown]
 # ## From samples to log-Mel
 #
-# The network does not read samples. Its input is a picture like those above, with these sizes in the paper:
+# The network does not read samples. Its input is a picture like those above. These are the paper's sizes:
 
 # %%
 print(
@@ -472,9 +460,10 @@ html.table(pd.DataFrame(rows, columns=columns), "Frames of a clip of 10 s")
 # 628 is 4 · 157: with hop 255 the output frames cover the whole clip and no frame is lost. With 256 the end of the
 # clip goes in, but no answer comes out for it.
 #
-# No network can be better than its frames. How good would a network be that is right in *every* frame? Turn the reference
-# into frames and back into events, and score it. Then do the same through the median filter of 0.45 s with which the
-# baseline smooths its decisions (lesson 04). **Predict** both F1 scores for the paper's frames.
+# No network can be better than its frames. How good would a network be that is right in *every* frame? Turn the
+# reference into frames and back into events, and score it. Then smooth the frames first, by the baseline's **median
+# filter** of 0.45 s, which replaces each decision by the majority of those around it. **Predict** both F1 scores for
+# the paper's frames.
 
 
 # %%
@@ -497,28 +486,27 @@ html.table(pd.DataFrame(rows, columns=columns), "Macro F1 (%) of perfect frames"
 
 # %%
 events = tables.events(table)
-lengths = (events["offset"] - events["onset"]).groupby(events["event_label"]).median()
-lengths = lengths.sort_values()
-filters = {"no filter": 0.0, "median 0.45 s": 0.45, "median 1 s": 1.0}
-columns = {"class": lengths.index, "median duration (s)": lengths.map("{:.2f}".format)}
-for name, median_s in filters.items():
-    by_class = perfect(paper.frame_s, paper.frames, median_s).per_class
-    columns[name] = [f"{100 * by_class[label]['f1']:.0f}" for label in lengths.index]
-html.table(pd.DataFrame(columns), "F1 (%) of perfect frames of 63.75 ms, by class")
+durations = (events["offset"] - events["onset"]).groupby(events["event_label"]).median()
+by_class = pd.DataFrame({"median duration (s)": durations.round(2)})
+for median_s in (0.0, 0.45, 1.0):  # 0: no filter
+    f1 = perfect(paper.frame_s, paper.frames, median_s).per_class
+    percent = [round(100 * f1[label]["f1"]) for label in by_class.index]
+    by_class[f"median {median_s:g} s"] = percent
+by_class = by_class.sort_values("median duration (s)").reset_index(names="class")
+html.table(by_class, "F1 (%) of perfect frames of 63.75 ms, by class")
 
 # %% [markdown]
 # A median filter of 7 frames removes what is active in fewer than 4 of them: events shorter than about a quarter of a
-# second, which is also DESED's shortest annotation. It also closes pauses of that length, and so makes one event of two
-# barks. It pays only because real networks are wrong in single frames. The two-state model of lesson 06 asks for a
-# better price.
+# second, which is also DESED's shortest annotation. It also closes pauses of that length, and so makes one event of
+# two barks. It pays only because real networks are wrong in single frames. Lesson 06 finds a better trade.
 
 # %% [markdown]
 # ## Beside DESED
 #
 # Durations, overlaps and pauses decide what the median filter, the frames and the score are worth. Does our data set
-# behave like DESED? The library has DESED's published numbers, counted in its public tables. (For synthetic clips
-# they are those of 2019: the table of 2020 is published with its audio only.) **Predict:** in which domain do events
-# last longer, and in which are there more of them?
+# behave like DESED? The library has DESED's numbers, counted in its public tables. For synthetic clips these are the
+# tables of 2019, because those of 2020 are published with the audio only. **Predict:** in which domain do events last
+# longer, and in which are there more of them?
 
 # %%
 compared = {}
@@ -532,19 +520,11 @@ plots.show(plots.beside_desed(compared), "Durations, clips and events of each cl
            f"here and in DESED; {close} classes have a similar median duration.")
 
 # %% [markdown]
-# **The classes are not balanced.** How unequal are they, and how many of all the ones and zeros are ones?
+# **The classes are not balanced.** How unequal are they, and how many of all the labels are 1?
 
 # %%
-share = strong.mean(axis=(0, 1))
-rows = [
-    (label, count, f"{100 * share[tables.CLASSES.index(label)]:.1f}")
-    for label, count in events["event_label"].value_counts().items()
-]
-columns = ["class", "events", "of all frames (%)"]
-html.table(
-    pd.DataFrame(rows, columns=columns),
-    f"Development set; {1 - share.mean():.0%} of all labels are 0",
-)
+print(f"{1 - strong.mean():.0%} of all labels are 0")
+html.table(datasets.balance(table, strong), "Development set")
 
 # %% [markdown]
 # Most events belong to few classes, and the order by *time* differs from the order by *events*. The loss counts
@@ -589,7 +569,7 @@ def auc(a: np.ndarray, b: np.ndarray) -> float:
 
 
 # %% [markdown]
-# Every value of `a` meets every value of `b`; broadcasting does that in a line. Then for every band and both
+# Every value of `a` meets every value of `b`; broadcasting does that in a line. The cell then asks every band and both
 # statistics. **Predict:** can a number that spreads more in one domain, around the same middle, have an AUC far from
 # 0.5?
 
@@ -613,9 +593,9 @@ print(f"real against synthetic: AUC {gap.domain_auc(synthetic, real):.2f}")
 print(f"synthetic against synthetic, the control: AUC {control:.2f}")
 
 # %% [markdown]
-# A classifier that knows a few statistics and not a single sound tells the domains apart far better than chance. With the
-# few clips of profile `smoke` neither number is worth much. A network could use the same clues. Lesson 05 takes this gap
-# apart, measures what it costs a detector, and trains against it.
+# A classifier that knows a few statistics and no sounds tells the domains apart. (The few clips of profile `smoke` are
+# too few for either number.) A network could use the same clues. Lesson 05 takes this gap apart, measures what it
+# costs a detector, and trains against it.
 #
 # ## DESED itself
 #
@@ -623,9 +603,8 @@ print(f"synthetic against synthetic, the control: AUC {control:.2f}")
 # `sedlib data desed FOLDER` fetches what can be fetched. Real clips disappear every year, and clips that are missing
 # are left out and counted. `docs/DIFFERENCES.md` lists where we differ from the paper's experiment.
 #
-# Before a long training, `sedlib data check FOLDER` says what a folder holds, what it lacks and what is broken, and
-# names the file and the fix. Each audio file is decoded once, into one file per subset (`open_store`), from which
-# trainings read.
+# Before a long training, `sedlib data check FOLDER` says what a folder holds, what it lacks and what is broken. Each
+# audio file is decoded once, into one file per subset (`open_store`), from which trainings read.
 #
 # ## Check yourself
 #
@@ -681,8 +660,8 @@ quiz.show("01", answers="")
 #
 # group = np.arange(len(synthetic)) >= half
 # trees = HistGradientBoostingClassifier(min_samples_leaf=5).fit(synthetic, group)
-# said = trees.decision_function(synthetic)
-# print(f"same clips: AUC {auc(said[group], said[~group]):.2f}; others: {control:.2f}")
+# ranked = trees.decision_function(synthetic)
+# print(f"same clips: AUC {auc(ranked[group], ranked[~group]):.2f}; others: {control:.2f}")
 # ```
 #
 # </details>

@@ -16,12 +16,16 @@
 # %% [markdown]
 # # Dynamic mixing: soundscapes that never come twice
 #
+# Exact labels are expensive, unless we mix the clip ourselves: then every onset is known, and each training step can
+# have a new clip. Sounds can also be degraded on the way, as a preparation for bad microphones. This lesson shows
+# where both pay, and where they stop paying.
+#
 # **You will**
 # - see a classifier stay right on sounds that get worse, because it learned from worse ones;
-# - hear and see the seven effects of section 3.2, and hold each against its parameter;
-# - build one soundscape from isolated sounds to labelled mixture, and another one by hand;
+# - hear and see the seven effects of section 3.2, and check each against its parameter;
+# - build one soundscape, from isolated sounds to a labelled mixture, and another one by hand;
 # - see mixing win where isolated sounds are few, and stop winning where there are many;
-# - measure what noise and masks leave of a spectrogram, and tell the paper's text from its code.
+# - measure what noise and masks leave of a spectrogram, and tell the paper's text from the released code.
 #
 # **You need** lesson 01 (events, log-Mel spectrograms); headphones at a moderate level.
 #
@@ -60,9 +64,9 @@ RATE = 16000
 # %% [markdown]
 # ## It works: sounds that get worse
 #
-# A linear classifier learns ten classes from 150 clean sounds. Then it is tested on other sounds, which get worse: more
-# white noise, a lower cut-off, a longer echo. Augmentation promises that whoever learned from degraded copies falls
-# later.
+# A linear classifier learns ten classes from 150 clean sounds. Then it is tested on other sounds, which get worse:
+# more white noise, a lower cut-off, a longer echo. Augmentation promises that a classifier trained on degraded copies
+# holds out longer.
 #
 # **Exercise 1.** Such copies need noise at a known SNR, the energy of the sound over that of the noise in dB. Add noise
 # to `x`, scaled so that it has this SNR.
@@ -115,9 +119,9 @@ for kind, (_, amounts, unit) in augmented.DEGRADATIONS.items():
     print(f"{kind}, {unit} {middle:g}: augmented over clean {lead}")
 
 # %% [markdown]
-# The augmented classifier falls later, against what it was prepared for. Noise alone helps most against noise, and
-# hardly against a low-pass. Where a degradation hurts little, as the room does here, there is little to win. At the
-# left of a panel, where sounds are clean, a little may be lost.
+# The augmented classifier holds out longer, against what it was prepared for. Training with noise alone helps most
+# against noise, and hardly against a low-pass. Where a degradation hurts little, as the room does here, there is
+# little to win. At the left of a panel, where sounds are clean, a little may be lost.
 #
 # ## What there is to mix from
 #
@@ -149,9 +153,9 @@ columns = ["effect", "parameter", "from", "to", "drawn"]
 html.table(pd.DataFrame(ranges, columns=columns), "Seven effects and their parameters")
 
 # %% [markdown]
-# **Low-pass and high-pass.** Running water holds all frequencies. **Predict:** far from its cut-off $f_c$, a
-# second-order Butterworth filter falls by 12 dB an octave, exactly by $10 \log_{10}(1 + (f / f_c)^4)$. How much is left
-# one octave above?
+# **Low-pass and high-pass.** Running water holds all frequencies. **Predict:** a **Butterworth** filter is as flat as
+# can be up to its cut-off $f_c$. Of second order, it then falls by 12 dB an octave, exactly by $10 \log_{10}(1 + (f /
+# f_c)^4)$. How much is left one octave above?
 
 # %%
 water = augmented.longest(bank, "Running_water")
@@ -163,8 +167,8 @@ for hertz, db in fallen.items():
     print(f"at {hertz} Hz {db:.1f} dB less, expected {expected:.1f}")
 
 # %% [markdown]
-# This digital filter is made by the bilinear transform, which puts a zero at half the sample rate. So it falls a little
-# faster than the analogue formula. The high-pass is the same the other way up.
+# This digital filter is made by the bilinear transform, which puts a zero at half the sample rate. So it falls a
+# little faster than the analogue formula. The high-pass is its mirror image.
 #
 # **Comb.** Add to a sound a copy of itself, $d$ samples late: $y(n) = x(n) + g \, x(n - d)$. Where the copy is half a
 # period late it works against the sound, and cancels it for $g = 1$. Where it is a whole period late the two add up.
@@ -186,8 +190,8 @@ def comb(x: np.ndarray, delay: int, gain: float) -> np.ndarray:
 check.comb(comb)
 
 # %% [markdown]
-# In sedlib the delay may also swing, as that of a flanger, the sweeping effect of guitars. A depth of 0 holds it still.
-# Now with a delay of 2 ms that swings by half of it, once in two seconds. **Predict:** what do the teeth do?
+# In sedlib the delay may also swing, as that of a flanger, the sweeping effect of guitars. A depth of 0 holds it
+# still. Below, a delay of 2 ms swings by half of that, once in two seconds. **Predict:** what do the teeth do?
 
 # %%
 one = torch.tensor([1.0])
@@ -199,7 +203,7 @@ combed = augmented.try_on("comb", water, "dark lines that wander up and down",
 
 # %% [markdown]
 # **Compression.** Above a threshold, a rise of `ratio` dB becomes one of 1 dB. The threshold lies 20 dB below the
-# loudest 5 ms, the ratio is 4. **Predict:** by how much does the loudest moment sink?
+# loudest 5 ms, and the ratio is 4. **Predict:** by how much does the loudest moment sink?
 
 # %%
 dog = augmented.longest(bank, "Dog")
@@ -228,8 +232,8 @@ added = (noisy - speech)[inside].square().sum()
 print(f"SNR of the burst {10 * (speech[inside].square().sum() / added).log10():.2f} dB")
 
 # %% [markdown]
-# As an SNR is a ratio, nothing is added to silence. All seven keep a sound's length, and none moves its beginning. That
-# is what lets the labels stand.
+# As an SNR is a ratio, nothing is added to silence. All seven effects keep a sound's length, and none moves its
+# beginning. So the labels stay true.
 #
 # ## The direct sound at time zero
 #
@@ -272,7 +276,7 @@ for name, y in {"direct sound first": right, "after 0.3 s": wrong}.items():
 #
 # ## One soundscape
 #
-# Now all of it, step by step: three sounds, chosen by the seed. The last one is too long for the clip. A mixture in
+# Now all of it, step by step. The seed chooses three sounds. The last one is too long for the clip. A mixture in
 # sedlib is plain numbers, and its sound follows from them.
 
 # %%
@@ -379,7 +383,7 @@ print("the same seed, the same mixture:", again[0] == again[1])
 # %% [markdown]
 # ## It works: few isolated sounds
 #
-# Who needs new mixtures? Whoever has few sounds. A linear classifier learns which classes sound in mixtures of one to
+# When do new mixtures pay? When sounds are few. A linear classifier learns which classes sound in mixtures of one to
 # three. The *fixed set* has one mixture for each isolated sound. *Mixed anew*, the same sounds give 300 mixtures, with
 # other levels, times and neighbours. Tests are mixtures of other sounds.
 #
@@ -399,7 +403,7 @@ for count in augmented.PER_CLASS:
 
 # %% [markdown]
 # Mixing wins where sounds are few, and no longer where they are many. It multiplies *scenes*, not sounds. Effects are
-# no free gift: the tests here have none, so the classifier pays for what nobody asks.
+# not free: the tests here have none, so the classifier prepares for something that never comes.
 #
 # "This procedure ensures a virtually infinite amount of different strongly labelled data", says the paper. Let us
 # count, in as many clips as three passes over the fixed set take.
@@ -411,8 +415,8 @@ html.table(table, f"Different things in {clips} clips")
 
 # %% [markdown]
 # Soundscapes do not repeat. Which classes sound together varies about as much in a fixed set of this size. And the
-# *sounds* repeat: after a while all of the bank were heard. Effects and rooms change them, but they do not invent a
-# dog.
+# *sounds* repeat: after a while, every sound of the bank has been used. Effects and rooms change them, but they do not
+# invent a dog.
 #
 # ## Real clips
 #
@@ -457,9 +461,10 @@ print(*titles, sep="\n")
 
 # %% [markdown]
 # At -30 dB the noise's standard deviation is 32 times that of the picture: no event can be seen any more. The authors'
-# code divides the standard deviation of the features by a number that it calls the SNR, from 3 to 30. That is noise 10
-# to 30 dB *below* the features. Perhaps a minus sign got lost in the text. Only the authors know. Here `augm` has an
-# SNR of 10 to 30 dB, and `augm_literal` trains what the sentence says.
+# code divides the standard deviation of the features by a number that it calls the SNR: 10 to 30 for the network that
+# learns, 3 to 30 for its average. That is noise 20 to 30 or 10 to 30 dB *below* the features. Why the text says
+# otherwise, only the authors know. Here `augm` has an SNR of 10 to 30 dB, and `augm_literal` trains what the sentence
+# says.
 #
 # **SpecAugment** masks whole bands and whole stretches of time, and puts the clip's mean there. The paper does not say
 # how many and how wide. We take two and two.
@@ -474,8 +479,8 @@ plots.show(plots.spectrogram_grid(panels, sizes.hop / RATE, columns=3, common=Fa
            "The clean spectrogram and two views of it, with noise and masks of their own")
 
 # %% [markdown]
-# Two networks of the mean teacher (lesson 04) get such views, each its own. They are to agree, so each has to fill in
-# what it does not see from its surroundings.
+# The two networks of a mean teacher (lesson 04) each get a view of their own. They have to agree, so each must fill in
+# what it does not see from the surroundings.
 #
 # ## Towards the real task
 #
@@ -488,27 +493,28 @@ print(*demo.of_detectors("4.2", says), sep="\n")
 # %% [markdown]
 # **Before you judge:** the classifiers above are linear and learn from a handful of sounds. There, repetition is what
 # hurts, and the degradation is known. In the study, the fixed set and the bank have the same voices, and each fixed
-# clip is seen only a few times. Mixing has little repetition to cure, and harder examples need more steps than a short
-# training has. What mixing does on DESED, the study cannot say.
+# clip is seen only a few times. So mixing has little repetition to cure, and harder examples need more steps than a
+# short training has. The study cannot say what mixing does on DESED.
 #
 # ## What the released scripts really do
 #
 # The paper's text and the published code are two procedures. The library follows the text. This is the other one.
 # - **Two views of every clip.** The network that learns sees a *mildly* augmented mixture, its average a *strongly*
 #   augmented one.
-# - **Each soundscape's own foregrounds.** A fixed soundscape is taken apart and mixed again. Classes, onsets and labels
-#   stay. New are room, effect, levels and background. A class that combines sounds freely is in the code, and neither
-#   script uses it.
-# - **One effect at most, in a room always.** The learner may get a pitch shift of up to one semitone, SoX's contrast or
-#   an overdrive. The average's list is longer. The comb filter is never used. It looks ahead by 100 to 280 ms, and
-#   would move onsets.
+# - **Each soundscape's own foregrounds.** A fixed soundscape is taken apart and mixed again. Classes, onsets and
+#   labels stay. New are room, effect, levels and background. The code has a class that combines sounds freely, but
+#   neither script uses it.
+# - **One effect at most, in a room always.** The learner may get a pitch shift of up to one semitone, SoX's contrast
+#   or an overdrive. The average's list is longer. The comb filter is never used. It looks ahead by 100 to 280 ms, so
+#   it would move onsets.
 # - **Soft sources.** Foreground levels are normal around -30 dB with a standard deviation of 7 dB, clipped at -45 and 0
 #   dB.
 # - **Noise or masks or neither.** Masks are many and tiny: for the learner two of at most two bands and five of at most
 #   three frames.
-# - **No background on real clips ever sounds.** The code for it is there, and both scripts switch it off.
+# - **Real clips never get a background.** The code for it exists, but both scripts switch it off.
 #
-# How much each of these choices matters nobody has measured here. docs/DIFFERENCES.md has all of them.
+# How much each of these choices matters has not been measured here. [docs/DIFFERENCES.md](../docs/DIFFERENCES.md)
+# lists all of them.
 #
 # ## By hand
 #
@@ -535,12 +541,12 @@ quiz.show("02", answers="")
 # %% [markdown]
 # ## What you did
 #
-# - You saw an augmented classifier fall later than one that learned from clean sounds, and only where it had been
-#   prepared.
+# - You saw an augmented classifier hold out longer than one that learned from clean sounds, and only against what it
+#   had been prepared for.
 # - You heard and saw seven effects, and each did what its parameter says.
 # - You built a soundscape from isolated sounds to labelled mixture, and saw what a late response does to its labels.
 # - You saw mixing win with few isolated sounds, and no longer with many.
-# - You measured what noise leaves of a spectrogram, and know where paper and code part.
+# - You measured what noise leaves of a spectrogram, and know where paper and code differ.
 #
 # ## Exercises
 #
@@ -574,14 +580,14 @@ quiz.show("02", answers="")
 # <details><summary>Solution of exercise 7</summary>
 #
 # Now the training resembles the tests. Compare the lead of the effects with the one above: what an augmentation is
-# worth depends on what is asked.
+# worth depends on the test.
 #
 # ```python
 # worse = demo.over_seeds(lambda one: augmented.scarcity(one, worse_tests=True), seeds, False)
 # pair = {"trained": "mixed anew, with effects"}, {"trained": "mixed anew"}
 # for count in augmented.PER_CLASS:
 #     here = worse[worse["sounds"] == count]
-#     print(f"{count} of each class: effects win {demo.lead(here, 'f1', *pair)}")
+#     print(f"{count} of each class: effects gain {demo.lead(here, 'f1', *pair)}")
 # ```
 #
 # </details>

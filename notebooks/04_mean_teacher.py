@@ -16,6 +16,9 @@
 # %% [markdown]
 # # The baseline: a network that learns from its own average
 #
+# Most training clips of DESED, more than fourteen thousand, have no label at all. The baseline learns from them all the
+# same, by agreeing with an average of itself. Lessons 05 to 08 build on this network, so it pays to know each part.
+#
 # **You will**
 # - say what each kind of label can teach, and why a mean teacher lets unlabelled clips teach too;
 # - follow a batch through the network block by block, and rebuild two of its parts;
@@ -26,7 +29,7 @@
 # **You need** lesson 00, the idea of a convolution and of gradient descent, a little PyTorch; headphones at a moderate
 # level.
 #
-# **Time** to read and try: 90 minutes. To run on two cores: 2 min with profile `lesson` once
+# **Time** to read and try: 80 minutes. To run on two cores: 2 min with profile `lesson` once
 # its training is finished, which takes 10 min more; 40 s with profile `smoke`.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020: section 3 (first paragraph) and the first row of Table 2. The mean
@@ -55,9 +58,9 @@ from sedlib import decode, inference, metrics, models, systems, training, worksp
 from sedlib.data import tables
 
 # %% [markdown]
-# Every number of a training stands in one configuration. The system is `baseline`; the profile decides its size. These
-# settings differ from the paper's, and no others do. An **epoch** is one round of a training, after which it is
-# scored: in the paper once through the weakly labelled clips, here a fixed number of steps.
+# Every setting of a training is in one configuration. The system is `baseline`, and the profile decides its size. Only
+# these settings differ from the paper's. An **epoch** is one round of a training, after which it is scored: in the
+# paper once through the weakly labelled clips, here a fixed number of steps.
 
 # %%
 config = systems.configuration("baseline", profile)
@@ -68,7 +71,7 @@ html.table(teacher.changed(config, paper), f"What profile {profile} changes")
 # %% [markdown]
 # ## What can each clip teach?
 #
-# Lesson 00 told three kinds of labels apart. This is how much there is of each.
+# There are three kinds of labels (lesson 00). This is how many clips have each.
 
 # %%
 root = workspace.dataset(data, profile)
@@ -76,17 +79,17 @@ html.table(teacher.training_clips(root), "Training clips")
 
 # %% [markdown]
 # Strong labels tell the network, for every frame and class, whether it was right. Weak labels tell it only for the
-# clip as a whole. Unlabelled clips tell it nothing. Yet they sound like the clips it will be judged on, and to label
-# them would cost the most.
+# clip as a whole. Unlabelled clips tell it nothing. Yet they sound like the clips it will be judged on, and exact
+# labels for them would cost the most.
 #
 # The **mean teacher** makes a target for them. Two networks of the same shape are given every clip:
 # - the **student** learns by gradient descent, as usual;
 # - the **teacher** does not learn. After each step its weights move a little towards the student's. So it is an
-#   average of the students of the last steps.
+#   average of the students of past steps.
 #
-# The student is asked to agree with the teacher on all clips, labelled or not. This helps because an average of many
-# students is usually steadier than the last one. The teacher also gets a slightly noisy copy of the clip: the answer
-# should not depend on such a detail.
+# The student has to agree with the teacher on all clips, labelled or not. This helps because an average of many
+# students is usually steadier than the last one. The teacher is also given a slightly noisy copy of the clip, because
+# a little noise should not change the answer.
 #
 # **Predict:** if that were the *only* thing asked of the student, which useless network would have no loss at all?
 #
@@ -107,7 +110,7 @@ plots.show(plots.labels(drawn, config.features.clip_s), "Labels of three clips, 
 
 # %% [markdown]
 # The network's input is the log-Mel spectrogram, each Mel band scaled to mean 0 and standard deviation 1. A training
-# measures both over all its clips; here the batch must do.
+# measures both over all its clips. Here, one batch has to be enough.
 
 # %%
 torch.manual_seed(seed)
@@ -123,7 +126,7 @@ print(f"spectrograms {tuple(spectrogram.shape)}; a frame every {1000 * hop_s:.1f
 #
 # The baseline is a **CRNN** (section 3): a convolutional recurrent neural network. Convolutional blocks find local
 # patterns and shrink the frequency axis to a single point. A recurrent layer reads what is left as a sequence. Linear
-# maps turn each frame into posteriors. This is one block:
+# maps turn each frame into **posteriors**, the probability of each class to sound. This is one block:
 
 # %%
 print(detector.crnn.cnn[0])
@@ -139,8 +142,9 @@ print(detector.crnn.cnn[0])
 #   training, so that no feature relies on one other alone. It is off when testing;
 # - **pooling** averages over neighbouring bands and frames.
 #
-# Now every shape on the way, for one clip: first this profile's network, then the paper's. **Predict:** which axis do
-# the blocks shrink to 1, which only a little, and which grows? Where are most of the paper's parameters?
+# The next tables have every shape on the way, for one clip: first this profile's network, then the paper's.
+# **Predict:** which axis do the blocks shrink to 1, which only a little, and which grows? Where are most of the
+# paper's parameters?
 
 # %%
 here, full = teacher.shapes(config), teacher.shapes(paper)
@@ -197,9 +201,9 @@ print(f"mean over the frames {bark.mean():.2f}, largest frame {bark.max():.2f}")
 
 # %% [markdown]
 # The mean says that there is hardly a dog in the clip, though there is. The maximum is right, but then all learning
-# goes through a single frame, and one wrong frame makes a wrong clip. **Attention pooling** learns what lies between.
-# A second linear map $u$ of each frame's state, with a softmax over the classes, says how much the frame counts for
-# class $k$. A softmax turns numbers into shares that sum to 1:
+# goes through a single frame, and one wrong frame makes a wrong clip. **Attention pooling** learns something in
+# between. A second linear map $u$ of each frame's state, with a softmax over the classes, says how much the frame
+# counts for class $k$. A softmax turns numbers into shares that sum to 1:
 #
 # $$a_{t,k} = \frac{\exp u_{t,k}}{\sum_j \exp u_{t,j}}, \qquad
 # \mathrm{weak}_k = \frac{\sum_t a_{t,k} \, \mathrm{strong}_{t,k}}{\sum_t a_{t,k}}.$$
@@ -214,7 +218,7 @@ def attention_pooling(strong: torch.Tensor, logits: torch.Tensor) -> torch.Tenso
     return (strong * attention).sum(1) / attention.sum(1)
 
 # %% [markdown]
-# The usual mistakes are the axis of the softmax and the division.
+# Mind the axis of the softmax, and the division.
 
 # %%
 check.attention_pooling(attention_pooling)
@@ -241,8 +245,9 @@ show.source(models.crnn.AttentionPooling.forward)
 # $$L = \mathrm{BCE}(p^{strong}, y^{strong}) + \mathrm{BCE}(p^{weak}, y^{weak})
 # + c \, [ \mathrm{MSE}(p^{strong}, q^{strong}) + \mathrm{MSE}(p^{weak}, q^{weak}) ].$$
 #
-# **Exercise 2.** Write it. `student` and `teacher` hold `strong` `(batch, frame, class)` and `weak` `(batch, class)`
-# of the whole batch; `strong` are the labels of its first clips and `weak` those of the clips that follow.
+# **Exercise 2.** Write it. `student` and `teacher` hold the posteriors of the whole batch: `strong` `(batch, frame,
+# class)` and `weak` `(batch, class)`. The arguments `strong` and `weak` are labels: those of the first clips of the
+# batch, and those of the clips that follow.
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def mean_teacher_loss(student, teacher, strong, weak, c):
@@ -320,8 +325,8 @@ def ema(teacher: torch.Tensor, student: torch.Tensor, alpha: float) -> torch.Ten
 check.ema(ema)
 
 # %% [markdown]
-# In sedlib $\alpha$ is smaller during the first steps, so that the random weights of the start are soon forgotten.
-# With $\alpha = 1 - 1/(n + 1)$ in step $n$, the teacher is the plain average of them and of all students so far.
+# In sedlib $\alpha$ is smaller during the first steps, so the random weights of the start are soon forgotten. With
+# $\alpha = 1 - 1/(n + 1)$ in step $n$, the teacher is the plain average of them and of all students so far.
 
 # %%
 wanted = [ema(old.detach(), new.detach(), t.ema)
@@ -340,12 +345,12 @@ show.source(training.update_teacher)
 explore.explore(teacher.followed, interactive, alpha=[0.9, 0.98, 0.995, 0.999])
 
 # %% [markdown]
-# The paper's $\alpha = 0.999$ averages about a thousand steps. That is little of its long training and much of a short
-# one, so the short profiles take a smaller $\alpha$.
+# The paper's $\alpha = 0.999$ averages about a thousand steps. That is a small part of its long training and a large
+# part of a short one, so the short profiles use a smaller $\alpha$.
 #
 # ## Trusting the teacher slowly
 #
-# At the start the teacher knows nothing, and agreeing with it is worth nothing. So the weight $c$ of the consistency
+# At the start the teacher knows nothing, and agreeing with it teaches nothing. So the weight $c$ of the consistency
 # terms grows over the first $R$ steps. The learning rate, the size of a step, grows with it. Both have the factor
 #
 # $$\exp(-5 \, (1 - n / R)^2) \quad \mathrm{for} \quad n < R, \qquad 1 \quad \mathrm{afterwards}.$$
@@ -385,9 +390,9 @@ show.source(training.MeanTeacher.step)
 
 # %% [markdown]
 # Now run it. The curves move after every epoch: the terms of the loss, the event-based F1 on synthetic clips that were
-# held out, the learning rate and the weight. After each epoch a **checkpoint** goes to disk: all that is needed to go
-# on. So you may stop the cell and run it again. It continues to the same weights, because every step is a function of
-# the seed and its number.
+# held out, the learning rate and the weight. After each epoch a **checkpoint** is written to disk, with all that is
+# needed to continue. So you may stop the cell and run it again. It arrives at the same weights, because every step is
+# a function of the seed and its number.
 #
 # **Predict:** who scores higher, the student or the teacher? At the start, and at the end?
 
@@ -445,8 +450,8 @@ of_clip = {who: of.scores[clip, :, k] for who, of in found.items()}
 plots.show(*teacher.both(of_clip, config.frame_s, there, f"{label} in {name}"))
 
 # %% [markdown]
-# One training on one set of clips is an anecdote. So a study of the short training's settings scored both networks
-# every 1,000 steps, on real clips that no table uses.
+# One training on one set of clips is an anecdote. A study of the short training's settings scored both networks every
+# 1,000 steps, on real clips that no table uses.
 
 # %%
 study = teacher.study()
@@ -456,13 +461,13 @@ html.table(teacher.worth(study["curves"]), "Teacher minus student, all trainings
 # %% [markdown]
 # That is why the short profiles test the teacher. The baseline tests the *student*, and so does profile `paper`.
 #
-# The teacher needs one more thing. It sees noisy clips while it trains, and its running averages of batch
-# normalisation are of these. So they are recomputed on clean clips at the end of an epoch, before it is tested.
+# The teacher needs one more thing. During training it is given noisy clips, and its batch normalisation has averages
+# of these. So they are recomputed on clean clips at the end of an epoch, before it is tested.
 #
 # The weights of the *last* step are kept. The baseline keeps the epoch with the best F1 on held-out synthetic clips.
 #
-# > **Our run** ([results](../docs/RESULTS.md), figures/schedule.json): F1 on held-out synthetic clips goes on rising
-# > when that on real clips has stopped. So it would choose one of the last epochs anyway.
+# > **Our run** ([results](../docs/RESULTS.md), figures/schedule.json): F1 on held-out synthetic clips rises almost to
+# > the end of every training. So it would choose one of the last epochs anyway.
 #
 # ## From posteriors to events
 #
@@ -516,9 +521,9 @@ plots.show(*teacher.most_changed(scores, active, smoothed))
 #
 # ## The first row of Table 2
 #
-# A score means little without the score of a detector that is deaf. A fair one predicts the same classes as often and
-# as long: give each clip the events that were predicted for *another* clip, at random. **Predict:** our score, and
-# its.
+# A score means little without the score of a detector that is deaf. A fair one predicts the same classes equally
+# often, and for equally long. So give each clip the events that were predicted for *another* clip, at random.
+# **Predict:** our score, and its.
 
 # %%
 predicted = tables.read_events(run.folder / "validation.tsv")
@@ -528,13 +533,13 @@ deaf = [metrics.event_f1(reference, teacher.by_chance(predicted, scores.filename
 html.table(teacher.baseline_row(results, deaf), "The baseline's row in Tables 2 and 3")
 
 # %% [markdown]
-# **The two columns must not be compared.** The paper's is for DESED, at full size, after the full training. Ours is a
+# **Do not compare the two columns.** The paper's is for DESED, at full size, after the full training. Ours is for a
 # small network on generated clips. What *can* be compared is this row with the deaf detector, and with later rows
 # trained here on the same data. That is how the paper's claims are made: what a technique adds to the baseline.
 # Profile `smoke` learns hardly anything, and may be as deaf.
 #
 # Macro F1 is a mean over classes that fare very differently. **Predict** the best and the worst class. The number of
-# reference events stands in brackets.
+# reference events is in brackets.
 
 # %%
 plots.show(*teacher.by_class(results, deaf))
@@ -542,13 +547,14 @@ plots.show(*teacher.by_class(results, deaf))
 # %% [markdown]
 # ## What kind of errors?
 #
-# F1 counts an event as wrong whether it is invented or only ends a little late. Tell these apart. A **boundary error**
-# sounds at the same time as an event of its class, but onset or offset does not fit. A **false alarm** and a **miss**
-# have no such partner at all. **Predict:** which is most frequent? Is it the same for short and for lasting sounds?
+# F1 counts an event as wrong whether it is invented or only ends a little late. So we tell three kinds apart. A
+# **boundary error** overlaps an event of its class, but its onset or offset does not fit. A **false alarm** is
+# predicted where no event of its class is, and a **miss** is an event of which nothing was predicted. **Predict:**
+# which is most frequent? Is it the same for short and for lasting sounds?
 
 # %%
-truth, said = mistakes.kinds(reference, predicted)
-counted = mistakes.by_class(truth, said)
+truth, answers = mistakes.kinds(reference, predicted)
+counted = mistakes.by_class(truth, answers)
 words = "; ".join(f"{what}: {of.sum().to_dict()}" for what, of in counted.items())
 plots.show(plots.class_counts(counted), f"Events by class and kind, in all {words}")
 print(words)
@@ -560,16 +566,16 @@ print(f"{(truth['pieces'] > 1).sum()} reference events overlap several predictio
 #
 # ## Look and listen
 #
-# Three errors, picked by rule: the false alarm of which the network was surest, the miss that it suspected least, and
-# the reference event that it cut into the most pieces. Dashed lines point them out; you hear the whole clip.
+# Three errors, picked by rule: the false alarm with the highest posterior, the miss with the lowest, and the reference
+# event in the most pieces. Dashed lines point them out; you hear the whole clip.
 #
 # What sounds instead of the false alarm? Can *you* hear the miss? Which pieces would have to be joined?
 
 # %%
-for kind, event in mistakes.worst(truth, said, scores).items():
+for kind, event in mistakes.worst(truth, answers, scores).items():
     waveform = waves.waveforms([scores.filenames.index(event["filename"])])[0]
     logmel = detector.features(torch.from_numpy(waveform)[None])[0, 0].numpy()
-    title, drawn = mistakes.drawn(kind, event, logmel, hop_s, scores, truth, said)
+    title, drawn = mistakes.drawn(kind, event, logmel, hop_s, scores, truth, answers)
     plots.show(*drawn)
     players.play(waveform, title)
 
@@ -612,7 +618,7 @@ quiz.show("04", answers="")
 # %% [markdown] tags=["solution"]
 # <details><summary>Solution of exercise 6</summary>
 #
-# Two trainings more, about 20 minutes with profile `lesson`. The second difference is chance alone. The first means
+# Two more trainings, about 20 minutes with profile `lesson`. The second difference is chance alone. The first means
 # something only if it is clearly larger, and one training each cannot show that.
 #
 # ```python
@@ -653,8 +659,8 @@ quiz.show("04", answers="")
 #
 # <details><summary>Solution of exercise 8</summary>
 #
-# A low threshold trades misses for false alarms. Who picks the best one by the score that is reported has tuned on
-# the test: lesson 06 measures what that costs.
+# A low threshold trades misses for false alarms. Picking the best one by the score that is reported is tuning on the
+# test. Lesson 06 measures what that costs.
 #
 # ```python
 # import dataclasses

@@ -16,16 +16,20 @@
 # %% [markdown]
 # # Hidden Markov models: from posteriors to events, and how not to fool yourself
 #
+# The paper's cheapest gain needs no training at all: in Table 2, a two-state model in place of a median filter adds 2.3
+# to 4.3 points. It is also where a development set misleads most easily. This lesson does both: gain the points, and
+# find out how many of them are real.
+#
 # **You will**
 # - see why one median filter fails long and short sounds alike;
-# - build the two-state hidden Markov model, fill Viterbi's table by hand, and check it against two libraries;
+# - build a two-state hidden Markov model, fill Viterbi's table by hand, and check it against two libraries;
 # - tune its probabilities as the paper does, find the exact optimum, and hear what it mends;
-# - measure how much of what tuning wins is lost on clips that it has not seen, and tune so that less is;
-# - set the HMM beside its rivals: a median filter for each class, a model with durations, bounding boxes;
+# - measure how much of the gain of tuning is lost on unseen clips, and tune so that less is lost;
+# - compare the HMM with its rivals: a median filter for each class, a model with durations, bounding boxes;
 # - give PSDS the operating points that it asks for, and fill in the "+HMM" rows of Tables 2 and 3.
 #
-# **You need** lesson 00 (event-based F1, PSDS), and of lesson 04 what posteriors are and how a median filter and a
-# threshold make events of them.
+# **You need** lesson 00 (event-based F1, PSDS). From lesson 04: posteriors, and how a median filter and a threshold
+# turn them into events.
 #
 # **Time** to read and try: 90 minutes. To run on two cores: 3 min with profile `lesson` once the training of lesson 04
 # is finished (10 min more without), 1 min with profile `smoke`. The last table takes 3 min more the first time.
@@ -62,7 +66,7 @@ from sedlib.metrics import event_f1, psds_from_operating_points
 # %% [markdown]
 # ## What the network leaves to do
 #
-# A detector gives, for every frame and class, the posterior $p$ that the class sounds. Lesson 04 made events of it
+# A detector gives, for every frame and class, the posterior $p$ that the class sounds. Lesson 04 turned it into events
 # with a threshold of 0.5 and a median filter of 0.45 s. Here are the posteriors of its baseline on the development
 # set. The system is trained first if that has not happened yet.
 
@@ -78,12 +82,12 @@ clip_s = config.features.clip_s
 print(posteriors.scores.shape, "clips, frames, classes;", posteriors.frame_s, "s a frame")
 
 # %% [markdown]
-# From here on nothing is trained. This lesson works on these numbers alone, and so does the paper's third idea.
+# From here on nothing is trained. This lesson works on these posteriors alone, and so does the paper's third idea.
 #
 # ### How long should the filter be?
 #
-# The threshold and the length are the same for all classes. **Predict:** which length would a dog want, and which a
-# vacuum cleaner? What happens to each with the other's?
+# The threshold and the length are the same for all classes. **Predict:** which length suits a dog, and which a vacuum
+# cleaner? What happens to each with the other's length?
 
 # %%
 lengths = np.unique(np.round(np.geomspace(posteriors.frame_s, 4, 9), 3))
@@ -96,23 +100,23 @@ plots.show(*decoding.filter_lengths(lengths, pd.DataFrame(rows).fillna(0)))
 
 # %% [markdown]
 # A short filter leaves a lasting sound in pieces, and every piece is a false alarm with a wrong onset or offset. A
-# long filter swallows short sounds and rounds off what it keeps. One length is a compromise. The circles are each
-# class's own best.
+# long filter swallows short sounds and rounds off what it keeps. One length for all is a compromise. The circles mark
+# the best length of each class.
 #
-# A median filter has one more weakness: it counts votes. A frame of 0.51 weighs as much as one of 0.99, and one of
-# 0.49 as little as one of 0.01. We want a rule that weighs *how sure* each frame is against *how unlikely* it is that
-# a sound stops and starts again.
+# A median filter has one more weakness: it only counts votes. A frame of 0.51 weighs as much as one of 0.99, and one
+# of 0.49 as little as one of 0.01. We want a rule that weighs *how sure* each frame is against *how unlikely* it is
+# that a sound stops and starts again.
 #
 # ## A model with two states
 #
-# Let every class be in one of two states at every frame, **silence** or **event**. We cannot see them: they are
+# Let every class be in one of two states at every frame, **silence** or **event**. We cannot observe the state: it is
 # hidden. From one frame to the next
 #
 # - silence stays with probability $p_{sil}$ and turns into an event with $1 - p_{sil}$;
 # - an event goes on with $p_{ev}$ and ends with $1 - p_{ev}$.
 #
-# That is all the model knows of the world: two numbers a class. What do they mean? An event that has begun lasts one
-# frame for certain, a second one with $p_{ev}$, a third one with $p_{ev}^2$, and so on.
+# That is all the model knows of the world: two numbers per class. What do they mean? An event that has begun lasts one
+# frame for certain, a second one with probability $p_{ev}$, a third one with $p_{ev}^2$, and so on.
 #
 # **Exercise 1.** How many frames does it last on average?
 
@@ -146,29 +150,28 @@ html.table(fitting, "Probability to go on that fits the mean duration")
 
 # %% [markdown]
 # Durations of such a model are geometric: the shortest is always the likeliest. Real vacuum cleaners are not like
-# that. The model is too simple to be true, but it will prove useful. The probabilities that serve the score best are
-# not those that fit the durations.
+# that. The model is too simple to be true, but useful all the same. The probabilities with the best score will not be
+# those that fit the durations.
 #
 # ### Emissions
 #
-# A hidden state shows itself by what it emits. A hybrid of network and HMM, such as the BLSTM-HMM of Hayashi et al.
-# (the paper's reference 24), *learns* its emissions and keeps the transitions fixed. The paper does the opposite. It
-# takes the network's word for the emissions, $1 - p$ for silence and $p$ for the event, and tunes the transitions
-# alone. And it has two states a class where a full hybrid has more.
+# A hidden state shows only through its **emissions**, what is observed while it lasts. A hybrid of network and HMM,
+# such as the BLSTM-HMM of Hayashi et al. (the paper's reference 24), *learns* its emissions and keeps the transitions
+# fixed. The paper does the opposite. It takes the network's posteriors as emissions, $1 - p$ for silence and $p$ for
+# the event, and tunes the transitions alone. And it has two states per class where a full hybrid has more.
 #
 # A path through the states then has the score
 #
 # $$\prod_t a(s_{t-1}, s_t) \, b_t(s_t), \qquad b_t(\mathrm{event}) = p_t, \quad b_t(\mathrm{silence}) = 1 - p_t,$$
 #
-# and the best path is the one that we believe. Logarithms turn the product into a sum. Each frame brings evidence,
-# $\log p_t - \log(1 - p_t)$, and each switch has a price. **Predict:** what does the best path do when $p_{sil} =
-# p_{ev} = 0.5$?
+# and the answer is the path with the highest score. Logarithms turn the product into a sum. Each frame brings
+# evidence, $\log p_t - \log(1 - p_t)$, and each switch has a price. **Predict:** what does the best path do when
+# $p_{sil} = p_{ev} = 0.5$?
 #
 # ## Viterbi's table
 #
 # There are $2^{157}$ paths through a clip of the paper. But the best path to a state at frame $t$ passes through the
-# best path to one of the two states at $t - 1$. So it is enough to remember two numbers a frame, and where each came
-# from.
+# best path to one of the two states at $t - 1$. So two numbers per frame are enough, and where each came from.
 #
 # **Exercise 2.** Fill one column. Given are the best scores of a frame (silence, event), the log transitions `log_a`
 # (from, to), and the log emissions of the next frame. Return its best scores and where each came from.
@@ -186,7 +189,7 @@ def viterbi_step(best, log_a, log_b):
 check.viterbi_step(viterbi_step)
 
 # %% [markdown]
-# When the table is full, the better of the two last entries is the end of the best path. From there walk back.
+# When the table is full, the better of the two last entries is the end of the best path. From there we walk back.
 #
 # **Exercise 3.** `came` is `(frame, 2)`: the state before, for each state of each frame. Return the path, `(frame,)`.
 
@@ -200,7 +203,7 @@ def walk_back(came, last):
     return path
 
 # %% [markdown]
-# Only now is it known where an event began: Viterbi looks at the whole clip before it decides about its first frame.
+# Only now do we know where an event began: Viterbi looks at the whole clip before it decides about its first frame.
 
 # %%
 check.walk_back(walk_back)
@@ -219,7 +222,7 @@ columns = range(1, 11) if interactive else [10]
 explore.explore(table, interactive, filled=columns, stay=[0.5, 0.7, 0.9, 0.99])
 
 # %% [markdown]
-# At 0.5 a switch costs nothing more than staying, and the path is the threshold's. At 0.7 the gap of two frames is no
+# At 0.5 a switch costs no more than staying, and the path is that of a threshold. At 0.7 the gap of two frames is no
 # longer worth two switches and is bridged. At 0.99 two switches cost more than all the evidence for the event, and
 # nothing is left.
 #
@@ -238,7 +241,7 @@ def own_viterbi(p: np.ndarray, p_silence: float, p_event: float) -> np.ndarray:
 # %% [markdown]
 # librosa has `viterbi_discriminative`, which the authors called once for every clip and class. hmmlearn has hidden
 # Markov models of all kinds, also one whose observations *are* log emissions (`sedcourse/hmmlearn_hmm.py`). All four
-# must agree to the last frame.
+# must agree in every frame.
 
 # %%
 stay = np.full(10, 0.9), np.full(10, 0.95)
@@ -253,9 +256,9 @@ print("librosa  ", np.array_equal(by_librosa, paths[n, :, k]))
 print("hmmlearn ", np.array_equal(hmmlearn_hmm.viterbi(found, *stay), paths), "all clips")
 
 # %% [markdown]
-# What differs is the time. sedlib runs the recursion for many clips side by side, so that the inner loop is over
-# neighbours in memory. It reads logarithms that were made once. Seconds for the whole development set, librosa's
-# scaled up from 20 clips:
+# What differs is the time. sedlib runs the recursion for many clips side by side, so the inner loop runs over
+# neighbours in memory. It also computes each logarithm only once. The cell prints seconds for the whole development
+# set, for librosa scaled up from 20 clips.
 
 # %%
 def seconds_of(work) -> float:
@@ -272,7 +275,7 @@ show.source(hmm.best_paths)
 # %% [markdown]
 # ## Feel it
 #
-# One class of the clip in which it has the most events. Posterior, best path and reference move together.
+# Here is one class, in the clip in which it has the most events. The best path follows the sliders.
 #
 # **Predict** before each move:
 # 1. Raise `p_event` alone. Which end of an event moves: onset or offset?
@@ -296,14 +299,14 @@ explore.explore(draw, interactive, p_silence=levels, p_event=levels)
 # Neither end alone. A higher $p_{ev}$ makes every frame of an event cheaper *and* its end dearer, so events grow at
 # both ends and gaps close. A higher $p_{sil}$ makes every frame of silence cheaper and beginnings dearer. Doubtful
 # events vanish, but gaps close too, because after a gap the event would have to begin again. Only two things matter to
-# the path: the price of an event as a whole, and the price of each of its frames. So the pair is a threshold and a
-# least amount of evidence in other words.
+# the path: the price of an event as a whole, and the price of each of its frames. In other words, the pair is a
+# threshold and a minimum of evidence.
 #
 # ## Tuning
 #
 # Event-based macro F1 has no gradient: it counts. So the paper searches. Its family of models has 11 numbers: one
 # $p_{sil}$ for all classes (*tied*), and a $p_{ev}$ for each, all between 0.01 and 0.999. One half of the development
-# set tunes; the other half is kept to look at afterwards.
+# set is for tuning. The other half is kept for a test afterwards.
 
 # %%
 tuned_half, other_half = tuning.halves(truth, 0.5, seed)
@@ -317,13 +320,13 @@ print(f"event table and event_f1: {event_f1(tuned_half, events).macro:.4f}")
 # %% [markdown]
 # ### By random forest
 #
-# Evaluations used to be slow. The released script runs the network anew for each, decodes clip by clip, and scores
-# with sed_eval. With so few guesses one wants good ones, so the paper uses a **surrogate**: a model of the score that
-# is cheap to ask.
+# The released script is slow: for each guess it runs the network anew, decodes clip by clip, and scores with sed_eval.
+# With so few guesses one wants good ones, so the paper uses a **surrogate**: a model of the score that is cheap to
+# evaluate.
 #
 # A random forest is an average of many decision trees, each fitted to another random draw of the guesses so far. Its
-# mean predicts F1 where nobody has looked. The spread of its trees says how unsure that is. The next guess is where
-# the **expected improvement** on the best guess is largest: where the mean is high, or the spread is wide. Here it
+# mean predicts F1 elsewhere, and the spread of its trees says how unsure that is. The next guess is where the
+# **expected improvement** on the best guess is largest: where the mean is high, or the spread is wide. Below, it
 # searches along one of the 11 numbers. **Predict** the next guess, then move the slider.
 
 # %%
@@ -353,8 +356,8 @@ print(f"{calls} evaluations in {time.perf_counter() - start:.0f} s, "
 #
 # The dashed line is the best combination of a grid of 32 values for each of the 11 numbers: $32^{11}$ combinations.
 # How can that be known? Macro F1 is the *mean* of the classes' F1, and a class's F1 depends on $p_{sil}$ and on its
-# own $p_{ev}$ alone. **Fix** $p_{sil}$, and the classes have nothing to do with each other any more: each takes its
-# own best. What is left is to compare 32 values of $p_{sil}$.
+# own $p_{ev}$ alone. **Fix** $p_{sil}$, and the classes become independent: each takes its own best. It remains to
+# compare 32 values of $p_{sil}$.
 #
 # **Exercise 4.** Given F1 `(class, silence, event)`, find the number of the best silence, and each class's best event
 # there.
@@ -379,7 +382,7 @@ print(f"macro F1: forest {objective.f1(guessed):.4f}, exact {objective.f1(yours)
       f"tuning.exact {objective.f1(optimum):.4f}")
 
 # %% [markdown]
-# Since every score is known, we can look at the landscape that the forest was walking in. Bright is high F1.
+# Since every score is known, we can look at the landscape in which the forest was searching. Bright is high F1.
 # **Predict:** what do the landscapes of lasting and of short sounds have in common?
 
 # %%
@@ -391,17 +394,17 @@ for title, best in smoothing.bests(p, f1).items():
 
 # %% [markdown]
 # The dark corner at the lower left switches too often. Its edge leans from top left to bottom right. Along it the
-# price of an event as a whole stays the same: dearer beginnings make up for cheaper ends. Lasting sounds score only
+# price of an event as a whole stays the same: dearer beginnings are offset by cheaper ends. Lasting sounds score only
 # beyond a steep edge, where gaps are bridged. Each class would like another $p_{sil}$, but in the tied family all must
-# share one. And where a class has few events, the landscape is a staircase: one hit more or less is a step.
+# share one. And where a class has few events, the landscape is a staircase: each further hit is a step.
 #
 # Remember these steps.
 #
 # ## Over-fitting
 #
 # How good are the tuned models on the half that they have *not* seen? Both halves come from the same distribution, so
-# a fair tuner wins as much on either. Beside ours stand the authors' own 11 probabilities, which their code still
-# holds. They were tuned for another network, on DESED, for frames of half the length.
+# an honest tuner gains as much on either. We add the authors' own 11 probabilities, which are still in their code.
+# They were tuned for another network, on DESED, for frames of half the length.
 
 # %%
 robust = tuning.robust(objective)  # explained below
@@ -419,7 +422,7 @@ html.table(smoothing.authors(), "The authors' probabilities of staying")
 
 # %% [markdown]
 # Compare the authors' $p_{ev}$ with the table of durations. Dishes, the shortest sound, have the highest of all, and
-# alarms the lowest. These are not durations; they are what a search found.
+# alarms the lowest. These are not durations. They are what a search found.
 #
 # One split says little, because the halves themselves differ by chance. So we cut the development set again and again,
 # tune on one half, and look at both.
@@ -436,21 +439,21 @@ drawn = {"this system": here}
 plots.show(decoding.gains(drawn), postprocessing.text(drawn))
 
 # %% [markdown]
-# What lies between the two colours is over-fitting: not what the model is worth, but what the search found in the
-# accidents of one half. The better a search, the more accidents it finds. The paper met it, too. Its two ensembles
-# differ only in these probabilities. The one that is better on the development set (47.44 against 46.17 %) is worse on
-# the evaluation set (43.2 against 44.4 %).
+# The distance between the two colours is over-fitting: not a merit of the model, but accidents of one half that the
+# search has found. The better a search, the more accidents it finds. The paper met it, too. Its two ensembles differ
+# only in these probabilities. The one that is better on the development set (47.44 against 46.17 %) is worse on the
+# evaluation set (43.2 against 44.4 %).
 #
 # ## What helps
 #
-# The top of the highest step is an accident; a high *plateau* is not. So do not ask for the best point, but for the
-# middle of the best neighbourhood: smooth the landscape before taking its top. How much? By chance, F1 that is counted
-# on $n$ events is off by an amount that shrinks as $1/\sqrt{n}$, so the width does, too:
+# The top of the highest step is an accident; a high *plateau* is not. So do not look for the best point but for the
+# middle of the best neighbourhood: smooth the landscape before taking its top. By how much? The chance error of an F1
+# from $n$ events shrinks as $1/\sqrt{n}$, so the width does too:
 #
 # $$\sigma = \frac{15}{\sqrt{n}} \quad \text{in log-odds of a probability.}$$
 #
-# **Predict:** for a class with 900 events, and for one with 40, how far does it look around? (From 0.5 to 0.9 are 2.2
-# in log-odds.)
+# **Predict:** how wide is that for a class with 900 events, and for one with 40? (From 0.5 to 0.9 are 2.2 in
+# log-odds.)
 
 # %%
 show.source(tuning.smoothed_tops)
@@ -468,9 +471,9 @@ plots.show(*decoding.rarest_landscape(objective))
 #
 # ### Hear what it mends
 #
-# Two places in the development set, found by computation: the longest gap inside one real event that the median filter
-# leaves and the robust HMM closes, and the longest short false alarm that the HMM removes. **Listen** before you look:
-# is there a gap? Was there a blip?
+# Two places in the development set, found by computation. One is the longest gap inside a real event that the median
+# filter leaves and the robust HMM closes. The other is the longest blip, a false alarm of at most 1 s, that the HMM
+# removes. **Listen** before you look: is there a gap? Was there a blip?
 
 # %%
 before = decode.median_events(posteriors, Decoding(), clip_s)
@@ -490,9 +493,9 @@ for title, span in mended.items():
 # %% [markdown]
 # ### On real sounds
 #
-# The same was measured on a real system, the teacher of the DCASE 2021 baseline, on the 1168 clips of the real
-# development set. There are 20 random halves (four for the slow forest). Numbers are points of macro F1 over the
-# median filter, means with the standard error over splits. Names with another decoder's belong to the next part.
+# The same was measured for a real system: the teacher of the DCASE 2021 baseline on the real development set, 1168
+# clips. There are 20 random halves (four for the slow forest). Numbers are points of macro F1 over the median filter,
+# means with the standard error over splits. Rows named after other decoders belong to the next part.
 
 # %%
 known = postprocessing.published()
@@ -504,26 +507,13 @@ html.table(postprocessing.table(known), "What tuning is worth "
            "(python -m reproduction.studies.postprocessing repeats it)")
 
 # %% [markdown]
-# And if you have the outputs of a real system at hand? Put them into `data/outputs/` of the workspace, or name their
-# folder in `SEDLIB_OUTPUTS`: an event table `validation.tsv`, and `NAME/scores.npz` (`Posteriors.save` writes it).
-
-# %%
-real = postprocessing.real_outputs()
-if real is None:
-    print("no real outputs here; MiniDESED's go on")
-else:
-    for search in ("exact", "robust"):
-        result = tuning.tune(real.posteriors, real.reference, search, seed=seed)
-        print(real.name, tuning.text(result), sep="\n")
-
-# %% [markdown]
 # ## Is it the HMM?
 #
 # So far the rival was *one* median filter for all classes. That is a weak one: the first picture of this lesson showed
-# that each class wants another length. Before we thank the HMM, here are three others, tuned on the same half by the
-# same robust search.
+# that the best length differs from class to class. Before we credit the HMM, here are three stronger rivals, tuned on
+# the same half by the same robust search.
 #
-# **A median filter and a threshold for each class**, 20 numbers. This is the least that anything new should beat.
+# **A median filter and a threshold for each class**, 20 numbers. Anything new should at least beat this.
 
 # %%
 by_median = tuning.best(objective, "median")
@@ -533,8 +523,8 @@ html.table(lengths, "Tuned: a median filter for each class")
 
 # %% [markdown]
 # **Durations.** To a two-state HMM the shortest event is the likeliest. A hidden *semi*-Markov model (HSMM) gives the
-# duration a distribution of its own, here a gamma distribution with a mean and a shape for each class. Of shape 1 it
-# is the HMM's; with a larger shape, durations far from the mean become rare. Viterbi's rows get longer: a best path
+# duration a distribution of its own, here a gamma distribution with a mean and a shape for each class. With shape 1 it
+# is the HMM's; with a larger shape, durations far from the mean become rare. Viterbi has more to compare: a best path
 # that is silent may have come from an event that began at *any* frame before.
 #
 # **Bounding boxes.** HMM and median filter decide frame by frame, so another threshold moves onsets and offsets.
@@ -552,20 +542,20 @@ def step_filter(scores, half):
     return means[half:] - means[:-half]
 
 # %% [markdown]
-# An event begins where a rise is steepest, and ends where the fall after it is.
+# An event begins where a rise is steepest, and ends where the fall after it is steepest.
 
 # %%
 check.step_filter(step_filter)
 
 # %% [markdown]
 # A doubtful stretch gives many small boxes. So neighbours are merged if the scores between them fall little: by less
-# than `absolute`, or to more than 1 / `relative` of the higher of the two. Here are all on one clip, and then the half
-# that tuned none of them.
+# than `absolute`, or to more than 1 / `relative` of the higher of the two. Below are all of them on one clip, and then
+# their scores on the half that tuned none of them.
 #
-# PSDS differs between decoders, though the network is the same. So a low PSDS need not mean that a network knows
-# little. To compare *networks* there is **miPSDS** ([Ebbers et al., 2023](https://arxiv.org/abs/2306.15440)): for each
-# class and each number of false alarms it takes the best of several median filters, here of three. It picks them on the
-# clips that it scores, so no decoder need reach it.
+# PSDS depends on the decoder, though the network is the same. So a low PSDS need not mean a poor network. To compare
+# *networks* there is **miPSDS** ([Ebbers et al., 2023](https://arxiv.org/abs/2306.15440)): for each class and each
+# number of false alarms it takes the best of several median filters, here of three. It picks them on the clips that it
+# scores, so a real decoder may not reach it.
 
 # %%
 rivals = {"median, one for all": Decoding(), "median by class": by_median, "HMM": robust,
@@ -584,8 +574,8 @@ print(f"miPSDS {mi_psds:.3f}")
 html.table(pd.DataFrame(rows), "One split: the half that tuned none of them")
 
 # %% [markdown]
-# One split is an anecdote. These are the published 20 of the real system. **Predict:** which classes win by boxes,
-# short or lasting ones? How much of the HMM's gain is a median filter's, once each class has its own?
+# One split is an anecdote. These are the 20 published splits of the real system. **Predict:** which classes gain from
+# boxes, short or lasting ones? How much of the HMM's gain remains for a median filter that each class has to itself?
 
 # %%
 print(known["from"], *smoothing.of_rivals(known), sep="\n")
@@ -595,27 +585,27 @@ plots.show(decoding.by_class(by_duration), postprocessing.class_text(title, by_d
 html.table(smoothing.by_length(by_duration), f"{title}: points over the median filter")
 
 # %% [markdown]
-# > **Our run** (`figures/decoders.json`, version 0.2.0, two systems): a decoder that is tuned for each class wins much
-# > of what the HMM wins. It wins it at sounds that last, where one filter for all is worst. Durations add little:
-# > tuning for F1 mostly picks shape 1, the HMM's own. Boxes alone help short sounds much, because their ends do not
-# > move with the threshold. So: for sounds that last take an HMM on raw posteriors, HMM or boxes on smoothed ones. For
-# > short sounds take boxes. We suppose, and have not measured, why boxes are behind here: this course's posteriors
-# > flicker over lasting sounds.
+# > **Our run** (`figures/decoders.json`, version 0.2.0, two systems): a median filter tuned for each class gains much
+# > of what the HMM gains. It does so mostly on sounds that last, where one filter for all is worst. Durations add
+# > little: tuning for F1 mostly picks shape 1, the HMM's own. Only boxes help short sounds much, because their ends do
+# > not move with the threshold. So use boxes for short sounds. For lasting ones, use an HMM on raw posteriors, HMM or
+# > boxes on smoothed ones. Boxes are behind with this course's system. We suppose, but have not measured, that this is
+# > because its posteriors flicker over lasting sounds.
 #
-# Two caveats for this section. How much to smooth and which options to offer was itself chosen by looking at splits of
-# the real system's clips; the systems of this course had no part in that. And the halves overlap, so the errors are
-# those of the split, not of another set of clips.
+# Two caveats. The amount of smoothing and the options were themselves chosen on splits of the real system's clips,
+# though not on those of this course. And the halves overlap, so the errors are those of the split, not of another set
+# of clips.
 #
 # ## PSDS with an HMM
 #
-# PSDS looks at many operating points: at each of 50 thresholds it asks for all events. A median filter can answer. A
-# best path has no threshold. The released code loops over 50 of them and decodes the same path 50 times, so its curve
-# is one point.
+# PSDS needs many operating points: the events at each of 50 thresholds. A median filter can give them. A best path has
+# no threshold. The released code loops over 50 thresholds and decodes the same path 50 times, so its curve is one
+# point.
 #
-# A threshold $\theta$ says at which posterior silence and event shall be equally likely. So shift every frame's
-# log-odds by $\log\frac{1-\theta}{\theta}$ and decode again. There is another way. Instead of the best path, ask at
-# every frame for the probability of being in the event, given the *whole* clip: the **forward-backward** algorithm. It
-# adds up all paths where Viterbi takes the best. **Predict:** which of the four areas is largest?
+# A threshold $\theta$ is the posterior at which silence and event are equally likely. So shift every frame's log-odds
+# by $\log\frac{1-\theta}{\theta}$ and decode again. There is another way: the **forward-backward** algorithm gives,
+# for every frame, the probability of the event state given the *whole* clip. It adds up all paths where Viterbi takes
+# the best. **Predict:** which of the four areas is largest?
 
 # %%
 shifted = decode.operating_points(posteriors, robust, duration_s=clip_s)
@@ -634,18 +624,19 @@ plots.show(*decoding.psd_roc(psds))
 
 # %% [markdown]
 # If every threshold gives the same path, each class contributes a single point instead of a curve. The mean of ten
-# classes is then a staircase with at most ten steps. A PSDS made that way is not the area that the score means, and
-# should not stand beside a real one.
+# classes is then a staircase with at most ten steps. A PSDS made that way is not the area that the score is meant to
+# measure, and should not be compared with a real one.
 #
-# Forward-backward needs its thresholds spread in log-odds. Probabilities that are best for Viterbi's path make its
-# posteriors crowd at 0 and 1.
+# Forward-backward needs its thresholds spread in log-odds. The transition probabilities that are best for Viterbi's
+# path push its posteriors close to 0 and 1.
 #
 # ## The rows of the paper
 #
-# Every "+HMM" row of Tables 2 and 3 needs no training, only stored posteriors. As in the paper, one half of the
+# The "+HMM" rows of Tables 2 and 3 need no training, only stored posteriors. As in the paper, one half of the
 # development set tunes (here exactly) and all of it is scored. The evaluation set is decoded with the same numbers.
-# Half of that development score was seen in tuning. So we add what remains when each half is decoded with what the
-# *other* one tuned. Rows whose system has not been trained here are left out; `sedlib reproduce` trains them all.
+# Half of that development score was seen in tuning. So we add the score that remains when each half is decoded with
+# what the *other* one tuned. Rows whose system has not been trained here are left out; `sedlib reproduce` trains them
+# all.
 
 # %%
 rows = postprocessing.rows(profile, root, seed)
@@ -666,12 +657,12 @@ quiz.show("06", answers="")
 # %% [markdown]
 # ## What you did
 #
-# - You saw that one median filter serves neither short sounds nor lasting ones.
-# - You built the two-state model, filled Viterbi's table, and found four decoders to agree to the last frame.
+# - You saw that one median filter suits neither short sounds nor lasting ones.
+# - You built the two-state model, filled Viterbi's table, and found that four decoders agree in every frame.
 # - You watched a random forest guess, found the exact optimum of its family, and heard a bridged gap and a removed
 #   blip.
 # - You measured over-fitting on halves that were not seen, and smoothed the landscape so that less is lost.
-# - You asked which part of the gain is the HMM's, and which one any decoder gives that is tuned for each class.
+# - You asked which part of the gain is due to the HMM, and which part to tuning for each class.
 # - You gave PSDS real operating points in two ways, and filled in the paper's "+HMM" rows without training.
 #
 # ## Exercises
@@ -680,15 +671,18 @@ quiz.show("06", answers="")
 # 7. Set `tuning.SMOOTHING` to 3, 8, 30 and 100 and repeat the splits of `robust`. Where does the other half gain
 #    most? How wide is the range in which it hardly matters?
 # 8. Tune the median filters by class without smoothing (`tuning.best(objective, "median", robust=False)`). What do
-#    they win where they were tuned, and what elsewhere? Is over-fitting the HMM's fault?
+#    they gain where they were tuned, and what elsewhere? Is over-fitting the HMM's fault?
 # 9. `sedlib detect my.wav --run RUN --decoder boxes.json` decodes a recording of yours with what `sedlib tune
 #    --method boxes --json` found. Compare it with `sedlib detect my.wav --run RUN`.
+# 10. Have you the outputs of a real system? Put them into `data/outputs/` of the workspace, or name their folder in
+#     `SEDLIB_OUTPUTS`: an event table `validation.tsv`, and `NAME/scores.npz` (`Posteriors.save` writes it). How much
+#     does each search gain there?
 
 # %% [markdown] tags=["solution"]
 # <details><summary>Solution of exercise 6</summary>
 #
-# The exact search finds more accidents in few clips: it gains more where it was tuned, and keeps less of it
-# elsewhere. The robust search looks around wider where events are few.
+# The exact search finds more accidents in few clips: it gains more where it was tuned, and keeps less of it elsewhere.
+# The robust search smooths more widely where events are few.
 #
 # ```python
 # for fraction in (0.5, 0.1):
@@ -721,7 +715,7 @@ quiz.show("06", answers="")
 #
 # <details><summary>Solution of exercise 8</summary>
 #
-# It is not. 20 numbers that follow the top of a staircase learn its steps, whatever the decoder.
+# It is not. Any 20 numbers that follow the top of a staircase learn its steps, whatever the decoder.
 #
 # ```python
 # for name, robustly in (("smoothed", True), ("unsmoothed", False)):
@@ -745,6 +739,19 @@ quiz.show("06", answers="")
 #   --reference data/mini-lesson/metadata/validation/validation.tsv
 # sedlib detect my.wav --run $RUN --decoder boxes.json
 # sedlib detect my.wav --run $RUN
+# ```
+#
+# </details>
+#
+# <details><summary>Solution of exercise 10</summary>
+#
+# `tuning.tune` tunes on one half and scores both.
+#
+# ```python
+# real = postprocessing.real_outputs()
+# for search in ("exact", "robust") if real is not None else ():
+#     result = tuning.tune(real.posteriors, real.reference, search, seed=seed)
+#     print(real.name, tuning.text(result), sep="\n")
 # ```
 #
 # </details>

@@ -16,17 +16,22 @@
 # %% [markdown]
 # # The ledger: what was learned, and how sure we are
 #
+# A table says 39.93 against 34.8. Is that a better method, a lucky training, or a lucky set of clips? Anyone who
+# builds on a paper, or writes one, needs an answer. This lesson asks for it sentence by sentence, with tools that work
+# for any paper.
+#
 # **You will**
-# - read what runs of this course confirm of the paper, what they contradict, and what they leave open;
+# - read which of the paper's claims the runs of this course confirm, contradict or leave open;
 # - put an interval on a score: a bootstrap over clips, and Student's t over trainings;
-# - judge the paper's sentences, count the trainings that would decide the open ones, and pay for asking many at once;
+# - judge the paper's sentences, count the trainings that would decide the open ones, and correct for asking many at
+#   once;
 # - see why averaging posteriors helps, and what tuning HMM probabilities did to Table 3's second ensemble;
-# - hear a clip on which two systems differ, and know where paper, code and this course part.
+# - hear a clip on which two systems differ, and know where paper, code and this course differ.
 #
-# **You need** lesson 00 (event-based F1, PSDS) and lesson 06 (HMMs and their tuning). The other lessons are where the
-# numbers come from.
+# **You need** lesson 00 (event-based F1, PSDS) and lesson 06 (HMMs and their tuning). The numbers come from the
+# systems of the other lessons.
 #
-# **Time** to read and try: 90 minutes. To run on two cores: 30 s with profile `lesson`, 30 s with profile `smoke`
+# **Time** to read and try: 70 minutes. To run on two cores: 30 s with profile `lesson`, 30 s with profile `smoke`
 # (with its data set still to be made); it trains nothing.
 #
 # **Paper** Cornell et al., DCASE Workshop 2020 ([HAL](https://inria.hal.science/hal-02962911),
@@ -39,8 +44,8 @@ data: str = "mini"
 interactive: bool = True
 
 # %% [markdown]
-# The **ledger** is a file that only runs write. `sedlib reproduce` trains and scores every row of the paper's tables
-# and writes one into the workspace; one of a whole reproduction comes with the course.
+# The **ledger** is a file that only runs write, never a person. `sedlib reproduce` trains and scores every row of the
+# paper's tables and writes one into the workspace. The course comes with the ledger of a whole reproduction.
 
 # %%
 import numpy as np
@@ -49,7 +54,8 @@ from scipy.stats import t as student
 
 from reproduction import comparisons, ledger, retention, sounds
 from reproduction.rows import listing
-from sedcourse import check, differences, findings, html, players, plots, show
+from sedcourse import check, differences, findings, frontends, html, players, plots
+from sedcourse import show
 from sedlib import metrics, training, workspace
 from sedlib.config import Decoding
 from sedlib.data import layout, tables
@@ -68,9 +74,9 @@ print(source, *findings.summary(found), sep="\n")
 html.table(findings.decided(found), "What is decided; points of F1, or PSDS")
 
 # %% [markdown]
-# All other sentences stand further down, under "The paper's sentences".
+# All other sentences are further down, under "The paper's sentences".
 #
-# Who says so? Before any number is believed: which systems were run, on which data, how often?
+# Before believing any number, ask: which systems were run, on which data, how often?
 
 # %%
 print(f"profile {found['profile']}, data {found['data']}, seeds {found['seeds']}")
@@ -81,8 +87,7 @@ for job, why in found["failed"].items():
     print(f"failed: {job}: {why}")
 
 # %% [markdown]
-# Every row of the paper is a named system; lesson by lesson you have met them. The ensembles train nothing of their
-# own.
+# Every row of the paper is a named system that you have met in the lessons. The ensembles train nothing of their own.
 
 # %%
 columns = ["table", "row", "system", "decoding", "what it is"]
@@ -99,8 +104,8 @@ plots.show(plots.ledger(found["numbers"]), plots.ledger_text(found["numbers"]))
 
 # %% [markdown]
 # No. Our data are different, our network is smaller, and it trains for a shorter time. If a dot did land on its
-# diamond, that would be a coincidence. An absolute F1 is a statement about a data set. What a method paper claims is
-# that *one system is better than another*. That can be asked anywhere, as long as the answer comes with its
+# diamond, that would be a coincidence. An absolute F1 is a statement about a data set. A paper about methods claims
+# that *one system is better than another*. That can be tested anywhere, as long as the answer comes with its
 # uncertainty.
 
 # %%
@@ -115,15 +120,15 @@ html.table(ledger.numbers_table(found).drop(columns="note"),
 html.table(findings.own_spread(), "What the paper's tables say twice, development F1")
 
 # %% [markdown]
-# PPCEN on log-Mel stands in Tables 1 and 2 with two numbers, and no difference between the two is named. Several of
-# the paper's claims are smaller than their distance. Log-Mel with another scaling differs by more than a point. And
-# the best single system, which was not submitted for lack of time (section 4.3), beats the first ensemble, which was.
+# PPCEN on log-Mel has two numbers, in Tables 1 and 2, and the text names no difference between the two. Some of the
+# paper's claims are smaller than their distance. Log-Mel with another scaling differs by more than a point. And the
+# best single system, which was not submitted for lack of time (section 4.3), beats the first ensemble, which was.
 #
 # ## Two kinds of chance
 #
 # Two accidents move a score: *which clips* happen to be in the development set, and *which seed* the training had. To
-# see the first alone we need a detector whose clips we can draw at will. Here is a simulated one: the true activity of
-# the development set in log-odds, with noise on top. It has no network in it.
+# see the first alone, we use a simulated detector: the true activity of the development set in log-odds, with noise on
+# top. It has no network in it.
 
 # %%
 root = workspace.dataset(data, profile)
@@ -143,10 +148,10 @@ print(f"{len(clips)} clips, macro F1 {100 * result.macro:.1f} %")
 # %% [markdown]
 # ### Which clips: the bootstrap
 #
-# We have one development set, but we would like to know how the score scatters over many. The **bootstrap** draws new
-# sets from the one we have: as many clips, at random, *with replacement*, so that some come twice and some not at all.
-# It scores each set. The middle 95 % of these scores is the interval. Counts of hits, predictions and references per
-# clip suffice, so nothing is decoded again.
+# We have one development set, but would like to know how the score varies over many. The **bootstrap** draws new sets
+# from the one we have: as many clips, at random, *with replacement*, so that some come twice and some not at all. It
+# scores each set. The middle 95 % of these scores is the interval. The counts of each clip are enough for this, so
+# nothing is decoded again.
 
 # %%
 draws = []
@@ -160,14 +165,13 @@ print(f"from scratch {100 * low:.1f} to {100 * high:.1f} %, "
 show.source(metrics.bootstrap.times_drawn)
 
 # %% [markdown]
-# For a difference of two systems both are scored on the **same** draws. What is hard for one is mostly hard for the
+# For a difference, both systems are scored on the **same** draws. Clips that are hard for one are mostly hard for the
 # other, and that part of the chance cancels. This is a *paired* bootstrap.
 #
 # ### Which seed: few trainings
 #
-# Why not draw trainings with replacement, too? Because there are few of them, and a bootstrap of few values is too
-# sure of itself. Let us see how often it holds the truth. **Predict:** what is an interval from three values worth
-# that calls itself 95 %?
+# Why not draw trainings with replacement, too? Because there are few of them, and a bootstrap of few values gives
+# intervals that are too short. **Predict:** how often does a "95 %" interval from three values contain the truth?
 
 # %%
 rows = []
@@ -181,18 +185,19 @@ for n in (2, 3, 5, 10, 30):
 html.table(pd.DataFrame(rows), 'How often a "95 %" interval holds the true mean')
 
 # %% [markdown]
-# Two or three trainings show that seeds matter but cannot measure how much. **Student's t** pays for that with a wider
-# interval: 4.3 standard errors to either side with three values instead of 1.96. With clips there is no such problem,
-# because there are many of them. Rare classes are the exception: where a class has ten events, one event is ten points
-# of its recall.
+# Two or three trainings show that seeds matter but cannot measure how much. **Student's t** allows for that with a
+# wider interval: 4.3 standard errors to either side with three values instead of 1.96. Clips are many, so they have no
+# such problem, except in rare classes: of ten events, each one is ten points of recall.
 #
 # So an interval of the ledger adds two variances: that of the clips from the bootstrap, and $s^2 / n$ of $n$ trainings
-# with standard deviation $s$, with Student's t for the small $n$. With one training $s$ cannot be seen at all, so
-# there are verdicts only from three on. `python -m reproduction.intervals` simulates whole studies: the intervals hold
-# the true value 94 to 96 times of 100. (Version 0.1.0 drew trainings with replacement; what it published is marked.)
+# with standard deviation $s$, with Student's t for the small $n$. One training says nothing about $s$, and two say too
+# little, so there are verdicts only from three on. `python -m reproduction.intervals` simulates whole studies: the
+# intervals contain the true value in 94 to 96 of 100. (Version 0.1.0 drew trainings with replacement; what it
+# published is marked.)
 #
-# **Exercise 1.** Given are an interval from `low` to `high` of first minus second, and the sign that the paper claims
-# (+1 or -1). Return 1 if the claim holds, -1 if the opposite is shown, and 0 if it is not decided.
+# **Exercise 1.** You are given the interval of a difference (first minus second), from `low` to `high`, and the sign
+# that the paper claims (+1 or -1). Return 1 if the claim holds, -1 if the opposite is shown, and 0 if it is not
+# decided.
 
 # %% tags=["solution"] jupyter={"source_hidden": true}
 def judged(low, high, sign):
@@ -202,7 +207,7 @@ def judged(low, high, sign):
 
 
 # %% [markdown]
-# An interval that holds 0 is no proof that two systems are alike. It says that these runs do not tell.
+# An interval that contains 0 is no proof that two systems are equally good. It says that these runs cannot tell.
 
 # %%
 check.judged(judged)
@@ -211,8 +216,8 @@ check.judged(judged)
 # ## The paper's sentences
 #
 # These are the sentences of section 4 that compare two rows, and a few comparisons that its tables make without words.
-# Where a sentence names points ("at least two", "more than 10"), the interval is held against those instead of 0;
-# "less here" means that all of it lies below them. "Could be seen" is the smallest difference that four of five such
+# Where a sentence names points ("at least two", "more than 10"), the interval is compared with those instead of 0.
+# "Less here" means that all of it lies below them. "Could be seen" is the smallest difference that four of five such
 # studies would find.
 
 # %%
@@ -220,7 +225,8 @@ claims = ledger.claims_table(found)
 html.table(claims.drop(columns="why"), "Differences in points of F1 or in PSDS")
 
 # %% [markdown]
-# For those that were not confirmed: what the lessons found out about why, on this data and in this profile.
+# For those that were not confirmed, here is what the lessons found out about the reasons, on this data and in this
+# profile.
 
 # %%
 unconfirmed = claims[claims["why"] != ""]
@@ -230,8 +236,8 @@ html.table(unconfirmed[["sentence", "verdict", "why"]], "Not confirmed here, and
 # ### How many trainings would decide it?
 #
 # "Not decided" can often be known before the first training. Suppose that the paper's difference is the true one. The
-# measured scatter then tells how many trainings find it in four of five studies: the **power** of a study.
-# **Predict:** what limits us more, trainings or clips?
+# measured scatter then says how many trainings a study needs to find it with a probability of 80 %. That probability
+# is the **power** of a study. **Predict:** what limits us more, trainings or clips?
 
 # %%
 power = findings.power(found)
@@ -239,15 +245,15 @@ print(findings.of_power(power, len(found["seeds"])))
 html.table(power, "Trainings of each system that would find the paper's difference")
 
 # %% [markdown]
-# Where "none is enough" stands, the clips alone scatter more than the difference. More trainings do not help there,
-# only more clips. This is a planning aid, not a result: the scatter is itself measured on few trainings.
+# Where it says "none is enough", the chance of the clips alone hides the difference. There, only more clips help. This
+# is for planning, and no result: the scatter itself is measured on few trainings.
 #
 # ## Many questions at once
 #
-# The ledger asks more than twenty questions. At 95 % each, one of twenty that have nothing behind them comes out
-# "decided" by chance. **Holm's** procedure ([1979](https://www.jstor.org/stable/4615733)) pays for that. Sort the
-# p-values. Compare the smallest with $0.05/m$, the next with $0.05/(m-1)$, and so on; stop at the first that fails.
-# What passed before it stands, with at most 5 % chance of *any* false one among them.
+# The ledger asks more than twenty questions. At 95 % each, one of twenty differences that do not exist comes out
+# "decided" by chance. **Holm's** procedure ([1979](https://www.jstor.org/stable/4615733)) corrects for that. Sort the
+# $m$ p-values. Compare the smallest with $0.05/m$, the next with $0.05/(m-1)$, and so on; stop at the first that
+# fails. Those before it stand, with at most 5 % chance of *any* false one among them.
 #
 # **Exercise 2.** Return a boolean array: which of the p-values stand by Holm at level `alpha`?
 
@@ -261,13 +267,13 @@ def holm(p, alpha):
 
 
 # %% [markdown]
-# One p-value at a time is not enough: whether it stands depends on all that are smaller.
+# One p-value at a time is not enough: whether it stands depends on all smaller ones.
 
 # %%
 check.holm(holm)
 
 # %% [markdown]
-# The ledger's p-values are two-sided and come from the same t. Which sentences are left?
+# The ledger's p-values are two-sided and come from the same t. Which sentences remain?
 
 # %%
 asked = [c for c in found["claims"] if c["p"] is not None]
@@ -282,15 +288,15 @@ html.table(pd.DataFrame(left, columns=["sentence", "verdict", "p", "by Holm's ru
 # %% [markdown]
 # ## Ensembles: why an average helps
 #
-# Three systems are right on average and wrong in different places. The mean of their posteriors then has a third of
-# the variance of one. If a share $\rho$ of that variance is common to all, only the rest shrinks:
+# Suppose that three systems make independent errors of the same variance. The mean of their outputs then has a third
+# of that variance. If a share $\rho$ of it is common to all, only the rest shrinks:
 #
 # $$ \sigma^2_{mean} = \rho \sigma^2 + \frac{1-\rho}{3} \sigma^2 $$
 #
 # The paper says it in a sentence: "To obtain emission probabilities we simply averaged the outputs of the different
 # models".
 #
-# **Exercise 3.** Average a list of posteriors, each `(clip, frame, class)`; some systems write percent as uint8.
+# **Exercise 3.** Average a list of posteriors, each `(clip, frame, class)`. Some systems write percent as uint8.
 
 # %% tags=["solution"] jupyter={"source_hidden": true}
 def averaged(members):
@@ -305,8 +311,8 @@ def averaged(members):
 check.averaged(averaged)
 
 # %% [markdown]
-# What does that do to F1? The simulated detector again, three times. The noise of each member has the same strength
-# throughout; only the common share changes. **Predict** the last row.
+# What does that do to F1? We take the simulated detector again, three times. The noise of each member has the same
+# strength throughout, and only the common share changes. **Predict** the last row.
 
 # %%
 def trial(shared):
@@ -323,9 +329,10 @@ simulated = pd.DataFrame([trial(shared) for shared in (0.0, 0.5, 0.9, 1.0)])
 html.table(simulated, "Simulated: macro F1 (%) of a member and of the average")
 
 # %% [markdown]
-# With nothing in common the average wins most, with everything in common nothing. The paper does not say how much its
-# three members share. Here are ours and their average, all decoded alike. Compare the columns of the median filter,
-# then those of the HMM. A threshold of 0.5 need not suit an average: where members disagree, it comes closer to 0.5.
+# With nothing in common the average gains most, with everything in common nothing. The paper does not say how much its
+# three members share. Here are ours and their average, all decoded in the same way. Compare the columns of the median
+# filter, then those of the HMM. A threshold of 0.5 need not suit an average: where members disagree, it is pulled
+# towards the middle.
 
 # %%
 means = findings.unseen_means(found)
@@ -337,10 +344,10 @@ html.table(means[members & (means["search"] == "exact")].drop(columns="search"),
 # ## Table 3's second ensemble
 #
 # The paper submitted the same three models twice, with other HMM probabilities. The second scored higher on the
-# development set, which had tuned it (47.44 against 46.17), and lower on the evaluation set (43.2 against 44.4). The
-# paper takes that as over-fitting. It does not say how the two tunings differed. Here the first is tuned by the
-# paper's random forest, the second by the exact search, both on one half of the development set. **What do you expect
-# of the second on clips that no search has seen?**
+# development set, on which it was tuned (47.44 against 46.17), and lower on the evaluation set (43.2 against 44.4).
+# The paper explains this by over-fitting. It does not say how the two tunings differed. Here the first is tuned by the
+# paper's random forest, the second by the exact search, both on one half of the development set. **Predict:** will the
+# second lead on clips that no search has seen?
 #
 # "Tuned, dev" is how the paper counts: the whole development set, half of which chose the probabilities. "Unseen
 # halves" decodes each half with what the other one chose. Both columns decode the second half in the same way. They
@@ -355,12 +362,12 @@ html.table(findings.memory(found), "Points over the median filter: as the paper 
            "kept unseen, and memory")
 
 # %% [markdown]
-# A lead that stays on unseen clips is a better search; one that goes was memory. The intervals stand in the table of
-# sentences.
+# A lead that remains on unseen clips means a better search; one that disappears was memory. The intervals are in the
+# table of sentences.
 #
 # The paper compares its HMM with one median filter for all classes. [Lesson 06](06_hmm.py) has stronger rivals: a
-# median filter for each class, models with durations, bounding boxes. **Predict:** how much of what the HMM wins does
-# a median filter for each class win, too?
+# median filter for each class, models with durations, bounding boxes. **Predict:** how much of the HMM's gain does a
+# median filter for each class give, too?
 
 # %%
 others = ["exact", "robust", "median-robust", "hsmm-robust", "boxes-robust"]
@@ -368,11 +375,46 @@ html.table(means[means["search"].isin(others)],
            "Decoders beside each other, tuned by the same protocol, mean over trainings")
 
 # %% [markdown]
+# ## What front-ends and augmentation do to the full detector
+#
+# Lessons 02 and 03 show both techniques at work on single sounds. In a detector they meet other data, a short
+# training, and a network that can do much of their work itself. **Predict** the order of Table 1's front-ends, and of
+# none, mixing, effects and both.
+
+# %%
+studies = {study.of: study for study in (comparisons.TABLE1, comparisons.AUGMENTATION)}
+compared = {of: study.load(profile, root) for of, study in studies.items()}
+for of, study in studies.items():
+    print(f"{of}: profile {compared[of]['profile']}, {compared[of]['from']}")
+    display(html.table(study.scores(compared[of]),
+                       "Event-based macro F1 (%), mean ± standard deviation"))
+
+# %% [markdown]
+# Next, the differences from the first row by class. Which classes suffer from Fixed PCEN 1, and which from
+# augmentation?
+
+# %%
+for of, study in studies.items():
+    by_class = study.by_class(compared[of])
+    scores = {name: np.mean(f1) for name, (_, f1, _) in study.drawn(compared[of]).items()}
+    words = ", ".join(f"{name} {f1:.1f}" for name, f1 in scores.items())
+    fig = plots.system_scores(study.drawn(compared[of]), by_class)
+    plots.show(fig, "Left, F1 with intervals, and the paper's. Right, by class, what "
+                    f"each gains over the first. F1 in percent: {words}.")
+
+# %% [markdown]
+# And the sentences of sections 4.1 and 4.2 that these rows can judge:
+
+# %%
+for of, study in studies.items():
+    display(html.table(study.verdicts(compared[of]), f"{of}: differences in F1"))
+
+# %% [markdown]
 # ## Hear the difference
 #
-# A point of F1 is hard to imagine. So here is the development clip in which the best system of this workspace makes
-# the fewest errors beside the baseline. Listen first and write down what you hear and when. Then look: which of the
-# two heard what you heard?
+# A point of F1 is hard to imagine. So here is the development clip on which the best system of this workspace beats
+# the baseline most clearly. Listen first, and write down what you hear and when. Then look: which of the two detected
+# what you heard?
 
 # %%
 one = findings.duel(profile, root, seed)
@@ -384,7 +426,7 @@ else:
 
 # %% [markdown]
 # An event with a wrong boundary counts as two errors, a miss and a false alarm. This clip was picked because it
-# favours the winner. It shows what a difference sounds like, not how large it is.
+# favours the better system. It shows what a difference sounds like, not how large it is.
 #
 # ## The figures
 #
@@ -396,72 +438,9 @@ else:
 html.table(ledger.figures_table(found), "The paper's figures")
 
 # %% [markdown]
-# ## What the mini data can say, and what it cannot
-#
-# It **can** say whether the code does what the equations say, whether a training learns, and what a method costs. It
-# can say which of two systems is better *on these sounds, at this size*. It also has what DESED has not: the hidden
-# labels of every "real" clip.
-#
-# It **cannot** say what would come out on DESED. Its sounds are models with a few parameters, so a front-end that
-# adapts to real rooms and microphones finds less to adapt to. Its network is small and trained for minutes. Methods
-# that need time to pay, such as augmentation and adversarial training, are asked for their result before they have it.
-#
-# So "not confirmed" means *not seen here*. It does not mean that the paper is wrong. The same command with `--profile
-# paper --data /path/to/DESED` asks the question where the paper asked it.
-#
-# ## Baseline, paper and released code
-#
-# A paper has few pages, its code many lines, and they differ. The whole list, with the baseline, this course and the
-# reasons, is [docs/DIFFERENCES.md](../docs/DIFFERENCES.md); a test compares its values with the code. These are the
-# points that can move a score most. **Predict** for each whether you would have built what the paper says or what the
-# code does.
-
-# %%
-html.table(differences.decisive(), "Where the paper and the released code part most")
-
-# %% [markdown]
-# None of these is a scandal. Each is a place where a reader who had only the paper would have built something else.
-# One touches every number of Tables 1 to 3: for Augm and DAT the released scripts keep the epochs with the lowest loss
-# on the development set, which is the set that the tables report.
-
-# %% [markdown]
-# ## What front-ends and augmentation do to the full detector
-#
-# Lessons 02 and 03 show both techniques at work on single sounds. In a detector they meet a network that can do much
-# of their work itself, other data, and a short training. **Predict** the order of Table 1's front-ends, and of none,
-# mixing, effects and both.
-
-# %%
-studies = {study.of: study for study in (comparisons.TABLE1, comparisons.AUGMENTATION)}
-compared = {of: study.load(profile, root) for of, study in studies.items()}
-for of, study in studies.items():
-    print(f"{of}: profile {compared[of]['profile']}, {compared[of]['from']}")
-    display(html.table(study.scores(compared[of]),
-                       "Event-based macro F1 (%), mean ± deviation over trainings"))
-
-# %% [markdown]
-# By class, as differences to the first row. Which classes does Fixed PCEN 1 lose, and which does augmentation cost?
-
-# %%
-for of, study in studies.items():
-    by_class = study.by_class(compared[of])
-    scores = {name: np.mean(f1) for name, (_, f1, _) in study.drawn(compared[of]).items()}
-    words = ", ".join(f"{name} {f1:.1f}" for name, f1 in scores.items())
-    fig = plots.system_scores(study.drawn(compared[of]), by_class)
-    plots.show(fig, "Left, F1 with intervals, and the paper's. Right, by class, what "
-                    f"each wins over the first. F1 in percent: {words}.")
-
-# %% [markdown]
-# And the sentences of sections 4.1 and 4.2 that these rows can judge:
-
-# %%
-for of, study in studies.items():
-    display(html.table(study.verdicts(compared[of]), f"{of}: differences in F1"))
-
-# %% [markdown]
-# Figure 2 asks what the trained layers keep. Lesson 03's measure says yes to two layers set by hand: in one what lasts
-# is the stronger pattern (below 1), in the other speech (above 1). **Predict** what it says of layers that only had to
-# lower a detector's loss.
+# Figure 2 asks what the trained layers keep. Lesson 03's measure says yes to two layers set by hand: in one the
+# lasting pattern is stronger (below 1), in the other speech (above 1). **Predict** what it says about layers that only
+# had to lower a detector's loss.
 
 # %%
 run = training.Run(workspace.run_folder(profile, root, "ppcen_logmel", seed))
@@ -472,18 +451,43 @@ if run.finished:
     layers = sounds.seen(detector, clip)
     speech = events[events["event_label"] == "Speech"]
     kept = [retention.retention(x, frame_s, speech) for x in layers]
-    titles = [f"layer {k + 1}: speech against what lasts {one.events:.2f}"
-              for k, one in enumerate(kept)]
-    plots.show(plots.front_ends(dict(zip(titles, layers)), frame_s, events),
-               "The clip of Figure 2 as two trained layers give it. " + "; ".join(titles))
+    pictures = {f"layer {k + 1}": x for k, x in enumerate(layers)}
+    plots.show(*frontends.draw_kept(pictures, frame_s, events))
     print("divided as in Figure 2:", retention.divided(kept))
 else:
     print("no PPCEN here; `sedlib train --system ppcen_logmel` trains one")
 
 # %% [markdown]
+# ## What the mini data can say, and what it cannot
+#
+# It **can** say whether the code does what the equations say, and what a method costs. It can say which of two systems
+# is better *on these sounds, at this size*. It also has what DESED lacks: the hidden labels of every "real" clip.
+#
+# It **cannot** say what would come out on DESED. Its sounds are models with a few parameters, so a front-end that
+# adapts to real rooms and microphones finds less to adapt to. Its network is small and trained for minutes. Methods
+# that need long trainings, such as augmentation and adversarial training, may be judged too early.
+#
+# So "not confirmed" means *not seen here*, and not that the paper is wrong. The same command with `--profile paper
+# --data /path/to/DESED` asks where the paper asked.
+#
+# ## Baseline, paper and released code
+#
+# A paper has few pages, its code has many lines, and the two differ. [docs/DIFFERENCES.md](../docs/DIFFERENCES.md) has
+# the whole list, with the baseline, this course and the reasons. These are the points that can move a score most.
+# **Predict** for each whether you would have built what the paper says or what the code does.
+
+# %%
+html.table(differences.decisive(), "Where the paper and the released code differ most")
+
+# %% [markdown]
+# None of these is a scandal. Each is a place where a reader who had only the paper would have built something else.
+# One touches every number of Tables 1 to 3: for Augm and DAT the released scripts keep the epochs with the lowest loss
+# on the development set, which is the set that the tables report.
+
+# %% [markdown]
 # ## Since 2020
 #
-# Section 5 hopes for "a stronger baseline system". This is where the field went.
+# Section 5 leaves "a stronger baseline system" to future work. This is where the field went.
 #
 # | what | where to read |
 # | --- | --- |
@@ -521,20 +525,20 @@ quiz.show("07", answers="")
 # %% [markdown]
 # ## What you did
 #
-# - You read what these runs confirm of the paper, what they contradict, and what they leave open.
-# - You put intervals on scores: a bootstrap over clips, and Student's t over trainings, because few values fool a
-#   bootstrap.
-# - You judged the paper's sentences, counted the trainings that would decide the open ones, and paid for asking many
-#   by Holm's rule.
-# - You saw an average of three help as far as their errors differ, and took apart what the second ensemble's tuning
-#   wins.
-# - You heard a clip on which two systems differ, and know where paper, code and this course part.
+# - You read which claims these runs confirm, contradict and leave open.
+# - You put intervals on scores: a bootstrap over clips, and Student's t over trainings, because a bootstrap of few
+#   values is too sure.
+# - You judged the paper's sentences, counted the trainings that would decide the open ones, and corrected for asking
+#   many with Holm's procedure.
+# - You saw that an average of three helps as far as their errors differ, and separated skill from memory in the second
+#   ensemble's tuning.
+# - You heard a clip on which two systems differ, and know where paper, code and this course differ.
 #
 # ## Exercises
 #
 # 4. `sedlib reproduce --table 1 --seeds 5` gives Table 1 five trainings; read them with
-#    `ledger.read(workspace.workspace() / "report" / "ledger.json")`. Which intervals became shorter, and which of the
-#    two chances would be left after a hundred trainings?
+#    `ledger.read(workspace.workspace() / "report" / "ledger.json")`. Which intervals became shorter? Which of the two
+#    kinds of chance would be left after a hundred trainings?
 # 5. Average only the two DAT runs, or PPCEN and one of them (`reproduction.scoring.average`). Which member is worth
 #    most to the ensemble?
 # 6. Tune the ensemble's HMM on all development clips instead of half of them (`sedlib tune --fraction 1`). What
@@ -556,8 +560,8 @@ quiz.show("07", answers="")
 #
 # <details><summary>Solution of exercise 5</summary>
 #
-# Two runs of one system err alike, so their average gains less than that of two different systems of equal strength.
-# Members that are not trained here are left out.
+# Two runs of one system make similar errors, so their average gains less than that of two different systems of equal
+# strength. Members that are not trained here are left out.
 #
 # ```python
 # import itertools
@@ -596,7 +600,7 @@ quiz.show("07", answers="")
 # <details><summary>Solution of exercise 7</summary>
 #
 # Go through the table until what could be seen is below what the paper claims. Two systems times the trainings times
-# ten minutes is the price. Where more trainings help no longer, make more clips: they cost minutes.
+# ten minutes is the price. Where more trainings no longer help, make more clips: they cost minutes.
 #
 # ```python
 # from reproduction import intervals

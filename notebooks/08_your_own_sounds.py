@@ -16,17 +16,20 @@
 # %% [markdown]
 # # Your own sounds: a project
 #
+# A benchmark says how well a detector does on other people's recordings. This project asks how well it does on yours,
+# and how you would know. Most of the work, and most of the errors, come before the training.
+#
 # **You will**
 # - record five clips, and judge their level, clipping and noise floor by numbers;
 # - annotate events, in the notebook or in Audacity, as a DESED table;
 # - measure how far two annotators agree, and what that means for the score of any detector;
 # - make a data set of your own sounds, and train a detector further on it;
-# - score it honestly on recordings that it never learned from, and find out where it fails.
+# - score it on recordings that nothing was learned from, and find out where it fails.
 #
-# **You need** lessons 00 and 04; a phone; headphones at a moderate level. Without recordings of your own the lesson
-# makes five.
+# **You need** lessons 00 and 04; a phone; headphones at a moderate level. If you have no recordings, the lesson makes
+# five.
 #
-# **Time** to read and try: 90 minutes, without the recording. To run, added up from processor time: 3 min with profile
+# **Time** to read and try: 75 minutes, without the recording. To run, added up from processor time: 3 min with profile
 # `lesson` when its baseline is trained, 2 min with profile `smoke`.
 #
 # **Paper** sections 2, 3.4 and 4: strong labels, the tuned decoder, event-based F1 and PSDS.
@@ -43,7 +46,7 @@ interactive: bool = True
 own: str = ""
 
 # %% [markdown]
-# What only this lesson needs is in `sedcourse.project`; training, decoding and scoring are the library's.
+# What only this lesson needs is in `sedcourse.project`. Training, decoding and scoring are the library's.
 
 # %%
 import numpy as np
@@ -62,23 +65,23 @@ from sedlib.workspace import dataset, home_path, run_folder, workspace
 # %% [markdown]
 # ## Record
 #
-# Choose from the ten classes of the course. The network has an output for each of these and no other, so a doorbell
-# may be an `Alarm_bell_ringing`, but a piano has no place. Three to five classes are enough.
+# Choose from the ten classes of the course. The network has an output for each of these and no other: a doorbell may
+# be an `Alarm_bell_ringing`, but there is no output for a piano. Three to five classes are enough.
 #
 # - **Five recordings** of 10 s or more, with about five events each. Begin each with a second of silence: the sound of
 #   the room alone will be useful.
 # - **Lossless if you can**: many recorder apps offer WAV. Switch off noise suppression and automatic gain.
-# - **Distance** one to two metres. Nearer, the level jumps with every move. Farther, the room is louder than the sound.
-# - **Level**: the loudest sound should stay below full scale. What is clipped cannot be mended.
+# - **Distance**: one to two metres. Nearer, the level jumps with every move. Farther away, the room drowns the sound.
+# - **Level**: the loudest sound should stay below full scale. Clipping cannot be repaired.
 # - **Do not move the phone** while it records, and put it on something soft.
-# - Different days or rooms for the last two recordings: they are the test.
+# - Make the last two recordings on other days or in other rooms: they are the test.
 #
-# **Rights and privacy.** A voice is personal data. Ask everybody who can be heard, say what the recording is for and
-# when you delete it, and keep names and addresses out of it. Do not record in secret: in many countries that is a
-# crime. Radio, television and music belong to others. Nothing of this lesson leaves your machine.
+# **Rights and privacy.** A voice is personal data. Ask everybody who can be heard. Say what the recording is for and
+# when you will delete it, and keep names and addresses out of it. Do not record in secret: in many countries that is a
+# crime. Radio, television and music are under copyright. Nothing in this lesson leaves your machine.
 #
-# The next cell finds your folder, or makes the stand-ins. Those are one home: one dog, one talker, one tap, one room
-# and one phone, drawn by the seed. Two of the recordings went wrong on purpose.
+# The next cell finds your folder, or makes the stand-ins. They come from one home: one dog, one talker, one tap, one
+# room and one phone, drawn by the seed. Two of the recordings are bad on purpose.
 
 # %%
 place = workspace() / "data" / f"own-{profile}-{seed}"
@@ -91,16 +94,16 @@ if not own:
 # %% [markdown]
 # ## Load any file
 #
-# The library reads what libsndfile reads. Phones often write m4a, which it does not. The lesson hands such files to
-# ffmpeg, where that is installed, and otherwise says what to do:
+# The library reads what libsndfile reads. Phones often write m4a, which it cannot read. The lesson passes such files
+# to ffmpeg, where that is installed, and otherwise says what to do:
 
 # %%
 show.source(project.read)
 html.table(project.formats(), "A tone, written and read back on this machine")
 
 # %% [markdown]
-# Where m4a says "no", three ways are left: install ffmpeg, let the recorder write WAV, or export WAV from Audacity.
-# Lossy formats also change what a detector sees: they remove what an ear would not miss.
+# If the table says "no" for m4a, install ffmpeg, set the recorder to WAV, or export WAV from Audacity. Lossy formats
+# also change what a detector sees: they remove what an ear would not miss.
 
 # %%
 recordings = project.open_folder(folder)
@@ -124,22 +127,22 @@ def noise_floor(level: np.ndarray) -> float:
     return float(np.quantile(level, 0.1))
 
 # %% [markdown]
-# The check tries three recordings, quiet and loud ones.
+# The check tries three recordings, quiet and loud.
 
 # %%
 check.noise_floor(noise_floor)
 
 # %% [markdown]
-# **Predict:** two stand-ins went wrong. Which numbers will show it, and can one of the two be mended afterwards?
+# **Predict:** two stand-ins are bad. Which numbers will show it, and can one of the two be repaired afterwards?
 
 # %%
 judged = pd.DataFrame([project.level_row(name, *of) for name, of in recordings.items()])
 html.table(judged, "Levels of the recordings, and what to mend")
 
 # %% [markdown]
-# A quiet recording can be turned up, and its noise floor with it. A clipped one is broken: flat tops are new
-# sounds, with harmonics that nobody made. Recording again costs a minute. Listen to the first three, in clips of 10 s,
-# and see the noise floor as a haze between the events. Each picture has its own range of 80 dB.
+# A quiet recording can be turned up, and its noise floor with it. A clipped one is broken: flat tops are new sounds,
+# with harmonics that nobody made. Recording again costs a minute. Listen to the first three, in clips of 10 s. In the
+# pictures, the noise floor is the haze between the events. Each picture has its own range of 80 dB.
 
 # %%
 config = systems.configuration("baseline", profile)
@@ -154,8 +157,8 @@ plots.show(plots.spectrogram_grid(panels, hop_s, columns=3, common=False),
            f"Log-Mel spectrograms of the first recordings. {words}.")
 
 # %% [markdown]
-# In the stand-ins, the phone records little above 5 kHz. Where a loud event reaches beyond all the same, clipping made
-# that. Record again what went wrong. With stand-ins the next cell does it, at the right level.
+# In the stand-ins, the phone records little above 5 kHz. Where a loud event reaches higher, that is clipping. Record
+# again what is bad. With stand-ins the next cell does it, at the right level.
 
 # %%
 if home is not None:
@@ -170,13 +173,14 @@ print("\n".join(f"{name}: {words}" for name, words in advice.items()))
 # An annotation is an **event table**: recording, onset, offset, class. Decide on rules *before* you begin, and write
 # them down. Two people who follow different rules do not disagree about the sound.
 #
-# - **Onset**: where you first hear it, not where it is loudest. **Offset**: where you last hear it, without the echo.
+# - **Onset**: where you first hear it, not where it is loudest. **Offset**: where you last hear it, not counting the
+#   echo.
 # - **One event or two?** Barks less than 150 ms apart are one event, as in DESED. Decide for speech: a pause for breath
 #   of half a second may or may not divide it.
 # - **Faint sounds**: a television next door is speech. Annotate what a stranger would hear without being told.
 #
 # Drag on the picture, or press "Add an event" and type times. Every control works from the keyboard: Tab moves on,
-# arrows change a time by 50 ms, and "Play" plays one event. The table is kept after every change.
+# arrows change a time by 50 ms, and "Play" plays one event. The table is saved after every change.
 
 # %%
 mine = project.annotator(recordings, folder / "first.tsv", interactive)
@@ -184,9 +188,9 @@ if mine is not None:
     display(mine.box)
 
 # %% [markdown]
-# **In Audacity** it goes as well: drag over a sound, press Ctrl+B, type the class, and export the label track as
-# `first/NAME.txt`, where NAME is that of the recording. A line is `start<TAB>end<TAB>label`. The import names the line
-# that is wrong:
+# **Audacity** works too: drag over a sound, press Ctrl+B, type the class, and export the label track as
+# `first/NAME.txt`, where NAME is that of the recording. A line is `start<TAB>end<TAB>label`. The import names a wrong
+# line:
 
 # %%
 example = place / "example.txt"
@@ -201,11 +205,12 @@ for line in ("1.20 2.45 Dog", "1.20 2.45 dogs", "1,20 2,45 Dog", "1.20 1.20 Dog"
         print(f"{text!r}: {error}".replace(str(example), example.name))
 
 # %% [markdown]
-# Now the tables are read: `first.tsv` or the label tracks of the folder `first`, and the same for `second`. Let somebody
-# else be the second annotator, or be it yourself on another day, without looking at the first table.
+# The next cell reads the tables: `first.tsv` or the label tracks of the folder `first`, and the same for `second`. Ask
+# somebody else to be the second annotator. Or annotate again yourself on another day, without looking at the first
+# table.
 #
-# Where there is nobody, the lesson makes annotators up. Each is off by 70 ms at either end, at random. Each misses one
-# event and takes two neighbouring events of a class for one.
+# Where a table is missing, the lesson makes an annotator up. Its onsets and offsets have random errors of 70 ms. It
+# misses one event, and takes two neighbouring events of a class for one.
 
 # %%
 first, second = project.both(folder, recordings, truth, seed)
@@ -242,12 +247,12 @@ between = 100 * agreed.loc[agreed["collar"] == 0.2, "mean"].item()
 print(f"At the paper's collar of 200 ms two annotators reach an F1 of {between:.1f} %.")
 
 # %% [markdown]
-# F1 counts hits twice and divides by all events of both, so exchanging the two changes nothing. Only one part of the
-# rule is not symmetric: the offset's collar is 20 % of the *reference's* length. The two columns can differ where one
-# annotator's event is much longer.
+# F1 counts hits twice and divides by the events of both, so exchanging the two changes nothing. Only one part of the
+# rule is not symmetric: the offset's collar is 20 % of the *reference's* length. So the two columns can differ where
+# one annotator's event is much longer.
 #
 # What do the differences look like? **Exercise 2.** For the events of one class in one recording, return the second's
-# onset minus the first's, for the event that overlaps longest. Leave out what the second did not mark.
+# onset minus the first's, for the event that overlaps longest. Leave out events that the second did not mark.
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def onset_differences(first: list[tuple], second: list[tuple]) -> list[float]:
@@ -266,9 +271,10 @@ def onset_differences(first: list[tuple], second: list[tuple]) -> list[float]:
 check.onset_differences(onset_differences)
 
 # %% [markdown]
-# The library's does so for all recordings and classes. A histogram centred on 0 is chance. One that is shifted is a
-# habit: somebody presses late, or stops at the loud part. A habit can be talked about, chance cannot. Where one has two
-# events and the other one, the difference is as large as the gap: what is beyond 600 ms is drawn at the edge.
+# The lesson's own function does this for all recordings and classes. A histogram centred on 0 shows chance. One that
+# is shifted shows a habit: somebody presses late, or stops at the loud part. A habit can be discussed, chance cannot.
+# Where one has two events and the other a single one, the difference is as large as the gap. Anything beyond 600 ms is
+# drawn at the edge.
 
 # %%
 differences = project.onset_differences(first, second)
@@ -282,9 +288,9 @@ print(words)
 # %% [markdown]
 # ### The ceiling of every score
 #
-# A detector cannot be told from a perfect one beyond the quality of the labels. Suppose it were perfect: it answers
-# with the truth. Scored against an annotator it would still lose what the annotator got wrong. With stand-ins the truth
-# is known, so this can be measured.
+# Labels limit what a score can show. Suppose that a detector were perfect, and returned the truth. Scored against an
+# annotator it would still lose whatever the annotator got wrong. With stand-ins the truth is known, so this can be
+# measured.
 
 # %%
 if truth is not None:
@@ -295,15 +301,15 @@ print(f"One annotator scores {between:.1f} % against the other.")
 
 # %% [markdown]
 # With real recordings nobody has the truth. What you have is the agreement. If both err independently, it lies *below*
-# what a perfect detector would score, because the errors of both are in it. So read it as a rough mark: near it, a
-# higher score is about the annotator's habits and no longer about the sounds.
+# what a perfect detector would score, because the errors of both are in it. So take it as a rough limit: near it, a
+# higher score reflects the annotator's habits and no longer the sounds.
 #
 # Now listen to what they disagree about: events of one that no event of the other fits.
 
 # %%
 disputed = pd.concat([project.unmatched(first, second).assign(by="first"),
                       project.unmatched(second, first).assign(by="second")])
-display(html.table(disputed.round(2), f"{len(disputed)} events that the other has not"))
+display(html.table(disputed.round(2), f"{len(disputed)} events without a match"))
 for e in disputed.head(4).itertuples():
     begin, end = max(0, e.onset - 0.5), e.offset + 0.5
     heard = recordings[e.filename][0][round(begin * RATE):round(end * RATE)]
@@ -311,15 +317,15 @@ for e in disputed.head(4).itertuples():
                         f"{e.filename}, half a second around it")
 
 # %% [markdown]
-# Decide with the other annotator who is right, mend the rules, and annotate again: two rounds are usual. From here on
-# the first annotator's table is the reference.
+# Decide with the other annotator who is right, improve the rules, and annotate again. Two rounds are usual. From here
+# on the first annotator's table is the reference.
 #
 # ## From recordings to a data set
 #
-# The last two fifths of the recordings are for testing. Nothing may be learned from them, not even a threshold.
-# The others give **isolated sounds**, as the paper's soundbank has. A sound is isolated if no other event overlaps it.
+# The last two fifths of the recordings are for testing. Nothing may be learned from them, not even a threshold. The
+# others give **isolated sounds**, as DESED's soundbank has. A sound is isolated if no other event overlaps it.
 #
-# **Exercise 3.** Given the events of a recording, return the places of those that overlap no other.
+# **Exercise 3.** Given the events of a recording, return the indices of those that overlap no other.
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def alone(events: list[tuple[float, float]]) -> list[int]:
@@ -354,14 +360,14 @@ for label, found in list(sounds.items())[:3]:
     players.play(found[0], f"{label}, cut out")
 
 # %% [markdown]
-# Listen closely: a word cut in half, or a dish within the speech, is a wrong label that is learned many times.
+# Listen closely: half a word, or a dish within the speech, is a wrong label that is learned many times.
 #
 # ### Do a few own sounds help at all?
 #
-# A test that takes seconds comes first: **nearest neighbour**. Name each new sound after the sound of a bank that
-# resembles it most, by the mean and the deviation of its Mel bands. The bank is MiniDESED's, then with the
-# sounds of *another* home, then with the home's own. As truth is needed, several stand-in homes are asked.
-# **Predict** the order.
+# A test that takes seconds comes first: **nearest neighbour**. It gives each new sound the class of the most similar
+# sound in a bank, by the mean and the standard deviation of its Mel bands. The bank is MiniDESED's, then with the
+# sounds of *another* home added, then with the home's own. The test needs the truth, so it uses several stand-in
+# homes. **Predict** the order.
 
 # %%
 table = project.control(config, homes=range(3 if profile == "smoke" else 4))
@@ -374,8 +380,9 @@ print(f"On average {words}. "
       f"Own sounds beat another home's in {wins} of {len(table)} homes.")
 
 # %% [markdown]
-# A home's own sounds share its voices, its room and its microphone. As many sounds from elsewhere do not, so it is not
-# the number that counts. The same question about the recordings at hand, with few sounds to ask about:
+# A home's own sounds share its voices, its room and its microphone. The same number of sounds from elsewhere helps
+# less, so the number is not what counts. Next, the same for the recordings at hand, which have only a few sounds to
+# test:
 
 # %%
 test_waves = {name: waveform for name, (waveform, _) in to_test.items()}
@@ -394,10 +401,10 @@ if asked:
 #
 # `sedlib data soundbank my_sounds data/mine`
 #
-# It wants all ten classes. So MiniDESED's sounds stand beside your own: twelve of each class that you have not recorded,
-# four of the others. The next cell does the same by the same function. Then it adds your annotated clips themselves to
-# the mixtures, at ten levels, and puts your test clips in the place of DESED's development set. Recordings are cut
-# into clips of 10 s, and events with them.
+# It needs all ten classes. So MiniDESED's sounds are added to your own: twelve of each class that you have not
+# recorded, four of the others. The next cell does the same with the same function. Then it adds your annotated clips
+# themselves to the mixtures, at ten levels, and uses your test clips as the development set. Recordings are cut into
+# clips of 10 s, and events with them.
 
 # %%
 clips = {"learn": project.clips_of(to_learn), "test": project.clips_of(to_test)}
@@ -425,8 +432,7 @@ players.play(waveform, f"{name}: {plots.in_words(of(part.table, name))}")
 # %% [markdown]
 # ## Two detectors and a placebo
 #
-# The course's baseline is the start: it is trained here if it is not trained yet, by the function that the whole
-# reproduction uses.
+# The course's baseline is the start. If it is not trained yet, this cell trains it.
 
 # %%
 root = dataset(data, profile)
@@ -437,15 +443,15 @@ baseline = run.detector()
 print(f"{run.folder.name} of {run.folder.parent.name}: {run.state}")
 
 # %% [markdown]
-# A few clips are too few to train a network from nothing. They are enough to train one *further*. These are the steps
-# of every training in this course, only that the student begins with the baseline's weights:
+# A few clips are too few to train a network from scratch. They are enough to train one *further*. The steps are those
+# of every training in this course, but the student begins with the baseline's weights:
 
 # %%
 show.source(project.adapt)
 
 # %% [markdown]
-# If the score rises, is it due to your sounds, or to any further steps? A **placebo** answers: the same number of steps
-# on MiniDESED. And a difference of one training may be luck, so each has two seeds.
+# If the score rises, is that due to your sounds, or to any further steps? A **placebo** answers that: the same number
+# of steps on MiniDESED. And a difference of one training may be luck, so each has two seeds.
 
 # %%
 steps, seeds = (4, 1) if profile == "smoke" else (40, 2)
@@ -459,8 +465,8 @@ for title, learned_from in (("further on MiniDESED", root),
 # %% [markdown]
 # ## Evaluate
 #
-# Your test clips are few. For stand-ins there is a second test that you will never have: many more recordings of the
-# same home with exact labels. It shows what the first one would say if you had annotated for a week.
+# Your test clips are few. Stand-ins have a second test that you will never have: many more recordings of the same home
+# with exact labels. It shows what the first would say if you had annotated for a week.
 
 # %%
 tests = {"test clips": (clips["test"], labels["test"])}
@@ -475,8 +481,8 @@ for title, detectors in systems_here.items():
         scores[title, test] = [(100 * f1.micro, psds) for f1, psds in scored]
 
 # %% [markdown]
-# F1 is over all events here, not the mean over classes, of which most have no event. **Predict** the width of the
-# intervals: from clips drawn with replacement, as everywhere in the course.
+# F1 is over all events here, not the mean over classes, most of which have no event. The intervals come from a
+# bootstrap over clips ([lesson 07](07_paper_ledger.py)). **Predict** their width.
 
 # %%
 rows = []
@@ -500,20 +506,20 @@ for test, (waveforms, reference) in tests.items():
     what = f"{test} ({len(waveforms)} clips, {events} events), own sounds"
     print(project.verdict(difference, what))
 if profile == "smoke":
-    print("Profile smoke trains for seconds: it shows that all runs, and nothing else.")
+    print("Profile smoke trains for seconds: it shows that everything runs, and no more.")
 
 # %% [markdown]
-# If the detector gained less than the nearest neighbour did, remember where each began: the baseline of profile `lesson`
-# has heard a thousand clips of other rooms and microphones, the bank none.
+# If the detector gained less than the nearest neighbour did, remember where each began. The baseline of profile
+# `lesson` was trained on a thousand clips from other rooms and microphones, and the bank has none.
 #
-# **What five recordings can tell.** A bootstrap draws clips, and of two clips it knows three different draws: its
-# interval means little. With ten events one event more is worth about ten points. So five recordings can show a large
-# effect, never a small one. What would help is more *recordings*, not more events in each.
+# **What five recordings can tell.** A bootstrap draws clips, and from two clips there are only three different draws,
+# so its interval means little. With ten events, one more hit is worth about ten points. So five recordings can show a
+# large effect, never a small one. More *recordings* would help, not more events in each.
 #
 # ### A tuned decoder
 #
-# The median filter and the threshold of 0.5 are for everybody. Lesson 06 tunes a two-state HMM for each class. Here it
-# is tuned on the recordings to learn from, with the search that should over-fit least.
+# The median filter and the threshold of 0.5 are the same for all classes. Lesson 06 tunes a two-state HMM for each
+# class. Here it is tuned on the recordings that were learned from, with the search that should over-fit least.
 
 # %%
 adapted = systems_here["further on own sounds"][0]
@@ -526,12 +532,12 @@ for test, (waveforms, reference) in tests.items():
         print(f"{test}, {title}: event F1 {100 * f1.micro:.1f} %, PSDS {psds:.2f}")
 
 # %% [markdown]
-# The network has learned from these recordings, so it is surer there than elsewhere. A decoder tuned on them takes that
-# for granted. If it wins nothing on the test, this is the first suspect, and three recordings are the second.
+# The network has learned from these recordings, so it is surer there than elsewhere. A decoder tuned on them relies on
+# that. If it gains nothing on the test, this is the first suspect. Too few recordings are the second.
 #
 # ## Hear it detect
 #
-# A fresh recording, or the last of your own: posteriors, events, and below the events as sounds.
+# Here is a fresh recording, or the last of your own, with its posteriors and events.
 
 # %%
 waveforms, reference = list(tests.values())[-1]
@@ -554,12 +560,12 @@ for e in detected.head(4).itertuples():
 print(inference.audacity_labels(detected) or "nothing was detected")
 
 # %% [markdown]
-# These lines are an Audacity label track: import it beside the recording and compare by eye and ear.
+# These lines are an Audacity label track. Import it with the recording, and compare by eye and ear.
 #
 # ## Where does it fail, and why?
 #
-# **Level.** Turn the same clips down and up, as if you had recorded from farther away. Only level changes, not
-# the room. **Predict** the curve. What is beyond full scale gets clipped.
+# **Level.** Turn the same clips down and up, as if you had recorded from farther away. Only the level changes, not the
+# room. **Predict** the curve. Samples beyond full scale are clipped.
 
 # %%
 gains = [-50.0, -30.0, -15.0, 0.0, 20.0]
@@ -570,8 +576,7 @@ plots.show(project.by_gain(table, "The same clips at other levels"),
 print(words)
 
 # %% [markdown]
-# **Class.** Which classes are missed, and which are false alarms? For each false alarm, what did the reference have at
-# that moment?
+# **Class.** Which classes are missed, and which are false alarms?
 
 # %%
 found = project.posteriors(adapted, config, waveforms)
@@ -584,15 +589,15 @@ counts = pd.DataFrame(counts).fillna(0)
 html.table(counts.astype(int).reset_index(names="class"), "Of the clips above, by class")
 
 # %% [markdown]
-# An event whose end is off by too much stands in both columns: missed, and a false alarm. So compare with a rule that
-# forgives times: PSDS above.
+# An event whose onset or offset is too far off counts in both columns: missed, and a false alarm. So compare with a
+# score that is less strict about times: PSDS above.
 #
-# **Room.** The third suspect cannot be turned by a slider. Record the same sound in the bathroom, and score it alone.
+# **Room.** No slider can change the room. Record the same sound in the bathroom, and score it alone.
 #
 # ## The project: what to hand in
 #
-# 1. The event tables of both annotators, the rules that you agreed on, and the histogram of onset differences.
-#    Recordings only if everybody in them agreed.
+# 1. The event tables of both annotators, the rules that you agreed on, and the histogram of onset differences. Add
+#    recordings only if everybody in them agreed.
 # 2. The table of levels, with what you recorded again and why.
 # 3. The table of scores with intervals and the sentences below it, for your recordings.
 # 4. Half a page: where the detector fails, one cause that you tested, and what you would record next.
@@ -605,9 +610,9 @@ html.table(counts.astype(int).reset_index(names="class"), "Of the clips above, b
 # | claim | difference to the placebo with its interval, in plain words | a single number, or "it works better" |
 # | failure | one cause isolated by an experiment | a list of guesses |
 #
-# **Ideas.** Does a week later, or another phone, undo the gain? How many recordings until own sounds help: one, two,
-# three? Does room tone alone help? Let the detector annotate ten more recordings, mend its tables by hand, and
-# train again: how much faster is that?
+# **Ideas.** Does a week later, or another phone, undo the gain? How many recordings does it take until own sounds
+# help: one, two, three? Does room tone alone help? Let the detector annotate ten more recordings, correct its tables
+# by hand, and train again: how much faster is that?
 #
 # ## Check yourself
 #
@@ -622,10 +627,11 @@ quiz.show("08", answers="")
 # %% [markdown]
 # ## What you did
 #
-# - You recorded, or took stand-ins, and judged level, clipping and noise floor by numbers.
+# - You recorded, or used stand-ins, and judged level, clipping and noise floor by numbers.
 # - You annotated events as a DESED table, and imported Audacity's label tracks.
-# - You measured how far two annotators agree, and read the agreement as a mark for every detector's score.
-# - You made a data set of your own sounds and room tone, and trained the baseline further on it, beside a placebo.
+# - You measured how far two annotators agree, and what that means for the score of any detector.
+# - You made a data set of your own sounds and room tone, trained the baseline further on it, and compared it with a
+#   placebo.
 # - You scored on recordings that nothing was learned from, with intervals, and found out where the detector fails.
 #
 # ## Exercises
@@ -635,13 +641,14 @@ quiz.show("08", answers="")
 # 5. Leave the room tone out of `write_bank`. How much of the gain was it?
 # 6. Turn every clip to the same level before training and testing. Does the curve over levels become flat, and what
 #    happens to quiet clips?
-# 7. Draw the test from the *same* recordings as the sounds, as a beginner would. By how much is the score too good?
+# 7. Take the test clips from the *same* recordings as the sounds, as a beginner would. By how much is the score too
+#    good?
 
 # %% [markdown] tags=["solution"]
 # <details><summary>Solution of exercise 4</summary>
 #
-# The histogram moves as a whole: a habit, no chance. Subtracting its median mends what the habit cost, and leaves the
-# chance.
+# The histogram moves as a whole: a habit, not chance. Subtracting its median repairs what the habit cost, and leaves
+# the chance.
 #
 # ```python
 # late = second.assign(onset=second["onset"] + 0.15, offset=second["offset"] + 0.15)
@@ -656,8 +663,8 @@ quiz.show("08", answers="")
 #
 # <details><summary>Solution of exercise 5</summary>
 #
-# Mixtures then stand over silence. Two seeds more are trained, as above. One home and two trainings tell a large
-# effect at most.
+# The mixtures then have silence as background. Two more seeds are trained, as above. One home and two trainings can
+# only show a large effect.
 #
 # ```python
 # bare = project.write_bank(place / "bare", project.beside(mini, sounds), sounds)
@@ -676,9 +683,9 @@ quiz.show("08", answers="")
 #
 # <details><summary>Solution of exercise 6</summary>
 #
-# It becomes flat, but for what was clipped: the gain is undone before the network sees it. In quiet clips, noise
-# floor and rounding are turned up with the sound. The code shows the test; for the training, give `make_set` clips
-# that went through `levelled`.
+# It becomes flat, except for what was clipped: the gain is undone before the network. In quiet clips, noise floor and
+# rounding are turned up with the sound. The code shows the test; for the training, give `make_set` clips that went
+# through `levelled`.
 #
 # ```python
 # def levelled(x: np.ndarray) -> np.ndarray:
@@ -697,7 +704,7 @@ quiz.show("08", answers="")
 #
 # <details><summary>Solution of exercise 7</summary>
 #
-# The network has learned these very events, with their room and their talker. What it scores here says nothing of the
+# The network has learned these very events, with their room and their talker. Its score here says nothing about the
 # next recording.
 #
 # ```python

@@ -1,13 +1,14 @@
 """What lesson 05 shows about the domain gap and trainings against it, besides the toy and `sedcourse.microphone`.
 
-The gap's ingredients by ear and by a classifier, which epoch a selection on synthetic clips takes, embeddings in the
-plane, and the published study in a sentence. Paper sections 3.1 and 4.2.
+The gap's ingredients by ear and by a classifier, which epoch a selection on synthetic clips takes, and what published
+studies say. Paper sections 3.1 and 4.2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,18 +19,19 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from minidesed import domains, soundscapes
-from reproduction import ledger, published
+from reproduction import comparisons, ledger, published
 from reproduction.studies import gap, invariance, known, schedule
 from sedcourse.microphone import Interval, interval
-from sedcourse.plots.style import BLUE, GREEN, OKABE_ITO, ORANGE, VERMILION, figure, styled
-from sedlib.config import Config
-from sedlib.data import tables
+from sedcourse.plots.style import BLUE, GREEN, ORANGE, VERMILION, figure, styled
+from sedlib.config import RATE, Config
+from sedlib.data import layout, tables
 from sedlib.features import LogMel
 from sedlib.models import Detector
 from sedlib.training.adversarial import DomainAdversarial
 from sedlib.training.loop import own_fabric
 
 SAME = ("scenes", "voices", "boundaries")  # ingredients that change the events themselves
+CLEAN_DB, TAILS_DB = 15.0, 2.0  # events over pauses in a clean clip, and what a room's tails take from that
 STEPS = (  # of the staircase: what is taken away one after another
     (),
     ("microphones", "band limits", "noise", "codecs", "clipping"),
@@ -48,14 +50,25 @@ def versions(seed: int) -> dict[str, np.ndarray]:
         recipe = soundscapes.mini_recipe("validation", [name for name in acoustics if name not in there])
         return soundscapes.make_clip("validation", recipe, seed, index)
 
-    for index in range(1000):  # until one has a room and a codec, and pauses
+    for index in range(2000):  # until one has quiet pauses, tails that fill them, and a codec
         dry, events = clip(index, ())
-        if not 1 < sum(offset - onset for onset, offset, _ in events) < 5:
+        if not 1 < sum(offset - onset for onset, offset, _ in events) < 5 or _above_pauses(dry, events) < CLEAN_DB:
             continue
         others = {name: clip(index, there)[0] for name, there in added.items()}
-        if not any(np.array_equal(dry, other) for other in others.values()):
+        if np.array_equal(dry, others["with codecs"]):
+            continue
+        if _above_pauses(dry, events) - _above_pauses(others["with rooms"], events) > TAILS_DB:
             return {"dry and clean": dry, **others}
-    raise AssertionError("no clip of 1000 has a room and a codec")
+    raise AssertionError("no clip of 2000 has tails in quiet pauses, and a codec")
+
+
+def _above_pauses(waveform: np.ndarray, events: Sequence[tuple[float, float, str]]) -> float:
+    """Return by how many dB a clip is louder while something sounds than in its pauses."""
+    sounding = np.zeros(len(waveform), bool)
+    for onset, offset, _ in events:
+        sounding[round(onset * RATE) : round(offset * RATE)] = True
+    power = [np.mean(np.square(waveform[part], dtype=float)) + 1e-12 for part in (sounding, ~sounding)]
+    return float(10 * np.log10(power[0] / power[1]))
 
 
 def staircase(logmel: LogMel, seed: int, draws: int, clips: int, progress: bool = False) -> pd.DataFrame:
@@ -164,25 +177,6 @@ def gradients(updates: str, config: Config, seed: int) -> dict[str, dict[str, Te
     return {name: {n: p.grad for n, p in of.named_parameters() if p.grad is not None} for name, of in groups.items()}
 
 
-@styled
-def draw_map(of: Mapping[str, Any], seed: int) -> tuple[Figure, str]:
-    """Draw `invariance.hear` of several networks in the plane: left by domain, right by the longest class."""
-    fig, axes = figure(10, 4 * len(of), nrows=len(of), ncols=2)
-    for row, (name, heard) in zip(axes, of.items(), strict=True):
-        at, longest = invariance.project(heard.embeddings, seed), heard.seconds.argmax(1)
-        for domain, colour, marker in ((1, BLUE, "o"), (0, VERMILION, "x")):
-            picked = at[heard.is_synthetic == domain]
-            row[0].plot(*picked.T, marker, color=colour, ms=4, mfc="none", label="synthetic" if domain else "real")
-        looks = zip(tables.CLASSES, OKABE_ITO + OKABE_ITO[1:3], "osv^DXP<>*", strict=True)
-        for k, (label, colour, marker) in enumerate(looks):
-            row[1].plot(*at[longest == k].T, marker, color=colour, ms=4, label=label)
-        for ax, what in zip(row, ("domain", "longest class"), strict=True):
-            ax.set(title=f"{name}: {what}", xticks=[], yticks=[], xlabel="(no unit)", ylabel="(no unit)")
-    for ax in axes[-1]:
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3, frameon=False)
-    return fig, f"Clips in the plane by the similarity of their embeddings, a row each for {', '.join(of)}."
-
-
 def channel() -> Interval:
     """Return what an adversary gains where noise, microphone, band limit and codec differ, from ``figures/known.json``.
 
@@ -242,6 +236,34 @@ def lambdas(results: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["system", "domain / main weight", "development F1 (%)", "classifier's error"])
 
 
+def lasting(root: Path) -> pd.DataFrame:
+    """Tabulate how many seconds of each class a synthetic and a real clip have on average, and their ratio."""
+    seconds = {}
+    for name, subset in (("synthetic", "synthetic"), ("real", "validation")):
+        table = layout.load(root, subset).table
+        seconds[f"{name} (s)"] = invariance.class_seconds(table, tables.filenames(table)).mean(0)
+    of = pd.DataFrame(seconds, index=tables.CLASSES)
+    of["real / synthetic"] = of["real (s)"] / of["synthetic (s)"]
+    return of.map("{:.2f}".format).rename_axis("class").reset_index()
+
+
+def when_of_use(profile: str, root: Path) -> tuple[list[str], pd.DataFrame]:
+    """Say where three comparisons of DAT are from, and tabulate their verdicts, with how the domains differ in each."""
+    acoustic = root.with_name(f"{root.name}-acoustic")
+    studies = {
+        "all of the gap": (comparisons.ADAPTATION, root),
+        "the recording alone": (comparisons.ADAPTATION_ACOUSTIC, acoustic),
+        "all of it, trained longer": (comparisons.LONGER, root),
+    }
+    sources, parts = [], []
+    for differs, (study, data) in studies.items():
+        measured = study.load(profile, data)
+        sources.append(f"{differs}: {measured['from']}")
+        parts.append(study.verdicts(measured).assign(differs=differs))
+    found = pd.concat(parts, ignore_index=True)[["differs", "sentence", "difference here", "verdict"]]
+    return sources, found.rename(columns={"differs": "domains differ by"})
+
+
 @styled
 def draw_ladder(rungs: Mapping[str, Interval]) -> tuple[Figure, str]:
     """Draw what the method gains on each rung, from toy to detector, and describe it."""
@@ -254,6 +276,6 @@ def draw_ladder(rungs: Mapping[str, Interval]) -> tuple[Figure, str]:
         ax.errorbar(of.value, row, xerr=off, fmt=marker, color=colour, ecolor=colour, capsize=3)
     ax.axvline(0, color="black", linewidth=1)
     ax.set_yticks(rows, list(rungs))
-    ax.set(xlabel="won by domain-adversarial training (points), 95 % interval", ylim=(-0.6, len(rungs) - 0.4))
+    ax.set(xlabel="gained by domain-adversarial training (points), 95 % interval", ylim=(-0.6, len(rungs) - 0.4))
     words = "; ".join(f"{name}: {of}" for name, of in rungs.items())
     return fig, f"What domain-adversarial training gains. {words}."

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from minidesed import generate
 from sedlib.config import RATE
 from sedlib.data import layout, store, tables
 from sedlib.errors import SedError
+from sedlib.metrics import F1Result
 
 SUBSETS = ("synthetic", "weak", "unlabel_in_domain", "validation")
 
@@ -24,6 +26,29 @@ def parts(root: Path) -> dict[str, layout.Subset]:
             f"`sedlib data check {root}` says what is expected where"
         )
     return {name: layout.load(root, name) for name in SUBSETS}
+
+
+def sizes(of: Mapping[str, layout.Subset]) -> pd.DataFrame:
+    """Tabulate subsets: labels, domain, number of clips, and that in DESED."""
+    rows = [
+        (name, part.kind, layout.SUBSETS[name].domain, len(part.filenames), generate.SIZES["paper"][name])
+        for name, part in of.items()
+    ]
+    return pd.DataFrame(rows, columns=["subset", "labels", "domain", "clips here", "clips in DESED"])
+
+
+def f1_by_class(result: F1Result) -> pd.DataFrame:
+    """Tabulate event F1 in percent of the classes that the reference has."""
+    rows = [(name, of["n_ref"], round(100 * of["f1"])) for name, of in result.per_class.items() if of["n_ref"]]
+    return pd.DataFrame(rows, columns=["class", "reference events", "F1 (%)"])
+
+
+def balance(table: pd.DataFrame, strong: np.ndarray) -> pd.DataFrame:
+    """Tabulate how often each class occurs: events of an event table, and share of ones ``(clip, frame, class)``."""
+    share = 100 * strong.mean(axis=(0, 1))
+    counts = tables.events(table)["event_label"].value_counts()
+    rows = [(name, count, f"{share[tables.CLASSES.index(name)]:.1f}") for name, count in counts.items()]
+    return pd.DataFrame(rows, columns=["class", "events", "of all frames (%)"])
 
 
 def levels(root: Path, of: Mapping[str, layout.Subset], most: int = 200) -> pd.DataFrame:

@@ -16,6 +16,8 @@ DECISIVE = (  # what can move a score most
     "what is mixed",
     "views",
     "noise on features",
+    "learning rate",
+    "batch",
     "real clips",
     "weights of the two losses",
     "smoother",

@@ -19,8 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minidesed.signals import coloured, shape, white_noise
+from reproduction import retention
 from sedcourse.demo import FEATURES, LOGMEL, Classifier, sounds, statistics
 from sedcourse.plots.axes import grid
+from sedcourse.plots.clips import front_ends, in_words
 from sedcourse.plots.style import BLACK, BLUE, LINES, VERMILION, figure, styled
 from sedlib import features
 from sedlib.config import RATE, Features, Pcen
@@ -138,9 +140,9 @@ def draw_noise(pictures: dict[str, np.ndarray]) -> tuple[Figure, str]:
     at = np.linspace(-4, 4, 100)
     axes[0, 0].plot(at, stats.norm.pdf(at), color="0.6", lw=1)
     axes[0, 1].plot(at, at, color="0.6", lw=1)
-    axes[0, 0].set(xlabel="value of one band (deviations)", ylabel="density", title="histogram")
+    axes[0, 0].set(xlabel="value of one band (standard deviations)", ylabel="density", title="histogram")
     axes[0, 1].set(xlabel="Gaussian quantile", ylabel="quantile of one band", title="Q-Q")
-    axes[0, 2].set(xlabel="Mel band", ylabel="mean (deviations of all)", title="colour")
+    axes[0, 2].set(xlabel="Mel band", ylabel="mean (standard deviations)", title="colour")
     axes[0, 2].legend()
     for ax in axes[0]:
         grid(ax)
@@ -266,11 +268,20 @@ def draw_over_time(panels: Sequence[dict[str, np.ndarray]], frame_s: float, labe
     return fig
 
 
+def draw_kept(pictures: dict[str, np.ndarray], frame_s: float, events: pd.DataFrame) -> tuple[Figure, str]:
+    """Draw what front-ends make of a clip with speech, ``(mel, frame)`` each, titled with `retention`; describe it."""
+    speech, titled = events[events["event_label"] == "Speech"], {}
+    for name, x in pictures.items():
+        kept = retention.retention(x, frame_s, speech)
+        title = f"{name}: speech against what lasts {kept.events:.2f}, quick changes {kept.modulation:.2f}"
+        titled[title] = x
+    return front_ends(titled, frame_s, events), f"Front-ends on one clip, {in_words(events)}. {'; '.join(titled)}."
+
+
 @styled
-def draw_constants(
-    pcen: Callable[..., np.ndarray], usual: dict[str, float], tried: dict[str, Sequence[float]]
-) -> Figure:
-    """Draw ``pcen(energy, m, **constants)`` against the level of M: steady (solid) and risen tenfold (dashed)."""
+def draw_constants(pcen: Callable[..., np.ndarray], usual: dict[str, float]) -> tuple[Figure, str]:
+    """Draw ``pcen(energy, m, **constants)`` against the level of M, steady and risen tenfold, and describe it."""
+    tried = {"alpha": (0.4, 0.8, 0.98), "delta": (0.1, 2, 10), "r": (0.25, 0.5, 1), "eps": (1e-6, 1e-3, 0.1)}
     level = np.linspace(-100, 0, 200)
     m = 10 ** (level / 20)
     fig, axes = figure(12, 3.6, ncols=len(tried), sharey=True)
@@ -283,4 +294,7 @@ def draw_constants(
         ax.legend(loc="lower right")
         grid(ax)
     axes[0, 0].set_ylabel("PCEN (no unit)")
-    return fig
+    return fig, (
+        "PCEN against level, three values of each constant, steady (solid) and risen tenfold (dashed). A larger alpha "
+        "makes the steady line flatter."
+    )

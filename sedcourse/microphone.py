@@ -9,7 +9,7 @@ on: classes that are more frequent in one domain, and a different microphone for
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -196,6 +196,27 @@ def moved(before: Trained, after: Trained, kinds: np.ndarray) -> np.ndarray:
     return np.flatnonzero(~right[0] & right[1])
 
 
+def neighbours(
+    trained: dict[str, Trained], clean: np.ndarray, kinds: np.ndarray, most: int
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield title and sound of a few real sounds that `moved`, each followed by the nearest synthetic ones.
+
+    Parameters
+    ----------
+    trained : dict of name to Trained
+        Before and after, with the same seed.
+    clean : (sound, sample) array
+    kinds : (sound,) array
+    """
+    first, last = trained.values()
+    for at in moved(first, last, kinds)[:most]:
+        sound = first.places["real"][at]
+        yield f"a real sound: {CLASSES[kinds[sound]]}", through(clean[sound : sound + 1])[0]
+        for name, of in trained.items():
+            near = of.places["synthetic"][nearest(of.synthetic, of.real)[at]]
+            yield f"nearest at {name}: {CLASSES[kinds[near]]}", clean[near]
+
+
 def chosen(trained: Trained) -> str:
     """Say which step synthetic sounds choose, and what that costs on real ones."""
     history = trained.history
@@ -296,7 +317,7 @@ def draw_history(trainings: dict[str, Trained]) -> tuple[Figure, str]:
         ax.set(xlabel="step", title=name, ylim=(0, 100))
         words.append(f"{name}: {chosen(trained)}.")
     axes[0, 0].set_ylabel("right (%)")
-    axes[0, 0].legend(loc="lower right")
+    axes[0, 0].legend(loc="lower left")
     return fig, f"Accuracy by step. {' '.join(words)}"
 
 

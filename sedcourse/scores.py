@@ -1,6 +1,6 @@
 """What lesson 00 shows of both scores: which predictions count, how late they may be, and the curve behind PSDS.
 
-Every verdict comes from `sedlib.metrics`; here it is drawn. Paper section 4.
+And the paper's own tables. Every verdict comes from `sedlib.metrics`; here it is drawn. Paper section 4.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from reproduction.rows import ROWS
 from sedcourse.plots.clips import events_on
 from sedcourse.plots.style import BLACK, BLUE, ORANGE, VERMILION, figure, hatched, styled
 from sedlib.data import tables
@@ -105,6 +106,21 @@ def draw_late(reference: pd.DataFrame, clip: pd.DataFrame, delay: float) -> tupl
     axes[0, 0].set_xlabel("time (s)")
     axes[0, 0].set_title(words, loc="left")
     return fig, f"The events of one clip, and below each the predicted one; {words}."
+
+
+def ablation() -> pd.DataFrame:
+    """Return the paper's Table 2, with what each system gains over the baseline: ``system F1 over the baseline``."""
+    rows = [(row.name, row.paper["dev_f1"]) for row in ROWS if row.table == 2]
+    table = pd.DataFrame(rows, columns=["system", "F1 (%)"])
+    gains = table["F1 (%)"] - table["F1 (%)"][0]
+    return table.assign(**{"over the baseline": gains.map("{:+.1f}".format)})
+
+
+def other_tables() -> pd.DataFrame:
+    """Return the paper's Tables 1 and 3, a row per system."""
+    names = {"dev_f1": "development F1 (%)", "eval_f1": "evaluation F1 (%)", "dev_psds": "development PSDS"}
+    rows = [{"table": row.table, "system": row.name, **row.paper} for row in ROWS if row.table != 2]
+    return pd.DataFrame(rows).rename(columns=names)
 
 
 def made_up(reference: pd.DataFrame, seed: int) -> dict[float, pd.DataFrame]:

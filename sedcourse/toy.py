@@ -280,5 +280,5 @@ def draw_sweep(swept: dict[str, pd.DataFrame]) -> tuple[Figure, str]:
         means = (100 * found["real_accuracy"].mean()).round()
         words.append(f"{title}: " + ", ".join(f"{weight:g} {value:.0f} %" for weight, value in means.items()))
     axes[0, 0].set_ylabel("new points (%)")
-    axes[0, 0].legend(loc="center left", fontsize=9)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
     return fig, f"Accuracy on real points by domain weight, mean over seeds. {'; '.join(words)}."

@@ -85,6 +85,8 @@ def test_closing_exercises_go_on_counting_and_have_folded_solutions(lesson):
         r"<details><summary>Solution of exercise (\d+)</summary>\n\n(.+?)\n\n</details>", solutions.source, re.S
     )
     assert [int(n) for n, _ in folded] == asked and len(folded) == solutions.source.count("details>") // 2
+    for code in closing_code(read(lesson)):
+        ast.parse(code)
 
 
 def closing_code(notebook: nbformat.NotebookNode) -> list[str]:

@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.linear_model import LogisticRegression
-from sklearn.manifold import TSNE
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -204,15 +203,6 @@ def probe_table(probes: dict[str, Probe]) -> pd.DataFrame:
     """Tabulate probes by their names: ``probe``, ``error (95 % interval)``."""
     rows = [(name, f"{of.error:.2f} ({of.low:.2f} to {of.high:.2f})") for name, of in probes.items()]
     return pd.DataFrame(rows, columns=["probe", "error (95 % interval)"])
-
-
-def project(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Project clips onto the plane, ``(clip, 2)``, those with similar statistics beside each other (t-SNE).
-
-    Distances between groups and the axes have no meaning.
-    """
-    x = StandardScaler().fit_transform(statistics(embeddings))
-    return TSNE(perplexity=min(30, (len(x) - 1) / 3), init="pca", random_state=seed).fit_transform(x)
 
 
 def measure(run: Run, data: str | Path, seed: int, untrained: bool = False) -> dict[str, Any]:

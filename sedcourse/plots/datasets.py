@@ -99,7 +99,7 @@ def gap(systems: dict[str, dict[str, list[float]]], shares: pd.DataFrame) -> Fig
     rows = np.arange(len(shares))
     for name, spread, colour, marker, shift, label in (
         ("lost_alone", "lost_spread", VERMILION, "o", -0.15, "lost when it alone is switched on"),
-        ("won_without", "won_spread", GREEN, "D", 0.15, "won when it alone is switched off"),
+        ("won_without", "won_spread", GREEN, "D", 0.15, "gained when it alone is switched off"),
     ):
         look = {"fmt": marker, "color": colour, "markeredgecolor": BLACK, "ecolor": colour, "capsize": 3}
         right.errorbar(shares[name], rows + shift, xerr=shares[spread], label=label, **look)
@@ -124,7 +124,7 @@ def _scores_on(ax: Axes, systems: dict[str, dict[str, list[float]]]) -> None:
             ax.barh(row + shift, percent.mean(), 0.25, **look)
             ax.plot(percent, np.full(len(percent), row + shift), ".", color=BLACK, markersize=4)
     in_rows(ax, list(systems))
-    ax.set_xlabel("event-based F1 (%), a dot a seed")
+    ax.set_xlabel("event-based F1 (%), a dot for each seed")
 
 
 @styled

@@ -88,7 +88,7 @@ def _won_on(ax: Axes, classes: pd.DataFrame) -> None:
         ax.text(column, row, f"{value:+.0f}", ha="center", va="center", fontsize=9, color=colour)
     ax.set_xticks(range(len(others)), others, rotation=35, ha="right")
     ax.set_yticks(range(len(won)), [name.replace("_", " ") for name in won.index], fontsize=9)
-    ax.figure.colorbar(drawn, ax=ax, label=f"F1 won over {first} (points)", pad=0.01)
+    ax.figure.colorbar(drawn, ax=ax, label=f"F1 gained over {first} (points)", pad=0.01)
 
 
 @styled

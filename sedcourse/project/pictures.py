@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from sedcourse.plots.axes import grid, legend_above
 from sedcourse.plots.clips import events_on
-from sedcourse.plots.style import BLACK, BLUE, GREEN, LINES, ORANGE, SKY, VERMILION, figure, styled
+from sedcourse.plots.style import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION, figure, styled
 from sedlib.data import tables
 
 
@@ -22,6 +22,7 @@ def annotators(first: pd.DataFrame, second: pd.DataFrame, title: str) -> Figure:
     for text, name in zip(ax.get_legend().get_texts(), ("first", "second"), strict=True):
         text.set_text(name)
     ax.set_xlabel("time (s)")
+    ax.set_xlim(left=0)
     ax.set_title(title, loc="left")
     return fig
 
@@ -42,12 +43,12 @@ def differences(table: pd.DataFrame, collar: float = 0.2) -> Figure:
 
 @styled
 def homes(table: pd.DataFrame) -> Figure:
-    """Draw the shares named right in each home (`detectors.control`), one line per bank of sounds."""
+    """Draw the shares named right in each home (`detectors.control`), one mark per bank of sounds."""
     fig, axes = figure(8, 3)
     ax = axes[0, 0]
-    names = table.columns[1:]
-    for name, colour, line, marker in zip(names, (BLACK, SKY, GREEN), LINES, "osD", strict=False):
-        ax.plot(range(len(table)), 100 * table[name], marker, color=colour, linestyle=line, label=name)
+    for k, (name, colour, marker) in enumerate(zip(table.columns[1:], (BLACK, SKY, GREEN), "osD", strict=False)):
+        places = np.arange(len(table)) + 0.1 * (k - 1)  # beside each other, as two may be equal
+        ax.plot(places, 100 * table[name], marker, color=colour, label=name)
     ax.set_xticks(range(len(table)), [f"home {seed}" for seed in table["home"]])
     ax.set(ylabel="named right (%)", ylim=(0, 100))
     grid(ax, "y")

@@ -160,6 +160,8 @@ def formats() -> pd.DataFrame:
         for suffix in (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".3gp"):
             path = wav.with_suffix(suffix)
             try:
+                if suffix in BY_FFMPEG and shutil.which("ffmpeg") is None:
+                    raise SedError("ffmpeg is not installed")
                 if suffix in BY_FFMPEG:
                     command = ["ffmpeg", "-v", "error", "-nostdin", "-i", str(wav), "-c:a", "aac", str(path)]
                     subprocess.run(command, check=True, capture_output=True)

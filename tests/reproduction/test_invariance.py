@@ -105,15 +105,6 @@ def test_seconds_of_each_class(tiny):
     assert seconds[place] == pytest.approx((alike["offset"] - alike["onset"]).sum())
 
 
-def test_projection_is_repeatable_and_keeps_groups_apart():
-    x, is_synthetic = clips(60, 8.0)
-    at = invariance.project(x)
-    np.testing.assert_array_equal(at, invariance.project(x))
-    assert at.shape == (60, 2)
-    nearest = np.linalg.norm(at[:, None] - at[None], axis=2) + 1e9 * np.eye(60)
-    assert (is_synthetic[nearest.argmin(1)] == is_synthetic).mean() > 0.9
-
-
 @pytest.fixture(scope="module")
 def run(tiny, tmp_path_factory):
     config = configuration("dat", "smoke")

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 from minidesed import domains
-from reproduction import ledger
+from reproduction import comparisons, ledger
 from reproduction.studies import schedule
 from sedcourse import adaptation
 from sedcourse.microphone import Interval
+from sedlib.data import layout, tables
 from sedlib.files import write_json
 
 
@@ -88,3 +89,20 @@ def test_versions_are_one_clip():
     found = adaptation.versions(0)
     assert list(found) == ["dry and clean", "with rooms", "with codecs", "with all"]
     assert len({clip.tobytes() for clip in found.values()}) == 4 and {len(clip) for clip in found.values()} == {160000}
+
+
+def test_seconds_of_classes_are_means_over_clips(tiny):
+    table = adaptation.lasting(tiny).set_index("class")
+    for name, subset in (("synthetic", "synthetic"), ("real", "validation")):
+        part = layout.load(tiny, subset)
+        events = tables.events(part.table).query("event_label == 'Speech'")
+        mean = (events["offset"] - events["onset"]).sum() / len(part.filenames)
+        assert float(table.loc["Speech", f"{name} (s)"]) == pytest.approx(mean, abs=0.006)
+
+
+def test_when_dat_is_of_use_is_what_three_studies_say(tiny, workspace):
+    sources, table = adaptation.when_of_use("lesson", tiny)
+    studies = comparisons.ADAPTATION, comparisons.ADAPTATION_ACOUSTIC, comparisons.LONGER
+    wanted = [study.verdicts(study.load("lesson", tiny)) for study in studies]
+    assert list(table["difference here"]) == [x for of in wanted for x in of["difference here"]]
+    assert len(sources) == table["domains differ by"].nunique() == 3

@@ -180,3 +180,13 @@ def test_sentences_of_the_study_are_those_of_the_ledger(monkeypatch):
     assert demo.of_detectors("4.1", "A is better")[2] == "A is better: not measured in this study."
     del ledger["claims"][0]  # a study without the rows that mix has not even the sentence
     assert demo.of_detectors("4.1", "A is better")[2] == "A is better: not measured in this study."
+
+
+def test_pictures_of_layers_are_titled_with_what_they_keep():
+    events = pd.DataFrame({"filename": "a", "onset": [1.0], "offset": [2.0], "event_label": ["Speech"]})
+    x = np.tile(np.linspace(1, 2, 8)[:, None], 100)
+    x[:, 25:50] += 1  # speech, in frames of 40 ms, over a lasting pattern
+    figure, words = frontends.draw_kept({"layer": x}, 0.04, events)
+    title = figure.axes[0].get_title(loc="left")
+    assert title.startswith(f"layer: speech against what lasts {1 / np.linspace(1, 2, 8).var():.2f}, quick changes")
+    assert title in words

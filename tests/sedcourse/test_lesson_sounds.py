@@ -8,8 +8,9 @@ import pytest
 
 from minidesed import generate, ranges
 from sedcourse import datasets, sounds
-from sedlib.data import audio, layout, tables
+from sedlib.data import audio, encoder, layout, tables
 from sedlib.errors import SedError
+from sedlib.metrics import event_f1
 
 
 def part(*clips: str) -> layout.Subset:
@@ -69,3 +70,20 @@ def test_chosen_clips_belong_to_their_subsets(root):
 def test_a_folder_that_lacks_subsets_is_refused(tmp_path):
     with pytest.raises(SedError, match="lacks synthetic, weak"):
         datasets.parts(tmp_path)
+
+
+def test_tables_of_a_data_set_count_its_clips_and_events(root):
+    parts = datasets.parts(root)
+    sizes = datasets.sizes(parts).set_index("subset")
+    assert list(sizes["clips here"]) == [len(part.filenames) for part in parts.values()]
+    assert sizes.loc["weak", "clips in DESED"] == 1578
+
+    part = parts["validation"]
+    strong = encoder.strong_labels(part.table, part.filenames, 157, 0.06375)
+    balance = datasets.balance(part.table, strong).set_index("class")
+    assert balance["events"].sum() == len(tables.events(part.table))
+    speech = strong[:, :, tables.CLASSES.index("Speech")].mean()
+    assert balance.loc["Speech", "of all frames (%)"] == f"{100 * speech:.1f}"
+
+    perfect = datasets.f1_by_class(event_f1(part.table, part.table))
+    assert set(perfect["class"]) == set(balance.index) and (perfect["F1 (%)"] == 100).all()

@@ -128,6 +128,13 @@ def test_neighbours_that_moved():
     assert microphone.moved(before, after, kinds).tolist() == [0]
     assert microphone.moved(after, before, kinds).tolist() == []
 
+    clean = np.eye(4, 8, dtype=np.float32)
+    titles, sounds = zip(*microphone.neighbours({"0": before, "1": after}, clean, kinds, most=3), strict=True)
+    first, second = CLASSES[:2]
+    assert titles == (f"a real sound: {second}", f"nearest at 0: {first}", f"nearest at 1: {second}")
+    np.testing.assert_array_equal(sounds[0], microphone.through(clean[2:3])[0])
+    np.testing.assert_array_equal(sounds[1:], clean[:2])
+
 
 def test_what_synthetic_sounds_choose():
     history = pd.DataFrame({"step": [30, 60, 90], "synthetic": [0.5, 0.9, 0.8], "real": [0.1, 0.2, 0.4]})

@@ -61,6 +61,8 @@ def test_without_ffmpeg_the_error_says_what_to_do(tmp_path, monkeypatch):
     (tmp_path / "dog.m4a").write_bytes(b"\0\0\0\x20ftypM4A ")
     with pytest.raises(SedError, match=r"dog.m4a: .m4a needs ffmpeg.*record WAV.*ffmpeg -i dog.m4a dog.wav"):
         project.read(tmp_path / "dog.m4a")
+    works = project.formats().set_index("file")["works here"]
+    assert works[".wav"] == "yes" and works[".m4a"] == works[".3gp"] == "no: ffmpeg is not installed"
 
 
 def test_a_folder_of_recordings_and_what_is_wrong_with_it(tmp_path):

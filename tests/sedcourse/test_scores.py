@@ -60,3 +60,10 @@ def test_pictures_say_what_they_show():
     assert "in two pieces: F1: missed + 2 false alarms; PSDS: found" in words
     _, words = scores.draw_late(REFERENCE, REFERENCE[:2], 0.3)
     assert "300 ms late: macro F1 0%, PSDS 0.50" in words
+
+
+def test_the_papers_tables_are_its_rows():
+    table = scores.ablation().set_index("system")
+    assert table.loc["+DAT+Augm", "over the baseline"] == "+6.1" and table.loc["Baseline", "F1 (%)"] == 34.8
+    others = scores.other_tables()
+    assert set(others["table"]) == {1, 3} and others["development F1 (%)"].notna().all()
