@@ -103,10 +103,14 @@ def claims_table(ledger: Mapping[str, Any]) -> pd.DataFrame:
     """
     rows = []
     for c in ledger["claims"]:
-        paper = "" if c["claimed"] is None else f"{c['claimed']:+.{_digits(c)}f}"
-        rows.append([c["section"], c["says"], paper, _shown(c, "+"), _smallest(c), c["verdict"], c["why"]])
+        rows.append([c["section"], c["says"], in_paper(c), _shown(c, "+"), _smallest(c), c["verdict"], c["why"]])
     table = pd.DataFrame(rows, columns=["section", "sentence", "paper", "here", "could be seen", "verdict", "why"])
     return table if table["could be seen"].any() else table.drop(columns="could be seen")
+
+
+def in_paper(claim: Mapping[str, Any]) -> str:
+    """Return the paper's difference of a claim; empty where the paper gives no numbers for the two systems."""
+    return "" if claim["claimed"] is None else f"{claim['claimed']:+.{_digits(claim)}f}"
 
 
 def how_measured(ledger: Mapping[str, Any]) -> list[str]:

@@ -195,12 +195,8 @@ def verdicts() -> tuple[str, pd.DataFrame]:
     """
     found, source = ledger.load()
     about = [claim for claim in found["claims"] if "DAT" in claim["says"] and claim["here"] is not None]
-    rows = []
-    for claim in about:
-        form = "+.3f" if claim["score"] == "dev_psds" else "+.1f"
-        here = f"{claim['here']:{form}} ({claim['low']:{form}} to {claim['high']:{form}})"
-        rows.append((claim["says"], f"{claim['claimed']:{form}}", here, claim["verdict"]))
-    return source, pd.DataFrame(rows, columns=["the paper says", "paper", "here", "verdict"])
+    table = ledger.claims_table({"claims": about})[["sentence", "paper", "here", "verdict"]]
+    return source, table.rename(columns={"sentence": "the paper says"})
 
 
 def detector() -> dict[str, Interval]:

@@ -36,9 +36,8 @@ def summary(found: Ledger) -> list[str]:
         decided = [c for c in found["claims"] if c["verdict"].startswith(begins) and c["score"] != "dev_psds"]
         if decided:
             clearest = max(decided, key=lambda c: abs(c["here"] - c["at_least"]))
-            said.append(
-                f"{title}: {clearest['says']} ({clearest['here']:+.1f} points; paper {clearest['claimed']:+.1f})."
-            )
+            paper = f"; paper {ledger.in_paper(clearest)}" if clearest["claimed"] is not None else ""
+            said.append(f"{title}: {clearest['says']} ({clearest['here']:+.1f} points{paper}).")
     best = {
         who: max((n for n in found["numbers"] if n["score"] == "dev_f1" and n[who] is not None), key=lambda n: n[who])
         for who in ("claimed", "here")

@@ -55,6 +55,7 @@ def test_the_published_study_in_a_sentence(monkeypatch):
         "score": "dev_psds",
         "verdict": "does not hold: the opposite here",
     }
+    claim |= {"section": "4.2", "why": ""}
     claims = [
         {**claim, "says": "DAT is better", "first": "2 +DAT+Augm", "second": "2 +Augm"},
         {**claim, **against, "first": "3 DAT+HMM", "second": "3 PPCEN+HMM"},
@@ -65,8 +66,12 @@ def test_the_published_study_in_a_sentence(monkeypatch):
     source, rows = adaptation.verdicts()
     assert source == "somewhere" and list(rows["the paper says"]) == ["DAT is better", "DAT+HMM has the higher PSDS"]
     assert list(rows["here"]) == ["+1.0 (+0.5 to +1.5)", "+1.000 (+0.500 to +1.500)"]
+    assert list(rows["paper"]) == ["+3.6", "+3.600"]
     assert adaptation.in_a_sentence(rows) == "Of 2 sentences about DAT, 1 hold, 1 do not hold, and 0 stay open."
     assert adaptation.detector() == {"the detector (F1)": Interval(1.0, 0.5, 1.5)}
+    without_numbers = {**claims[0], "claimed": None}  # the paper says it and gives no F1 of the two systems
+    monkeypatch.setattr(ledger, "load", lambda: ({"claims": [without_numbers]}, "somewhere"))
+    assert list(adaptation.verdicts()[1]["paper"]) == [""]
     monkeypatch.setattr(ledger, "load", lambda: ({"claims": claims[1:]}, "somewhere"))
     assert adaptation.detector() == {}
     monkeypatch.setattr(ledger, "load", lambda: ({"claims": claims[3:]}, "somewhere"))

@@ -67,6 +67,8 @@ def test_the_summary_follows_the_ledger():
     said = " ".join(findings.summary(changed(here=-9.0, verdict="does not hold: the opposite here")))
     assert "The clearest that does not: PPCEN helps (-9.0 points; paper +5.1)." in said
     assert "1 training of each system" in " ".join(findings.summary(LEDGER | {"seeds": [0]}))
+    without_numbers = changed(here=-9.0, verdict="does not hold: the opposite here", claimed=None)
+    assert "The clearest that does not: PPCEN helps (-9.0 points)." in " ".join(findings.summary(without_numbers))
 
 
 def test_decided_sentences_those_that_hold_first():
