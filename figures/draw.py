@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from minidesed import statistics
 from reproduction import ledger, retention, sounds
 from reproduction.comparisons import ADVERSARIAL, AUGMENTATION, TABLE1, Comparison
-from reproduction.studies import gap, invariance, postprocessing
+from reproduction.studies import doses, gap, invariance, postprocessing
 from sedcourse import decoding, plots
 from sedcourse.plots.axes import grid, in_rows
 from sedcourse.plots.style import BLUE, GREEN, LINES, VERMILION, figure, styled
@@ -138,7 +138,7 @@ def _figure2(profile: str, root: Path, seed: int) -> Drawn:
 
 
 def _invariance(profile: str, root: Path, seed: int) -> Drawn:
-    measured = invariance.load(profile, root)
+    measured = invariance.load(profile)
     figure = plots.domain_errors(invariance.errors(measured), invariance.labels_error(measured))
     seeds = list(range(min(map(len, measured["systems"].values()))))
     return figure, measured_entry("05_domain_adversarial", measured, root.name, seeds, invariance.text(measured))
@@ -185,6 +185,35 @@ def _domain_gap(profile: str, root: Path, seed: int) -> Drawn:
     seeds = list(range(measured["seeds"]))
     entry = measured_entry("05_domain_adversarial", measured, root.name, seeds, gap.text(measured))
     return plots.gap(gap.by_system(measured), gap.shares(measured)), entry
+
+
+def _doses(profile: str, root: Path, seed: int) -> Drawn:
+    measured = {name: found for name in doses.DOSES if (found := doses.load(name))}
+    said = []
+    for name, found in measured.items():
+        rows = doses.table(found)
+        said.append(f"{doses.TITLES[name]}: {', '.join(rows['dose'] + ' ' + rows['difference'])}")
+    alt = f"What a technique wins in points of event F1, with 95 % intervals, at each dose. {'; '.join(said)}."
+    first = next(iter(measured.values()))
+    entry = measured_entry("05_domain_adversarial", first, root.name, list(range(first["seeds"])), alt)
+    return doses_drawn(measured), entry
+
+
+@styled
+def doses_drawn(measured: Mapping[str, dict[str, Any]]) -> Figure:
+    """Draw what techniques win at their doses (`reproduction.studies.doses`), a panel for each technique."""
+    sizes = [len(found["doses"]) for found in measured.values()]
+    height = sum(0.7 + 0.4 * size for size in sizes) + 0.7
+    fig, axes = figure(10, height, nrows=len(sizes), sharex=True, height_ratios=sizes)
+    for ax, (name, found) in zip(axes[:, 0], measured.items(), strict=True):
+        won = [[100 * of["difference"][part] for part in ("value", "low", "high")] for of in found["doses"].values()]
+        value, low, high = np.array(won).T
+        ax.errorbar(value, range(len(won)), xerr=[value - low, high - value], fmt="o", color=BLUE, capsize=3)
+        ax.axvline(0, color="black", linewidth=1)
+        ax.set_title(doses.TITLES[name], loc="left")
+        in_rows(ax, list(found["doses"]))
+    axes[-1, 0].set_xlabel("won by the technique (points of event F1), 95 % interval")
+    return fig
 
 
 def _training_cost(profile: str, root: Path, seed: int) -> Drawn:
@@ -314,6 +343,7 @@ DRAWN: dict[str, Callable[[str, Path, int], Drawn]] = {
     "table1": partial(_compared, comparison=TABLE1, lesson="03_pcen", what=_TABLE1),
     "statistics": _statistics,
     "domain_gap": _domain_gap,
+    "doses": _doses,
     "training_cost": _training_cost,
     "ledger": _ledger,
 }

@@ -519,7 +519,7 @@ html.table(invariance.probe_table(probed), "Balanced errors")
 # for the domain loss.
 
 # %%
-study = invariance.load(profile, root)
+study = invariance.load(profile)
 print(f"profile {study['profile']}, {study['from']}")
 fig = plots.domain_errors(invariance.errors(study), invariance.labels_error(study))
 plots.show(fig, invariance.text(study))
@@ -574,13 +574,13 @@ html.table(adaptation.lasting(root), "How long the classes sound, mean per clip"
 # %% [markdown]
 # **The mean teacher adapts already.** Weak labels and consistency on real clips ask for features that serve both
 # domains. DAT was made for cases without any label of the other domain. To test both explanations, MiniDESED was made
-# again so that only the recording differs between the domains. There DAT was tried with the mean teacher, and with
-# synthetic labels alone.
+# again so that less differs between the domains: only the microphones, only how clips are recorded, and this together
+# with the amounts of each class. DAT was tried with synthetic labels alone, and with the mean teacher.
 
 # %%
-sources, found = adaptation.when_of_use(profile, root)
+sources, found = adaptation.when_of_use()
 print(*sources, sep="\n")
-html.table(found, "When is DAT of use to the detector? Differences in event F1")
+html.table(found, "When is DAT of use to the detector? Event F1 (%), and what DAT wins in points")
 
 # %% [markdown]
 # **Our trainings are short.** The DCASE baseline trains for 200 epochs, 52,600 steps.

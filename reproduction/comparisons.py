@@ -2,7 +2,7 @@
 
 `TABLE1` compares front-ends (paper section 4.1, ``notebooks/03_pcen.py``), `AUGMENTATION` the parts of dynamic mixing
 and augmentation (section 4.2, ``notebooks/02_augmentation.py``), `ADVERSARIAL` domain-adversarial training with and
-without them (sections 3.1 and 4.2, ``notebooks/05_domain_adversarial.py``), `ADAPTATION` and `LONGER` when it helps.
+without them (sections 3.1 and 4.2, ``notebooks/05_domain_adversarial.py``).
 """
 
 from __future__ import annotations
@@ -151,8 +151,6 @@ def _comparison(name: str, rows: dict[str, str] | None = None) -> Comparison:
 
 TABLE1 = _comparison("table1", {row.system: row.name for row in ROWS if row.table == 1})
 AUGMENTATION, ADVERSARIAL = _comparison("augmentation"), _comparison("adversarial")
-ADAPTATION, LONGER = _comparison("adaptation"), _comparison("longer")
-ADAPTATION_ACOUSTIC = ADAPTATION._replace(published=FIGURES / "adaptation_acoustic.json")
 
 
 def scored_runs(profile: str, data: Path, system: str) -> list[Run]:

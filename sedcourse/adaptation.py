@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from minidesed import domains, soundscapes
-from reproduction import comparisons, ledger, published
-from reproduction.studies import gap, invariance, known, schedule
+from reproduction import ledger, published
+from reproduction.studies import doses, gap, invariance, known, schedule
 from sedcourse.microphone import Interval, interval
 from sedcourse.plots.style import BLUE, GREEN, ORANGE, VERMILION, figure, styled
 from sedlib.config import RATE, Config
@@ -221,9 +222,8 @@ def in_a_sentence(rows: pd.DataFrame) -> str:
 
 def lambdas(results: Mapping[str, Any]) -> pd.DataFrame:
     """Tabulate F1 and the adversary's last error by the weight of the domain loss, of `comparisons.ADVERSARIAL`."""
-    weights = {"baseline": 0, "dat_weight_0.03": 0.03, "dat": 0.1, "dat_weight_0.3": 0.3, "dat_weight_1": 1}
-    rows = []
-    for name, weight in (weights | {"dat_paper_lambda": 9}).items():
+    weights, rows = {"baseline": 0, "dat": 0.1, "dat_weight_1": 1, "dat_paper_lambda": 9}, []
+    for name, weight in weights.items():
         found = results["systems"].get(name)
         if found is None:
             continue
@@ -243,21 +243,14 @@ def lasting(root: Path) -> pd.DataFrame:
     return of.map("{:.2f}".format).rename_axis("class").reset_index()
 
 
-def when_of_use(profile: str, root: Path) -> tuple[list[str], pd.DataFrame]:
-    """Say where three comparisons of DAT are from, and tabulate their verdicts, with how the domains differ in each."""
-    acoustic = root.with_name(f"{root.name}-acoustic")
-    studies = {
-        "all of the gap": (comparisons.ADAPTATION, root),
-        "the recording alone": (comparisons.ADAPTATION_ACOUSTIC, acoustic),
-        "all of it, trained longer": (comparisons.LONGER, root),
-    }
-    sources, parts = [], []
-    for differs, (study, data) in studies.items():
-        measured = study.load(profile, data)
-        sources.append(f"{differs}: {measured['from']}")
-        parts.append(study.verdicts(measured).assign(differs=differs))
-    found = pd.concat(parts, ignore_index=True)[["differs", "sentence", "difference here", "verdict"]]
-    return sources, found.rename(columns={"differs": "domains differ by"})
+def when_of_use() -> tuple[list[str], pd.DataFrame]:
+    """Say where the doses of DAT are from, and tabulate them: with and without a teacher, by how the domains differ."""
+    trained = {"gap": "synthetic labels alone", "teacher": "weak labels and a teacher too"}
+    measured = {name: found for name in trained if (found := doses.load(name))}
+    parts = [doses.table(found).assign(trained=trained[name]) for name, found in measured.items()]
+    names = {"trained": "trained with", "dose": "domains differ by", "F1 without": "F1", "F1 with it": "F1 with DAT"}
+    table = pd.concat(parts).rename(columns=names)[[*names.values(), "difference"]]
+    return [f"{trained[name]}: {found['from']}" for name, found in measured.items()], table
 
 
 @styled
@@ -265,9 +258,8 @@ def draw_ladder(rungs: Mapping[str, Interval]) -> tuple[Figure, str]:
     """Draw what the method gains on each rung, from toy to detector, and describe it."""
     fig, axes = figure(10, 0.9 + 0.45 * len(rungs))
     ax, rows = axes[0, 0], np.arange(len(rungs))[::-1]
-    for row, of, colour, marker in zip(
-        rows, rungs.values(), (GREEN, BLUE, ORANGE, VERMILION, GREEN), "osD^v", strict=False
-    ):
+    looks = cycle(zip((GREEN, BLUE, ORANGE, VERMILION), "osD^", strict=True))
+    for row, of, (colour, marker) in zip(rows, rungs.values(), looks, strict=False):
         off = [[min(of.value - of.low, 100)], [min(of.high - of.value, 100)]]
         ax.errorbar(of.value, row, xerr=off, fmt=marker, color=colour, ecolor=colour, capsize=3)
     ax.axvline(0, color="black", linewidth=1)

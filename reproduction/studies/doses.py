@@ -64,6 +64,10 @@ DOSES: dict[str, dict[str, Dose]] = {
         "recording, label shift": Dose("uda_weight_0.1", "uda_weight_0", without=("voices",)),
         "everything": Dose("uda_weight_0.1", "uda_weight_0"),
     },
+    "teacher": {
+        "recording": Dose("dat", "baseline", without=("scenes", "voices")),
+        "everything": Dose("dat", "baseline"),
+    },
     "conditions": {
         "neither": Dose("ppcen_logmel", "logmel", without=(*LEVELS, "noise")),
         "levels": Dose("ppcen_logmel", "logmel", without=("noise",)),
@@ -78,6 +82,7 @@ DOSES: dict[str, dict[str, Dose]] = {
 TITLES = {
     "sounds": "Mixing and augmentation, by isolated sounds of each class",
     "gap": "DAT on synthetic labels alone, by what separates the domains",
+    "teacher": "DAT beside weak labels and a teacher, by what separates the domains",
     "conditions": "PPCEN on log-Mel, by what differs between clips",
     "start": "PPCEN on log-Mel, by where its layers start",
 }

@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from tqdm.auto import tqdm
 
 from reproduction import published, shipped
-from reproduction.comparisons import ADAPTATION, ADAPTATION_ACOUSTIC, LONGER, scored_runs, spread
+from reproduction.comparisons import scored_runs, spread
 from sedlib.config import Adversarial, Config
 from sedlib.data import layout, tables
 from sedlib.data.store import Store, open_store
@@ -266,24 +266,12 @@ def study(profile: str, data: Path, progress: bool = True) -> dict[str, Any]:
     return {**published.stamp(profile), "systems": found}
 
 
-def load(profile: str = "lesson", data: str | Path = "mini-lesson") -> dict[str, Any]:
-    """Read the study of a data set that `publish` measured in this workspace, or else the published one.
+def load(profile: str = "lesson") -> dict[str, Any]:
+    """Read the study that `publish` measured in this workspace, or else the published one, of profile lesson.
 
-    Parameters
-    ----------
-    profile : str
-        Of the workspace's study; the published one is of profile lesson.
-    data : path
-        Its name counts: ``-acoustic`` at the end means domains with the same scenes and voices.
-
-    Returns
-    -------
-    dict
-        As `study` returns it; ``from`` tells which of the two it is.
+    It is as `study` returns it; ``from`` tells which of the two it is.
     """
-    name = Path(data).name
-    known = "mini-lesson-acoustic" if name.endswith("-acoustic") else "mini-lesson"
-    return published.load_own("invariance", profile, name) or published.load(PUBLISHED, known)
+    return published.load_own("invariance", profile) or published.load(PUBLISHED)
 
 
 def errors(measured: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
@@ -344,25 +332,20 @@ def text(measured: dict[str, Any]) -> str:
 def publish(profile: str = "lesson", progress: bool = True) -> None:
     """Measure the workspace's finished runs, and write ``report/invariance/invariance.json``.
 
-    On MiniDESED and on ``...-acoustic``, whose domains have the same scenes and voices; of profile lesson also
-    ``figures/invariance.json`` and the scores of the studies of lesson 05.
+    Of profile lesson also ``figures/invariance.json``.
 
     Raises
     ------
     SedError
-        If a data set has no finished run.
+        If there is no finished run.
     """
     root = dataset("mini", profile, progress)
-    acoustic = root.with_name(f"{root.name}-acoustic")
-    found = {data.name: study(profile, data, progress) for data in (root, acoustic) if data.is_dir()}
-    for name, measured in found.items():
-        if not measured["systems"]:
-            raise SedError(f"no finished run on {name} among {', '.join(SYSTEMS)}; `sedlib train` makes them")
+    found = study(profile, root, progress)
+    if not found["systems"]:
+        raise SedError(f"no finished run on {root.name} among {', '.join(SYSTEMS)}; `sedlib train` makes them")
     write_json(published.own_file("invariance"), found)
     if profile == "lesson":
         write_json(PUBLISHED, found)
-        for comparison, data in ((ADAPTATION, root), (ADAPTATION_ACOUSTIC, acoustic), (LONGER, root)):
-            comparison.publish(profile, data)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 ``python -m reproduction.studies.schedule rate_0.0025 --steps 20000 --seed 1`` trains one of `VARIANTS` and scores
 student and teacher every 1,000 steps on a *tuning set*: real clips made like the development set with another seed,
-which no table ever uses. All choices were made this way, on the baseline and the oracle alone. ``--publish`` keeps the
-workspace's curves. Paper section 3; the settings are profile ``lesson``'s in `sedlib.config`, taught in lesson 04.
+which no table ever uses. All choices were made this way, on the baseline and the oracle alone. ``--publish`` adds the
+workspace's curves to the published ones. Paper section 3; the settings are profile ``lesson``'s in `sedlib.config`,
+taught in lesson 04.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def table(measured: dict[str, Any]) -> pd.DataFrame:
 @click.argument("variants", nargs=-1, type=click.Choice(list(VARIANTS)))
 @click.option("--steps", default=3000, show_default=True, type=click.IntRange(STEPS))
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--publish", is_flag=True, help="Keep the workspace's curves as figures/schedule.json.")
+@click.option("--publish", is_flag=True, help="Add the workspace's curves to figures/schedule.json.")
 def main(variants: tuple[str, ...], steps: int, seed: int, publish: bool) -> None:
     """Measure curves, and print all curves of this workspace."""
     for variant in variants:
@@ -122,8 +123,19 @@ def main(variants: tuple[str, ...], steps: int, seed: int, publish: bool) -> Non
     paths = sorted((workspace() / "schedule").glob("*/*/curve.jsonl"))
     measured = {**published.stamp("lesson"), "curves": [line for path in paths for line in _whole_lines(path)]}
     if publish:
+        measured = with_published(measured)
         write_json(PUBLISHED, measured)
-    click.echo(table(measured).round(1).to_string(na_rep="") if paths else "no curves here yet")
+    click.echo(table(measured).round(1).to_string(na_rep="") if measured["curves"] else "no curves here yet")
+
+
+def with_published(measured: dict[str, Any]) -> dict[str, Any]:
+    """Add the published curves that were not measured here, unless another version or other data gave them."""
+    known = json.loads(PUBLISHED.read_text(encoding="utf-8")) if PUBLISHED.is_file() else {"curves": []}
+    if any(known.get(name) != measured[name] for name in published.stamp("lesson")):
+        return measured
+    here = {(line["variant"], line["seed"]) for line in measured["curves"]}
+    others = [line for line in known["curves"] if (line["variant"], line["seed"]) not in here]
+    return {**measured, "curves": others + measured["curves"]}
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def test_a_dose_is_of_two_systems_and_of_data_that_can_be_made(name):
     for dose in DOSES[name].values():
         assert configuration(dose.first, "lesson") != configuration(dose.second, "lesson")
         assert set(dose.without) < set(INGREDIENTS)
-    assert len({dose[1:] for dose in DOSES[name].values()}) == len(DOSES[name]) or name == "start"
+    assert len({dose[2:] for dose in DOSES[name].values()}) == len(DOSES[name]) or name == "start"
 
 
 def test_label_shift_alone_separates_two_doses_of_the_gap():

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from reproduction import published
 from reproduction.studies import schedule
 from sedlib.config import Config
+from sedlib.files import write_json
 from sedlib.systems import configuration
 
 
@@ -34,3 +36,15 @@ def test_a_curve_goes_on_after_a_kill_and_keeps_its_points(tiny, workspace, monk
         if made != path and made.is_file():
             made.unlink()
     assert schedule.curve("rate_0.0025", 0, 4).read_text() == lines
+
+
+def test_publishing_keeps_curves_of_other_workspaces(tmp_path, monkeypatch):
+    monkeypatch.setattr(schedule, "PUBLISHED", tmp_path / "schedule.json")
+    stamp = published.stamp("lesson")
+    old, again = ({"variant": "dat", "seed": 0, "step": step} for step in (1000, 2000))
+    other = {"variant": "dat", "seed": 1, "step": 1000}
+    assert schedule.with_published({**stamp, "curves": [again]})["curves"] == [again]
+    write_json(schedule.PUBLISHED, {**stamp, "curves": [old, other]})
+    assert schedule.with_published({**stamp, "curves": [again]})["curves"] == [other, again]
+    write_json(schedule.PUBLISHED, {**stamp, "generator": 0, "curves": [other]})
+    assert schedule.with_published({**stamp, "curves": [again]})["curves"] == [again]

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from minidesed import domains
-from reproduction import comparisons, ledger
-from reproduction.studies import schedule
+from reproduction import ledger
+from reproduction.studies import doses, schedule
 from sedcourse import adaptation
 from sedcourse.microphone import Interval
 from sedlib.data import layout, tables
@@ -80,8 +80,10 @@ def test_the_published_study_in_a_sentence(monkeypatch):
 
 def test_the_ladder_has_a_row_for_each_rung():
     rungs = {"one": Interval(20.0, 15.0, 25.0), "detector": Interval(-1.0, -np.inf, np.inf)}
+    rungs |= {str(rung): Interval(1.0, 0.0, 2.0) for rung in range(7)}
     figure, words = adaptation.draw_ladder(rungs)
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["one", "detector"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(rungs)
+    assert len(figure.axes[0].containers) == len(rungs)
     assert "one: +20.0 points (+15.0 to +25.0)" in words
 
 
@@ -105,9 +107,12 @@ def test_seconds_of_classes_are_means_over_clips(tiny):
         assert float(table.loc["Speech", f"{name} (s)"]) == pytest.approx(mean, abs=0.006)
 
 
-def test_when_dat_is_of_use_is_what_three_studies_say(tiny, workspace):
-    sources, table = adaptation.when_of_use("lesson", tiny)
-    studies = comparisons.ADAPTATION, comparisons.ADAPTATION_ACOUSTIC, comparisons.LONGER
-    wanted = [study.verdicts(study.load("lesson", tiny)) for study in studies]
-    assert list(table["difference here"]) == [x for of in wanted for x in of["difference here"]]
-    assert len(sources) == table["domains differ by"].nunique() == 3
+def test_when_dat_is_of_use_is_what_the_doses_say(monkeypatch):
+    systems = {"dat": {"dev": [0.31, 0.33]}, "baseline": {"dev": [0.3, 0.3]}}
+    of_dose = {"of": ["dat", "baseline"], "systems": systems, "difference": {"value": 0.02, "low": -0.01, "high": 0.05}}
+    measured = {"from": "somewhere", "doses": {"recording": of_dose, "everything": of_dose}}
+    monkeypatch.setattr(doses, "load", lambda name: measured if name == "teacher" else None)
+    sources, table = adaptation.when_of_use()
+    assert sources == ["weak labels and a teacher too: somewhere"]
+    first = ["weak labels and a teacher too", "recording", "30.0 ± 0.0", "32.0 ± 1.4", "+2.0 (-1.0 to +5.0)"]
+    assert table.to_numpy().tolist() == [first, [first[0], "everything", *first[2:]]]
