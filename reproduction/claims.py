@@ -42,6 +42,9 @@ def claims(entries: Iterable[Mapping[str, Any]]) -> tuple[Claim, ...]:
     return tuple(found)
 
 
+CLAIMS = claims(FILE["ledger"])  # of the paper as a whole
+
+
 def verdict(claim: Claim, found: Estimate) -> str:
     """Judge a difference by its interval; one that contains 0 proves neither a difference nor that there is none."""
     if not found.judged:

@@ -21,7 +21,7 @@ import pandas as pd
 from minidesed import generate
 from minidesed.generate import SIZES
 from reproduction import published, shipped
-from reproduction.claims import FILE, Claim, claims
+from reproduction.claims import CLAIMS
 from reproduction.intervals import FEWEST, reach_of_seeds
 from reproduction.rows import ROWS
 from sedlib.config import profile
@@ -34,7 +34,6 @@ from sedlib.workspace import workspace
 PUBLISHED = shipped("figures") / "ledger.json"
 README, PAGE = shipped("README.md"), shipped("docs/LEDGER.md")
 SCORES = {"dev_f1": "development F1 (%)", "eval_f1": "evaluation F1 (%)", "dev_psds": "development PSDS"}
-CLAIMS: tuple[Claim, ...] = claims(FILE["ledger"])
 
 
 def read(path: Path) -> dict[str, Any]:

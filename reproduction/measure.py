@@ -20,7 +20,7 @@ from minidesed import generate
 from reproduction import ledger, retention, sounds
 from reproduction.claims import Claim, verdict
 from reproduction.intervals import Score, difference, estimate, over_trainings, psds_over_trainings
-from reproduction.plan import SCORED_ON, TABLES, TRAINED_ON, Plan
+from reproduction.plan import OF_CLAIMS, SCORED_ON, TABLES, TRAINED_ON, Plan
 from reproduction.rows import ROWS, Row, scored_as
 from reproduction.scoring import reference_of, results_file, results_of, run_of
 from sedlib import __version__
@@ -101,9 +101,7 @@ def _found(plan: Plan) -> tuple[_Scores, dict[str, Missing]]:
     found: _Scores = {}
     references, missing = {}, {}
     runs = {(row.system, row.decoding): _scored(plan, row.system, row.decoding) for row in plan.rows()}
-    named = {name for claim in ledger.CLAIMS for name in (claim.first, claim.second) if name}
-    named -= {row.key for row in ROWS}
-    runs |= {(system, "median"): _scored(plan, system, "median", "results.json") for system in sorted(named)}
+    runs |= {(system, "median"): _scored(plan, system, "median", "results.json") for system in OF_CLAIMS}
     runs = {of: some for of, some in runs.items() if some}
     for subset in subsets_there(plan.root) if runs else ():
         references[subset], gone = reference_of([run for some in runs.values() for run in some], plan.root, subset)

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
+from reproduction.claims import CLAIMS
+from reproduction.intervals import FEWEST
 from reproduction.lessons import find, lessons
 from reproduction.rows import ROWS, Row
 from sedlib.config import profile
 from sedlib.errors import SedError
-from sedlib.systems import ENSEMBLES
+from sedlib.systems import ENSEMBLES, configuration
 from sedlib.workspace import run_folder, workspace
 
 TABLES = (1, 2, 3)
+_COMPARED = {name for claim in CLAIMS for name in (claim.first, claim.second) if name}
+OF_CLAIMS = sorted(_COMPARED - {row.key for row in ROWS})  # systems that sentences of the paper compare
 BESIDE = "robust", "median-robust", "hsmm-robust", "boxes-robust"  # not the paper's
 LEDGER_LESSON = "07_paper_ledger"  # which reads what all others were run for
 WITHOUT_WEIGHTS = "06_hmm", LEDGER_LESSON  # lessons that posteriors are enough for
@@ -138,8 +142,12 @@ class Plan(NamedTuple):
         return [row for row in ROWS if row.table in self.tables and (self.mixing or not row.mixes)]
 
     def systems(self) -> list[str]:
-        """Return the systems that these rows score."""
-        return list(dict.fromkeys(row.system for row in self.rows()))
+        """Return the systems that these rows score, and `OF_CLAIMS` once all tables have trainings for verdicts."""
+        found = dict.fromkeys(row.system for row in self.rows())
+        if set(self.tables) == set(TABLES) and len(self.seeds) >= FEWEST:
+            of_claims = {name: configuration(name, self.profile).augment.mixing for name in OF_CLAIMS}
+            found |= dict.fromkeys(name for name, mixes in of_claims.items() if self.mixing or not mixes)
+        return list(found)
 
     def decodings(self, system: str) -> list[str]:
         """Return how a system is decoded besides the median filter: as its rows ask, and in `BESIDE` for comparison."""
