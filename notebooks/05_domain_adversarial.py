@@ -574,20 +574,18 @@ html.table(adaptation.lasting(root), "How long the classes sound, mean per clip"
 # %% [markdown]
 # **The mean teacher adapts already.** Weak labels and consistency on real clips ask for features that serve both
 # domains. DAT was made for cases without any label of the other domain. To test both explanations, MiniDESED was made
-# again so that less differs between the domains: only the microphones, only how clips are recorded, and this together
-# with the amounts of each class. DAT was tried with synthetic labels alone, and with the mean teacher.
+# again with a smaller gap, down to the microphones alone, and DAT was tried with and without the teacher.
 
 # %%
 sources, found = adaptation.when_of_use()
 print(*sources, sep="\n")
-html.table(found, "When is DAT of use to the detector? Event F1 (%), and what DAT wins in points")
+html.table(found, "When is DAT of use to the detector? Event F1, and points won")
 
 # %% [markdown]
 # **Our trainings are short.** The DCASE baseline trains for 200 epochs, 52,600 steps.
 #
-# > **How sure is all this?** On single sounds there are several seeds and an interval. There are only a few trainings
-# > of the detector, and their F1 differs by several points from seed to seed. An interval that contains 0 shows
-# > neither a gain nor that there is none.
+# > **How sure is all this?** The detector has only a few trainings, and their F1 differs by points from seed to seed.
+# > An interval that contains 0 shows neither a gain nor that there is none.
 #
 # ## Check yourself
 #

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit  # of Student's t; scipy.stats takes as long to import as pandas
 
 from sedlib.metrics.bootstrap import check_alike, resampled, times_drawn
 from sedlib.metrics.f1 import F1Result, f1_precision_recall
@@ -124,8 +124,8 @@ def _estimate(of_training: list[np.ndarray], draws: np.ndarray, against: float) 
     clips = float(np.nanvar(draws, ddof=1)) if np.isfinite(draws).sum() > 1 else float("nan")
     seeds = [float(values.var(ddof=1)) for values in of_training if len(values) > 1]
     error, freedom = _error(clips, seeds, [n for n in counts if n > 1])
-    reach = error * float(student.ppf((1 + LEVEL) / 2, freedom))
-    p = float(2 * student.sf(abs(value - against) / error, freedom)) if error else float(np.isclose(value, against))
+    reach = error * float(stdtrit(freedom, (1 + LEVEL) / 2))
+    p = float(2 * stdtr(freedom, -abs(value - against) / error)) if error else float(np.isclose(value, against))
     smallest = _detectable(error, freedom)
     return Estimate(value, value - reach, value + reach, p, smallest, min(counts), clips, seeds)
 
@@ -138,7 +138,7 @@ def _error(clips: float, seeds: Sequence[float], counts: Sequence[int]) -> tuple
 
 
 def _detectable(error: float, freedom: float) -> float:
-    return error * float(student.ppf((1 + LEVEL) / 2, freedom) + student.ppf(POWER, freedom))
+    return error * float(stdtrit(freedom, (1 + LEVEL) / 2) + stdtrit(freedom, POWER))
 
 
 def detectable(clips: float, seeds: Sequence[float], trainings: int) -> float:
@@ -178,7 +178,7 @@ def reach_of_seeds(known: Sequence[float], trainings: int) -> float:
         Half the prediction interval: t(n - 1) * s * sqrt(1 / n + 1 / trainings).
     """
     n = len(known)
-    return float(student.ppf((1 + LEVEL) / 2, n - 1) * np.std(known, ddof=1) * (1 / n + 1 / trainings) ** 0.5)
+    return float(stdtrit(n - 1, (1 + LEVEL) / 2) * np.std(known, ddof=1) * (1 / n + 1 / trainings) ** 0.5)
 
 
 def coverage(trainings: int, share_of_seeds: float, studies: int = 4000, clips: int = 200, seed: int = 0) -> float:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import click
 
-from reproduction.batch import failures
 from reproduction.plan import Plan
 from reproduction.scoring import Ensemble, run_of, score_tuned
 from sedlib.data import layout
@@ -87,6 +86,7 @@ def _score(plan: Plan, system: str, seed: int) -> None:
 def ledger(plan: Plan) -> None:
     """Write the ledger."""
     from reproduction import measure  # slow to import, and of no use to the others
+    from reproduction.batch import failures
 
     with alone(workspace() / "report", "ledger"):
         measure.write(plan, failures(plan) if plan.partial else {})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from asteroid.masknn import TDConvNet
 from torch import Tensor, nn
 
 from sedlib.config import Adversarial
@@ -24,6 +23,8 @@ class DomainClassifier(nn.Module):
 
     def __init__(self, settings: Adversarial, features: int) -> None:
         super().__init__()
+        from asteroid.masknn import TDConvNet  # imports scipy and requests, a fifth of the time of all imports
+
         self.network = TDConvNet(
             features,
             n_src=1,

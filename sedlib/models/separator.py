@@ -8,14 +8,18 @@ modules.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from asteroid.masknn import TDConvNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedlib.compiled import njit, prange
 from sedlib.threads import only_once, share_threads
+
+if TYPE_CHECKING:
+    from asteroid.masknn import TDConvNet
 
 _SUMS = 10  # gradients that are sums over frames: both slopes, both norms' gains and biases, three taps and a bias
 

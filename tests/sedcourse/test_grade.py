@@ -79,16 +79,21 @@ def test_limits(tmp_path, monkeypatch):
     assert row["checks"] == 1 and "pcen: not reached" in row["remarks"] and "coefficient: not reached" in row["remarks"]
 
 
+def left_after_a_minute(mark) -> list:
+    """Processes of a test that are still there, or none as soon as there is none."""
+    ends = time.monotonic() + 60  # a killed process goes on until its turn comes
+    while (left := marked("SEDLIB_TEST_GRADE", str(mark))) and time.monotonic() < ends:
+        time.sleep(0.1)
+    return left
+
+
 @pytest.mark.slow
 def test_nothing_goes_on_after_a_notebook(tmp_path, monkeypatch):
     monkeypatch.setenv("SEDLIB_TEST_GRADE", str(tmp_path))
     left = "import subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True)"
     (row,) = grade.grade([hand_in(tmp_path / "left.ipynb", RIGHT, more=left)])
     assert row["checks"] == len(RIGHT)
-    ends = time.monotonic() + 60
-    while grade._may_unshare() and marked("SEDLIB_TEST_GRADE", str(tmp_path)) and time.monotonic() < ends:
-        time.sleep(0.1)
-    assert not grade._may_unshare() or marked("SEDLIB_TEST_GRADE", str(tmp_path)) == []
+    assert not grade._may_unshare() or left_after_a_minute(tmp_path) == []
 
 
 @pytest.mark.slow
@@ -107,10 +112,7 @@ def test_nothing_goes_on_after_ctrl_c(tmp_path, monkeypatch):
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(subprocess.Popen, "wait", interrupted)
         list(grade.grade([path]))
-    ends = time.monotonic() + 60  # a killed process goes on until its turn comes
-    while marked("SEDLIB_TEST_GRADE", str(tmp_path)) and time.monotonic() < ends:
-        time.sleep(0.1)
-    assert marked("SEDLIB_TEST_GRADE", str(tmp_path)) == []
+    assert left_after_a_minute(tmp_path) == []
 
 
 def said_of(path, lesson) -> dict[str, str]:
