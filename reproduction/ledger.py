@@ -174,11 +174,13 @@ def readme_part(ledger: Mapping[str, Any]) -> str:
     notice = published.notice(ledger["measured_by"])
     best = max((n for n in ledger["numbers"] if n["score"] == "dev_f1" and n["here"] is not None), key=_here)
     counted = ", ".join(f"{count} {name}" for name, count in verdicts(ledger).items() if count)
-    asked = f"{len(ledger['claims'])} claims and comparisons that the paper makes about its numbers"
+    asked = (
+        f"{len(ledger['claims'])} claims and comparisons that the paper makes about its numbers, on {ledger['data']}"
+    )
     row = f"{best['row']}, with an event-based macro F1 of {_shown(best)} % on the development clips"
     parts = [f"**{notice}**"] if notice else []
     parts += [
-        f"Of {asked}, {counted} on {ledger['data']}. The best row here is {row} ({best['claimed']:g} % in the paper).",
+        f"{asked}: {counted}. The best row here is {row} ({best['claimed']:g} % in the paper).",
         *_left_out(ledger),
     ]
     return "\n\n".join(parts)
