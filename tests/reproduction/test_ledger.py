@@ -412,7 +412,7 @@ def test_publishing_writes_the_ledger_and_readmes_part_and_twice_is_once(places)
     assert json.loads((places / "published.json").read_text()) == complete()
     assert first == f"# Before\n<!-- ledger -->\n{ledger.page_part(complete())}\n<!-- end of ledger -->\nafter\n"
     assert (
-        f"its numbers, {len(CLAIMS)} hold on mini-lesson. The best row here is Ensemble DAT+PPCEN+HMM 2, with an event-based macro F1 of 47.4"
+        f"its numbers, on mini-lesson: {len(CLAIMS)} hold. The best row here is Ensemble DAT+PPCEN+HMM 2, with an event-based macro F1 of 47.4"
         in readme
     )
     assert (
