@@ -8,6 +8,7 @@ clips of the same sounds. Paper sections 2 and 3.2; taught in ``notebooks/01_dat
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -186,11 +187,21 @@ def _make_clips(
 
     for subset, size in sizes.items():
         labels = {name: made[subset][name] for name in (clip_name(subset, i) for i in range(size))}
-        tables.write(_strong_table(labels), truth_path(root, subset))
+        _write_table(_strong_table(labels), truth_path(root, subset))
         if SUBSETS[subset].kind != STRONG:
-            tables.write(_weaker_table(SUBSETS[subset].kind, labels), root / SUBSETS[subset].metadata)
+            _write_table(_weaker_table(SUBSETS[subset].kind, labels), root / SUBSETS[subset].metadata)
         for part in _parts(root, subset):
             part.unlink()
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table that is not there yet: what is complete may be shared, read-only."""
+    with tempfile.TemporaryDirectory() as folder:
+        new = Path(folder) / path.name
+        tables.write(table, new)
+        if path.is_file() and path.read_bytes() == new.read_bytes():
+            return
+    tables.write(table, path)
 
 
 def _make_block(root: Path, subset: str, how: SubsetRecipe, seed: int, indices: list[int]) -> tuple[str, _ClipLabels]:
@@ -284,7 +295,9 @@ def _claim(root: Path, identity: dict, sizes: Mapping[str, int]) -> None:
         _refuse_other(path, identity, sizes)
     elif root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise SedError(f"{root}: is not empty and has no dataset.json from the generator; give an empty folder")
-    write_output(path, json.dumps({**identity, "sizes": dict(sizes)}, indent=1) + "\n")
+    text = json.dumps({**identity, "sizes": dict(sizes)}, indent=1) + "\n"
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:  # what is complete may be shared, read-only
+        write_output(path, text)
 
 
 def _refuse_other(path: Path, identity: dict, sizes: Mapping[str, int]) -> None:

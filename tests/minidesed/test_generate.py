@@ -524,3 +524,12 @@ def test_on_real_recordings(tmp_path):
         REAL_EVENTS, tmp_path / "two", {"synthetic": 1, "public": 1}, seed=0, real=REAL_EVENTS, jobs=1, progress=False
     )
     assert "Vacuum_cleaner: 1 recording for 2 pools" in two
+
+
+def test_a_complete_data_set_is_not_written_to(tmp_path):
+    """As a class shares it, read-only."""
+    sizes = {"synthetic": 1, "weak": 1, "validation": 1}
+    generate.mini(tmp_path / "data", sizes, 0, progress=False, sounds=1)
+    before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in tmp_path.rglob("*") if path.is_file()}
+    generate.mini(tmp_path / "data", sizes, 0, progress=False, sounds=1)
+    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in before} == before
