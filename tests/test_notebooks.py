@@ -117,6 +117,25 @@ def test_saving_from_jupyterlab_changes_nothing(lesson):
     assert "".join(difflib.unified_diff(text.splitlines(True), saved.splitlines(True))) == ""
 
 
+def top_level(cell: str, kind: type[ast.expr_context]) -> set[str]:
+    """Names that a cell binds or reads outside of its functions."""
+    outside = [s for s in ast.parse(cell).body if not isinstance(s, (ast.FunctionDef, ast.ClassDef))]
+    names = [node for s in outside for node in ast.walk(s) if isinstance(node, ast.Name)]
+    return {name.id for name in names if isinstance(name.ctx, kind)}
+
+
+@each_lesson
+def test_after_an_exercise_left_out_no_cell_goes_on_with_an_older_value(lesson):
+    """A failed check ends its cell. What that would have bound must then be missing, not mean something else."""
+    cells = [cell.source for cell in read(lesson).cells if cell.cell_type == "code"]
+    for i, cell in enumerate(cells):
+        if not cell.startswith("check."):
+            continue
+        again = top_level(cell, ast.Store) & set().union(*(top_level(c, ast.Store) for c in cells[:i]))
+        later = [top_level(c, ast.Load) - top_level(c, ast.Store) for c in cells[i + 1 :]]
+        assert not again & set().union(*later), cell.splitlines()[0]
+
+
 def test_the_form_test_can_fail():
     notebook = jupytext.reads(
         "# %% [markdown]\n# ## no title\n\n# %%\n"
