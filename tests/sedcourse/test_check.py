@@ -66,6 +66,13 @@ def filtered(e, s):
     return signal.lfilter([s], [1, s - 1], e, zi=(1 - s) * e[:, :1])[0]
 
 
+def into_zeros(e, s):
+    m = np.zeros_like(e)
+    for t in range(1, e.shape[1]):
+        m[:, t] = (1 - s) * m[:, t - 1] + s * e[:, t]
+    return m
+
+
 def in_place(x, delay, gain):
     x[:] = library_comb(x, delay, gain)
     return x
@@ -222,6 +229,11 @@ OTHERS = [
     ("active_frames", lambda e, n, s: np.flatnonzero(library_labels(e, n, s)), r"shape \(4,\); it should have \(12,\)"),
     ("active_frames", cut_off, "rounding down makes events early, or vanish"),
     ("step_filter", rises_within, "scores of 0 that count in the mean"),
+    ("left_of_level", lambda alpha, db: db ** (1 - alpha), "dB of E stay dB"),
+    ("skewness", lambda x: np.mean(x**3), "before you take the cube"),
+    ("skewness", lambda x: np.mean((x - np.mean(x)) ** 3) / np.std(x), "before you take the cube"),
+    ("pcen", lambda e, m, a, d, r, eps: (e / (eps + m) * a + d) ** r - d**r, "you multiply by it"),
+    ("smoother", into_zeros, "M of your first frame is 0"),
     ("comb", lambda x, d, g: x, r"array of shape \(40,\), 7, 0.5\)\[7\] gives"),
     ("comb", in_place, "in_place changes what it was given; work on a copy"),
     ("smoother", lambda e, s: filtered(e, s)[:, -1], r"shape \(5,\); it should have \(5, 12\)"),
