@@ -133,7 +133,7 @@ def _rise(scores, half, beyond: Literal["constant", "edge", "symmetric"] = "cons
 
 
 def _of_what_is_there(scores, half):
-    """The rise with means over the frames within the clip alone."""
+    """Take the means over the frames within the clip alone."""
     padded, there = (np.pad(x, (0, half)) for x in (scores, np.ones(len(scores))))
 
     def mean(first, last):
