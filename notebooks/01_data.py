@@ -120,9 +120,9 @@ for number, subset in enumerate(order, 1):
 # %%
 print(*(f"clip {number}: {name}" for number, name in enumerate(order, 1)), sep="\n")
 for subset in ("synthetic", "validation"):
-    table, name = parts[subset].table, chosen[subset]
-    labels = table[table["filename"] == name]
-    plots.show(*plots.clip(look(heard(subset, name)), hop_s, subset, labels))
+    labels = parts[subset].table
+    labels = labels[labels["filename"] == chosen[subset]]
+    plots.show(*plots.clip(look(heard(subset, chosen[subset])), hop_s, subset, labels))
 
 # %% [markdown]
 # In the synthetic clip the pauses are dark: its events lie well above a quiet background. Look in the real clip for a
@@ -146,8 +146,8 @@ html.table(datasets.levels(root, parts), "Levels: 1, 50 and 99 % of the clips li
 # around it as possible. The answers are in the next cell.
 
 # %%
-names = [str(name) for name in np.random.default_rng(seed).permutation(tables.CLASSES)]
-found = {label: sounds.example(parts["synthetic"], label) for label in names}
+shuffled = map(str, np.random.default_rng(seed).permutation(tables.CLASSES))
+found = {label: sounds.example(parts["synthetic"], label) for label in shuffled}
 found = {label: sound for label, sound in found.items() if sound is not None}
 players.play(np.concatenate(list(found.values())), f"{len(found)} sounds of 2.5 s")
 

@@ -487,9 +487,9 @@ print("distance of the alphas, from 0: {:.2f} ({:.2f} to {:.2f})".format(*apart)
 
 # %%
 coarse = Features(hop=1024, n_mels=frontends.BANDS)
-mel = features.LogMel(coarse).mel(torch.from_numpy(clip)[None])
+wide = features.LogMel(coarse).mel(torch.from_numpy(clip)[None])
 with torch.no_grad():
-    learned = [one.pcen(mel / mel.max())[0].numpy() for one in trainings[2]]
+    learned = [one.pcen(wide / wide.max())[0].numpy() for one in trainings[2]]
 kept = [[retention.retention(x, 0.064, speech) for x in layers]
         for layers in learned]
 pictures = {f"layer {k + 1}": x for k, x in enumerate(learned[0])}

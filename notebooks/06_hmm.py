@@ -532,7 +532,8 @@ html.table(lengths, "Tuned: a median filter for each class")
 # and put the ends of events there. Then each event gets one confidence, and a threshold keeps or drops it as a whole.
 # A **step filter** measures the change: the mean of the scores after a point, less the mean before it.
 #
-# **Exercise 5.** Write it. `half` is half of the filter's length in frames. $n$ frames have $n + 1$ borders.
+# **Exercise 5.** Write it. `half` is half of the filter's length in frames. $n$ frames have $n + 1$ borders. Beyond
+# both ends of the clip the scores are 0.
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 def step_filter(scores, half):

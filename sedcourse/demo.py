@@ -125,8 +125,10 @@ def curves(
     x, value, of, panels : str
         Columns: horizontal axis (in the order of its values, evenly spaced), vertical axis, lines, panels.
     **labels
-        ``xlabel`` and ``ylabel``; of several panels, ``xlabel`` is a dict by panel.
+        ``xlabel`` and ``ylabel``; of several panels, ``xlabel`` is a dict by panel. With "%" in ``ylabel`` values
+        are shares, and intervals are drawn from 0 to 100 only: of two seeds they reach far beyond.
     """
+    possible = (0, 100) if "%" in labels["ylabel"] else (-np.inf, np.inf)
     groups = {"": table} if panels is None else dict(list(table.groupby(panels, sort=False)))
     fig, axes = figure(10 if len(groups) > 1 else 7, 3.4, ncols=len(groups), sharey=True)
     words = []
@@ -136,7 +138,8 @@ def curves(
         looks = zip((BLACK, BLUE, VERMILION, GREEN, ORANGE), LINES, "osD^v", strict=False)
         for (name, line), (colour, style, marker) in zip(found.groupby(of, sort=False), looks, strict=False):
             at = [places[one] for one in line[x]]
-            ax.fill_between(at, line["low"], line["high"], color=colour, alpha=0.15, linewidth=0)
+            ends = (line[end].clip(*possible) for end in ("low", "high"))
+            ax.fill_between(at, *ends, color=colour, alpha=0.15, linewidth=0)
             ax.plot(at, line["mean"], color=colour, linestyle=style, marker=marker, label=name)
             ends = f"{line['mean'].iloc[0]:.0f} to {line['mean'].iloc[-1]:.0f}"
             words.append(f"{title} {name}: {ends}".strip())

@@ -117,6 +117,43 @@ def test_saving_from_jupyterlab_changes_nothing(lesson):
     assert "".join(difflib.unified_diff(text.splitlines(True), saved.splitlines(True))) == ""
 
 
+def top_level(cell: str, kind: type[ast.expr_context]) -> set[str]:
+    """Names that a cell binds or reads outside of its functions."""
+    outside = [s for s in ast.parse(cell).body if not isinstance(s, (ast.FunctionDef, ast.ClassDef))]
+    names = [node for s in outside for node in ast.walk(s) if isinstance(node, ast.Name)]
+    return {name.id for name in names if isinstance(name.ctx, kind)}
+
+
+@each_lesson
+def test_after_an_exercise_left_out_no_cell_goes_on_with_an_older_value(lesson):
+    """A failed check ends its cell. What that would have bound must then be missing, not mean something else."""
+    cells = [cell.source for cell in read(lesson).cells if cell.cell_type == "code"]
+    for i, cell in enumerate(cells):
+        if not cell.startswith("check."):
+            continue
+        again = top_level(cell, ast.Store) & set().union(*(top_level(c, ast.Store) for c in cells[:i]))
+        later = [top_level(c, ast.Load) - top_level(c, ast.Store) for c in cells[i + 1 :]]
+        assert not again & set().union(*later), cell.splitlines()[0]
+
+
+@each_lesson
+def test_a_slider_works_after_the_whole_lesson_has_run(lesson):
+    """What a slider's function reads when it is moved is what it read at first: no later cell binds it anew."""
+    cells = [cell.source for cell in read(lesson).cells if cell.cell_type == "code"]
+    for i, cell in enumerate(cells):
+        if "explore.explore(" not in cell:
+            continue
+        made = [f for c in cells[: i + 1] for f in ast.parse(c).body if isinstance(f, ast.FunctionDef)]
+        called = re.findall(r"explore\.explore\((\w+)", cell)
+        read_there = set()
+        for function in (f for f in made if f.name in called):
+            names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+            own = {a.arg for a in function.args.args} | {n.id for n in names if isinstance(n.ctx, ast.Store)}
+            read_there |= {n.id for n in names} - own
+        later = set().union(*(top_level(c, ast.Store) for c in cells[i + 1 :]))
+        assert not read_there & later, cell
+
+
 def test_the_form_test_can_fail():
     notebook = jupytext.reads(
         "# %% [markdown]\n# ## no title\n\n# %%\n"

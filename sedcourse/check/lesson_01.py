@@ -45,6 +45,11 @@ active_frames = Check(
     correct="both ends lie within half a frame, and no event is lost",
     hints={
         "round to the nearest frame; rounding down makes every event early": {"first": int, "last": int},
+        "round to the nearest frame, and give a short event one: rounding down makes events early, or vanish": {
+            "first": int,
+            "last": int,
+            "shortest": 0,
+        },
         "round to the nearest frame; rounding outwards makes events longer": {"first": int, "last": math.ceil},
         "round to the nearest frame; rounding up makes every event late": {"first": math.ceil, "last": math.ceil},
         "an event shorter than a frame may vanish; give it one frame": {"shortest": 0},

@@ -24,6 +24,10 @@ def _two_frames(e, s):
     return np.concatenate([e[:, :1], (1 - s) * e[:, :-1] + s * e[:, 1:]], axis=1)
 
 
+def _from_zero(e, s):
+    return np.concatenate([0 * e[:, :1], _smoothed(e[:, 1:], s, start=0.0)], axis=1)
+
+
 def _unscaled(e, s):
     m = e.copy()
     for t in range(1, e.shape[1]):
@@ -42,6 +46,7 @@ smoother = Check(
     hints={
         "your smoother runs backwards in time: M must know the past, not the future": _backwards,
         "your smoother starts at 0; start it at E of the first frame": {"start": 0.0},
+        "M of your first frame is 0; it must be E of the first frame": _from_zero,
         "your smoother starts at 1, as librosa's; start it at E of the first frame": {"start": 1.0},
         "s and 1 - s are swapped: s weights the new energy, 1 - s the old M": lambda e, s: _smoothed(e, 1 - s),
         "your M takes E(t-1) where it must take E(t): it is one frame late": {"late": 1},
@@ -75,6 +80,9 @@ pcen = Check(
         "you divide by eps + M; it must be (eps + M)^alpha": lambda e, m, a, d, r, eps: _pcen(e, m, 1, d, r, eps),
         "alpha is an exponent of eps + M, not a factor": lambda e, m, a, d, r, eps: (
             (e / (a * (eps + m)) + d) ** r - d**r
+        ),
+        "alpha is an exponent of eps + M; you multiply by it": lambda e, m, a, d, r, eps: (
+            (e / (eps + m) * a + d) ** r - d**r
         ),
         "alpha is the exponent of eps + M alone": lambda e, m, a, d, r, eps: ((e / (eps + m)) ** a + d) ** r - d**r,
         "divide the energy by (eps + M)^alpha, do not multiply": lambda e, m, a, d, r, eps: _pcen(e, m, -a, d, r, eps),
@@ -120,15 +128,13 @@ coefficient = Check(
 
 left_of_level = Check(
     "By how many dB a steady sound comes out louder when it is ``db`` louder, before the compression: M is E.",
-    cases=[(0.98, 30.0), (0.8, 30.0), (0.5, -20.0), (1.0, 10.0)],
+    cases=[(0.98, 30.0), (0.8, 30.0), (0.5, 20.0), (1.0, 10.0)],
     expected=lambda alpha, db: (1 - alpha) * db,
     correct="E / M^alpha is E^(1 - alpha): alpha is the share of the level that is taken away",
     hints={
         "this is what is taken away; the rest is left": lambda alpha, db: alpha * db,
         "only at alpha = 1 is nothing left": lambda alpha, db: 0.0,
-        "dB of E stay dB: E^(1 - alpha) is (1 - alpha) times as many dB": lambda alpha, db: (
-            db ** (1 - alpha) if db > 0 else -((-db) ** (1 - alpha))
-        ),
+        "dB of E stay dB: E^(1 - alpha) is (1 - alpha) times as many dB": lambda alpha, db: db ** (1 - alpha),
         "this is the factor of the amplitude; give dB": lambda alpha, db: 10 ** ((1 - alpha) * db / 20),
         "dividing by M^alpha takes dB away": lambda alpha, db: (1 + alpha) * db,
     },
@@ -148,6 +154,12 @@ skewness = Check(
     correct="0 for a Gaussian, positive with a long tail to the right",
     hints={
         "this is the kurtosis; take the third power": {"power": 4},
+        "subtract the mean, and divide by the standard deviation, before you take the cube": lambda x: float(
+            (x**3).mean()
+        ),
+        "divide each value by the standard deviation before you take the cube": lambda x: float(
+            ((x - x.mean()) ** 3).mean() / x.std()
+        ),
         "subtract the mean first": lambda x: float(((x / x.std()) ** 3).mean()),
         "divide by the standard deviation, so that the scale does not matter": lambda x: float(
             ((x - x.mean()) ** 3).mean()

@@ -132,6 +132,17 @@ def _rise(scores, half, beyond: Literal["constant", "edge", "symmetric"] = "cons
     return (sums[half:] - sums[:-half]) / (half if per else 1)
 
 
+def _of_what_is_there(scores, half):
+    """Take the means over the frames within the clip alone."""
+    padded, there = (np.pad(x, (0, half)) for x in (scores, np.ones(len(scores))))
+
+    def mean(first, last):
+        of = slice(max(first, 0), last)
+        return padded[of].sum() / max(there[of].sum(), 1)
+
+    return np.array([mean(t, t + half) - mean(t - half, t) for t in range(len(scores) + 1)])
+
+
 _SCORES = [np.round(_RNG.uniform(0, 1, n), 3) for n in (8, 10, 6)]
 
 step_filter = Check(
@@ -144,6 +155,9 @@ step_filter = Check(
         "the sign: scores that rise give a positive value": lambda scores, half: -_rise(scores, half),
         "means, not sums: otherwise long filters give large values": {"per": 0},
         "beyond the ends there is nothing: scores of 0, not the last score again": {"beyond": "edge"},
+        "beyond the ends there is nothing: scores of 0 that count in the mean, so always divide by half": (
+            _of_what_is_there
+        ),
         "beyond the ends there is nothing: scores of 0, not the clip reflected": {"beyond": "symmetric"},
         "frames have borders on both sides: one value more than frames": lambda scores, half: _rise(scores, half)[:-1],
         "the first border is the clip's beginning, before frame 0": lambda scores, half: _rise(scores, half)[1:],

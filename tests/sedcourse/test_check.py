@@ -46,8 +46,31 @@ def rises(scores, half):
     return np.array([mean(t) - mean(t - half) for t in range(len(scores) + 1)])
 
 
+def rises_within(scores, half):
+    """The clip's frames alone, as an average would take them."""
+
+    def mean(of):
+        return of.mean() if len(of) else 0.0
+
+    return np.array([mean(scores[t : t + half]) - mean(scores[max(0, t - half) : t]) for t in range(len(scores) + 1)])
+
+
+def cut_off(events, frames, frame_s):
+    labels = np.zeros(frames)
+    for onset, offset in events:
+        labels[int(onset / frame_s) : int(offset / frame_s)] = 1
+    return labels
+
+
 def filtered(e, s):
     return signal.lfilter([s], [1, s - 1], e, zi=(1 - s) * e[:, :1])[0]
+
+
+def into_zeros(e, s):
+    m = np.zeros_like(e)
+    for t in range(1, e.shape[1]):
+        m[:, t] = (1 - s) * m[:, t - 1] + s * e[:, t]
+    return m
 
 
 def in_place(x, delay, gain):
@@ -204,6 +227,13 @@ OTHERS = [
     ("frame_start", lambda f: [f * 1020 / 16000], r"shape \(1,\); it should have \(\)"),
     ("weak_from_strong", lambda x: x[:, 0], r"array of shape \(3, 6, 4\)\)\[0, 1\] gives 0; it should give 1"),
     ("active_frames", lambda e, n, s: np.flatnonzero(library_labels(e, n, s)), r"shape \(4,\); it should have \(12,\)"),
+    ("active_frames", cut_off, "rounding down makes events early, or vanish"),
+    ("step_filter", rises_within, "scores of 0 that count in the mean"),
+    ("left_of_level", lambda alpha, db: db ** (1 - alpha), "dB of E stay dB"),
+    ("skewness", lambda x: np.mean(x**3), "before you take the cube"),
+    ("skewness", lambda x: np.mean((x - np.mean(x)) ** 3) / np.std(x), "before you take the cube"),
+    ("pcen", lambda e, m, a, d, r, eps: (e / (eps + m) * a + d) ** r - d**r, "you multiply by it"),
+    ("smoother", into_zeros, "M of your first frame is 0"),
     ("comb", lambda x, d, g: x, r"array of shape \(40,\), 7, 0.5\)\[7\] gives"),
     ("comb", in_place, "in_place changes what it was given; work on a copy"),
     ("smoother", lambda e, s: filtered(e, s)[:, -1], r"shape \(5,\); it should have \(5, 12\)"),

@@ -38,6 +38,15 @@ def test_curves_say_where_each_line_begins_and_ends():
     assert [line.get_ydata().tolist() for line in fig.axes[0].lines] == [[1, 2], [3, 6]]
 
 
+def test_intervals_of_shares_are_drawn_as_far_as_shares_can_be():
+    table = demo.over_seeds(lambda seed: [{"at": 1, "kind": "a", "value": 90.0 * seed}], range(2), False)
+    assert demo.intervals(table, "value", ["kind"])["high"].item() > 100
+    for ylabel, beyond in (("right answers (%)", False), ("level (dB)", True)):
+        fig, _ = demo.curves(table, "at", "value", "kind", xlabel="x", ylabel=ylabel)
+        drawn = fig.axes[0].collections[0].get_paths()[0].vertices[:, 1]
+        assert (drawn.min() < 0, drawn.max() > 100) == (beyond, beyond)
+
+
 def test_sounds_begin_when_they_should_and_are_equally_loud():
     clips, labels = demo.sounds(2, 0)
     assert clips.shape == (20, 2 * RATE) and labels.tolist() == 2 * list(range(10))
