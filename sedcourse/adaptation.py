@@ -195,7 +195,8 @@ def verdicts() -> tuple[str, pd.DataFrame]:
     Columns ``the paper says``, ``paper``, ``here``, ``verdict``; differences in points of F1, or of PSDS.
     """
     found, source = ledger.load()
-    about = [claim for claim in found["claims"] if "DAT" in claim["says"] and claim["here"] is not None]
+    about = [one for one in found["claims"] if "DAT" in one["says"] or one["first"] == "dat"]
+    about = [one for one in about if one["here"] is not None]
     table = ledger.claims_table({"claims": about})[["sentence", "paper", "here", "verdict"]]
     return source, table.rename(columns={"sentence": "the paper says"})
 
@@ -217,7 +218,7 @@ def in_a_sentence(rows: pd.DataFrame) -> str:
     held = int((rows["verdict"] == "holds").sum())
     against = int(rows["verdict"].str.startswith("does not hold").sum())
     left = len(rows) - held - against
-    return f"Of {len(rows)} sentences about DAT, {held} hold, {against} do not hold, and {left} stay open."
+    return f"{len(rows)} sentences about DAT: {held} confirmed, {against} contradicted, {left} open."
 
 
 def lambdas(results: Mapping[str, Any]) -> pd.DataFrame:

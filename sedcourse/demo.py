@@ -161,7 +161,7 @@ def of_detectors(section: str, says: str) -> list[str]:
     measured = "not measured in this study"
     if one is not None:
         here = f"{one['here']:+.1f} points here ({one['low']:+.1f} to {one['high']:+.1f}): {one['verdict']}"
-        measured = f"{one['claimed']:+.1f} points in the paper, {here}"
+        measured = f"{ledger.in_paper(one) or 'no'} points in the paper, {here}"
     return [
         f"Full detectors, {source}",
         f"{len(asked)} sentences of section {section}: {', '.join(f'{n} {name}' for name, n in counts.items())}.",

@@ -52,7 +52,6 @@ SLOW = {
     "test_keeper.py",
     "test_lab.py",
     "test_options.py",
-    "test_page.py",
     "test_posteriors_published.py",
     "test_postprocessing.py",
     "test_real_sounds.py",

@@ -67,11 +67,14 @@ def test_the_published_study_in_a_sentence(monkeypatch):
     assert source == "somewhere" and list(rows["the paper says"]) == ["DAT is better", "DAT+HMM has the higher PSDS"]
     assert list(rows["here"]) == ["+1.0 (+0.5 to +1.5)", "+1.000 (+0.500 to +1.500)"]
     assert list(rows["paper"]) == ["+3.6", "+3.600"]
-    assert adaptation.in_a_sentence(rows) == "Of 2 sentences about DAT, 1 hold, 1 do not hold, and 0 stay open."
+    assert adaptation.in_a_sentence(rows) == "2 sentences about DAT: 1 confirmed, 1 contradicted, 0 open."
     assert adaptation.detector() == {"the detector (F1)": Interval(1.0, 0.5, 1.5)}
     without_numbers = {**claims[0], "claimed": None}  # the paper says it and gives no F1 of the two systems
     monkeypatch.setattr(ledger, "load", lambda: ({"claims": [without_numbers]}, "somewhere"))
     assert list(adaptation.verdicts()[1]["paper"]) == [""]
+    reversal = {**claims[0], "says": "two updates are better than reversal", "first": "dat", "second": "dat_reversal"}
+    monkeypatch.setattr(ledger, "load", lambda: ({"claims": [reversal]}, "somewhere"))
+    assert len(adaptation.verdicts()[1]) == 1
     monkeypatch.setattr(ledger, "load", lambda: ({"claims": claims[1:]}, "somewhere"))
     assert adaptation.detector() == {}
     monkeypatch.setattr(ledger, "load", lambda: ({"claims": claims[3:]}, "somewhere"))

@@ -180,11 +180,14 @@ def test_scenes_have_what_their_labels_say():
 
 def test_sentences_of_the_study_are_those_of_the_ledger(monkeypatch):
     claim = {"section": "4.1", "says": "A is better", "claimed": 2.0, "here": 1.0, "low": 0.5, "high": 1.5}
+    claim |= {"score": "dev_f1"}
     ledger = {"claims": [{**claim, "verdict": "holds"}, {**claim, "says": "B", "section": "4.2", "verdict": "holds"}]}
     monkeypatch.setattr(demo.ledger, "load", lambda: (ledger, "a test."))
     said = demo.of_detectors("4.1", "A is better")
     assert said[1] == "1 sentences of section 4.1: 1 hold."
     assert said[2] == "A is better: +2.0 points in the paper, +1.0 points here (+0.5 to +1.5): holds."
+    ledger["claims"][0] |= {"claimed": None}  # the paper says it and gives no F1 of the two systems
+    assert "A is better: no points in the paper, +1.0 points here" in demo.of_detectors("4.1", "A is better")[2]
     ledger["claims"][0] |= {"here": None, "verdict": "not measured"}
     assert demo.of_detectors("4.1", "A is better")[2] == "A is better: not measured in this study."
     del ledger["claims"][0]  # a study without the rows that mix has not even the sentence
